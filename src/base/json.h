@@ -1,0 +1,46 @@
+/* JSON: jansson with our limits, and paths over raw text that keep every number exact. */
+/* SPDX-License-Identifier: MIT */
+#ifndef ROUSE_BASE_JSON_H
+#define ROUSE_BASE_JSON_H
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#define JSON_DEPTH_MAX 64
+
+/* Parses one whole JSON text: no duplicate keys, well-formed UTF-8, at most JSON_DEPTH_MAX deep.
+ * Integers beyond int64 are kept as reals in the tree (the raw text stays the truth).
+ * E_INVALID with line and column. *ret is a new reference. */
+bool json_read(struct str text, json_t **ret, struct err *err);
+/* The same checks without keeping the tree. */
+bool json_check(struct str text, struct err *err);
+
+/* Compact, in the order of insertion; sorted: keys in order, for digests. */
+void json_write(struct buf *out, const json_t *value);
+void json_write_sorted(struct buf *out, const json_t *value);
+void json_write_pretty(struct buf *out, const json_t *value);
+
+/* Members; NULL/def when absent or of another type. Borrowed. */
+const char *json_str(const json_t *obj, const char *key);
+int64_t json_int(const json_t *obj, const char *key, int64_t def);
+double json_num(const json_t *obj, const char *key, double def);
+bool json_bool(const json_t *obj, const char *key, bool def);
+/* obj[key] = string, left out when value is NULL. */
+void json_put_str(json_t *obj, const char *key, const char *value);
+void json_put_wall(json_t *obj, const char *key, int64_t wall_ms); /* null when INT64_MIN */
+
+/* Walks valid JSON text to a member: path is names and indexes, "a\0" "0\0" ... as raw slices.
+ * Yields the raw slice of the value; false when there is none. Text must have passed json_read. */
+struct json_step {
+	struct str name; /* p NULL: index */
+	size_t index;
+};
+bool json_raw_find(struct str text, const struct json_step *steps, size_t count, struct str *ret);
+/* A raw string slice ("..." with quotes) unescaped; false when it is not a string. */
+bool json_raw_string(struct str raw, struct buf *out);
+
+void json_auto_decref(json_t **value); /* AUTO(json_auto_decref) json_t *v = NULL */
+
+#endif
