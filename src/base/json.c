@@ -352,8 +352,10 @@ int64_t json_int(const json_t *obj, const char *key, int64_t def)
 		return json_integer_value(v);
 	if (!json_is_real(v))
 		return def;
+	const double exact = 9007199254740992.0; /* 2^53 */
 	double x = json_real_value(v);
-	return x == trunc(x) && fabs(x) <= 9007199254740992.0 ? (int64_t)x : def;
+	bool integer = x >= -exact && x <= exact && (double)(int64_t)x == x;
+	return integer ? (int64_t)x : def;
 }
 
 double json_num(const json_t *obj, const char *key, double def)
