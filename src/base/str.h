@@ -43,6 +43,9 @@ bool str_to_u64(struct str s, uint64_t *ret);
 bool str_to_i64(struct str s, int64_t *ret); /* one leading '-' allowed */
 
 bool str_is_utf8(struct str s); /* well-formed, no surrogates, no overlong form */
+/* Bytes (1 to 4) of the well-formed character at the front, its code point in *ret_code (which may
+ * be NULL); 0 when there is none. */
+size_t str_utf8_next(struct str s, uint32_t *ret_code);
 
 /* Edit distance for suggestions, capped at 4. */
 unsigned str_distance(const char *a, const char *b);

@@ -1,0 +1,28 @@
+/* Secrets: references in the file, bytes only while needed, zeroed after. */
+/* SPDX-License-Identifier: MIT */
+#ifndef ROUSE_CONF_SECRET_H
+#define ROUSE_CONF_SECRET_H
+
+#include "conf/conf.h"
+
+/* The bytes of one or more secrets. */
+struct secrets {
+	struct str *items; /* zeroed and freed by secrets_fini */
+	size_t count;
+};
+#define SECRETS_INIT                                                                               \
+	{                                                                                          \
+		NULL, 0                                                                            \
+	}
+void secrets_fini(struct secrets *secrets);
+
+/* Resolves a CONF_SECRET value: cred:NAME ($CREDENTIALS_DIRECTORY/NAME, else
+ * /etc/credstore/NAME), file:PATH (E_DENIED when others can read or write it, or it is no regular
+ * file), env:NAME, plain:TEXT. One trailing line end is dropped; an empty secret is refused.
+ * A file with several lines is several secrets (rotation) where CONF_MANY. */
+bool secrets_resolve(const struct conf_section *section, const char *key, struct secrets *ret,
+		     struct err *err);
+/* One reference by itself; dir: what relative paths are below. */
+bool secret_resolve_one(const char *reference, const char *dir, struct buf *ret, struct err *err);
+
+#endif

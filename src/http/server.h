@@ -1,0 +1,121 @@
+/* The HTTP server: listeners, connections, limits. Knows nothing of Rouse. RFC 9110, 9112. */
+/* SPDX-License-Identifier: MIT */
+#ifndef ROUSE_HTTP_SERVER_H
+#define ROUSE_HTTP_SERVER_H
+
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct event_base;
+struct http_server;
+struct http_request;
+
+struct http_limits {
+	size_t max_header;        /* request line and fields together, bytes */
+	size_t max_body;          /* where a route names none, bytes */
+	int64_t header_timeout_ms; /* total, from the first byte awaited to the last header byte */
+	int64_t body_timeout_ms;  /* total for a body; 0: 30 s */
+	int64_t idle_timeout_ms;  /* between requests of a kept connection */
+	int64_t write_timeout_ms; /* a client that takes nothing of a reply; 0: 30 s */
+	unsigned max_connections;
+	unsigned max_pipelined;   /* requests taken ahead of their replies on one connection; 0: 32 */
+};
+
+/* Who is at the other end. */
+struct http_peer {
+	bool local;         /* a Unix socket: uid, gid, pid are the peer's (SO_PEERCRED) */
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+	char address[64];   /* numeric IP, or "unix" */
+	unsigned port;
+	bool tls;
+};
+
+/* What to do with a request whose head has been read and accepted; asked before its body is read.
+ * Leave *ret_max_body as it is for the server's own. false refuses: err is answered as a problem,
+ * and the connection closed when a body would have followed. */
+typedef bool http_on_head(void *arg, struct http_request *req, size_t *ret_max_body, struct err *err);
+/* The whole request is there. The request is answered now or later by http_reply() or
+ * http_stream_begin(), exactly once; until then it stays valid, also when the client leaves. */
+typedef void http_on_request(void *arg, struct http_request *req);
+/* The client left before the answer was sent. req is still to be answered (into nothing). */
+typedef void http_on_gone(void *arg, struct http_request *req);
+
+struct http_handler {
+	http_on_head *on_head; /* may be NULL */
+	http_on_request *on_request;
+	void *arg;
+};
+
+struct http_server *http_server_new(struct event_base *base, const struct http_limits *limits,
+				    const struct http_handler *handler);
+/* Closes listeners and connections; requests not yet answered are forgotten (their handles die). */
+void http_server_free(struct http_server *server);
+void http_server_set_limits(struct http_server *server, const struct http_limits *limits);
+
+/* Listens on host:port ("127.0.0.1:8477", "[::1]:0", ":8477"). *ret_port: the port taken.
+ * cert and key (PEM files) make it TLS, both NULL plain. */
+bool http_listen_tcp(struct http_server *server, const char *host_port, const char *tls_cert,
+		     const char *tls_key, unsigned *ret_port, struct err *err);
+/* Listens on a Unix socket. A stale socket file is replaced; one that answers is E_EXISTS
+ * ("another roused listens on …"). mode: of the file; group: -1 leaves it. */
+bool http_listen_unix(struct http_server *server, const char *path, mode_t mode, gid_t group,
+		      struct err *err);
+/* Takes over a listening socket (systemd socket activation). */
+bool http_listen_fd(struct http_server *server, int take_fd, struct err *err);
+/* Stops accepting, leaves connections; idle ones are closed. For draining. */
+void http_server_stop_listening(struct http_server *server);
+
+struct http_counts {
+	unsigned connections;
+	unsigned in_flight; /* requests read and not yet answered */
+	unsigned streams;
+	uint64_t requests, refused, accepted;
+};
+struct http_counts http_server_counts(const struct http_server *server);
+
+/* The request. Slices live until its reply has been given. */
+struct str http_method(const struct http_request *req);
+struct str http_target(const struct http_request *req); /* as sent */
+struct str http_path(const struct http_request *req);   /* decoded once; no "..", no NUL */
+struct str http_query(const struct http_request *req);  /* raw, without '?' */
+struct str http_body(const struct http_request *req);
+struct str http_host(const struct http_request *req);
+const struct http_peer *http_peer(const struct http_request *req);
+/* The index-th value of a field by its lower-case name; p NULL when there is none. */
+struct str http_header(const struct http_request *req, const char *lower_name, size_t index);
+size_t http_header_count(const struct http_request *req);
+/* The i-th field, name in lower case. */
+void http_header_at(const struct http_request *req, size_t i, struct str *ret_name, struct str *ret_value);
+/* A decoded query parameter, owned; NULL when absent. */
+char *http_query_param(const struct http_request *req, const char *name);
+/* Room for the handler's own pointer between on_head and on_request and later. */
+void http_set_context(struct http_request *req, void *context);
+void *http_context(const struct http_request *req);
+void http_set_on_gone(struct http_request *req, http_on_gone *on_gone, void *arg);
+bool http_is_gone(const struct http_request *req);
+
+/* Answers. Headers: "Name: value" lines are added by http_add_header before http_reply. */
+void http_add_header(struct http_request *req, const char *name, const char *value);
+/* Sends status and body (copied) and gives the request up: req is not to be used after. */
+void http_reply(struct http_request *req, int status, const char *content_type, struct str body);
+void http_reply_json(struct http_request *req, int status, struct str json);
+/* application/problem+json (RFC 9457): type about:blank, title, status, detail, code. Adds
+ * Retry-After where the error may be tried again and none was added. */
+void http_reply_error(struct http_request *req, const struct err *err);
+
+/* A reply of unknown length (SSE, NDJSON): chunked, or until close for HTTP/1.0. */
+struct http_stream;
+/* The client left, or does not take what it is sent (more than max_buffered bytes wait).
+ * The stream is dead after; only http_stream_end() may still be called. */
+typedef void http_stream_on_gone(void *arg, struct http_stream *stream);
+struct http_stream *http_stream_begin(struct http_request *req, int status, const char *content_type,
+				      size_t max_buffered, http_stream_on_gone *on_gone, void *arg);
+void http_stream_write(struct http_stream *stream, struct str data);
+size_t http_stream_buffered(const struct http_stream *stream);
+void http_stream_end(struct http_stream *stream); /* frees it */
+
+#endif
