@@ -29,7 +29,8 @@ static const struct {
 	const char *name;
 	bool value;
 } bool_words[] = {
-	{"yes", true}, {"no", false}, {"true", true}, {"false", false}, {"on", true}, {"off", false},
+	{"yes", true},	  {"no", false}, {"true", true},
+	{"false", false}, {"on", true},	 {"off", false},
 };
 
 static bool is_digit(char c)
@@ -39,8 +40,9 @@ static bool is_digit(char c)
 
 static bool refuse(struct err *err, struct str s, const char *what)
 {
-	return err_set(err, E_INVALID, "'%.*s%s' is not %s", (int)(s.len > QUOTE_MAX ? QUOTE_MAX : s.len),
-		       s.p ? s.p : "", s.len > QUOTE_MAX ? "..." : "", what);
+	return err_set(err, E_INVALID, "'%.*s%s' is not %s",
+		       (int)(s.len > QUOTE_MAX ? QUOTE_MAX : s.len), s.p ? s.p : "",
+		       s.len > QUOTE_MAX ? "..." : "", what);
 }
 
 static struct str rest_of(struct str s, size_t skip)
@@ -99,7 +101,8 @@ static bool duration_sum(struct str s, int64_t *ret_ms)
 		if (!unit || (last && unit <= last))
 			return false;
 		last = unit;
-		if (__builtin_mul_overflow(n, unit->value, &n) || __builtin_add_overflow(sum, n, &sum))
+		if (__builtin_mul_overflow(n, unit->value, &n) ||
+		    __builtin_add_overflow(sum, n, &sum))
 			return false;
 	}
 	*ret_ms = sum;
@@ -140,12 +143,15 @@ bool size_parse(struct str s, int64_t *ret_bytes, struct err *err)
 	int64_t n;
 
 	if (!take_number(&rest, &n))
-		return refuse(err, s, "a size; expected bytes or a number with K, M, G or T, as in 64K or 1M");
+		return refuse(
+			err, s,
+			"a size; expected bytes or a number with K, M, G or T, as in 64K or 1M");
 	if (rest.len) {
 		unit = unit_find(size_units, ARRAY_LEN(size_units), rest);
 		if (!unit || __builtin_mul_overflow(n, unit->value, &n))
 			return refuse(err, s,
-				      "a size; expected bytes or a number with K, M, G or T, as in 64K or 1M");
+				      "a size; expected bytes or a number with K, M, G or T, as in "
+				      "64K or 1M");
 	}
 	*ret_bytes = n;
 	return true;
@@ -170,13 +176,17 @@ bool rate_parse(struct str s, struct rate *ret, struct err *err)
 	const struct unit *unit;
 
 	if (!take_number(&rest, &rate.count) || rate.count < 1 || rest.len < 2 || rest.p[0] != '/')
-		return refuse(err, s, "a rate; expected a count and a time, as in 10/s, 100/m, 5/h or 100/10s");
+		return refuse(
+			err, s,
+			"a rate; expected a count and a time, as in 10/s, 100/m, 5/h or 100/10s");
 	rest = rest_of(rest, 1);
 	unit = unit_find(duration_units, ARRAY_LEN(duration_units), rest);
 	if (unit)
 		rate.per_ms = unit->value;
 	else if (!duration_sum(rest, &rate.per_ms) || rate.per_ms < 1)
-		return refuse(err, s, "a rate; expected a count and a time, as in 10/s, 100/m, 5/h or 100/10s");
+		return refuse(
+			err, s,
+			"a rate; expected a count and a time, as in 10/s, 100/m, 5/h or 100/10s");
 	*ret = rate;
 	return true;
 }
@@ -224,7 +234,9 @@ bool ratio_parse(struct str s, double *ret, struct err *err)
 	int64_t one = percent ? INT64_C(100000000000) : INT64_C(1000000000), n;
 
 	if (!fixed_parse(number, DECIMALS_MAX, &n) || n > one)
-		return refuse(err, s, "a ratio; expected a number from 0 to 1 or 0% to 100%, as in 0.5 or 50%");
+		return refuse(
+			err, s,
+			"a ratio; expected a number from 0 to 1 or 0% to 100%, as in 0.5 or 50%");
 	*ret = (double)n / (double)one;
 	return true;
 }

@@ -75,8 +75,9 @@ static bool set_header(struct str name, const char *option, char **owned, const 
 	if (!name.len)
 		return true;
 	if (!is_header_name(name))
-		return err_set(err, E_CONFIG, "%s: '%.*s' is no header name; write it as in X-Signature",
-			       option, STR_ARG(name));
+		return err_set(err, E_CONFIG,
+			       "%s: '%.*s' is no header name; write it as in X-Signature", option,
+			       STR_ARG(name));
 	*field = *owned = lower_dup(name);
 	return true;
 }
@@ -84,7 +85,8 @@ static bool set_header(struct str name, const char *option, char **owned, const 
 static bool set_words(struct signature *s, const struct signature_options *o, struct err *err)
 {
 	if (o->algorithm.len && !digest_kind_parse(o->algorithm, &s->scheme.algorithm))
-		return err_set(err, E_CONFIG, "algorithm: '%.*s' is unknown; expected sha1, sha256 or sha512",
+		return err_set(err, E_CONFIG,
+			       "algorithm: '%.*s' is unknown; expected sha1, sha256 or sha512",
 			       STR_ARG(o->algorithm));
 	if (str_eq(o->encoding, STR("base64")))
 		s->scheme.encoding = SIGNATURE_BASE64;
@@ -107,12 +109,15 @@ static bool check_signed(const struct signature *s, struct err *err)
 	if (!signed_text_check(s->scheme.signed_text, &used, err))
 		return false;
 	if (!(used & 1u << SIGNED_BODY))
-		return err_set(err, E_CONFIG, "signed: has no {body}; without it anybody may change the body");
+		return err_set(err, E_CONFIG,
+			       "signed: has no {body}; without it anybody may change the body");
 	if (!(used & 1u << SIGNED_TIMESTAMP) != !h->timestamp)
 		return err_set(err, E_CONFIG,
-			       "timestamp_header and {timestamp} in signed belong together; give both or none");
+			       "timestamp_header and {timestamp} in signed belong together; give "
+			       "both or none");
 	if ((used & 1u << SIGNED_ID) && !h->id)
-		return err_set(err, E_CONFIG, "signed has {id}; say in id_header which header it is");
+		return err_set(err, E_CONFIG,
+			       "signed has {id}; say in id_header which header it is");
 	return true;
 }
 
@@ -121,8 +126,8 @@ static bool set_options(struct signature *s, const struct signature_options *o, 
 	struct signature_headers *h = &s->scheme.headers[0];
 
 	if (!set_header(o->header, "header", &s->header, &h->signature, err) ||
-	    !set_header(o->timestamp_header, "timestamp_header", &s->timestamp_header, &h->timestamp,
-			err) ||
+	    !set_header(o->timestamp_header, "timestamp_header", &s->timestamp_header,
+			&h->timestamp, err) ||
 	    !set_header(o->id_header, "id_header", &s->id_header, &h->id, err) ||
 	    !set_words(s, o, err) || !check_signed(s, err))
 		return false;
@@ -153,10 +158,11 @@ bool signature_new(const struct signature_scheme *scheme, const struct signature
 		} else if (options->header.len || options->algorithm.len || options->encoding.len ||
 			   options->prefix.len || options->signed_text.len ||
 			   options->timestamp_header.len || options->id_header.len)
-			return err_set(err, E_CONFIG,
-				       "header, algorithm, encoding, prefix, signed, timestamp_header "
-				       "and id_header are for verify = hmac; %s knows its own",
-				       scheme->name);
+			return err_set(
+				err, E_CONFIG,
+				"header, algorithm, encoding, prefix, signed, timestamp_header "
+				"and id_header are for verify = hmac; %s knows its own",
+				scheme->name);
 	}
 	*ret = TAKE(s);
 	return true;
@@ -229,7 +235,8 @@ bool signature_check_secret(const struct signature *signature, struct str secret
 	if (signature->scheme.method == SIGNATURE_NONE)
 		return true;
 	if (!secret.len)
-		return err_set(err, E_CONFIG, "the secret is empty; %s needs one", signature->scheme.name);
+		return err_set(err, E_CONFIG, "the secret is empty; %s needs one",
+			       signature->scheme.name);
 	if (signature->scheme.method == SIGNATURE_BASIC && !memchr(secret.p, ':', secret.len))
 		return err_set(err, E_CONFIG, "the secret has no colon; basic needs user:password");
 	if (!key_of(&signature->scheme, secret, false, &key))
@@ -387,7 +394,8 @@ static void encode(enum signature_encoding encoding, struct str bytes, struct bu
 		hex_encode(out, bytes);
 }
 
-static bool ed25519_holds(const struct signing *s, struct str given, struct str key, struct str text)
+static bool ed25519_holds(const struct signing *s, struct str given, struct str key,
+			  struct str text)
 {
 	AUTO(buf_fini) struct buf bytes = BUF_INIT;
 	EVP_PKEY *pkey;
@@ -497,7 +505,8 @@ static bool verify_token(struct signing *s, const struct str *secrets, size_t co
 		given = buf_str(&decoded);
 	}
 	for (size_t i = 0; i < count; i++)
-		if (secrets[i].len && digest_equal(given.p, given.len, secrets[i].p, secrets[i].len)) {
+		if (secrets[i].len &&
+		    digest_equal(given.p, given.len, secrets[i].p, secrets[i].len)) {
 			*ret_secret = i;
 			return true;
 		}
@@ -569,8 +578,8 @@ static bool ed25519_sign(struct str key, struct str text, struct buf *out)
 {
 	unsigned char bytes[ED25519_SIGNATURE];
 	size_t len = sizeof(bytes);
-	EVP_PKEY *pkey = EVP_PKEY_new_raw_private_key(
-		EVP_PKEY_ED25519, NULL, (const unsigned char *)key.p, ED25519_KEY);
+	EVP_PKEY *pkey = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL,
+						      (const unsigned char *)key.p, ED25519_KEY);
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	bool ok = pkey && ctx && EVP_DigestSignInit(ctx, NULL, NULL, NULL, pkey) == 1 &&
 		  EVP_DigestSign(ctx, bytes, &len, (const unsigned char *)text.p, text.len) == 1;
@@ -671,9 +680,11 @@ bool signature_sign(const struct signature *signature, struct str secret,
 		return err_set(err, E_INVALID, "%s has no header: its secret stands in the body",
 			       scheme->name);
 	if (s.headers->id && !id.len)
-		return err_set(err, E_INVALID, "%s signs the delivery's id; give one", scheme->name);
+		return err_set(err, E_INVALID, "%s signs the delivery's id; give one",
+			       scheme->name);
 	if (!key_of(scheme, secret, scheme->method == SIGNATURE_ED25519, &key))
-		return err_set(err, E_INVALID, "the secret is empty or not what %s expects", scheme->name);
+		return err_set(err, E_INVALID, "the secret is empty or not what %s expects",
+			       scheme->name);
 	buf_printf(&timestamp, "%" PRId64, now.ms / 1000);
 	s.timestamp = buf_str(&timestamp);
 	if (scheme->method == SIGNATURE_TOKEN || scheme->method == SIGNATURE_BASIC)
@@ -720,5 +731,6 @@ bool signature_is_ping(const struct signature *signature, const struct signature
 	const struct signature_scheme *scheme = &signature->scheme;
 
 	return scheme->ping_header &&
-	       str_eq_cstr(request->header(request->arg, scheme->ping_header, 0), scheme->ping_value);
+	       str_eq_cstr(request->header(request->arg, scheme->ping_header, 0),
+			   scheme->ping_value);
 }

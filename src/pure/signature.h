@@ -8,8 +8,8 @@
 #include "base/err.h"
 
 enum signature_method {
-	SIGNATURE_NONE,       /* accepts everything */
-	SIGNATURE_HMAC,       /* HMAC of the signed text */
+	SIGNATURE_NONE,	      /* accepts everything */
+	SIGNATURE_HMAC,	      /* HMAC of the signed text */
 	SIGNATURE_ED25519,    /* ed25519 over the signed text; the secret is the public key */
 	SIGNATURE_TOKEN,      /* the header is the prefix and the secret itself */
 	SIGNATURE_BASIC,      /* Authorization: Basic, the secret is user:password */
@@ -17,7 +17,7 @@ enum signature_method {
 };
 
 enum signature_encoding {
-	SIGNATURE_HEX,       /* either case */
+	SIGNATURE_HEX,	     /* either case */
 	SIGNATURE_HEX_LOWER, /* as the provider writes it */
 	SIGNATURE_BASE64,
 	SIGNATURE_ENCODINGS
@@ -47,8 +47,8 @@ struct signature_scheme {
 	const char *name;
 	enum signature_method method;
 	struct signature_headers headers[2]; /* the first whose signature header is there counts */
-	const char *prefix;                  /* of each signature: sha256= v0= v1, */
-	char separator;                      /* between several signatures in a header, 0: one only */
+	const char *prefix;		     /* of each signature: sha256= v0= v1, */
+	char separator; /* between several signatures in a header, 0: one only */
 	enum digest_kind algorithm;
 	enum signature_encoding encoding;
 	const char *signed_text; /* template of {timestamp} {id} {body} {method} {url} {form} */
@@ -69,14 +69,14 @@ const struct signature_scheme *signature_at(size_t index);
 
 /* What the trigger says beside the scheme. The texts are only hmac's; they are borrowed. */
 struct signature_options {
-	int64_t tolerance_ms;   /* 0: the scheme's own (5 min; linear 1 min) */
-	struct str header;      /* of the signature; empty: X-Signature */
-	struct str algorithm;   /* sha1 sha256 sha512; empty: sha256 */
-	struct str encoding;    /* hex base64; empty: hex */
-	struct str prefix;      /* before the signature, as sha256= */
-	struct str signed_text; /* template; empty: {body} */
+	int64_t tolerance_ms;	     /* 0: the scheme's own (5 min; linear 1 min) */
+	struct str header;	     /* of the signature; empty: X-Signature */
+	struct str algorithm;	     /* sha1 sha256 sha512; empty: sha256 */
+	struct str encoding;	     /* hex base64; empty: hex */
+	struct str prefix;	     /* before the signature, as sha256= */
+	struct str signed_text;	     /* template; empty: {body} */
 	struct str timestamp_header; /* needed where signed_text has {timestamp} */
-	struct str id_header;        /* needed where signed_text has {id}; also the delivery's id */
+	struct str id_header;	     /* needed where signed_text has {id}; also the delivery's id */
 };
 
 /* A scheme with its options filled in, ready to verify. */

@@ -8,8 +8,9 @@
 #define STANDARD_TEXT "{id}.{timestamp}.{body}"
 
 #define GITHUB_STYLE(header)                                                                       \
-	.method = SIGNATURE_HMAC, .headers = {{header}}, .prefix = "sha256=",                      \
-	.algorithm = DIGEST_SHA256, .encoding = SIGNATURE_HEX, .signed_text = "{body}"
+	.method = SIGNATURE_HMAC, .headers = {{header}},                                           \
+	.prefix = "sha256=", .algorithm = DIGEST_SHA256, .encoding = SIGNATURE_HEX,                \
+	.signed_text = "{body}"
 
 #define STANDARD_STYLE                                                                             \
 	.separator = ' ', .algorithm = DIGEST_SHA256, .encoding = SIGNATURE_BASE64,                \

@@ -45,10 +45,11 @@ bool signed_text_check(const char *template, unsigned *ret_used, struct err *err
 	while (*t) {
 		name = take_piece(&t, &piece);
 		if (name == SIGNED_NAMES)
-			return err_set(err, E_CONFIG,
-				       "signed: unknown '%.*s'; expected {timestamp}, {id}, {body}, "
-				       "{method} or {url}",
-				       STR_ARG(piece));
+			return err_set(
+				err, E_CONFIG,
+				"signed: unknown '%.*s'; expected {timestamp}, {id}, {body}, "
+				"{method} or {url}",
+				STR_ARG(piece));
 		if (++count > SIGNED_PARTS_MAX)
 			return err_set(err, E_CONFIG, "signed: more than %d parts; write fewer",
 				       SIGNED_PARTS_MAX);

@@ -77,13 +77,13 @@ static bool vector_comes_out(const json_t *v)
 	json_t *value;
 	bool want = !strcmp(json_str(v, "expect"), "accept"), got;
 
-	json_object_foreach(json_object_get(v, "headers"), name, value)
+	json_object_foreach (json_object_get(v, "headers"), name, value)
 		headers_add(&headers, name, json_string_value(value));
 	if (!s || !base64_decode(str_of(json_str(v, "body_b64")), &body))
 		return false;
 	request.body = buf_str(&body);
-	got = signature_verify(s, &secret, 1, &request,
-			       (struct wall){json_int(v, "now", 0) * 1000}, NULL, &err);
+	got = signature_verify(s, &secret, 1, &request, (struct wall){json_int(v, "now", 0) * 1000},
+			       NULL, &err);
 	if (got != want || (!got && (err.code != E_UNAUTHORIZED || !*err_text(&err))))
 		printf("# %s: %s\n", json_str(v, "id"), got ? "accepted" : err_text(&err));
 	headers_clear(&headers);
@@ -153,15 +153,17 @@ static const char *secret_for(const struct signature_scheme *scheme)
 
 static void test_signing(void)
 {
-	IT("accepts what it signs itself, for every scheme with a shared secret") {
+	IT ("accepts what it signs itself, for every scheme with a shared secret") {
 		const struct signature_scheme *scheme;
 		int count = 0;
 
 		for (size_t i = 0; (scheme = signature_at(i)); i++) {
-			AUTO(signature_auto_free) struct signature *s = signature_named(scheme->name);
+			AUTO(signature_auto_free)
+			struct signature *s = signature_named(scheme->name);
 			struct round r;
 
-			if (scheme->method == SIGNATURE_ED25519 || scheme->method == SIGNATURE_BODY_TOKEN ||
+			if (scheme->method == SIGNATURE_ED25519 ||
+			    scheme->method == SIGNATURE_BODY_TOKEN ||
 			    scheme->method == SIGNATURE_NONE)
 				continue;
 			round_init(&r, "{\"webhookTimestamp\":1767225600000}");
@@ -175,7 +177,7 @@ static void test_signing(void)
 		}
 		CHECK_INT(count, 19);
 	}
-	IT("signs with an ed25519 private key what its public key verifies") {
+	IT ("signs with an ed25519 private key what its public key verifies") {
 		AUTO(signature_auto_free) struct signature *s = signature_named("standard_v1a");
 		struct round r;
 
@@ -192,14 +194,14 @@ static void test_signing(void)
 				      &r.headers, NULL));
 		headers_clear(&r.headers);
 	}
-	IT("cannot sign without an id where the id is signed") {
+	IT ("cannot sign without an id where the id is signed") {
 		AUTO(signature_auto_free) struct signature *s = signature_named("standard");
 		struct round r;
 		struct err err = ERR_INIT;
 
 		round_init(&r, "{}");
-		CHECK(!signature_sign(s, STR("whsec_AAAA"), &r.request, STR_NONE, r.now, headers_add,
-				      &r.headers, &err));
+		CHECK(!signature_sign(s, STR("whsec_AAAA"), &r.request, STR_NONE, r.now,
+				      headers_add, &r.headers, &err));
 		CHECK_STR(err_text(&err), "standard signs the delivery's id; give one");
 		err_fini(&err);
 	}
@@ -207,7 +209,7 @@ static void test_signing(void)
 
 static void test_refusals(void)
 {
-	IT("refuses a signature header that is given twice, even twice the same") {
+	IT ("refuses a signature header that is given twice, even twice the same") {
 		AUTO(signature_auto_free) struct signature *s = signature_named("github");
 		struct round r;
 		struct err err = ERR_INIT;
@@ -223,7 +225,7 @@ static void test_refusals(void)
 		err_fini(&err);
 		headers_clear(&r.headers);
 	}
-	IT("refuses everything where no secret or only empty ones are configured") {
+	IT ("refuses everything where no secret or only empty ones are configured") {
 		AUTO(signature_auto_free) struct signature *s = signature_named("github");
 		AUTO(signature_auto_free) struct signature *token = signature_named("gitlab_token");
 		struct str empty[2] = {STR(""), STR_NONE};
@@ -231,15 +233,16 @@ static void test_refusals(void)
 
 		round_init(&r, "{}");
 		/* HMAC with an empty key, as anybody can make it */
-		headers_add(&r.headers, "x-hub-signature-256",
-			    "sha256=a3c024f01cccb3b63457d848b0d2f89c1f744a3dd5f35a4a2e8e1a4a4ee4bd7c");
+		headers_add(
+			&r.headers, "x-hub-signature-256",
+			"sha256=a3c024f01cccb3b63457d848b0d2f89c1f744a3dd5f35a4a2e8e1a4a4ee4bd7c");
 		headers_add(&r.headers, "x-gitlab-token", "");
 		CHECK(!signature_verify(s, empty, 2, &r.request, r.now, NULL, NULL));
 		CHECK(!signature_verify(s, empty, 0, &r.request, r.now, NULL, NULL));
 		CHECK(!signature_verify(token, empty, 2, &r.request, r.now, NULL, NULL));
 		headers_clear(&r.headers);
 	}
-	IT("says which of several secrets signed, so that one can be rotated out") {
+	IT ("says which of several secrets signed, so that one can be rotated out") {
 		AUTO(signature_auto_free) struct signature *s = signature_named("standard");
 		struct str secrets[3] = {STR("whsec_%%%"), STR("whsec_AAAA"), STR("whsec_BBBB")};
 		struct round r;
@@ -254,7 +257,7 @@ static void test_refusals(void)
 		CHECK_INT(which, 9);
 		headers_clear(&r.headers);
 	}
-	IT("takes the tolerance of the trigger instead of the scheme's") {
+	IT ("takes the tolerance of the trigger instead of the scheme's") {
 		AUTO(signature_auto_free) struct signature *s = NULL;
 		struct signature_options options = {.tolerance_ms = 10000};
 		struct round r;
@@ -268,7 +271,7 @@ static void test_refusals(void)
 		CHECK(!round_verify(&r, s, "k"));
 		headers_clear(&r.headers);
 	}
-	IT("takes whsec_ for base64 only where the scheme says so") {
+	IT ("takes whsec_ for base64 only where the scheme says so") {
 		AUTO(signature_auto_free) struct signature *stripe = signature_named("stripe");
 		AUTO(signature_auto_free) struct signature *github = signature_named("github");
 		AUTO(signature_auto_free) struct signature *standard = signature_named("standard");
@@ -280,7 +283,7 @@ static void test_refusals(void)
 		CHECK(!signature_check_secret(github, STR(""), NULL));
 		CHECK(signature_check_secret(standard, STR("whsec_AAA"), NULL));
 	}
-	IT("survives a header of a hundred thousand signatures") {
+	IT ("survives a header of a hundred thousand signatures") {
 		AUTO(signature_auto_free) struct signature *s = signature_named("pagerduty");
 		AUTO(buf_fini) struct buf many = BUF_INIT;
 		struct round r;
@@ -301,13 +304,14 @@ static bool hmac_new(const struct signature_options *o, struct signature **ret, 
 
 static void test_hmac(void)
 {
-	IT("lets hmac name its header, algorithm, encoding, prefix, text, time and id") {
+	IT ("lets hmac name its header, algorithm, encoding, prefix, text, time and id") {
 		AUTO(signature_auto_free) struct signature *s = NULL;
 		struct signature_options o = {.header = STR("X-Acme-Sig"),
 					      .algorithm = STR("sha512"),
 					      .encoding = STR("base64"),
 					      .prefix = STR("a="),
-					      .signed_text = STR("{method}|{id}|{timestamp}|{body}"),
+					      .signed_text =
+						      STR("{method}|{id}|{timestamp}|{body}"),
 					      .timestamp_header = STR("X-Acme-Time"),
 					      .id_header = STR("X-Acme-Id")};
 		struct round r;
@@ -327,7 +331,7 @@ static void test_hmac(void)
 		CHECK(!round_verify(&r, s, "k"));
 		headers_clear(&r.headers);
 	}
-	IT("agrees with the published hex of sha256 over the body when nothing is set") {
+	IT ("agrees with the published hex of sha256 over the body when nothing is set") {
 		AUTO(signature_auto_free) struct signature *s = signature_named("hmac");
 		struct round r;
 
@@ -337,7 +341,7 @@ static void test_hmac(void)
 		CHECK(round_verify(&r, s, "It's a Secret to Everybody"));
 		headers_clear(&r.headers);
 	}
-	IT("refuses options that protect nothing or are unknown, saying what may be") {
+	IT ("refuses options that protect nothing or are unknown, saying what may be") {
 		static const struct {
 			struct signature_options o;
 			const char *text;
@@ -366,7 +370,7 @@ static void test_hmac(void)
 			err_fini(&err);
 		}
 	}
-	IT("refuses hmac's options for a scheme that knows its own") {
+	IT ("refuses hmac's options for a scheme that knows its own") {
 		AUTO(signature_auto_free) struct signature *s = NULL;
 		struct signature_options o = {.header = STR("X-Y")};
 
@@ -377,7 +381,7 @@ static void test_hmac(void)
 
 static void test_deliveries(void)
 {
-	IT("finds the delivery's id in header or body") {
+	IT ("finds the delivery's id in header or body") {
 		AUTO(signature_auto_free) struct signature *github = signature_named("github");
 		AUTO(signature_auto_free) struct signature *stripe = signature_named("stripe");
 		AUTO(signature_auto_free) struct signature *none = signature_named("none");
@@ -395,7 +399,7 @@ static void test_deliveries(void)
 		CHECK(!signature_delivery_id(stripe, &r.request).p);
 		headers_clear(&r.headers);
 	}
-	IT("knows a provider's ping") {
+	IT ("knows a provider's ping") {
 		AUTO(signature_auto_free) struct signature *github = signature_named("github");
 		struct round r;
 
@@ -405,16 +409,17 @@ static void test_deliveries(void)
 		CHECK(signature_is_ping(github, &r.request));
 		headers_clear(&r.headers);
 	}
-	IT("lists every scheme once, by the name that finds it") {
+	IT ("lists every scheme once, by the name that finds it") {
 		size_t count = 0;
 
 		for (; signature_at(count); count++)
-			CHECK(signature_find(str_of(signature_at(count)->name)) == signature_at(count));
+			CHECK(signature_find(str_of(signature_at(count)->name)) ==
+			      signature_at(count));
 		CHECK_INT(count, 23);
 		CHECK(!signature_find(STR("GitHub")));
 		CHECK(!signature_find(STR("")));
 	}
-	IT("spells a URL with and without its port") {
+	IT ("spells a URL with and without its port") {
 		static const char *const urls[][2] = {
 			{"https://a/b", "https://a:443/b"},
 			{"http://a", "http://a:80"},
@@ -435,10 +440,10 @@ static void test_deliveries(void)
 
 int main(void)
 {
-	IT("decides every provider's vector as it says") {
+	IT ("decides every provider's vector as it says") {
 		check_vectors("webhook-vectors.jsonl", 438);
 	}
-	IT("decides the vectors where libraries are lax as it says") {
+	IT ("decides the vectors where libraries are lax as it says") {
 		check_vectors("webhook-vectors-strict.jsonl", 32);
 	}
 	test_signing();
