@@ -1,0 +1,76 @@
+/* Attempts: one envelope being carried out now, from its claim to its end. */
+/* SPDX-License-Identifier: MIT */
+#ifndef ROUSE_CORE_ATTEMPT_H
+#define ROUSE_CORE_ATTEMPT_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "core/registry.h"
+#include "pure/ndjson.h"
+
+/* What moves with every line, kept twice: as it is, and as it is on disk. */
+struct attempt_progress {
+	struct run_meters run_used;   /* of the run, all attempts */
+	struct run_meters used;       /* of this attempt */
+	int64_t offset;               /* bytes of output handled */
+	bool has_result;
+};
+
+struct attempt {
+	struct core *core;
+	struct registry *registry;    /* the generation it started with */
+	const struct agent *agent;
+	struct run_row run;
+	int n;
+	char id[64];                  /* RUN_ID.N */
+	struct mono started;
+
+	struct attempt_progress now, durable;
+	char *checkpoint, *completed_steps; /* as last said; NULL */
+	char *result;                 /* JSON of the result line's output; NULL */
+	char *result_status;          /* its status; NULL */
+	struct err said;              /* an `error` line: reason in said_reason */
+	char *said_reason;
+	bool said_retry, said_retry_set;
+	int64_t said_retry_after_ms;  /* -1 */
+	const char *stop_reason;      /* why we stopped it (budget_…, cancelled, deadline); NULL */
+	char *stop_text;
+	bool progress_dirty, ending;
+
+	char *executor;               /* JSON; of the kind */
+	void *state;                  /* of the kind */
+
+	struct core_timer *progress_timer;
+	LIST_ENTRY(attempt) entry;
+	UT_hash_handle hh;            /* by id */
+};
+
+/* How the executor ended. */
+struct attempt_end {
+	bool lost;           /* without a word */
+	bool not_started;    /* the program could not be started: text says why */
+	int exit_code;       /* -1 */
+	int signal;          /* 0 */
+	const char *reason;  /* cancel deadline output, or NULL: by itself */
+	const char *text;    /* NULL */
+};
+
+/* Starts the attempt that was claimed: builds the envelope, calls the kind. Called after the claim's COMMIT. */
+void attempt_start(struct core *core, struct run_row *take_run, int n);
+/* Takes up those that an earlier daemon started. */
+bool attempts_adopt_all(struct core *core, struct err *err);
+/* NULL when it is not live. */
+struct attempt *attempt_find(struct core *core, const char *attempt_id);
+struct attempt *attempt_of_run(struct core *core, const char *run_id);
+/* Ends nothing: forgets them (their shims go on). For the end of the daemon. */
+void attempts_forget(struct core *core);
+
+/* For the kinds: one whole line of protocol, and the offset behind it. */
+void attempt_line(struct attempt *attempt, struct str line, bool truncated, int64_t offset_after);
+/* Output was handled up to here in this turn: stores the progress. */
+void attempt_took(struct attempt *attempt);
+void attempt_exit(struct attempt *attempt, const struct attempt_end *end);
+/* Stops it: reason is what the run will end with ("budget_output", "cancelled", "deadline"). */
+void attempt_stop(struct attempt *attempt, const char *reason, const char *text);
+
+#endif

@@ -1,0 +1,60 @@
+/* Changes: what a run proposes, and who decides. Rules only. SPEC 10. */
+/* SPDX-License-Identifier: MIT */
+#ifndef ROUSE_CORE_CHANGE_H
+#define ROUSE_CORE_CHANGE_H
+
+#include "core/attempt.h"
+
+#define CHANGE_STATES(X)                                                                           \
+	X(CHANGE_PROPOSED, "proposed")                                                             \
+	X(CHANGE_APPROVED, "approved")                                                             \
+	X(CHANGE_REJECTED, "rejected")                                                             \
+	X(CHANGE_SUPERSEDED, "superseded")                                                         \
+	X(CHANGE_APPLYING, "applying")                                                             \
+	X(CHANGE_APPLIED, "applied")                                                               \
+	X(CHANGE_CONFLICT, "conflict")                                                             \
+	X(CHANGE_FAILED, "failed")                                                                 \
+	X(CHANGE_REVERTING, "reverting")                                                           \
+	X(CHANGE_REVERTED, "reverted")
+enum change_state {
+#define X(id, name) id,
+	CHANGE_STATES(X)
+#undef X
+		CHANGE_STATE_COUNT,
+	CHANGE_NOWHERE = -1
+};
+enum change_event {
+	CHANGE_APPROVE,
+	CHANGE_REJECT,
+	CHANGE_EDIT,
+	CHANGE_SUPERSEDE,
+	CHANGE_APPLY,   /* the dispatcher takes it */
+	CHANGE_DONE,    /* the target did it */
+	CHANGE_DRIFT,
+	CHANGE_FAIL,
+	CHANGE_AGAIN,   /* later: a transient failure */
+	CHANGE_REVERT,
+	CHANGE_EVENTS
+};
+const char *change_state_name(enum change_state state);
+enum change_state change_state_of(const char *name);
+enum change_state change_next(enum change_state state, enum change_event ev);
+
+/* A `change` line of a run: checked, staged; in mode apply approved at once. What may not be is refused and
+ * recorded in the run log; the run goes on. */
+bool change_propose(struct attempt *attempt, const json_t *line, struct err *err);
+
+/* By a person. seen_digest (NULL: not said) must be the change's own (E_STATE when it differs now). */
+bool change_decide(struct core *core, const char *id, enum change_event ev, const char *by, const char *reason,
+		   const char *seen_digest, struct err *err);
+/* Replaces `after` of a proposal; it stays proposed, with a new digest. */
+bool change_edit(struct core *core, const char *id, const json_t *after, const char *by, const char *reason, struct err *err);
+/* approved, failed, conflict: ask the dispatcher again. Nothing to do when it is applied. */
+bool change_apply_again(struct core *core, const char *id, const char *by, struct err *err);
+bool change_revert(struct core *core, const char *id, const char *by, const char *reason, struct err *err);
+
+/* SHA-256 over what a person sees, hex; owned. */
+char *change_digest(const struct change_row *change);
+json_t *change_object(const struct change_row *change);
+
+#endif

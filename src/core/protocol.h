@@ -1,0 +1,11 @@
+/* The agent protocol (SPEC 6): a table from a line's type to what is done. */
+/* SPDX-License-Identifier: MIT */
+#ifndef ROUSE_CORE_PROTOCOL_H
+#define ROUSE_CORE_PROTOCOL_H
+
+#include "core/attempt.h"
+
+/* Handles one line: parsed, charged, kept in the run log. What is no object with a type is a `log` line. */
+void protocol_line(struct attempt *attempt, struct str line, bool truncated);
+
+#endif

@@ -1,0 +1,111 @@
+/* The registry: agents, triggers and targets of one configuration generation. */
+/* SPDX-License-Identifier: MIT */
+#ifndef ROUSE_CORE_REGISTRY_H
+#define ROUSE_CORE_REGISTRY_H
+
+#include "core/core.h"
+#include "pure/path.h"
+#include "store/rows.h"
+
+struct agent_kind;
+struct source_kind;
+struct target_kind;
+
+/* The jq programs of a trigger, over the event document (SPEC 4). */
+enum program_name {
+	PROGRAM_FILTER,
+	PROGRAM_KEY,
+	PROGRAM_ENTITY,
+	PROGRAM_TENANT,
+	PROGRAM_USER,
+	PROGRAM_SUBJECT,
+	PROGRAM_PAYLOAD,
+	PROGRAMS
+};
+struct program {
+	const char *text;  /* NULL: there is none */
+	struct path *path; /* plain enough to be answered here; NULL: rouse-jq does it */
+};
+const char *program_name(enum program_name name);
+
+enum trust { TRUST_UNTRUSTED, TRUST_AUTHENTICATED, TRUST_TRUSTED, TRUSTS };
+const char *trust_name(enum trust trust);
+
+enum overlap { OVERLAP_QUEUE, OVERLAP_QUEUE_ONE, OVERLAP_SKIP, OVERLAP_CANCEL_OTHER, OVERLAP_ALLOW, OVERLAPS };
+
+struct retry_policy {
+	int attempts;
+	int64_t base_ms, cap_ms;
+	double factor;
+	bool jitter;
+};
+
+struct agent {
+	const char *name;
+	const struct agent_kind *kind;
+	const struct conf_section *section;
+	int concurrency;
+	struct run_limits limits;
+	struct retry_policy retry;
+	const char *const *targets;
+	size_t target_count;
+	enum trust min_trust;
+	const char *commit; /* of the configuration */
+};
+
+struct trigger {
+	const char *name;
+	const struct source_kind *kind;
+	const struct conf_section *section;
+	const char *agent;
+	const char *intent;
+	bool enabled; /* in the file */
+	struct program programs[PROGRAMS];
+	int priority;
+	enum overlap overlap;
+	bool stage;           /* mode = stage */
+	bool trust_is_set;
+	enum trust trust;     /* what the section says, else the source's own */
+	int max_hops;
+	int64_t rate_count, rate_per_ms; /* 0: none */
+	struct run_limits limits;        /* of its runs: the agent's, narrowed by its own budget.* */
+	const char *commit;
+};
+
+struct target {
+	const char *name;
+	const struct target_kind *kind;
+	const struct conf_section *section;
+	struct retry_policy retry;
+	int64_t timeout_ms;
+	void *state; /* the kind's own */
+};
+
+/* The tables of every section that core knows, into schema. */
+void registry_schema(struct conf_schema *schema);
+/* Kinds of floor 4 hand themselves down before the first configuration is read. NULL-terminated arrays. */
+void registry_set_kinds(const struct source_kind *const *sources, const struct agent_kind *const *agents,
+			const struct target_kind *const *targets);
+const struct source_kind *registry_source_kind(const char *name);
+
+/* Builds the registry of a configuration (a reference is taken). check: also compiles jq programs with
+ * the jail. What is wrong goes to report; NULL when there was an error. */
+struct registry *registry_new(struct conf *conf, struct jail *jail, struct conf_report *report);
+struct registry *registry_ref(struct registry *registry); /* runs keep the generation they started with */
+void registry_unref(struct registry *registry);
+
+struct conf *registry_conf(const struct registry *registry);
+const struct agent *registry_agent(const struct registry *registry, const char *name); /* NULL */
+const struct trigger *registry_trigger(const struct registry *registry, const char *name);
+const struct target *registry_target(const struct registry *registry, const char *name);
+size_t registry_agent_count(const struct registry *registry);
+size_t registry_trigger_count(const struct registry *registry);
+size_t registry_target_count(const struct registry *registry);
+const struct agent *registry_agent_at(const struct registry *registry, size_t i);
+const struct trigger *registry_trigger_at(const struct registry *registry, size_t i);
+const struct target *registry_target_at(const struct registry *registry, size_t i);
+
+/* May runs of this agent propose for this target? */
+bool agent_may_target(const struct agent *agent, const char *target);
+
+#endif
