@@ -178,6 +178,11 @@ bool json_read(struct str text, json_t **ret, struct err *err)
 	if (!str_trim(text).len)
 		return err_set(err, E_INVALID,
 			       "not JSON: there is nothing; expected one JSON value");
+	/* jansson takes a NUL between values for the end, and what stands behind for nothing. */
+	const char *nul = memchr(text.p, '\0', text.len);
+	if (nul)
+		return json_refuse(text, (size_t)(nul - text.p), "a NUL byte", "expected text",
+				   err);
 	size_t deep = find_too_deep(text);
 	if (deep < text.len) {
 		AUTO(buf_fini) struct buf what = BUF_INIT;
