@@ -18,6 +18,8 @@ struct stream;
 struct switches;
 struct sources;
 struct metrics;
+struct attempts;
+struct rate;
 
 struct core {
 	struct event_base *base;
@@ -34,6 +36,8 @@ struct core {
 	struct queue *queue;
 	struct apply *apply;
 	struct sources *sources;
+	struct attempts *attempts; /* live ones */
+	struct rate *rates;        /* by name of trigger or address */
 
 	const char *state_dir;  /* STATE_DIR */
 	const char *spool_root; /* STATE_DIR/spool */
