@@ -1,4 +1,5 @@
-/* A generation of the configuration: its sections and values, as the rest of the house sees them. */
+/* A generation of the configuration: its sections and values, as the rest of the house sees them.
+ */
 /* SPDX-License-Identifier: MIT */
 #include "conf/inside.h"
 
@@ -69,7 +70,8 @@ void conf_set_commit(struct conf *conf, const char *commit)
 	conf->commit = copy;
 }
 
-const struct conf_section *conf_section(const struct conf *conf, const char *kind_name, const char *name)
+const struct conf_section *conf_section(const struct conf *conf, const char *kind_name,
+					const char *name)
 {
 	for (size_t i = 0; i < conf->kind_count; i++) {
 		const struct kind *kind = &conf->kinds[i];
@@ -123,8 +125,8 @@ const char *conf_section_digest(const struct conf_section *section)
 	return section->digest;
 }
 
-static struct conf_value *value_below(const struct conf_section *section, const struct shape_key *key,
-				      const char *name)
+static struct conf_value *value_below(const struct conf_section *section,
+				      const struct shape_key *key, const char *name)
 {
 	struct conf_value *value = section->values[key - section->shape->keys];
 
@@ -150,7 +152,8 @@ const struct conf_value *section_value(const struct conf_section *section, const
 }
 
 /* What may be relied on; NULL when there is nothing, and while checks run also for a bad value. */
-static const struct conf_value *value_get(const struct conf_section *section, const char *key, unsigned types)
+static const struct conf_value *value_get(const struct conf_section *section, const char *key,
+					  unsigned types)
 {
 	const struct conf_key *row = NULL;
 	const struct conf_value *value = section_value(section, key, &row);
@@ -179,8 +182,9 @@ const char *conf_str(const struct conf_section *section, const char *key)
 
 int64_t conf_int(const struct conf_section *section, const char *key)
 {
-	const struct conf_value *value =
-		value_get(section, key, TYPE(CONF_INT) | TYPE(CONF_DURATION) | TYPE(CONF_SIZE) | TYPE(CONF_MONEY));
+	const struct conf_value *value = value_get(section, key,
+						   TYPE(CONF_INT) | TYPE(CONF_DURATION) |
+							   TYPE(CONF_SIZE) | TYPE(CONF_MONEY));
 
 	return value ? value->i : INT64_MIN;
 }
@@ -206,7 +210,8 @@ double conf_ratio(const struct conf_section *section, const char *key)
 	return value ? value->ratio : NAN;
 }
 
-bool conf_rate(const struct conf_section *section, const char *key, int64_t *ret_count, int64_t *ret_per_ms)
+bool conf_rate(const struct conf_section *section, const char *key, int64_t *ret_count,
+	       int64_t *ret_per_ms)
 {
 	const struct conf_value *value = value_get(section, key, TYPE(CONF_RATE));
 
@@ -219,15 +224,15 @@ bool conf_rate(const struct conf_section *section, const char *key, int64_t *ret
 
 size_t conf_list(const struct conf_section *section, const char *key, const char *const **ret_items)
 {
-	const struct conf_value *value =
-		value_get(section, key, TYPE(CONF_LIST) | TYPE(CONF_ENUM_LIST) | TYPE(CONF_NAME_LIST));
+	const struct conf_value *value = value_get(
+		section, key, TYPE(CONF_LIST) | TYPE(CONF_ENUM_LIST) | TYPE(CONF_NAME_LIST));
 
 	*ret_items = value ? value->items : NULL;
 	return value ? value->item_count : 0;
 }
 
-bool conf_below(const struct conf_section *section, const char *prefix, size_t i, const char **ret_name,
-		const char **ret_value)
+bool conf_below(const struct conf_section *section, const char *prefix, size_t i,
+		const char **ret_name, const char **ret_value)
 {
 	struct shape_key *key;
 	const struct conf_value *value;
@@ -250,7 +255,8 @@ void section_digest(struct conf_section *section)
 	AUTO(buf_fini) struct buf text = BUF_INIT, hex = BUF_INIT, def = BUF_INIT, set = BUF_INIT;
 	struct digest digest;
 
-	buf_printf(&text, "%s%c%s%c%s", section->kind->name, 0, section->name, 0, section->shape->digest);
+	buf_printf(&text, "%s%c%s%c%s", section->kind->name, 0, section->name, 0,
+		   section->shape->digest);
 	for (size_t i = 0; i < section->shape->count; i++) {
 		const struct shape_key *key = &section->shape->keys[i];
 
@@ -283,8 +289,11 @@ static void dump_value(const char *name, const char *text, bool is_default, stru
 		buf_putc(out, ' ');
 	for (bool first = true; rest.p; first = false) {
 		rest = str_split(rest, '\n', &line);
-		buf_printf(out, "%s%s%.*s", first ? "" : is_default ? "\n#" : "\n", first || !line.len ? "" : "    ",
-			   STR_ARG(line));
+		buf_printf(out, "%s%s%.*s",
+			   first	? ""
+			   : is_default ? "\n#"
+					: "\n",
+			   first || !line.len ? "" : "    ", STR_ARG(line));
 	}
 	buf_puts(out, is_default ? "  (default)\n" : "\n");
 }

@@ -31,7 +31,8 @@ static void row_facts(const struct conf_key *row, struct buf *out)
 	bool choice = row->type == CONF_ENUM || row->type == CONF_ENUM_LIST;
 
 	if (choice && row->choices)
-		buf_printf(out, "%s%s", row->type == CONF_ENUM_LIST ? "list of " : "", row->choices);
+		buf_printf(out, "%s%s", row->type == CONF_ENUM_LIST ? "list of " : "",
+			   row->choices);
 	else
 		buf_puts(out, conf_type_name(row->type));
 	if ((row->type == CONF_NAME || row->type == CONF_NAME_LIST) && row->choices)
@@ -64,7 +65,8 @@ static bool row_wanted(const struct conf_table *table, const struct conf_key *ro
 {
 	size_t n = strlen(table->section);
 
-	if (!what || !strcmp(what, table->section) || !strcmp(what, row->name) || row_matches(row, what))
+	if (!what || !strcmp(what, table->section) || !strcmp(what, row->name) ||
+	    row_matches(row, what))
 		return true;
 	return !strncmp(what, table->section, n) && what[n] == '.' &&
 	       (!strcmp(what + n + 1, row->name) || row_matches(row, what + n + 1));
@@ -114,7 +116,8 @@ static bool help_suggest(const struct conf_schema *schema, const char *what, str
 	return err_set(err, E_NOT_FOUND, "%s", buf_cstr(&text));
 }
 
-bool conf_schema_help(const struct conf_schema *schema, const char *what, struct buf *out, struct err *err)
+bool conf_schema_help(const struct conf_schema *schema, const char *what, struct buf *out,
+		      struct err *err)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	bool any = false;
@@ -147,7 +150,8 @@ static void row_json(const struct conf_table *table, const struct conf_key *row,
 	buf_json_cstr(out, row->choices);
 	buf_printf(out, ",\"named\":%s,\"required\":%s,\"prefix\":%s,\"many\":%s,\"help\":",
 		   table->named ? "true" : "false", row->flags & CONF_REQUIRED ? "true" : "false",
-		   row->flags & CONF_PREFIX ? "true" : "false", row->flags & CONF_MANY ? "true" : "false");
+		   row->flags & CONF_PREFIX ? "true" : "false",
+		   row->flags & CONF_MANY ? "true" : "false");
 	buf_json_cstr(out, row->help);
 	buf_puts(out, "}\n");
 }

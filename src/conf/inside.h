@@ -20,7 +20,7 @@ struct conf_value {
 	const char *text; /* as written; paths as they are used, secrets masked */
 	const char *dir;  /* what relative paths of this file are below */
 	int file, line;
-	bool bad;	/* it was complained about */
+	bool bad; /* it was complained about */
 	int64_t i, i2;
 	double ratio;
 	const char *const *items; /* lists, and the references of secrets */
@@ -61,6 +61,7 @@ struct raw {
 	const char *key, *text;
 	int file, line;
 	bool bad;
+	bool twice; /* the key stands before */
 	struct raw *next;
 };
 
@@ -68,10 +69,10 @@ struct conf_section {
 	struct kind *kind;
 	const char *name;
 	size_t index;
-	int file, line;		    /* line 0: stands in no file */
+	int file, line; /* line 0: stands in no file */
 	size_t raw_count;
-	uint64_t unsure;	    /* tables that a selector may have meant which is bad or missing */
-	bool broken;		    /* a required key is missing: no check may rely on it */
+	uint64_t unsure; /* tables that a selector may have meant which is bad or missing */
+	bool broken;	 /* a required key is missing: no check may rely on it */
 	struct raw *raws, **raw_end;
 	const struct shape *shape;
 	struct conf_value **values; /* one a key of shape, NULL: as the default says */
@@ -111,7 +112,8 @@ static inline bool row_matches(const struct conf_key *row, const char *key)
 {
 	size_t n = strlen(row->name);
 
-	return row->flags & CONF_PREFIX ? !strncmp(row->name, key, n) && key[n] : !strcmp(row->name, key);
+	return row->flags & CONF_PREFIX ? !strncmp(row->name, key, n) && key[n]
+					: !strcmp(row->name, key);
 }
 
 /* The value that section has for a key, the default included; NULL: none. */
@@ -134,8 +136,8 @@ bool value_parse(const struct conf_key *row, const char *text, const char *dir, 
 void value_canonical(const struct conf_key *row, const struct conf_value *value, struct buf *out);
 
 /* Something wrong at a place of a file; line 0: the file as a whole. */
-void report_at(struct conf_report *report, const struct conf *conf, int file, int line, bool warning,
-	       const char *fmt, ...) PRINTF(6, 7);
+void report_at(struct conf_report *report, const struct conf *conf, int file, int line,
+	       bool warning, const char *fmt, ...) PRINTF(6, 7);
 /* About a key that stands at its own place; key NULL: the section. */
 void report_key(struct conf_report *report, const struct conf_section *section, const char *key,
 		int file, int line, const char *fmt, ...) PRINTF(6, 7);

@@ -76,7 +76,8 @@ static int file_add(struct conf *conf, const char *path)
 	return (int)conf->file_count++;
 }
 
-static struct conf_section *section_new(struct loader *l, struct kind *kind, struct str name, int line)
+static struct conf_section *section_new(struct loader *l, struct kind *kind, struct str name,
+					int line)
 {
 	struct conf *conf = l->conf;
 	struct conf_section *section = arena_alloc(&conf->arena, sizeof(*section));
@@ -89,7 +90,8 @@ static struct conf_section *section_new(struct loader *l, struct kind *kind, str
 	section->index = conf->section_count;
 	if (conf->section_count == conf->section_cap) {
 		conf->section_cap = conf->section_cap ? conf->section_cap * 2 : 64;
-		conf->sections = mem_realloc(conf->sections, conf->section_cap * sizeof(struct conf_section *));
+		conf->sections = mem_realloc(conf->sections,
+					     conf->section_cap * sizeof(struct conf_section *));
 	}
 	conf->sections[conf->section_count++] = section;
 	return section;
@@ -117,7 +119,8 @@ static void value_end(struct loader *l)
 		return;
 	if (!raw->bad && l->text.len && l->text.data[l->text.len - 1] == '\\') {
 		report_key(l->report, l->section, raw->key, raw->file, raw->line,
-			   "the value ends in '\\', but no indented line follows that it could be joined "
+			   "the value ends in '\\', but no indented line follows that it could be "
+			   "joined "
 			   "with; indent the next line or remove the '\\'");
 		raw->bad = true;
 	}
@@ -145,10 +148,12 @@ static void unknown_kind(struct loader *l, const char *word, int line)
 		for (size_t i = 0; i < l->conf->kind_count; i++)
 			buf_printf(&text, "%s %s", i ? "," : "", l->conf->kinds[i].name);
 	}
-	report_at(l->report, l->conf, l->file, line, false, "[%s]: unknown section%s", word, buf_cstr(&text));
+	report_at(l->report, l->conf, l->file, line, false, "[%s]: unknown section%s", word,
+		  buf_cstr(&text));
 }
 
-static struct conf_section *named_section(struct loader *l, struct kind *kind, const char *name, int line)
+static struct conf_section *named_section(struct loader *l, struct kind *kind, const char *name,
+					  int line)
 {
 	struct conf_section *other, *section;
 
@@ -161,7 +166,8 @@ static struct conf_section *named_section(struct loader *l, struct kind *kind, c
 	section = section_new(l, kind, str_of(name), line);
 	if (!conf_name_is_valid(str_of(name)))
 		report_key(l->report, section, NULL, l->file, line,
-			   "the name is not valid; expected at most 40 of a-z, 0-9, '.', '_' and '-', the "
+			   "the name is not valid; expected at most 40 of a-z, 0-9, '.', '_' and "
+			   "'-', the "
 			   "first a letter or digit");
 	if (other)
 		report_key(l->report, section, NULL, l->file, line,
@@ -172,13 +178,15 @@ static struct conf_section *named_section(struct loader *l, struct kind *kind, c
 	return section;
 }
 
-static struct conf_section *unnamed_section(struct loader *l, struct kind *kind, const char *name, int line)
+static struct conf_section *unnamed_section(struct loader *l, struct kind *kind, const char *name,
+					    int line)
 {
 	struct conf_section *section = section_find(kind, "");
 
 	if (*name) {
 		report_at(l->report, l->conf, l->file, line, false,
-			  "[%s %s]: this section has no name; expected [%s]", kind->name, name, kind->name);
+			  "[%s %s]: this section has no name; expected [%s]", kind->name, name,
+			  kind->name);
 		return NULL;
 	}
 	if (!section) {
@@ -211,8 +219,8 @@ static void on_section(void *ctx, struct str header, int line)
 	if (!kind)
 		unknown_kind(l, kind_name, line);
 	else
-		l->section = kind->named ? named_section(l, kind, name, line) :
-					   unnamed_section(l, kind, name, line);
+		l->section = kind->named ? named_section(l, kind, name, line)
+					 : unnamed_section(l, kind, name, line);
 }
 
 static void on_key(void *ctx, const char *key, const char *value, int line)
@@ -236,20 +244,24 @@ static void on_key(void *ctx, const char *key, const char *value, int line)
 	buf_puts(&l->text, value ? value : "");
 }
 
+static bool is_header(struct conf *conf, struct str header)
+{
+	struct str word, rest = str_split(header, ' ', &word);
+	AUTO(auto_free) char *name = str_dup(word);
+	const struct kind *kind = kind_find(conf, name);
+
+	return kind && (kind->named ? rest.p && conf_name_is_valid(str_trim(rest)) : !rest.p);
+}
+
 /* inih takes every indented line for more of the value above: a key or a section that someone
  * indented would vanish in it. */
 static bool looks_meant_otherwise(struct loader *l, const char *text)
 {
-	struct str line = str_of(text), key, rest, word;
+	struct str line = str_of(text), key, rest;
 	AUTO(auto_free) char *name = NULL;
 
-	if (line.p[0] == '[' && line.p[line.len - 1] == ']') {
-		rest = str_trim(str_make(line.p + 1, line.len - 2));
-		rest = str_split(rest, ' ', &word);
-		name = str_dup(word);
-		const struct kind *kind = kind_find(l->conf, name);
-		return kind && (kind->named ? rest.p && conf_name_is_valid(str_trim(rest)) : !rest.p);
-	}
+	if (line.p[0] == '[' && line.p[line.len - 1] == ']')
+		return is_header(l->conf, str_trim(str_make(line.p + 1, line.len - 2)));
 	rest = str_split(line, '=', &key);
 	if (!rest.p || (rest.len && rest.p[0] == '='))
 		return false;
@@ -269,7 +281,8 @@ static void on_more(void *ctx, const char *text, size_t blanks, int line)
 		buf_truncate(&l->text, l->text.len - 1);
 	} else if (looks_meant_otherwise(l, text)) {
 		report_key(l->report, l->section, l->raw->key, l->file, line,
-			   "this indented line would become a part of the value above; begin it in the "
+			   "this indented line would become a part of the value above; begin it in "
+			   "the "
 			   "first column");
 		l->raw->bad = true;
 		return;
@@ -339,7 +352,7 @@ static void file_load(struct loader *l, const char *path, bool once)
 		report_at(l->report, l->conf, l->file, 0, false,
 			  "is larger than 1 MiB and was not read; split it into several files");
 	} else {
-		report_at(l->report, l->conf, l->file, 0, false, "cannot be read: %s", err_text(&err));
+		report_at(l->report, l->conf, l->file, 0, false, "%s", err_text(&err));
 	}
 	if (text.data)
 		mem_zero(text.data, text.cap);
@@ -386,10 +399,12 @@ static void folder_load(struct loader *l, const char *dir, const char *name)
 	free(entries);
 }
 
-static void files_load(struct loader *l, const char *path, const char *const *extra, size_t extra_count)
+static void files_load(struct loader *l, const char *path, const char *const *extra,
+		       size_t extra_count)
 {
 	const char *slash = strrchr(path, '/');
-	AUTO(auto_free) char *dir = slash ? str_dup(str_make(path, (size_t)(slash - path) + 1)) : mem_strdup("");
+	AUTO(auto_free)
+	char *dir = slash ? str_dup(str_make(path, (size_t)(slash - path) + 1)) : mem_strdup("");
 
 	file_load(l, path, false);
 	for (size_t i = 0; i < FOLDERS; i++)
@@ -408,7 +423,8 @@ static bool name_exists(struct conf *conf, const char *kinds, const char *name)
 
 	while (choice_next(&rest, &word))
 		for (size_t i = 0; i < conf->kind_count; i++)
-			if (str_eq_cstr(word, conf->kinds[i].name) && section_find(&conf->kinds[i], name))
+			if (str_eq_cstr(word, conf->kinds[i].name) &&
+			    section_find(&conf->kinds[i], name))
 				return true;
 	return false;
 }
@@ -421,8 +437,8 @@ static void suggest_names(struct conf *conf, const char *kinds, struct suggest *
 				suggest_offer(suggest, s->name);
 }
 
-static void name_check(struct loader *l, const struct conf_section *section, const struct conf_key *row,
-		       const struct conf_value *value, const char *name)
+static void name_check(struct loader *l, const struct conf_section *section,
+		       const struct conf_key *row, const struct conf_value *value, const char *name)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	struct suggest suggest = suggest_for(name);
@@ -432,8 +448,9 @@ static void name_check(struct loader *l, const struct conf_section *section, con
 	if (report_may_suggest(l->report))
 		suggest_names(l->conf, row->choices, &suggest);
 	suggest_print(&suggest, &text);
-	report_key(l->report, section, value->name, value->file, value->line, "there is no [%s %s]%s",
-		   row->choices, name, suggest.best ? buf_cstr(&text) : "; write that section or correct the name");
+	report_key(l->report, section, value->name, value->file, value->line,
+		   "there is no [%s %s]%s", row->choices, name,
+		   suggest.best ? buf_cstr(&text) : "; write that section or correct the name");
 }
 
 /* References: that what is named exists. Defaults are for their makers to see to. */

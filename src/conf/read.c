@@ -19,6 +19,7 @@ struct reader {
 	/* What inih has to make of the line that it was given last. */
 	enum line_kind expect;
 	struct buf section, key, value;
+	struct buf wrong; /* with the line in hand; empty: nothing */
 };
 
 static void refuse(struct reader *r, bool in_key, const char *fmt, ...) PRINTF(3, 4);
@@ -63,24 +64,34 @@ static const char *bytes_wrong(struct str s)
 	return NULL;
 }
 
-static bool line_fits(struct reader *r, struct str s, bool in_key)
+/* Notes what is wrong with a line: the first of it is enough. */
+static void line_judge(struct reader *r, struct str line, bool comment, bool header)
 {
-	if (s.len <= READ_LINE_MAX)
-		return true;
-	refuse(r, in_key,
-	       "this line has %zu bytes, at most %d are read; split it: continue on indented lines",
-	       s.len, READ_LINE_MAX);
-	return false;
+	const char *wrong = bytes_wrong(line);
+
+	buf_clear(&r->wrong);
+	if (wrong)
+		buf_puts(&r->wrong, wrong);
+	else if (comment)
+		return; /* inih never sees it */
+	else if (line.len > READ_LINE_MAX)
+		buf_printf(&r->wrong,
+			   "this line has %zu bytes, at most %d are read; split it: continue on "
+			   "indented lines",
+			   line.len, READ_LINE_MAX);
+	else if (!header && has_inline_comment(line))
+		buf_puts(&r->wrong, "the value would be cut at ' ;'; write no blank before the "
+				    "';', and comments on "
+				    "lines of their own");
 }
 
-static bool comment_free(struct reader *r, struct str s, bool in_key)
+/* True when something is wrong, which is told then. */
+static bool told_wrong(struct reader *r, bool in_key)
 {
-	if (!has_inline_comment(s))
-		return true;
-	refuse(r, in_key,
-	       "the value would be cut at ' ;'; write no blank before the ';', and comments on "
-	       "lines of their own");
-	return false;
+	if (!r->wrong.len)
+		return false;
+	refuse(r, in_key, "%s", buf_cstr(&r->wrong));
+	return true;
 }
 
 static bool key_is_valid(struct str key)
@@ -106,11 +117,13 @@ static bool header_parse(struct reader *r, struct str s, struct str *ret)
 	}
 	header = str_make(s.p + 1, (size_t)(end - s.p) - 1);
 	if (end + 1 < s.p + s.len) {
-		refuse(r, false, "there is text behind the section header; put it on a line of its own");
+		refuse(r, false,
+		       "there is text behind the section header; put it on a line of its own");
 		return false;
 	}
 	if (header.len > READ_HEADER_MAX) {
-		refuse(r, false, "the section header has %zu bytes, at most %d are read; shorten the name",
+		refuse(r, false,
+		       "the section header has %zu bytes, at most %d are read; shorten the name",
 		       header.len, READ_HEADER_MAX);
 		return false;
 	}
@@ -119,19 +132,20 @@ static bool header_parse(struct reader *r, struct str s, struct str *ret)
 		return false;
 	}
 	if (has_inline_comment(header)) {
-		refuse(r, false, "the section header would be cut at ' ;'; expected [kind] or [kind name]");
+		refuse(r, false,
+		       "the section header would be cut at ' ;'; expected [kind] or [kind name]");
 		return false;
 	}
 	*ret = header;
 	return true;
 }
 
-static bool take_header(struct reader *r, struct str s, bool ok)
+static bool take_header(struct reader *r, struct str s)
 {
 	struct str header;
 
 	r->first_done = true;
-	r->no_section = !(ok && header_parse(r, s, &header));
+	r->no_section = told_wrong(r, false) || !header_parse(r, s, &header);
 	r->swallow = r->no_section;
 	if (r->no_section) {
 		r->sink->on_no_section(r->ctx, r->line);
@@ -145,46 +159,58 @@ static bool take_header(struct reader *r, struct str s, bool ok)
 	return true;
 }
 
-/* A line that starts a key. ok: nothing is wrong with its bytes. */
-static bool take_key(struct reader *r, struct str s, bool ok)
+/* The key of "key = value", and what stands behind; told when there is none. */
+static bool key_parse(struct reader *r, struct str s, struct str *ret_key, struct str *ret_value)
 {
 	struct str key = s;
 
 	for (key.len = 0; key.len < s.len && s.p[key.len] != '=' && s.p[key.len] != ':';)
 		key.len++;
+	*ret_key = str_trim(key);
+	if (key.len < s.len && ret_key->len <= READ_KEY_MAX && key_is_valid(*ret_key)) {
+		*ret_value = str_trim(str_make(s.p + key.len + 1, s.len - key.len - 1));
+		return true;
+	}
+	if (told_wrong(r, false))
+		return false;
+	if (key.len == s.len)
+		refuse(r, false,
+		       "this is neither 'key = value' nor a [section]; indent it when it continues "
+		       "the "
+		       "line above");
+	else
+		refuse(r, false,
+		       "a key of at most %d letters, digits, '.', '_' or '-' is expected before "
+		       "the '='",
+		       READ_KEY_MAX);
+	return false;
+}
+
+static bool take_key(struct reader *r, struct str s)
+{
+	struct str key, value;
+
 	r->swallow = true;
-	if (key.len == s.len) {
-		if (ok)
-			refuse(r, false,
-			       "this is neither 'key = value' nor a [section]; indent it when it "
-			       "continues the line above");
+	if (!key_parse(r, s, &key, &value))
+		return false;
+	if (!r->first_done && !told_wrong(r, false))
+		refuse(r, false, "'%.*s' stands before the first section; put a [section] above it",
+		       STR_ARG(key));
+	if (!r->first_done)
+		return false;
+	if (r->no_section) {
+		told_wrong(r, false);
 		return false;
 	}
-	s = str_trim(str_make(s.p + key.len + 1, s.len - key.len - 1));
-	key = str_trim(key);
-	if (key.len > READ_KEY_MAX || !key_is_valid(key)) {
-		if (ok)
-			refuse(r, false,
-			       "a key of at most %d letters, digits, '.', '_' or '-' is expected "
-			       "before the '='", READ_KEY_MAX);
-		return false;
-	}
-	if (!r->first_done) {
-		if (ok)
-			refuse(r, false, "'%.*s' stands before the first section; put a [section] above it",
-			       STR_ARG(key));
-		return false;
-	}
-	if (r->no_section)
-		return false;
 	buf_clear(&r->key);
 	buf_add_str(&r->key, key);
-	buf_clear(&r->value);
-	buf_add_str(&r->value, s);
-	if (!ok) {
+	if (r->wrong.len) {
 		r->sink->on_key(r->ctx, buf_cstr(&r->key), NULL, r->line);
+		told_wrong(r, true);
 		return false;
 	}
+	buf_clear(&r->value);
+	buf_add_str(&r->value, value);
 	r->swallow = false;
 	r->have_key = true;
 	r->blanks = 0;
@@ -192,20 +218,18 @@ static bool take_key(struct reader *r, struct str s, bool ok)
 	return true;
 }
 
-static bool take_more(struct reader *r, struct str s)
+static bool take_more(struct reader *r, struct str s, bool comment)
 {
-	bool comment = s.p[0] == ';' || s.p[0] == '#';
-
-	if (r->swallow)
+	if (told_wrong(r, !r->swallow) || r->swallow)
 		return false;
 	if (comment) {
 		refuse(r, true,
-		       "this indented line would be left out of '%s' for its '%c'; comments begin in "
-		       "the first column", buf_cstr(&r->key), s.p[0]);
+		       "this indented line would be left out of '%s' for its '%c'; comments begin "
+		       "in "
+		       "the first column",
+		       buf_cstr(&r->key), s.p[0]);
 		return false;
 	}
-	if (!comment_free(r, s, true))
-		return false;
 	buf_clear(&r->value);
 	buf_add_str(&r->value, s);
 	r->expect = LINE_MORE;
@@ -217,28 +241,24 @@ static bool take_more(struct reader *r, struct str s)
 static bool take_line(struct reader *r, struct str *ret_line)
 {
 	struct str line = *ret_line, s = str_trim(line);
-	bool indented = line.len && is_blank(line.p[0]) && (r->have_key || r->swallow);
+	bool indented = line.len && is_blank(line.p[0]);
 	bool comment = s.len && (s.p[0] == ';' || s.p[0] == '#');
-	bool in_key = indented && r->have_key && !r->swallow;
-	const char *wrong = bytes_wrong(line);
+	bool more = indented && (r->swallow || r->have_key);
 
-	if (wrong)
-		refuse(r, in_key, "%s", wrong);
-	if (!s.len) {
+	/* A header ends what a refused line began, also when it is indented. */
+	if (r->swallow && s.len && s.p[0] == '[')
+		more = false;
+	line_judge(r, line, comment, s.len && s.p[0] == '[' && !more);
+	if (!s.len)
 		r->blanks++;
+	if (!s.len || (comment && (!more || r->swallow))) {
+		told_wrong(r, false);
 		return false;
 	}
-	if (comment && (!in_key || wrong))
-		return false;
-	if (!wrong && !line_fits(r, line, in_key))
-		wrong = "too long";
-	/* A header ends what a refused line began, also when it is indented. */
-	if (indented && (in_key || s.p[0] != '['))
-		return !wrong && take_more(r, s);
+	if (more)
+		return take_more(r, s, comment);
 	*ret_line = s;
-	if (s.p[0] == '[')
-		return take_header(r, s, !wrong);
-	return take_key(r, s, !wrong && comment_free(r, s, false));
+	return s.p[0] == '[' ? take_header(r, s) : take_key(r, s);
 }
 
 static bool next_line(struct reader *r, struct str *ret)
@@ -273,8 +293,8 @@ static char *on_read(char *out, int size, void *stream)
 	if (!take_line(r, &line))
 		line.len = 0;
 	if (line.len >= (size_t)size) {
-		refuse(r, r->expect == LINE_MORE, "this line is longer than inih was built for: %d bytes",
-		       size - 1);
+		refuse(r, r->expect == LINE_MORE,
+		       "this line is longer than inih was built for: %d bytes", size - 1);
 		r->expect = LINE_NOTHING;
 		line.len = 0;
 	}
@@ -297,9 +317,9 @@ static int on_pair(void *user, const char *section, const char *name, const char
 		refuse(r, true, "inih took this line for a value; write it otherwise");
 	} else if (strcmp(section, buf_cstr(&r->section)) || strcmp(name, buf_cstr(&r->key)) ||
 		   !value || strcmp(value, buf_cstr(&r->value))) {
-		refuse(r, expect == LINE_MORE, "inih would cut this line; shorten or split it");
 		if (expect == LINE_KEY)
 			r->sink->on_key(r->ctx, buf_cstr(&r->key), NULL, r->line);
+		refuse(r, true, "inih would cut this line; shorten or split it");
 	} else if (expect == LINE_KEY) {
 		r->sink->on_key(r->ctx, name, value, r->line);
 	} else {
@@ -333,5 +353,6 @@ void read_ini(struct str text, const struct read_sink *sink, void *ctx)
 	}
 	buf_fini(&r.section);
 	buf_fini(&r.key);
+	buf_fini(&r.wrong);
 	zero_fini(&r.value);
 }

@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 
-#define READ_LINE_MAX 199   /* as Debian's inih holds them */
+#define READ_LINE_MAX 199 /* as Debian's inih holds them */
 #define READ_HEADER_MAX 49
 #define READ_KEY_MAX 49
 

@@ -79,7 +79,8 @@ static struct report_file *report_file(struct conf_report *report, size_t index)
 	return &report->files[index];
 }
 
-static void report_add(struct conf_report *report, int file, int line, bool warning, struct buf *take_text)
+static void report_add(struct conf_report *report, int file, int line, bool warning,
+		       struct buf *take_text)
 {
 	if (report->count == report->cap) {
 		report->cap = report->cap ? report->cap * 2 : 16;
@@ -116,8 +117,8 @@ static void place_print(const char *path, int line, struct buf *out)
 	buf_puts(out, ": ");
 }
 
-void report_at(struct conf_report *report, const struct conf *conf, int file, int line, bool warning,
-	       const char *fmt, ...)
+void report_at(struct conf_report *report, const struct conf *conf, int file, int line,
+	       bool warning, const char *fmt, ...)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	int index = report->first_file + file;
@@ -142,8 +143,9 @@ void section_label(const struct conf_section *section, struct buf *out)
 	buf_printf(out, "[%s%s%s]", section->kind->name, *section->name ? " " : "", section->name);
 }
 
-static void complain_v(struct conf_report *report, const struct conf_section *section, const char *key,
-		       int file, int line, bool warning, const char *fmt, va_list ap)
+static void complain_v(struct conf_report *report, const struct conf_section *section,
+		       const char *key, int file, int line, bool warning, const char *fmt,
+		       va_list ap)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 
@@ -167,7 +169,8 @@ void report_key(struct conf_report *report, const struct conf_section *section, 
 
 /* Where a key of a section stands; the section's header when it is not set. False when the key
  * was complained about before: what a check says then only follows from that. */
-static bool key_place(const struct conf_section *section, const char *key, int *ret_file, int *ret_line)
+static bool key_place(const struct conf_section *section, const char *key, int *ret_file,
+		      int *ret_line)
 {
 	const struct conf_value *value = NULL;
 
@@ -242,9 +245,9 @@ void suggest_offer(struct suggest *suggest, const char *candidate)
 
 	if ((a > b ? a - b : b - a) > 2)
 		return;
-	distance = str_eq_nocase(str_of(suggest->word), str_of(candidate)) ?
-			   1 :
-			   str_distance(suggest->word, candidate);
+	distance = str_eq_nocase(str_of(suggest->word), str_of(candidate))
+			   ? 1
+			   : str_distance(suggest->word, candidate);
 	/* Of a word of three letters, two others make another word. */
 	if (distance < suggest->distance && distance < (a < b ? b : a) && (distance < 2 || b > 3)) {
 		suggest->best = candidate;

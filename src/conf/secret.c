@@ -34,11 +34,13 @@ static void secret_buf_fini(struct buf *b)
 static bool file_is_private(const struct stat *st, const char *path, struct err *err)
 {
 	if (st->st_mode & 0007)
-		return err_set(err, E_DENIED, "%s may be read, written or run by others; chmod o= %s", path, path);
-	if (st->st_uid != 0 && st->st_uid != geteuid())
 		return err_set(err, E_DENIED,
-			       "%s belongs to user %u; expected root or the user of this process (%u)", path,
-			       (unsigned)st->st_uid, (unsigned)geteuid());
+			       "%s may be read, written or run by others; chmod o= %s", path, path);
+	if (st->st_uid != 0 && st->st_uid != geteuid())
+		return err_set(
+			err, E_DENIED,
+			"%s belongs to user %u; expected root or the user of this process (%u)",
+			path, (unsigned)st->st_uid, (unsigned)geteuid());
 	return true;
 }
 
@@ -57,7 +59,8 @@ static bool read_whole(int fd, const char *path, struct buf *ret, struct err *er
 			return err_errno(err, errno, "cannot read %s", path);
 		bytes.len += (size_t)n;
 		if (bytes.len > SECRET_MAX)
-			return err_set(err, E_TOO_LARGE, "%s is larger than 64 KiB; expected a secret", path);
+			return err_set(err, E_TOO_LARGE,
+				       "%s is larger than 64 KiB; expected a secret", path);
 		if (!n)
 			break;
 	}
@@ -73,15 +76,19 @@ static bool read_secret_file(const char *path, bool trusted, struct buf *ret, st
 	struct stat st;
 
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-		return err_set(err, E_NOT_FOUND, "%s does not exist; create it with mode 0600", path);
+		return err_set(err, E_NOT_FOUND, "%s does not exist; create it with mode 0600",
+			       path);
 	if (fd < 0 && errno == EACCES)
-		return err_set(err, E_DENIED, "%s cannot be read by the user of this process", path);
+		return err_set(err, E_DENIED, "%s cannot be read by the user of this process",
+			       path);
 	if (fd < 0)
 		return err_errno(err, errno, "cannot open %s", path);
 	if (fstat(fd, &st))
 		return err_errno(err, errno, "cannot look at %s", path);
 	if (!S_ISREG(st.st_mode))
-		return err_set(err, E_DENIED, "%s is no regular file; expected a file that holds the secret", path);
+		return err_set(err, E_DENIED,
+			       "%s is no regular file; expected a file that holds the secret",
+			       path);
 	if (!trusted && !file_is_private(&st, path, err))
 		return false;
 	return read_whole(fd, path, ret, err);
@@ -108,9 +115,10 @@ static bool from_cred(const char *name, const char *dir UNUSED, struct buf *ret,
 		return true;
 	if (first.code != E_NOT_FOUND)
 		return err_move(err, &first);
-	return err_set(err, E_NOT_FOUND,
-		       "there is no credential '%s'; add LoadCredential=%s:PATH to the unit, or write %s", name,
-		       name, buf_cstr(&path));
+	return err_set(
+		err, E_NOT_FOUND,
+		"there is no credential '%s'; add LoadCredential=%s:PATH to the unit, or write %s",
+		name, name, buf_cstr(&path));
 }
 
 static bool from_file(const char *name, const char *dir, struct buf *ret, struct err *err)
@@ -130,13 +138,15 @@ static bool from_env(const char *name, const char *dir UNUSED, struct buf *ret, 
 	if (!value)
 		return err_set(err, E_NOT_FOUND, "the environment variable %s is not set", name);
 	if (strlen(value) > SECRET_MAX)
-		return err_set(err, E_TOO_LARGE, "the environment variable %s is larger than 64 KiB", name);
+		return err_set(err, E_TOO_LARGE,
+			       "the environment variable %s is larger than 64 KiB", name);
 	buf_reserve(ret, strlen(value));
 	buf_puts(ret, value);
 	return true;
 }
 
-static bool from_plain(const char *text, const char *dir UNUSED, struct buf *ret, struct err *err UNUSED)
+static bool from_plain(const char *text, const char *dir UNUSED, struct buf *ret,
+		       struct err *err UNUSED)
 {
 	buf_puts(ret, text);
 	return true;
@@ -145,7 +155,8 @@ static bool from_plain(const char *text, const char *dir UNUSED, struct buf *ret
 static const struct {
 	const char *prefix;
 	bool (*read)(const char *rest, const char *dir, struct buf *ret, struct err *err);
-} kinds[] = {{"cred:", from_cred}, {"file:", from_file}, {"env:", from_env}, {"plain:", from_plain}};
+} kinds[] = {
+	{"cred:", from_cred}, {"file:", from_file}, {"env:", from_env}, {"plain:", from_plain}};
 
 static void drop_line_end(struct buf *b)
 {
@@ -176,14 +187,16 @@ bool secret_resolve_one(const char *reference, const char *dir, struct buf *ret,
 		buf_add(ret, bytes.data, bytes.len);
 		return true;
 	}
-	return err_set(err, E_INVALID,
-		       "no reference to a secret (not shown); expected cred:NAME, file:PATH, env:NAME or "
-		       "plain:TEXT");
+	return err_set(
+		err, E_INVALID,
+		"no reference to a secret (not shown); expected cred:NAME, file:PATH, env:NAME or "
+		"plain:TEXT");
 }
 
 static void secrets_add(struct secrets *secrets, struct str bytes)
 {
-	secrets->items = mem_realloc(secrets->items, (secrets->count + 1) * sizeof(*secrets->items));
+	secrets->items =
+		mem_realloc(secrets->items, (secrets->count + 1) * sizeof(*secrets->items));
 	secrets->items[secrets->count++] = str_make(mem_memdup(bytes.p, bytes.len), bytes.len);
 }
 
@@ -200,7 +213,8 @@ static void secrets_add_lines(struct secrets *secrets, struct str bytes)
 	}
 }
 
-bool secrets_resolve(const struct conf_section *section, const char *key, struct secrets *ret, struct err *err)
+bool secrets_resolve(const struct conf_section *section, const char *key, struct secrets *ret,
+		     struct err *err)
 {
 	const struct conf_key *row = NULL;
 	const struct conf_value *value = section_value(section, key, &row);
@@ -223,9 +237,10 @@ bool secrets_resolve(const struct conf_section *section, const char *key, struct
 			secrets_add(&secrets, buf_str(&bytes));
 	}
 	if (!secrets.count)
-		return err_set(err, value ? E_INVALID : E_NOT_FOUND, "[%s %s] %s: %s", section->kind->name,
-			       section->name, key,
-			       value ? "there is no secret in it" : "no secret is configured; set it");
+		return err_set(err, value ? E_INVALID : E_NOT_FOUND, "[%s %s] %s: %s",
+			       section->kind->name, section->name, key,
+			       value ? "there is no secret in it"
+				     : "no secret is configured; set it");
 	*ret = secrets;
 	secrets = (struct secrets)SECRETS_INIT;
 	return true;

@@ -20,16 +20,16 @@ static uint64_t selected(const struct kind *kind, const char *selector, const ch
 	for (size_t t = 0; t < schema->count; t++) {
 		const struct conf_table *table = schema->tables[t];
 
-		if (kind->tables >> t & 1 && table->selector && !strcmp(table->selector, selector) &&
-		    (!value || !strcmp(table->value, value)))
+		if (kind->tables >> t & 1 && table->selector &&
+		    !strcmp(table->selector, selector) && (!value || !strcmp(table->value, value)))
 			set |= UINT64_C(1) << t;
 	}
 	return set;
 }
 
 /* A selector that is no choice by type has only its tables to say what is known. */
-static void selector_complain(const struct conf_section *section, const struct raw *raw, uint64_t known,
-			      struct conf_report *report)
+static void selector_complain(const struct conf_section *section, const struct raw *raw,
+			      uint64_t known, struct conf_report *report)
 {
 	const struct conf_schema *schema = &section->kind->conf->schema;
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -50,7 +50,8 @@ static void selector_complain(const struct conf_section *section, const struct r
 }
 
 /* What one selector adds. */
-static uint64_t select_by(struct conf_section *section, const struct conf_key *row, struct conf_report *report)
+static uint64_t select_by(struct conf_section *section, const struct conf_key *row,
+			  struct conf_report *report)
 {
 	const struct kind *kind = section->kind;
 	const struct raw *raw = raw_find(section, row->name);
@@ -110,11 +111,12 @@ static int raw_cmp(const void *pa, const void *pb)
 	return a->line < b->line ? -1 : a->line > b->line;
 }
 
-/* Later ones of the same key lose their key's text: NULL, which is of no row. */
-static void duplicates_drop(struct conf_section *section, struct raw **list, struct conf_report *report)
+/* The first of a key is the one that is looked at further. */
+static void duplicates_drop(struct conf_section *section, struct raw **list,
+			    struct conf_report *report)
 {
 	const struct conf *conf = section->kind->conf;
-	struct raw *first = list[0];
+	struct raw *first;
 
 	qsort(list, section->raw_count, sizeof(struct raw *), raw_cmp);
 	first = list[0];
@@ -126,9 +128,9 @@ static void duplicates_drop(struct conf_section *section, struct raw **list, str
 			continue;
 		}
 		report_key(report, section, raw->key, raw->file, raw->line,
-			   "is set twice, first at %s:%d; remove one", conf->files[first->file].path,
-			   first->line);
-		raw->key = NULL;
+			   "is set twice, first at %s:%d; remove one",
+			   conf->files[first->file].path, first->line);
+		raw->twice = true;
 	}
 }
 
@@ -145,7 +147,8 @@ static bool print_owners(const struct conf_section *section, const char *key, st
 		    !tables_find(schema, UINT64_C(1) << t, key))
 			continue;
 		if (!found)
-			buf_printf(out, "this key belongs to %s = %s", table->selector, table->value);
+			buf_printf(out, "this key belongs to %s = %s", table->selector,
+				   table->value);
 		else
 			buf_printf(out, " or %s", table->value);
 		found = true;
@@ -167,7 +170,8 @@ static void suggest_keys(const struct conf_section *section, struct suggest *sug
 		suggest_offer(suggest, section->shape->keys[i].row->name);
 }
 
-static void unknown_complain(const struct conf_section *section, const struct raw *raw, struct conf_report *report)
+static void unknown_complain(const struct conf_section *section, const struct raw *raw,
+			     struct conf_report *report)
 {
 	const struct conf *conf = section->kind->conf;
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -178,7 +182,8 @@ static void unknown_complain(const struct conf_section *section, const struct ra
 	if (tables_find(&conf->schema, section->unsure, raw->key))
 		return;
 	if (print_owners(section, raw->key, &text)) {
-		report_key(report, section, raw->key, raw->file, raw->line, "%s; remove it", buf_cstr(&text));
+		report_key(report, section, raw->key, raw->file, raw->line, "%s; remove it",
+			   buf_cstr(&text));
 		return;
 	}
 	if (report_may_suggest(report))
@@ -187,8 +192,8 @@ static void unknown_complain(const struct conf_section *section, const struct ra
 	suggest_print(&suggest, &text);
 	if (kind)
 		buf_printf(&text, "; it is one of [%s]", kind);
-	report_key(report, section, raw->key, raw->file, raw->line, "unknown key%s%s", buf_cstr(&text),
-		   suggest.best || kind ? "" : "; remove it");
+	report_key(report, section, raw->key, raw->file, raw->line, "unknown key%s%s",
+		   buf_cstr(&text), suggest.best || kind ? "" : "; remove it");
 }
 
 static void plain_warn(const struct conf_section *section, const struct conf_key *row,
@@ -197,12 +202,14 @@ static void plain_warn(const struct conf_section *section, const struct conf_key
 	for (size_t i = 0; row->type == CONF_SECRET && !value->bad && i < value->item_count; i++)
 		if (!strncmp(value->items[i], "plain:", 6)) {
 			conf_warn(report, section, value->name,
-				  "plain: keeps a secret in this file; use cred:NAME, file:PATH or env:NAME");
+				  "plain: keeps a secret in this file; use cred:NAME, file:PATH or "
+				  "env:NAME");
 			return;
 		}
 }
 
-static void key_type(struct conf_section *section, const struct raw *raw, struct conf_report *report)
+static void key_type(struct conf_section *section, const struct raw *raw,
+		     struct conf_report *report)
 {
 	const struct shape_key *key = shape_find(section->shape, raw->key);
 	struct conf *conf = section->kind->conf;
@@ -219,8 +226,8 @@ static void key_type(struct conf_section *section, const struct raw *raw, struct
 	value->file = raw->file;
 	value->line = raw->line;
 	value->bad = raw->bad;
-	if (!value->bad &&
-	    !value_parse(key->row, raw->text, conf->files[raw->file].dir, &conf->arena, value, &err)) {
+	if (!value->bad && !value_parse(key->row, raw->text, conf->files[raw->file].dir,
+					&conf->arena, value, &err)) {
 		value->bad = true;
 		report_key(report, section, raw->key, raw->file, raw->line, "%s", err_text(&err));
 	}
@@ -242,8 +249,9 @@ static void required_check(struct conf_section *section, struct conf_report *rep
 		if (value)
 			continue;
 		report_key(report, section, NULL, section->file, section->line,
-			   "the key '%s' is missing; expected %s = %s (%s)", key->row->name, key->row->name,
-			   conf_type_name(key->row->type), key->row->help ? key->row->help : "required");
+			   "the key '%s' is missing; expected %s = %s (%s)", key->row->name,
+			   key->row->name, conf_type_name(key->row->type),
+			   key->row->help ? key->row->help : "required");
 	}
 }
 
@@ -258,14 +266,14 @@ void section_type(struct conf_section *section, struct conf_report *report)
 	if (n > 1)
 		duplicates_drop(section, list, report);
 	section->shape = shape_of(section->kind, section_select(section, report));
-	section->values =
-		arena_alloc(&conf->arena, (section->shape->count + 1) * sizeof(struct conf_value *));
+	section->values = arena_alloc(&conf->arena,
+				      (section->shape->count + 1) * sizeof(struct conf_value *));
 	/* Backwards, because each is put before the last: below a prefix several may stand. */
 	n = 0;
 	for (struct raw *raw = section->raws; raw; raw = raw->next)
 		list[n++] = raw;
 	while (n--)
-		if (list[n]->key)
+		if (!list[n]->twice)
 			key_type(section, list[n], report);
 	required_check(section, report);
 	free(list);

@@ -47,7 +47,8 @@ static struct conf_value *default_new(struct conf *conf, const struct conf_key *
 	return value;
 }
 
-static void shape_add(struct conf *conf, struct shape *shape, const struct conf_key *row, bool variant)
+static void shape_add(struct conf *conf, struct shape *shape, const struct conf_key *row,
+		      bool variant)
 {
 	struct shape_key *key;
 

@@ -36,7 +36,8 @@ static bool in_range(struct parsing *p, number_print_fn *print, struct err *err)
 	const struct conf_key *row = p->row;
 	bool bounded = row->max > row->min && row->max != INT64_MAX;
 
-	if ((!row->min && !row->max) || (p->value->i >= row->min && (row->max < row->min || p->value->i <= row->max)))
+	if ((!row->min && !row->max) ||
+	    (p->value->i >= row->min && (row->max < row->min || p->value->i <= row->max)))
 		return true;
 	quote_print(p->text.p, &text);
 	buf_puts(&text, " is out of range; expected ");
@@ -149,9 +150,10 @@ static bool parse_list(struct parsing *p, struct err *err)
 		if (!item.len && at_line)
 			continue;
 		if (!item.len)
-			return err_set(err, E_INVALID,
-				       "item %zu of the list is empty; remove a comma or fill it in",
-				       p->value->item_count + 1);
+			return err_set(
+				err, E_INVALID,
+				"item %zu of the list is empty; remove a comma or fill it in",
+				p->value->item_count + 1);
 		items[p->value->item_count++] = arena_dup(p->arena, item);
 	}
 	return true;
@@ -214,8 +216,8 @@ static bool is_plain_name(const char *s)
 	if (!*s || !strcmp(s, ".") || !strcmp(s, ".."))
 		return false;
 	for (; *s; s++)
-		if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') ||
-		      memchr("._-", *s, 3)))
+		if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
+		      (*s >= '0' && *s <= '9') || memchr("._-", *s, 3)))
 			return false;
 	return true;
 }
@@ -226,7 +228,8 @@ static bool secret_is_valid(const char *reference)
 		size_t n = strlen(secret_kinds[i].prefix);
 
 		if (!strncmp(reference, secret_kinds[i].prefix, n))
-			return secret_kinds[i].is_name ? is_plain_name(reference + n) : reference[n] != 0;
+			return secret_kinds[i].is_name ? is_plain_name(reference + n)
+						       : reference[n] != 0;
 	}
 	return false;
 }
@@ -251,11 +254,13 @@ static bool parse_secret(struct parsing *p, struct err *err)
 		const char *item = p->value->items[i];
 
 		if (!secret_is_valid(item))
-			return err_set(err, E_INVALID,
-				       "%s is no reference to a secret (not shown); expected cred:NAME, "
-				       "file:PATH or env:NAME, or plain:TEXT to keep it in this file",
-				       p->value->item_count > 1 ? "an item of the list" : "the value");
-		buf_printf(&masked, "%s%s", i ? ", " : "", strncmp(item, "plain:", 6) ? item : "plain:***");
+			return err_set(
+				err, E_INVALID,
+				"%s is no reference to a secret (not shown); expected cred:NAME, "
+				"file:PATH or env:NAME, or plain:TEXT to keep it in this file",
+				p->value->item_count > 1 ? "an item of the list" : "the value");
+		buf_printf(&masked, "%s%s", i ? ", " : "",
+			   strncmp(item, "plain:", 6) ? item : "plain:***");
 	}
 	p->value->text = arena_dup(p->arena, buf_str(&masked));
 	return true;
@@ -269,9 +274,10 @@ static bool name_check(struct parsing *p, const char *name, struct err *err)
 	if (conf_name_is_valid(str_of(name)))
 		return true;
 	quote_print(name, &text);
-	return err_set(err, E_INVALID,
-		       "%s is no name; expected that of one %s: a-z, 0-9, '.', '_' or '-', at most 40",
-		       buf_cstr(&text), p->row->choices ? p->row->choices : "section");
+	return err_set(
+		err, E_INVALID,
+		"%s is no name; expected that of one %s: a-z, 0-9, '.', '_' or '-', at most 40",
+		buf_cstr(&text), p->row->choices ? p->row->choices : "section");
 }
 
 static bool parse_name(struct parsing *p, struct err *err)
@@ -297,7 +303,8 @@ static bool host_is_valid(struct str host)
 		host = str_make(host.p + 1, host.len - 2);
 	for (size_t i = 0; i < host.len; i++) {
 		char c = host.p[i];
-		bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+		bool word =
+			(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 
 		if (!word && !(six ? memchr(":.%", c, 3) : memchr(".-_", c, 3)))
 			return false;
@@ -316,8 +323,9 @@ static bool parse_host_port(struct parsing *p, struct err *err)
 		return true;
 	if (!colon || !host_is_valid(str_make(p->text.p, host)) ||
 	    !str_to_u64(str_make(colon + 1, p->text.len - host - 1), &port) || port > 65535)
-		return refuse(p, err,
-			      "a host and port; expected HOST:PORT, as in 127.0.0.1:8080 or [::1]:8080");
+		return refuse(
+			p, err,
+			"a host and port; expected HOST:PORT, as in 127.0.0.1:8080 or [::1]:8080");
 	p->value->i = (int64_t)port;
 	return true;
 }
@@ -367,11 +375,13 @@ bool value_parse(const struct conf_key *row, const char *text, const char *dir, 
 	ret->dir = dir;
 	if (!p.text.len && !types[row->type].empty)
 		return err_set(err, E_INVALID, "the value is missing; expected %s %s",
-			       strchr("aeiou", *types[row->type].name) ? "an" : "a", types[row->type].name);
+			       strchr("aeiou", *types[row->type].name) ? "an" : "a",
+			       types[row->type].name);
 	if (!lines_allowed(row) && memchr(p.text.p, '\n', p.text.len))
-		return err_set(err, E_INVALID,
-			       "the value goes on in indented lines, one line is expected; do not indent "
-			       "keys, and end a line in '\\' to join it with the next");
+		return err_set(
+			err, E_INVALID,
+			"the value goes on in indented lines, one line is expected; do not indent "
+			"keys, and end a line in '\\' to join it with the next");
 	return types[row->type].parse(&p, err);
 }
 

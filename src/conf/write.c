@@ -44,7 +44,8 @@ static const char *value_wrong(struct str value)
 		if (((unsigned char)value.p[i] < 0x20 && value.p[i] != '\t') || value.p[i] == 0x7f)
 			return "has a line end or another control character in it";
 		if (value.p[i] == ';' && (!i || is_blank(value.p[i - 1])))
-			return "has a ';' at its start or behind a blank, where a comment would begin";
+			return "has a ';' at its start or behind a blank, where a comment would "
+			       "begin";
 	}
 	if (value.len && (is_blank(value.p[0]) || is_blank(value.p[value.len - 1])))
 		return "begins or ends with a blank";
@@ -67,11 +68,13 @@ static bool format_pair(const struct conf_pair *pair, struct buf *out, struct er
 
 	if (!key_is_valid(str_of(pair->key)))
 		return err_set(err, E_INVALID,
-			       "a key of at most %d letters, digits, '.', '_' or '-' is expected", READ_KEY_MAX);
+			       "a key of at most %d letters, digits, '.', '_' or '-' is expected",
+			       READ_KEY_MAX);
 	if (wrong)
-		return err_set(err, E_INVALID,
-			       "the value of %s %s, which cannot be written in a configuration file", pair->key,
-			       wrong);
+		return err_set(
+			err, E_INVALID,
+			"the value of %s %s, which cannot be written in a configuration file",
+			pair->key, wrong);
 	buf_printf(out, "%s =%s", pair->key, value.len ? " " : "");
 	room = READ_LINE_MAX - strlen(pair->key) - strlen(" = ");
 	while (value.len > room) {
@@ -81,7 +84,8 @@ static bool format_pair(const struct conf_pair *pair, struct buf *out, struct er
 			n--;
 		if (!n)
 			return err_set(err, E_INVALID,
-				       "the value of %s cannot be split into lines of %d bytes; shorten it",
+				       "the value of %s cannot be split into lines of %d bytes; "
+				       "shorten it",
 				       pair->key, READ_LINE_MAX);
 		buf_printf(out, "%.*s\\\n" INDENT, (int)n, value.p);
 		value = str_make(value.p + n, value.len - n);
@@ -92,22 +96,25 @@ static bool format_pair(const struct conf_pair *pair, struct buf *out, struct er
 	return true;
 }
 
-bool conf_format_section(const char *kind, const char *name, const struct conf_pair *pairs, size_t count,
-			 struct buf *out, struct err *err)
+bool conf_format_section(const char *kind, const char *name, const struct conf_pair *pairs,
+			 size_t count, struct buf *out, struct err *err)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	bool named = name && *name;
 
 	if (!key_is_valid(str_of(kind)))
-		return err_set(err, E_INVALID, "the kind of a section is expected, as in agent or trigger");
+		return err_set(err, E_INVALID,
+			       "the kind of a section is expected, as in agent or trigger");
 	if (named && !conf_name_is_valid(str_of(name)))
 		return err_set(err, E_INVALID,
-			       "'%s' is no name; expected at most 40 of a-z, 0-9, '.', '_' and '-', the first a "
+			       "'%s' is no name; expected at most 40 of a-z, 0-9, '.', '_' and "
+			       "'-', the first a "
 			       "letter or digit",
 			       name);
 	buf_printf(&text, "[%s%s%s]", kind, named ? " " : "", named ? name : "");
 	if (text.len - 2 > READ_HEADER_MAX)
-		return err_set(err, E_INVALID, "the section header is longer than %d bytes; shorten the name",
+		return err_set(err, E_INVALID,
+			       "the section header is longer than %d bytes; shorten the name",
 			       READ_HEADER_MAX);
 	buf_putc(&text, '\n');
 	for (size_t i = 0; i < count; i++)

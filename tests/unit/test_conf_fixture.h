@@ -62,7 +62,9 @@ static void trigger_check(const struct conf_section *section, struct conf_report
 	if (conf_is_set(section, "rate") && !conf_bool(section, "enabled"))
 		conf_complain(report, section, "enabled", "no rate without it");
 }
-static const struct conf_table trigger_table = {"trigger",    true, NULL, NULL, trigger_keys, ARRAY_LEN(trigger_keys),
+static const struct conf_table trigger_table = {"trigger",     true,
+						NULL,	       NULL,
+						trigger_keys,  ARRAY_LEN(trigger_keys),
 						trigger_check, "what wakes an agent"};
 static const struct conf_key webhook_keys[] = {
 	{"verify", CONF_ENUM, "none", "none|hmac|github", 0, 0, 0, "Scheme"},
@@ -75,9 +77,9 @@ static void webhook_check(const struct conf_section *section, struct conf_report
 			      conf_str(section, "verify"));
 	conf_section(conf_section_conf(section), "agent", conf_str(section, "agent"));
 }
-static const struct conf_table webhook_table = {"trigger",     true,	      "source",
-						"webhook",     webhook_keys,  ARRAY_LEN(webhook_keys),
-						webhook_check, "an HTTP call"};
+static const struct conf_table webhook_table = {
+	"trigger",     true,	      "source", "webhook", webhook_keys, ARRAY_LEN(webhook_keys),
+	webhook_check, "an HTTP call"};
 static const struct conf_key hmac_keys[] = {
 	{"algorithm", CONF_ENUM, "sha256", "sha1|sha256", 0, 0, 0, "Hash"},
 };
@@ -95,7 +97,7 @@ static UNUSED const struct conf_schema *fixture_schema(void)
 {
 	static struct conf_schema schema;
 	static const struct conf_table *const tables[] = {
-		&daemon_table,	&agent_table, &exec_table, &http_table,
+		&daemon_table,	&agent_table,	&exec_table, &http_table,
 		&trigger_table, &webhook_table, &cron_table, &hmac_table,
 	};
 
@@ -157,7 +159,8 @@ static UNUSED void fixture_write(const struct fixture *f, const char *name, cons
 }
 
 /* Loads rouse.conf; the messages, with the folder's name taken out, are in f->messages. */
-static UNUSED const struct conf *fixture_load(struct fixture *f, const char *const *extra, size_t count)
+static UNUSED const struct conf *fixture_load(struct fixture *f, const char *const *extra,
+					      size_t count)
 {
 	struct buf text = BUF_INIT;
 	struct conf *conf;
