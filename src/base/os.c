@@ -237,10 +237,11 @@ uint64_t os_process_start(pid_t pid)
 	buf_printf(&path, "/proc/%lld/stat", (long long)pid);
 	if (pid <= 0 || !os_read_file(buf_cstr(&path), 65536, &text, NULL))
 		return 0;
-	const char *end = memrchr(text.data, ')', text.len);
+	struct str line = buf_str(&text);
+	const char *end = memrchr(line.p, ')', line.len);
 	if (!end)
 		return 0;
-	rest = str_trim(str_make(end + 1, (size_t)(text.data + text.len - end - 1)));
+	rest = str_trim(str_make(end + 1, (size_t)(line.p + line.len - end - 1)));
 	for (int i = STATE_FIELD; i <= START_FIELD; i++)
 		rest = str_split(rest, ' ', &field);
 	return str_to_u64(field, &start) ? start : 0;

@@ -4,6 +4,8 @@
 #define ROUSE_CORE_CORE_H
 
 #include "base/clock.h"
+#include "base/json.h"
+#include "base/os.h"
 #include "conf/conf.h"
 #include "store/store.h"
 

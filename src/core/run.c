@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/uuid.h"
 #include "core/admit.h"
 #include "core/agent.h"
 #include "core/change.h"
