@@ -60,8 +60,7 @@ static void check_folders(struct fixture *f)
 			  "triggers.d/t.conf:2: [agent c]: this section stands twice, first at "
 			  "agents.d/20.conf:1; remove or rename one\n"
 			  "triggers.d/t.conf:2: [agent c]: the key 'command' is missing; expected "
-			  "command = text "
-			  "(What is run)\n");
+			  "command = text (What is run)\n");
 		CHECK_INT(conf_report_errors(f->report), 4);
 	}
 	IT ("an extra file is tried as if it lay there, one that lies there is not read twice") {
@@ -77,9 +76,9 @@ static void check_folders(struct fixture *f)
 		CHECK(conf_section(f->conf, "trigger", "n"));
 		fixture_write(f, "new.conf", "[trigger n]\nsource = manual\nagent = b\n");
 		CHECK(!fixture_load(f, extra, 2));
-		CHECK_STR(buf_cstr(&f->messages), "new.conf:3: [trigger n] agent: there is no "
-						  "[agent b]; write that section or correct "
-						  "the name\n");
+		CHECK_STR(buf_cstr(&f->messages),
+			  "new.conf:3: [trigger n] agent: there is no [agent b]; write that "
+			  "section or correct the name\n");
 	}
 	IT ("relative paths are read from where the process stands") {
 		char *old = getcwd(NULL, 0);
