@@ -33,8 +33,8 @@ static inline int64_t civil_days(int year, int month, int day)
 	int64_t y = year - (month < 3), era = civil_floor_div(y, 400), of_era = y - era * 400;
 	int from_march = month < 3 ? month + 9 : month - 3;
 
-	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + (153 * from_march + 2) / 5 +
-	       day - 1 - 719468;
+	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 +
+	       (153 * from_march + 2) / 5 + day - 1 - 719468;
 }
 
 static inline struct civil civil_of_days(int64_t days)

@@ -109,7 +109,8 @@ static bool parse_words(struct word words[CRON_FIELDS], size_t count, struct str
 		e->second = 1;
 	if (count < 7) {
 		for (size_t i = 0; i < 4; i++)
-			e->year[i] = i < 3 ? UINT64_MAX : ALL(CRON_LAST_YEAR - CRON_FIRST_YEAR + 1 - 192);
+			e->year[i] = i < 3 ? UINT64_MAX
+					   : ALL(CRON_LAST_YEAR - CRON_FIRST_YEAR + 1 - 192);
 	}
 	for (size_t i = 0; i < count; i++, field++)
 		if (!cron_field_parse(field, words[i].text, words[i].column, seed, e, err))
@@ -133,10 +134,11 @@ static bool parse_fields(struct reader *r, struct str seed, struct cron_expr *e,
 	}
 	if (count >= 5 && count <= 7)
 		return parse_words(words, count, seed, e, err);
-	return err_set(err, E_INVALID,
-		       "cron:%zu: %zu field%s; expected 5 (minute hour day-of-month month day-of-week), "
-		       "6 (second first) or 7 (second first, year last)",
-		       column ? column : r->text.len + 1, count, count == 1 ? "" : "s");
+	return err_set(
+		err, E_INVALID,
+		"cron:%zu: %zu field%s; expected 5 (minute hour day-of-month month day-of-week), "
+		"6 (second first) or 7 (second first, year last)",
+		column ? column : r->text.len + 1, count, count == 1 ? "" : "s");
 }
 
 /* ---- nicknames, @every ---- */
@@ -175,17 +177,19 @@ static bool parse_every(struct reader *r, struct cron_expr *e, struct err *err)
 	size_t i = 0;
 
 	if (!take_duration(w.text, &i, &e->every_s))
-		return err_set(err, E_INVALID,
-			       "cron:%zu: @every: expected a duration of numbers with d, h, m or s, as in "
-			       "@every 1h30m",
-			       w.column + i);
+		return err_set(
+			err, E_INVALID,
+			"cron:%zu: @every: expected a duration of numbers with d, h, m or s, as in "
+			"@every 1h30m",
+			w.column + i);
 	if (e->every_s < 1)
 		return err_set(err, E_INVALID, "cron:%zu: @every: must be at least 1s", w.column);
 	if (i < w.text.len && (++i, !take_duration(w.text, &i, &e->phase_s) || i < w.text.len))
-		return err_set(err, E_INVALID,
-			       "cron:%zu: @every: expected a phase of numbers with d, h, m or s, as in "
-			       "@every 1h/10m",
-			       w.column + i);
+		return err_set(
+			err, E_INVALID,
+			"cron:%zu: @every: expected a phase of numbers with d, h, m or s, as in "
+			"@every 1h/10m",
+			w.column + i);
 	if (more.text.len)
 		return err_set(err, E_INVALID, "cron:%zu: @every: unexpected '%.*s'", more.column,
 			       cut(more.text), more.text.p);
@@ -205,12 +209,13 @@ static bool parse_nickname(struct reader *r, struct str seed, struct cron_expr *
 		if (!str_eq_nocase(w.text, str_of(nicknames[i].name)))
 			continue;
 		if (!str_eq_cstr(w.text, nicknames[i].name))
-			return err_set(err, E_INVALID, "cron:%zu: unknown nickname '%.*s'; write %s",
-				       w.column, STR_ARG(w.text), nicknames[i].name);
+			return err_set(err, E_INVALID,
+				       "cron:%zu: unknown nickname '%.*s'; write %s", w.column,
+				       STR_ARG(w.text), nicknames[i].name);
 		more = take_word(r);
 		if (more.text.len)
-			return err_set(err, E_INVALID, "cron:%zu: unexpected '%.*s' behind %s", more.column,
-				       cut(more.text), more.text.p, nicknames[i].name);
+			return err_set(err, E_INVALID, "cron:%zu: unexpected '%.*s' behind %s",
+				       more.column, cut(more.text), more.text.p, nicknames[i].name);
 		if (!nicknames[i].fields) {
 			e->reboot = true;
 			return true;
@@ -218,10 +223,11 @@ static bool parse_nickname(struct reader *r, struct str seed, struct cron_expr *
 		alias = (struct reader){str_of(nicknames[i].fields), 0};
 		return parse_fields(&alias, seed, e, err);
 	}
-	return err_set(err, E_INVALID,
-		       "cron:%zu: unknown nickname '%.*s'; expected @yearly, @monthly, @weekly, @daily, "
-		       "@hourly, @reboot or @every 90m",
-		       w.column, cut(w.text), w.text.p);
+	return err_set(
+		err, E_INVALID,
+		"cron:%zu: unknown nickname '%.*s'; expected @yearly, @monthly, @weekly, @daily, "
+		"@hourly, @reboot or @every 90m",
+		w.column, cut(w.text), w.text.p);
 }
 
 /* ---- the whole ---- */
@@ -261,10 +267,12 @@ bool cron_parse(struct str text, struct str seed, struct cron_expr *ret, struct 
 		return false;
 	skip_space(&r);
 	if (r.at == r.text.len)
-		return err_set(err, E_INVALID,
-			       "cron:%zu: empty expression; expected 5, 6 or 7 fields or @daily etc.",
-			       r.at ? r.at + 1 : (size_t)1);
-	if (r.text.p[r.at] == '@' ? !parse_nickname(&r, seed, &e, err) : !parse_fields(&r, seed, &e, err))
+		return err_set(
+			err, E_INVALID,
+			"cron:%zu: empty expression; expected 5, 6 or 7 fields or @daily etc.",
+			r.at ? r.at + 1 : (size_t)1);
+	if (r.text.p[r.at] == '@' ? !parse_nickname(&r, seed, &e, err)
+				  : !parse_fields(&r, seed, &e, err))
 		return false;
 	*ret = e;
 	return true;

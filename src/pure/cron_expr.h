@@ -31,16 +31,17 @@ struct cron_expr {
 	uint32_t last_day;     /* bit n: L-n, bit 0: L */
 	uint32_t last_weekday; /* bit n: L-nW, bit 0: LW */
 	uint32_t nearest;      /* bit d: dW */
-	uint8_t dow;           /* 0 is Sunday */
-	uint8_t nth[7];        /* of each weekday: bit 0 the first ... bit 4 the fifth */
-	uint8_t loose;         /* bit f: field f (second, minute, hour) was written with * ? or / */
-	uint8_t fields;        /* 5, 6 or 7; 0: @every or @reboot */
-	bool both;             /* + before day-of-week: both days must match */
+	uint8_t dow;	       /* 0 is Sunday */
+	uint8_t nth[7];	       /* of each weekday: bit 0 the first ... bit 4 the fifth */
+	uint8_t loose;	       /* bit f: field f (second, minute, hour) was written with * ? or / */
+	uint8_t fields;	       /* 5, 6 or 7; 0: @every or @reboot */
+	bool both;	       /* + before day-of-week: both days must match */
 	bool dom_star, dow_star;
 	bool dom_step, dow_step; /* written with a star and a step above 1 */
-	bool rhythm;             /* follows real time; else a list of appointments */
-	bool reboot;             /* once when the daemon starts, never by the clock */
-	int64_t every_s, phase_s; /* @every: each time that is phase_s more than a multiple of every_s */
+	bool rhythm;		 /* follows real time; else a list of appointments */
+	bool reboot;		 /* once when the daemon starts, never by the clock */
+	int64_t every_s,
+		phase_s; /* @every: each time that is phase_s more than a multiple of every_s */
 	char zone[ZONE_NAME_MAX + 1]; /* of CRON_TZ= or TZ=; empty: none */
 	size_t zone_column;
 };

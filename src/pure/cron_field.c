@@ -19,8 +19,9 @@ static const struct cron_field_row rows[] = {
 };
 _Static_assert(ARRAY_LEN(rows) == CRON_FIELDS, "a row for each field");
 
-static const char *const months[] = {"JANUARY", "FEBRUARY", "MARCH",	 "APRIL",   "MAY",	"JUNE",
-				     "JULY",	"AUGUST",   "SEPTEMBER", "OCTOBER", "NOVEMBER", "DECEMBER"};
+static const char *const months[] = {"JANUARY",	  "FEBRUARY", "MARCH",	  "APRIL",
+				     "MAY",	  "JUNE",     "JULY",	  "AUGUST",
+				     "SEPTEMBER", "OCTOBER",  "NOVEMBER", "DECEMBER"};
 static const char *const month_names[] = {"JAN", "FEB", "MAR", "APR", "MAY", "JUN",
 					  "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"};
 static const char *const weekdays[] = {"SUNDAY",   "MONDAY", "TUESDAY", "WEDNESDAY",
@@ -33,7 +34,7 @@ struct item {
 	const struct cron_field_row *row;
 	struct str text;
 	size_t at, column; /* column: of text's first byte */
-	bool alone;        /* the field has no other item */
+	bool alone;	   /* the field has no other item */
 	struct str seed;
 	struct cron_expr *expr;
 	struct err *err;
@@ -149,8 +150,8 @@ static bool take_number(struct item *it, int lo, int hi, const char *what, int *
 	if (!digits.len)
 		return fail_byte(it);
 	if (digits.len > DIGITS_MAX)
-		return fail(it, at, "%.*s has more than %d digits", (int)(digits.len > 20 ? 20 : digits.len),
-			    digits.p, DIGITS_MAX);
+		return fail(it, at, "%.*s has more than %d digits",
+			    (int)(digits.len > 20 ? 20 : digits.len), digits.p, DIGITS_MAX);
 	if (!str_to_u64(digits, &n) || n < (uint64_t)lo || n > (uint64_t)hi)
 		return fail(it, at, "%s%.*s is out of range %d-%d%s", what, STR_ARG(digits), lo, hi,
 			    *what ? " (or L)" : "");
@@ -188,7 +189,8 @@ static bool take_name(struct item *it, struct value *ret)
 		it->at--;
 	}
 	if (!month && str_eq(s, STR("L")))
-		return fail(it, ret->at, "L needs a weekday; write SAT, or SAT#L for the last Saturday");
+		return fail(it, ret->at,
+			    "L needs a weekday; write SAT, or SAT#L for the last Saturday");
 	ret->n = month ? name_find(month_names, 12, s) + 1 : name_find(weekday_names, 7, s);
 	if (ret->n < month)
 		return fail_name(it, ret->at, s);
@@ -334,7 +336,8 @@ static bool take_hash_range(struct item *it, int *lo, int *hi)
 	if (!take(it, ')'))
 		return fail_byte(it);
 	if (*lo > *hi)
-		return fail(it, 0, "range %d-%d runs backwards; write H(%d-%d)", *lo, *hi, *hi, *lo);
+		return fail(it, 0, "range %d-%d runs backwards; write H(%d-%d)", *lo, *hi, *hi,
+			    *lo);
 	return true;
 }
 
@@ -450,7 +453,8 @@ static bool fail_bare_step(struct item *it, const struct value *v)
 	if (v->is_name)
 		return fail(it, 0, "step needs * or a range; write %.*s-%s/%d", STR_ARG(v->text),
 			    dow ? "SAT" : "DEC", step);
-	return fail(it, 0, "step needs * or a range; write %d-%d/%d", v->n, hi < v->n ? v->n : hi, step);
+	return fail(it, 0, "step needs * or a range; write %d-%d/%d", v->n, hi < v->n ? v->n : hi,
+		    step);
 }
 
 static bool fail_tilde(struct item *it, const struct value *v)
@@ -518,7 +522,8 @@ bool cron_field_parse(enum cron_field field, struct str text, size_t column, str
 		      struct cron_expr *expr, struct err *err)
 {
 	struct str rest = text, head;
-	struct item it = {.field = field, .row = &rows[field], .seed = seed, .expr = expr, .err = err};
+	struct item it = {
+		.field = field, .row = &rows[field], .seed = seed, .expr = expr, .err = err};
 
 	if (field == CRON_DOW && text.len && text.p[0] == '+') {
 		expr->both = true;

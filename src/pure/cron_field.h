@@ -7,9 +7,9 @@
 
 struct cron_field_row {
 	const char *name;
-	int lo, hi;       /* values; day-of-week reads 7 as 0 */
+	int lo, hi; /* values; day-of-week reads 7 as 0 */
 	int step_max;
-	int hash_hi;      /* up to where a plain H draws */
+	int hash_hi;	  /* up to where a plain H draws */
 	const char *unit; /* of @every, in error texts; NULL where there is none */
 	const char *units;
 };

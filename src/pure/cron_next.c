@@ -16,8 +16,8 @@
 struct cron {
 	struct cron_expr expr;
 	struct zone *zone;
-	struct zone_span span;               /* the one used last */
-	uint32_t days[7][MONTH_LENGTHS];     /* bit d: day d fires, by the first's weekday and length */
+	struct zone_span span;		 /* the one used last */
+	uint32_t days[7][MONTH_LENGTHS]; /* bit d: day d fires, by the first's weekday and length */
 	int first_second, first_minute, first_hour;
 	int last_second, last_minute, last_hour;
 	int64_t end_s; /* local, first second after the last year */
@@ -271,7 +271,8 @@ static const struct zone_span *span_of(struct cron *c, int64_t t)
 	return &c->span;
 }
 
-/* Local time at which the span before this one ended; the span's own beginning when there is none. */
+/* Local time at which the span before this one ended; the span's own beginning when there is none.
+ */
 static int64_t local_before(const struct cron *c, const struct zone_span *s)
 {
 	if (!s->index)
@@ -285,8 +286,8 @@ static bool gap_fires(const struct cron *c, const struct zone_span *s)
 {
 	int64_t start = local_before(c, s), end = s->from + s->offset, local;
 
-	return !c->expr.rhythm && start < end && end - start < DAY_S && nominal_next(c, start, &local) &&
-	       local < end;
+	return !c->expr.rhythm && start < end && end - start < DAY_S &&
+	       nominal_next(c, start, &local) && local < end;
 }
 
 /* The first local time of a span that counts: an appointment that the span before had is over. */
@@ -312,7 +313,7 @@ static bool fire_next(struct cron *c, int64_t p, int64_t *ret)
 {
 	const struct zone_span *s;
 	struct zone_span next;
-	int64_t lo, local;
+	int64_t lo, local, barren = 0; /* nothing is nominal from lo up to here */
 	bool found;
 
 	for (;;) {
@@ -321,7 +322,7 @@ static bool fire_next(struct cron *c, int64_t p, int64_t *ret)
 			*ret = p;
 			return true;
 		}
-		lo = p + s->offset;
+		lo = max64(p + s->offset, barren);
 		if (!c->expr.rhythm)
 			lo = max64(lo, local_start(c, s));
 		found = nominal_next(c, lo, &local);
@@ -338,6 +339,7 @@ static bool fire_next(struct cron *c, int64_t p, int64_t *ret)
 			if (!found)
 				return false;
 			p = max64(p, local - JUMP_S);
+			barren = local;
 		}
 	}
 }
@@ -425,7 +427,8 @@ bool cron_new(struct str text, struct str zone, struct str seed, struct cron **r
 		return false;
 	if (c->expr.zone[0] && zone.len)
 		return err_set(err, E_INVALID,
-			       "cron:%zu: the expression names a time zone, and so does timezone; keep one",
+			       "cron:%zu: the expression names a time zone, and so does timezone; "
+			       "keep one",
 			       c->expr.zone_column);
 	if (c->expr.zone[0])
 		zone = str_of(c->expr.zone);
@@ -496,13 +499,14 @@ bool cron_match(struct cron *cron, struct wall t)
 {
 	struct wall next;
 
-	return t.ms > INT64_MIN && cron_next(cron, (struct wall){t.ms - 1}, &next) && next.ms == t.ms;
+	return t.ms > INT64_MIN && cron_next(cron, (struct wall){t.ms - 1}, &next) &&
+	       next.ms == t.ms;
 }
 
 bool cron_check_fires(struct cron *cron, struct wall now, struct err *err)
 {
-	static const char *const full[] = {"January",   "February", "March",    "April",
-					   "May",       "June",     "July",     "August",
+	static const char *const full[] = {"January",	"February", "March",	"April",
+					   "May",	"June",	    "July",	"August",
 					   "September", "October",  "November", "December"};
 	const struct cron_expr *e = &cron->expr;
 	struct wall at;
@@ -516,9 +520,11 @@ bool cron_check_fires(struct cron *cron, struct wall now, struct err *err)
 	if (cron_next(cron, (struct wall){-JUMP_S * INT64_C(1000)}, &at))
 		return err_set(err, E_INVALID, "cron: never fires: its last time is over");
 	if (!e->dom || bit_low(e->dom) <= longest)
-		return err_set(err, E_INVALID, "cron: never fires: no date matches all of its fields");
+		return err_set(err, E_INVALID,
+			       "cron: never fires: no date matches all of its fields");
 	if (e->month & (e->month - 1))
-		return err_set(err, E_INVALID, "cron: never fires: its months have at most %d days", longest);
+		return err_set(err, E_INVALID, "cron: never fires: its months have at most %d days",
+			       longest);
 	return err_set(err, E_INVALID, "cron: never fires: %s has at most %d days",
 		       full[bit_low(e->month) - 1], longest);
 }

@@ -10,7 +10,7 @@
 #include "pure/zone_rule.h"
 
 #define FILE_MAX (256 << 10)
-#define COUNT_MAX 4096       /* of transitions in a file; tzdata has fewer than 300 */
+#define COUNT_MAX 4096 /* of transitions in a file; tzdata has fewer than 300 */
 #define OFFSET_MAX (26 * 3600)
 #define FIRST_RULE_YEAR 1900 /* where a file has a rule but no transition */
 #define HEADER_LEN 44
@@ -48,7 +48,8 @@ bool zone_name_is_valid(struct str name)
 		char c = name.p[i];
 		bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 
-		if (c == '/' ? part_empty : !(letter || (!part_empty && strchr("0123456789_-+", c) && c)))
+		if (c == '/' ? part_empty
+			     : !(letter || (!part_empty && strchr("0123456789_-+", c) && c)))
 			return false;
 		part_empty = c == '/';
 	}
@@ -57,7 +58,8 @@ bool zone_name_is_valid(struct str name)
 
 static bool corrupt(struct err *err, struct str name, const char *what)
 {
-	return err_set(err, E_CORRUPT, "time zone '%.*s': %s; is tzdata damaged?", STR_ARG(name), what);
+	return err_set(err, E_CORRUPT, "time zone '%.*s': %s; is tzdata damaged?", STR_ARG(name),
+		       what);
 }
 
 static uint32_t read_u32(const unsigned char *p)
@@ -105,8 +107,8 @@ static bool block_read(struct str bytes, size_t time_size, struct block *ret)
 	b.time = read_u32(p + 32);
 	b.type = read_u32(p + 36);
 	b.chars = read_u32(p + 40);
-	if (b.time > COUNT_MAX || !b.type || b.type > 256 || b.chars > COUNT_MAX || b.leap > COUNT_MAX ||
-	    b.isut > 256 || b.isstd > 256)
+	if (b.time > COUNT_MAX || !b.type || b.type > 256 || b.chars > COUNT_MAX ||
+	    b.leap > COUNT_MAX || b.isut > 256 || b.isstd > 256)
 		return false;
 	len = HEADER_LEN + b.time * (time_size + 1) + b.type * 6 + b.chars +
 	      b.leap * (time_size + 4) + b.isstd + b.isut;
@@ -238,7 +240,8 @@ bool zone_load(struct str name, struct zone **ret, struct err *err)
 		return err_set(err, E_INVALID, "unknown time zone '%.*s'",
 			       (int)(name.len > ZONE_NAME_MAX ? ZONE_NAME_MAX : name.len),
 			       name.p ? name.p : "");
-	buf_printf(&path, "%s/%.*s", folder && *folder ? folder : "/usr/share/zoneinfo", STR_ARG(name));
+	buf_printf(&path, "%s/%.*s", folder && *folder ? folder : "/usr/share/zoneinfo",
+		   STR_ARG(name));
 	if (!os_read_file(buf_cstr(&path), FILE_MAX, &bytes, &cause)) {
 		err_fini(&cause);
 		return err_set(err, E_INVALID, "unknown time zone '%.*s'", STR_ARG(name));

@@ -1,4 +1,5 @@
-/* The POSIX TZ rule of a TZif file's footer (RFC 8536 section 3.3, with version 3's wider hours). */
+/* The POSIX TZ rule of a TZif file's footer (RFC 8536 section 3.3, with version 3's wider hours).
+ */
 /* SPDX-License-Identifier: MIT */
 #include "pure/zone_rule.h"
 

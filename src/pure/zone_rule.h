@@ -6,7 +6,7 @@
 #include "base/str.h"
 
 struct zone_date {
-	char kind;             /* J: day 1-365 without leap days; N: day 0-365; M: month, week, weekday */
+	char kind; /* J: day 1-365 without leap days; N: day 0-365; M: month, week, weekday */
 	int month, week, day;
 	int32_t time; /* seconds after midnight, may be negative or beyond a day */
 };
@@ -14,7 +14,8 @@ struct zone_date {
 struct zone_rule {
 	int32_t offset, dst_offset; /* east of UTC */
 	bool has_dst;
-	struct zone_date start, end; /* of DST; start is told in offset's time, end in dst_offset's */
+	struct zone_date start,
+		end; /* of DST; start is told in offset's time, end in dst_offset's */
 };
 
 /* False when it is no rule, or names DST without dates. */

@@ -107,7 +107,7 @@ static void check_corpus(void)
 
 static void test_transitions(void)
 {
-	IT("moves an appointment in a gap to the gap's end, once") {
+	IT ("moves an appointment in a gap to the gap's end, once") {
 		CHECK_STR(fires("30 2 * * *", "America/New_York", "2024-03-10T05:00:00Z", 2),
 			  "2024-03-10T03:00-04:00 2024-03-11T02:30-04:00");
 		CHECK_STR(fires("0,30 2 * * *", "America/New_York", "2024-03-10T05:00:00Z", 3),
@@ -121,7 +121,7 @@ static void test_transitions(void)
 		CHECK_STR(fires("30 23 * * SAT", "America/Nuuk", "2024-03-30T12:00:00Z", 1),
 			  "2024-03-31T00:00-01:00");
 	}
-	IT("lets a rhythm follow real time through a gap") {
+	IT ("lets a rhythm follow real time through a gap") {
 		CHECK_STR(fires("*/15 2 * * *", "America/New_York", "2024-03-10T05:00:00Z", 1),
 			  "2024-03-11T02:00-04:00");
 		CHECK_STR(fires("30 * * * *", "America/New_York", "2024-03-10T05:00:00Z", 3),
@@ -129,7 +129,7 @@ static void test_transitions(void)
 		CHECK_STR(fires("*/10 * * * *", "Australia/Lord_Howe", "2024-10-05T15:10:00Z", 3),
 			  "2024-10-06T01:50+10:30 2024-10-06T02:30+11:00 2024-10-06T02:40+11:00");
 	}
-	IT("fires an appointment in an overlap the first time only") {
+	IT ("fires an appointment in an overlap the first time only") {
 		CHECK_STR(fires("30 1 * * *", "America/New_York", "2024-11-03T04:00:00Z", 2),
 			  "2024-11-03T01:30-04:00 2024-11-04T01:30-05:00");
 		CHECK_STR(fires("30 1 * * *", "America/New_York", "2024-11-03T06:10:00Z", 1),
@@ -139,14 +139,14 @@ static void test_transitions(void)
 		CHECK_STR(fires("30 23 * * *", "Asia/Almaty", "2024-02-29T12:00:00Z", 2),
 			  "2024-02-29T23:30+06:00 2024-03-01T23:30+05:00");
 	}
-	IT("lets a rhythm run through both passes of an overlap") {
+	IT ("lets a rhythm run through both passes of an overlap") {
 		CHECK_STR(fires("*/30 1 * * *", "America/New_York", "2024-11-03T04:00:00Z", 5),
 			  "2024-11-03T01:00-04:00 2024-11-03T01:30-04:00 2024-11-03T01:00-05:00 "
 			  "2024-11-03T01:30-05:00 2024-11-04T01:00-05:00");
 		CHECK_STR(fires("0 * * * *", "Africa/Casablanca", "2024-03-10T00:30:00Z", 3),
 			  "2024-03-10T02:00+01:00 2024-03-10T02:00+00:00 2024-03-10T03:00+00:00");
 	}
-	IT("knows that a date at the date line never was") {
+	IT ("knows that a date at the date line never was") {
 		CHECK_STR(fires("0 12 * * *", "Pacific/Apia", "2011-12-29T10:00:00Z", 2),
 			  "2011-12-29T12:00-10:00 2011-12-31T12:00+14:00");
 		CHECK_STR(fires("0 0 30 * *", "Pacific/Apia", "2011-12-01T00:00:00Z", 1),
@@ -158,7 +158,7 @@ static void test_transitions(void)
 
 static void test_kinds(void)
 {
-	IT("anchors @every in 1970 in real time") {
+	IT ("anchors @every in 1970 in real time") {
 		CHECK_STR(fires("@every 90m", NULL, "2024-03-10T00:00:00Z", 2),
 			  "2024-03-10T01:30+00:00 2024-03-10T03:00+00:00");
 		CHECK_STR(fires("@every 1d/10m", "America/New_York", "2024-03-10T00:00:00Z", 2),
@@ -166,7 +166,7 @@ static void test_kinds(void)
 		CHECK_STR(fires("@every 1h/61m", NULL, "2024-03-10T00:00:00Z", 1),
 			  "2024-03-10T00:01+00:00");
 	}
-	IT("never fires @reboot by the clock") {
+	IT ("never fires @reboot by the clock") {
 		AUTO(cron_auto_free) struct cron *c = cron_of("@reboot", NULL);
 		struct wall t;
 
@@ -174,7 +174,7 @@ static void test_kinds(void)
 		CHECK(!cron_prev(c, (struct wall){0}, &t));
 		CHECK(cron_check_fires(c, (struct wall){0}, NULL));
 	}
-	IT("takes the zone of the expression, and refuses two") {
+	IT ("takes the zone of the expression, and refuses two") {
 		struct cron *c = NULL;
 		struct err err = ERR_INIT;
 
@@ -190,7 +190,7 @@ static void test_kinds(void)
 		CHECK(!c);
 		err_fini(&err);
 	}
-	IT("says why a schedule never fires") {
+	IT ("says why a schedule never fires") {
 		static const struct {
 			const char *text, *want;
 		} cases[] = {
@@ -198,7 +198,8 @@ static void test_kinds(void)
 			{"0 0 31 4 *", "cron: never fires: April has at most 30 days"},
 			{"0 0 31 2,4 *", "cron: never fires: its months have at most 30 days"},
 			{"0 0 0 1 1 * 1999", "cron: never fires: its last time is over"},
-			{"0 0 0 29 2 * 2025", "cron: never fires: no date matches all of its fields"},
+			{"0 0 0 29 2 * 2025",
+			 "cron: never fires: no date matches all of its fields"},
 			{"0 0 L-30 2 *", "cron: never fires: no date matches all of its fields"},
 		};
 
@@ -211,7 +212,7 @@ static void test_kinds(void)
 			err_fini(&err);
 		}
 	}
-	IT("ends with the year 2199 and begins with 1970") {
+	IT ("ends with the year 2199 and begins with 1970") {
 		AUTO(cron_auto_free) struct cron *c = cron_of("0 0 1 1 *", NULL);
 		struct wall t;
 
@@ -225,13 +226,13 @@ static void test_kinds(void)
 		CHECK(cron_prev(c, (struct wall){INT64_MAX}, &t));
 		CHECK_INT(t.ms, wall_of("2199-01-01T00:00:00Z").ms);
 	}
-	IT("crosses 2100 to the next leap day") {
+	IT ("crosses 2100 to the next leap day") {
 		CHECK_STR(fires("0 0 29 2 *", "Europe/Berlin", "2096-03-01T00:00:00Z", 1),
 			  "2104-02-29T00:00+01:00");
 		CHECK_STR(fires("0 12 29 2 +1", "Europe/Berlin", "2072-03-01T00:00:00Z", 1),
 			  "2112-02-29T12:00+01:00");
 	}
-	IT("counts milliseconds: an instant is after what lies just before it") {
+	IT ("counts milliseconds: an instant is after what lies just before it") {
 		AUTO(cron_auto_free) struct cron *c = cron_of("* * * * *", NULL);
 		struct wall t;
 
@@ -283,7 +284,8 @@ static bool model_fires(const struct model *m, int64_t t)
 	return false;
 }
 
-/* next and prev against the model, minute by minute through a day and a half around a transition. */
+/* next and prev against the model, minute by minute through a day and a half around a transition.
+ */
 static int model_differs(struct cron *c, int64_t at)
 {
 	struct model m = {cron_expr(c), cron_zone(c)};
@@ -310,11 +312,12 @@ static void test_model(void)
 		"America/St_Johns", "Africa/Cairo",	 "Antarctica/Troll",	"Asia/Almaty",
 	};
 	static const char *const exprs[] = {
-		"30 2 * * *", "*/15 * * * *", "0,30 0-3 * * *", "15 */2 * * *", "0 0 * * MON",
-		"59 23 28-31 * *", "30 1 1-7 * SUN", "*/7 1,2,23 * * *", "0 * * * *", "45 1 * 3,10,11 *",
+		"30 2 * * *",  "*/15 * * * *",	   "0,30 0-3 * * *", "15 */2 * * *",
+		"0 0 * * MON", "59 23 28-31 * *",  "30 1 1-7 * SUN", "*/7 1,2,23 * * *",
+		"0 * * * *",   "45 1 * 3,10,11 *",
 	};
 
-	IT("agrees with a slow model around every transition from 1990 to 2037") {
+	IT ("agrees with a slow model around every transition from 1990 to 2037") {
 		int transitions = 0;
 
 		for (size_t z = 0; z < ARRAY_LEN(zones); z++)
@@ -350,26 +353,29 @@ static uint64_t next_random(uint64_t *state)
 
 static void test_properties(void)
 {
-	static const char *const exprs[] = {"* * * * * *", "30 2 * * *", "0 0 29 2 *", "0 0 LW * *",
-					    "*/7 3-9 * * FRI#L", "0 0 31 * MON", "@every 7h/3m",
-					    "0 0 0 1 1 * 2030-2040/3"};
-	static const char *const zones[] = {"UTC", "America/New_York", "Pacific/Apia", "Africa/Casablanca"};
+	static const char *const exprs[] = {
+		"* * * * * *",	     "30 2 * * *",   "0 0 29 2 *",   "0 0 LW * *",
+		"*/7 3-9 * * FRI#L", "0 0 31 * MON", "@every 7h/3m", "0 0 0 1 1 * 2030-2040/3"};
+	static const char *const zones[] = {"UTC", "America/New_York", "Pacific/Apia",
+					    "Africa/Casablanca"};
 
-	IT("is monotone, constant up to the next instant, and the inverse of prev") {
+	IT ("is monotone, constant up to the next instant, and the inverse of prev") {
 		uint64_t state = 88172645463325252u;
 
 		for (size_t i = 0; i < 4000; i++) {
 			AUTO(cron_auto_free)
 			struct cron *c = cron_of(exprs[i % ARRAY_LEN(exprs)],
 						 zones[i / ARRAY_LEN(exprs) % ARRAY_LEN(zones)]);
-			struct wall t = {(int64_t)(next_random(&state) % UINT64_C(7258118400000))}, n, p, m;
+			struct wall t = {(int64_t)(next_random(&state) % UINT64_C(7258118400000))},
+				    n, p, m;
 			bool ok;
 
 			if (!cron_next(c, t, &n))
 				continue;
 			ok = n.ms > t.ms && cron_match(c, n);
 			if (n.ms - t.ms > 1) {
-				m.ms = t.ms + (int64_t)(next_random(&state) % (uint64_t)(n.ms - t.ms));
+				m.ms = t.ms +
+				       (int64_t)(next_random(&state) % (uint64_t)(n.ms - t.ms));
 				ok = ok && cron_next(c, m, &p) && p.ms == n.ms;
 			}
 			if (cron_prev(c, n, &p))
@@ -377,18 +383,19 @@ static void test_properties(void)
 			CHECK(ok);
 		}
 	}
-	IT("takes a schedule that cannot fire without searching long") {
+	IT ("takes a schedule that cannot fire without searching long") {
 		AUTO(cron_auto_free) struct cron *c = cron_of("0 0 30 2 *", "America/New_York");
 		struct wall t;
 
 		for (int i = 0; i < 1000; i++)
-			CHECK(!cron_next(c, (struct wall){0}, &t) && !cron_prev(c, (struct wall){INT64_MAX}, &t));
+			CHECK(!cron_next(c, (struct wall){0}, &t) &&
+			      !cron_prev(c, (struct wall){INT64_MAX}, &t));
 	}
 }
 
 int main(void)
 {
-	IT("fires when the corpus of 7,959 cases says") {
+	IT ("fires when the corpus of 7,959 cases says") {
 		check_corpus();
 	}
 	test_transitions();
