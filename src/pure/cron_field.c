@@ -396,13 +396,14 @@ static bool fail_backwards(const struct item *it, const struct value *a, const s
 	AUTO(buf_fini) struct buf fix = BUF_INIT;
 	bool dow = it->field == CRON_DOW;
 	int lo = it->row->lo, hi = dow ? 6 : it->row->hi;
-	const char *const *names = dow ? weekday_names : month_names - 1;
+	const char *const *names = dow ? weekday_names : month_names;
+	int first = dow ? 0 : 1; /* the value of names[0] */
 
 	if (a->n <= hi) {
 		if (a->n == hi)
 			buf_add_str(&fix, a->text);
 		else if (a->is_name)
-			buf_printf(&fix, "%s-%s", names[a->n], names[hi]);
+			buf_printf(&fix, "%s-%s", names[a->n - first], names[hi - first]);
 		else
 			buf_printf(&fix, "%d-%d", a->n, hi);
 		buf_putc(&fix, ',');
@@ -410,7 +411,7 @@ static bool fail_backwards(const struct item *it, const struct value *a, const s
 	if (b->n == lo && a->n <= hi)
 		buf_add_str(&fix, b->text);
 	else if (b->is_name)
-		buf_printf(&fix, "%s-%s", names[lo], names[b->n]);
+		buf_printf(&fix, "%s-%s", names[lo - first], names[b->n - first]);
 	else
 		buf_printf(&fix, "%d-%d", lo, b->n);
 	return fail(it, 0, "range %.*s-%.*s runs backwards; write %s", STR_ARG(a->text),

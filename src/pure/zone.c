@@ -153,7 +153,9 @@ static void rule_spans(const struct zone_rule *rule, struct zone *z)
 	int64_t last = z->from[z->count - 1], start, end;
 	int year = FIRST_RULE_YEAR;
 
-	if (last > ZONE_MIN)
+	if (last >= civil_days(ZONE_LAST_YEAR + 1, 1, 1) * DAY_S)
+		return;
+	if (last > civil_days(FIRST_RULE_YEAR, 1, 1) * DAY_S)
 		year = civil_of_days(civil_floor_div(last, DAY_S)).year;
 	if (!rule->has_dst) {
 		if (last == ZONE_MIN)
