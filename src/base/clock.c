@@ -70,7 +70,9 @@ void wall_format(struct wall w, struct buf *out)
 		return;
 	}
 	int64_t days = div_floor(w.ms, DAY_MS);
-	int64_t ms = w.ms - days * DAY_MS;
+	/* Not by taking the days away: at the ends of int64 they overflow. */
+	int64_t ms = w.ms % DAY_MS;
+	ms += ms < 0 ? DAY_MS : 0;
 	int64_t year;
 	int month, day;
 	civil_from_days(days, &year, &month, &day);

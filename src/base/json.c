@@ -137,6 +137,22 @@ static bool json_refuse(struct str text, size_t position, const char *what, cons
 		       expected);
 }
 
+/* The parser repeats what it stumbled over: no terminal shall obey that. */
+static void add_printable(struct buf *out, struct str s)
+{
+	while (s.len) {
+		uint32_t code;
+		size_t n = str_utf8_next(s, &code);
+		if (!n || code < 0x20 || (code >= 0x7f && code < 0xa0))
+			buf_putc(out, '?');
+		else
+			buf_add(out, s.p, n);
+		n += !n;
+		s = str_make(s.p + n, s.len - n);
+	}
+}
+
+/* position: behind what the parser read last. */
 static bool json_explain(struct str text, size_t position, const json_error_t *error,
 			 struct err *err)
 {
@@ -148,7 +164,11 @@ static bool json_explain(struct str text, size_t position, const json_error_t *e
 	for (size_t i = 0; i < ARRAY_LEN(json_expectations); i++)
 		if (json_expectations[i].code == code)
 			expected = json_expectations[i].expected;
-	return json_refuse(text, position, error->text, expected, err);
+	if (position && code != json_error_premature_end_of_input)
+		position--;
+	AUTO(buf_fini) struct buf what = BUF_INIT;
+	add_printable(&what, str_of(error->text));
+	return json_refuse(text, position, buf_cstr(&what), expected, err);
 }
 
 bool json_read(struct str text, json_t **ret, struct err *err)
@@ -158,6 +178,11 @@ bool json_read(struct str text, json_t **ret, struct err *err)
 	if (!str_trim(text).len)
 		return err_set(err, E_INVALID,
 			       "not JSON: there is nothing; expected one JSON value");
+	/* jansson takes a NUL between values for the end, and what stands behind for nothing. */
+	const char *nul = memchr(text.p, '\0', text.len);
+	if (nul)
+		return json_refuse(text, (size_t)(nul - text.p), "a NUL byte", "expected text",
+				   err);
 	size_t deep = find_too_deep(text);
 	if (deep < text.len) {
 		AUTO(buf_fini) struct buf what = BUF_INIT;

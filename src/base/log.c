@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -22,6 +23,7 @@ enum {
 	LINE_MAX_BYTES = 8192,
 	TAIL_BYTES = 8,	   /* kept free for what closes a value and the line */
 	PATIENCE_MS = 100, /* how long a reader that lags may hold us up, once */
+	TRIES_MAX = 100,
 };
 
 static const struct {
@@ -39,6 +41,7 @@ _Static_assert(ARRAY_LEN(log_levels) == LOG_LEVELS, "every level has its row");
 static enum log_level log_level = LOG_INFO;
 static enum log_format log_format = LOG_AUTO;
 static atomic_uint log_lost;
+static atomic_bool log_torn; /* the last line went out in part */
 
 /* systemd.exec(5): the variable names the device and inode of the journal's socket. It is handed
  * on to children whose standard error may long be something else. */
@@ -73,6 +76,12 @@ bool log_level_parse(const char *name, enum log_level *ret)
 
 /* --- the line --- */
 
+/* Visible ASCII that means nothing to any format. */
+static bool is_letter(char c)
+{
+	return c > 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '=';
+}
+
 /* Characters that move the cursor, end the line, or turn the direction of reading. */
 static bool is_unprintable(uint32_t code)
 {
@@ -81,32 +90,51 @@ static bool is_unprintable(uint32_t code)
 	       code == 0xfeff;
 }
 
-/* One character of s behind each other into the line, as far as there is room. */
+/* The first character of s as it may stand between quotes. Bytes of s that it took. */
+static size_t escape_next(struct str s, char *ret, size_t size, size_t *ret_len)
+{
+	uint32_t code;
+	size_t n = str_utf8_next(s, &code);
+	int len;
+	if (!n && log_format == LOG_JSON)
+		len = snprintf(ret, size, "\\ufffd");
+	else if (!n)
+		len = snprintf(ret, size, "\\x%02x", (unsigned char)s.p[0]);
+	else if (code == '"' || code == '\\')
+		len = snprintf(ret, size, "\\%c", (char)code);
+	else if (code == '\n')
+		len = snprintf(ret, size, "\\n");
+	else if (is_unprintable(code))
+		len = snprintf(ret, size, "\\u%04x", code);
+	else
+		len = snprintf(ret, size, "%.*s", (int)n, s.p);
+	*ret_len = (size_t)len;
+	return n ? n : 1;
+}
+
+/* As much of s as there is room for; the run of plain letters goes as one. */
 static void add_escaped(struct buf *line, struct str s)
 {
 	while (s.len) {
-		AUTO(buf_fini) struct buf piece = BUF_INIT;
-		uint32_t code;
-		size_t n = str_utf8_next(s, &code);
-		if (!n)
-			buf_puts(&piece, log_format == LOG_JSON ? "\\ufffd" : "");
-		if (!n && log_format != LOG_JSON)
-			buf_printf(&piece, "\\x%02x", (unsigned char)s.p[0]);
-		else if (n && (code == '"' || code == '\\'))
-			buf_printf(&piece, "\\%c", (char)code);
-		else if (n && code == '\n')
-			buf_puts(&piece, "\\n");
-		else if (n && is_unprintable(code))
-			buf_printf(&piece, "\\u%04x", code);
-		else if (n)
-			buf_add(&piece, s.p, n);
-		if (line->len + piece.len + TAIL_BYTES > LINE_MAX_BYTES) {
+		char piece[16];
+		const char *from = s.p;
+		size_t used = 0, len;
+		while (used < s.len && (is_letter(s.p[used]) || s.p[used] == ' '))
+			used++;
+		len = used;
+		if (!used) {
+			used = escape_next(s, piece, sizeof(piece), &len);
+			from = piece;
+		}
+		size_t room = LINE_MAX_BYTES - TAIL_BYTES;
+		room -= line->len < room ? line->len : room;
+		if (len > room) {
+			buf_add(line, from, from == s.p ? room : 0);
 			buf_puts(line, "...");
 			return;
 		}
-		buf_add_str(line, buf_str(&piece));
-		n += !n;
-		s = str_make(s.p + n, s.len - n);
+		buf_add(line, from, len);
+		s = str_make(s.p + used, s.len - used);
 	}
 }
 
@@ -114,9 +142,7 @@ static void add_escaped(struct buf *line, struct str s)
 static bool is_bare(struct str s, bool spaces)
 {
 	for (size_t i = 0; i < s.len; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '=' ||
-		    (c == ' ' && !spaces))
+		if (!is_letter(s.p[i]) && !(s.p[i] == ' ' && spaces))
 			return false;
 	}
 	return s.len > 0;
@@ -191,66 +217,65 @@ static ssize_t write_some(const char *p, size_t len)
 	return write(STDERR_FILENO, p, len);
 }
 
-static bool write_patiently(const char *p, size_t len, int patience_ms)
+/* *ret_done: bytes that went out. False with errno. */
+static bool write_patiently(struct str line, int patience_ms, size_t *ret_done)
 {
-	while (len) {
+	int tries = TRIES_MAX;
+	*ret_done = 0;
+	while (*ret_done < line.len) {
 		struct pollfd pfd = {STDERR_FILENO, POLLOUT, 0};
 		int ready = poll(&pfd, 1, patience_ms);
-		if (ready < 0 && errno == EINTR)
-			continue;
-		if (ready <= 0)
+		ssize_t n = -1;
+		if (!ready)
+			errno = ETIMEDOUT;
+		if (ready > 0)
+			n = write_some(line.p + *ret_done, line.len - *ret_done);
+		if (n > 0)
+			*ret_done += (size_t)n;
+		else if ((errno != EINTR && errno != EAGAIN) || !--tries)
 			return false;
-		ssize_t n = write_some(p, len);
-		if (n < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (n <= 0)
-			return false;
-		p += n;
-		len -= (size_t)n;
 	}
 	return true;
 }
 
 /* A reader that went away must not end us: SIGPIPE is held back, and taken if it is ours. */
-static bool write_line(struct str line, int patience_ms)
+static bool write_line(struct buf *line, int patience_ms)
 {
 	sigset_t pipe_set, old, pending;
 	struct timespec now = {0, 0};
+	size_t done;
+	buf_puts(line, log_format == LOG_JSON ? "}\n" : "\n");
 	sigemptyset(&pipe_set);
 	sigaddset(&pipe_set, SIGPIPE);
-	sigpending(&pending);
-	bool was_pending = sigismember(&pending, SIGPIPE);
 	pthread_sigmask(SIG_BLOCK, &pipe_set, &old);
-	bool ok = write_patiently(line.p, line.len, patience_ms);
-	if (!ok && errno == EPIPE && !was_pending)
+	sigpending(&pending);
+	bool ok = write_patiently(buf_str(line), patience_ms, &done);
+	if (!ok && errno == EPIPE && !sigismember(&pending, SIGPIPE))
 		while (sigtimedwait(&pipe_set, NULL, &now) < 0 && errno == EINTR)
 			continue;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (done)
+		atomic_store(&log_torn, !ok);
 	return ok;
 }
 
-static void end_and_write(struct buf *line)
-{
-	buf_puts(line, log_format == LOG_JSON ? "}\n" : "\n");
-	/* Who was too slow for one line is not waited for again until it reads. */
-	unsigned lost = atomic_load(&log_lost);
-	if (!write_line(buf_str(line), lost ? 0 : PATIENCE_MS))
-		atomic_fetch_add(&log_lost, 1);
-}
-
-static void report_lost(void)
+/* Before anything else is said. Who was too slow once is not waited for until it reads again. */
+static bool report_lost(void)
 {
 	unsigned lost = atomic_load(&log_lost);
 	if (!lost)
-		return;
+		return true;
 	AUTO(buf_fini) struct buf count = BUF_INIT;
 	AUTO(buf_fini) struct buf line = BUF_INIT;
 	buf_printf(&count, "%u", lost);
+	if (atomic_load(&log_torn))
+		buf_putc(&line, '\n');
 	add_head(&line, LOG_WARNING, "log lines were lost: standard error was not read");
 	add_pair(&line, "lines", buf_cstr(&count));
-	buf_puts(&line, log_format == LOG_JSON ? "}\n" : "\n");
-	if (write_line(buf_str(&line), 0))
-		atomic_fetch_sub(&log_lost, lost);
+	if (!write_line(&line, 0))
+		return false;
+	atomic_fetch_sub(&log_lost, lost);
+	return true;
 }
 
 void log_write(enum log_level level, const char *message, ...)
@@ -260,7 +285,7 @@ void log_write(enum log_level level, const char *message, ...)
 	int saved = errno;
 	if (log_format == LOG_AUTO)
 		log_setup(log_level, LOG_AUTO);
-	report_lost();
+	bool heard = report_lost();
 	AUTO(buf_fini) struct buf line = BUF_INIT;
 	add_head(&line, level, message);
 	va_list ap;
@@ -271,6 +296,7 @@ void log_write(enum log_level level, const char *message, ...)
 			add_pair(&line, key, value);
 	}
 	va_end(ap);
-	end_and_write(&line);
+	if (!heard || !write_line(&line, PATIENCE_MS))
+		atomic_fetch_add(&log_lost, 1);
 	errno = saved;
 }

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 /* Abort with a line on standard error when memory is out (kill -9 must lose nothing anyway). */
 void *mem_alloc(size_t size); /* zeroed */

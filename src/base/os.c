@@ -107,20 +107,37 @@ static bool sync_folder(const char *folder, struct err *err)
 	return true;
 }
 
-static bool write_temporary(const char *path, struct str data, mode_t mode, struct err *err)
+static bool fill_file(int fd, const char *path, struct str data, mode_t mode, struct err *err)
 {
-	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
-	AUTO(auto_close) int fd = os.open(path, flags, 0600);
-	if (fd < 0)
-		return err_errno(err, errno, "cannot create %s", path);
-	/* Not open()'s own mode: the umask shall not take part. */
 	if (!os_write_all(fd, data, err))
-		return err_prefix(err, "%s", path);
+		return false;
+	/* Not left to open(): the umask shall not take part. */
 	if (fchmod(fd, mode))
 		return err_errno(err, errno, "cannot set the mode of %s", path);
 	if (os.fsync(fd))
 		return err_errno(err, errno, "cannot sync %s", path);
 	return true;
+}
+
+static bool replace_file(const char *path, const char *temporary, struct str data, mode_t mode,
+			 struct err *err)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+	AUTO(auto_close) int fd = os.open(temporary, flags, 0600);
+	if (fd < 0)
+		return err_errno(err, errno, "cannot create %s", temporary);
+	bool ok = fill_file(fd, temporary, data, mode, err);
+	if (ok) {
+		crash_point("os_write_file.written");
+		ok = !rename(temporary, path) ||
+		     err_errno(err, errno, "cannot rename %s", temporary);
+	}
+	if (!ok) {
+		int why = errno;
+		unlink(temporary);
+		errno = why;
+	}
+	return ok;
 }
 
 bool os_write_file(const char *path, struct str data, mode_t mode, struct err *err)
@@ -130,18 +147,8 @@ bool os_write_file(const char *path, struct str data, mode_t mode, struct err *e
 	uint64_t nonce;
 	entropy_fill(&nonce, sizeof(nonce));
 	buf_printf(&temporary, "%s/.rouse-%016llx.tmp", folder, (unsigned long long)nonce);
-	if (!write_temporary(buf_cstr(&temporary), data, mode, err)) {
-		int why = errno;
-		unlink(buf_cstr(&temporary));
-		errno = why;
+	if (!replace_file(path, buf_cstr(&temporary), data, mode, err))
 		return err_prefix(err, "cannot write %s", path);
-	}
-	crash_point("os_write_file.written");
-	if (rename(buf_cstr(&temporary), path)) {
-		int why = errno;
-		unlink(buf_cstr(&temporary));
-		return err_errno(err, why, "cannot write %s", path);
-	}
 	crash_point("os_write_file.renamed");
 	if (!sync_folder(folder, err))
 		return err_prefix(err, "cannot write %s", path);
@@ -230,10 +237,11 @@ uint64_t os_process_start(pid_t pid)
 	buf_printf(&path, "/proc/%lld/stat", (long long)pid);
 	if (pid <= 0 || !os_read_file(buf_cstr(&path), 65536, &text, NULL))
 		return 0;
-	const char *end = memrchr(text.data, ')', text.len);
+	struct str line = buf_str(&text);
+	const char *end = memrchr(line.p, ')', line.len);
 	if (!end)
 		return 0;
-	rest = str_trim(str_make(end + 1, (size_t)(text.data + text.len - end - 1)));
+	rest = str_trim(str_make(end + 1, (size_t)(line.p + line.len - end - 1)));
 	for (int i = STATE_FIELD; i <= START_FIELD; i++)
 		rest = str_split(rest, ' ', &field);
 	return str_to_u64(field, &start) ? start : 0;

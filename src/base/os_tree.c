@@ -21,6 +21,7 @@ struct tree {
 	int root; /* where deep folders are moved to */
 	dev_t dev;
 	struct err *err;
+	unsigned raised; /* folders moved up so far */
 };
 
 static void close_dir(DIR **dir)
@@ -67,6 +68,7 @@ static bool raise_folder(struct tree *t, int at, const char *name)
 	uint64_t nonce;
 	entropy_fill(&nonce, sizeof(nonce));
 	buf_printf(&fresh, ".rouse-%016llx.gone", (unsigned long long)nonce);
+	t->raised++;
 	if (!renameat(at, name, t->root, buf_cstr(&fresh)) || errno == ENOENT)
 		return true;
 	return tree_fail(t, errno, "move", name);
@@ -123,6 +125,7 @@ static bool empty_folder(struct tree *t, int take_fd, unsigned depth)
 	}
 	for (int pass = 0; pass < PASSES_MAX; pass++) {
 		bool found = false;
+		unsigned raised = t->raised;
 		rewinddir(dir);
 		for (;;) {
 			errno = 0;
@@ -139,35 +142,45 @@ static bool empty_folder(struct tree *t, int take_fd, unsigned depth)
 		}
 		if (!found)
 			return true;
+		/* What was moved up here is our own doing. */
+		pass -= t->raised != raised;
 	}
 	return err_set(t->err, E_IO,
 		       "cannot empty %s: it is being filled meanwhile; stop what writes there",
 		       t->path);
 }
 
-bool os_remove_tree(const char *path, struct err *err)
+static bool remove_root(const char *path, struct err *err)
 {
 	struct stat st;
-	if (!unlink(path) || errno == ENOENT)
-		return true;
-	if (errno != EISDIR && errno != EPERM)
+	AUTO(auto_close) int root = open_folder(AT_FDCWD, path);
+	if (root < 0 || fstat(root, &st))
 		return err_errno(err, errno, "cannot remove %s", path);
-	int fd = open_folder(AT_FDCWD, path);
-	if (fd < 0 || fstat(fd, &st)) {
-		int why = errno;
-		if (fd >= 0)
-			close(fd);
-		return err_errno(err, why, "cannot remove %s", path);
-	}
-	struct tree tree = {path, fd, st.st_dev, err};
-	/* fdopendir() takes its descriptor away, while the root's is needed as long as the tree. */
-	AUTO(auto_close) int root = fd;
+	/* fdopendir() keeps the descriptor that it is given. */
 	int own = fcntl(root, F_DUPFD_CLOEXEC, 0);
 	if (own < 0)
 		return err_errno(err, errno, "cannot remove %s", path);
+	struct tree tree = {path, root, st.st_dev, err, 0};
 	if (!empty_folder(&tree, own, 0))
 		return false;
 	if (rmdir(path) && errno != ENOENT)
 		return err_errno(err, errno, "cannot remove %s", path);
 	return true;
+}
+
+bool os_remove_tree(const char *path, struct err *err)
+{
+	size_t len = strlen(path);
+	/* "link/" would mean what the link points to. */
+	while (len && path[len - 1] == '/')
+		len--;
+	if (!len)
+		return err_set(err, E_INVALID, "cannot remove '%s': expected a folder below /",
+			       path);
+	AUTO(auto_free) char *plain = mem_memdup(path, len);
+	if (!unlink(plain) || errno == ENOENT)
+		return true;
+	if (errno != EISDIR && errno != EPERM)
+		return err_errno(err, errno, "cannot remove %s", plain);
+	return remove_root(plain, err);
 }

@@ -17,9 +17,11 @@ struct secrets {
 void secrets_fini(struct secrets *secrets);
 
 /* Resolves a CONF_SECRET value: cred:NAME ($CREDENTIALS_DIRECTORY/NAME, else
- * /etc/credstore/NAME), file:PATH (E_DENIED when others can read or write it, or it is no regular
- * file), env:NAME, plain:TEXT. One trailing line end is dropped; an empty secret is refused.
- * A file with several lines is several secrets (rotation) where CONF_MANY. */
+ * /etc/credstore/NAME), file:PATH (E_DENIED when others can read, write or run it, when it belongs
+ * to neither root nor us, or is no regular file; so for /etc/credstore), env:NAME, plain:TEXT. One
+ * trailing line end is dropped; an empty secret is refused. A file with several lines is several
+ * secrets (rotation) where CONF_MANY. At most 64 KiB each. E_NOT_FOUND when the key is not set, or
+ * what it refers to is not there. */
 bool secrets_resolve(const struct conf_section *section, const char *key, struct secrets *ret,
 		     struct err *err);
 /* One reference by itself; dir: what relative paths are below. */

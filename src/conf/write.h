@@ -13,7 +13,7 @@ struct conf_pair {
 bool conf_name_is_valid(struct str name);
 /* "[kind name]" and a line a pair; values longer than a line allows are continued on indented
  * lines; E_INVALID for what cannot be written (line ends, " ;", leading or trailing space). */
-bool conf_format_section(const char *kind, const char *name, const struct conf_pair *pairs, size_t count,
-			 struct buf *out, struct err *err);
+bool conf_format_section(const char *kind, const char *name, const struct conf_pair *pairs,
+			 size_t count, struct buf *out, struct err *err);
 
 #endif

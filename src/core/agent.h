@@ -19,8 +19,9 @@ struct agent_kind {
 	bool (*send)(struct attempt *attempt, struct str line, struct err *err);
 	/* Stops it: cancel message, SIGTERM, grace, SIGKILL to the tree. attempt_exit() follows. */
 	void (*cancel)(struct attempt *attempt, const char *reason);
-	/* The attempt is over and its rows are on disk: forget it, remove what it left. */
-	void (*release)(struct attempt *attempt);
+	/* Frees attempt->state. over: the attempt has ended and its rows are on disk, so that what it left behind
+	 * may be removed; not over: this daemon ends, and the next one takes it up. */
+	void (*release)(struct attempt *attempt, bool over);
 	/* The turn that took output failed: go back to attempt->offset and read again later. */
 	void (*rewind)(struct attempt *attempt);
 };

@@ -35,7 +35,8 @@ struct attempt {
 	int64_t said_retry_after_ms;  /* -1 */
 	const char *stop_reason;      /* why we stopped it (budget_…, cancelled, deadline); NULL */
 	char *stop_text;
-	bool progress_dirty, ending;
+	bool progress_dirty, took_pending, ending;
+	unsigned logged;              /* rows that its lines made in the run log */
 
 	char *executor;               /* JSON; of the kind */
 	void *state;                  /* of the kind */
@@ -44,6 +45,10 @@ struct attempt {
 	LIST_ENTRY(attempt) entry;
 	UT_hash_handle hh;            /* by id */
 };
+
+LIST_HEAD(attempt_list, attempt);
+/* All that are live. */
+struct attempt_list *attempts_live(struct core *core);
 
 /* How the executor ended. */
 struct attempt_end {
@@ -55,6 +60,9 @@ struct attempt_end {
 	const char *text;    /* NULL */
 };
 
+struct attempts *attempts_new(struct core *core);
+void attempts_free(struct attempts *attempts); /* ends nothing: their shims go on */
+
 /* Starts the attempt that was claimed: builds the envelope, calls the kind. Called after the claim's COMMIT. */
 void attempt_start(struct core *core, struct run_row *take_run, int n);
 /* Takes up those that an earlier daemon started. */
@@ -62,11 +70,13 @@ bool attempts_adopt_all(struct core *core, struct err *err);
 /* NULL when it is not live. */
 struct attempt *attempt_find(struct core *core, const char *attempt_id);
 struct attempt *attempt_of_run(struct core *core, const char *run_id);
-/* Ends nothing: forgets them (their shims go on). For the end of the daemon. */
-void attempts_forget(struct core *core);
 
 /* For the kinds: one whole line of protocol, and the offset behind it. */
 void attempt_line(struct attempt *attempt, struct str line, bool truncated, int64_t offset_after);
+/* A row of the run log, told to who follows. */
+void attempt_log(struct attempt *attempt, const char *type, struct str data);
+/* What is left of the run's deadline. */
+int64_t attempt_time_left_ms(const struct attempt *attempt);
 /* Output was handled up to here in this turn: stores the progress. */
 void attempt_took(struct attempt *attempt);
 void attempt_exit(struct attempt *attempt, const struct attempt_end *end);

@@ -56,5 +56,7 @@ bool change_revert(struct core *core, const char *id, const char *by, const char
 /* SHA-256 over what a person sees, hex; owned. */
 char *change_digest(const struct change_row *change);
 json_t *change_object(const struct change_row *change);
+/* Tells who follows, after the turn, what it is now. */
+void change_tell(struct core *core, int64_t seq);
 
 #endif

@@ -4,6 +4,8 @@
 #define ROUSE_CORE_CORE_H
 
 #include "base/clock.h"
+#include "base/json.h"
+#include "base/os.h"
 #include "conf/conf.h"
 #include "store/store.h"
 
@@ -18,6 +20,8 @@ struct stream;
 struct switches;
 struct sources;
 struct metrics;
+struct attempts;
+struct rate;
 
 struct core {
 	struct event_base *base;
@@ -34,6 +38,8 @@ struct core {
 	struct queue *queue;
 	struct apply *apply;
 	struct sources *sources;
+	struct attempts *attempts; /* live ones */
+	struct rate *rates;        /* by name of trigger or address */
 
 	const char *state_dir;  /* STATE_DIR */
 	const char *spool_root; /* STATE_DIR/spool */

@@ -5,7 +5,7 @@
 
 #include "core/core.h"
 
-#include <jansson.h>
+
 
 struct switches *switches_new(struct core *core, struct err *err);
 void switches_free(struct switches *switches);

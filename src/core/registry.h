@@ -4,6 +4,7 @@
 #define ROUSE_CORE_REGISTRY_H
 
 #include "core/core.h"
+#include "pure/backoff.h"
 #include "pure/path.h"
 #include "store/rows.h"
 
@@ -34,10 +35,8 @@ const char *trust_name(enum trust trust);
 enum overlap { OVERLAP_QUEUE, OVERLAP_QUEUE_ONE, OVERLAP_SKIP, OVERLAP_CANCEL_OTHER, OVERLAP_ALLOW, OVERLAPS };
 
 struct retry_policy {
-	int attempts;
-	int64_t base_ms, cap_ms;
-	double factor;
-	bool jitter;
+	int attempts; /* in all */
+	struct backoff backoff;
 };
 
 struct agent {

@@ -1,0 +1,583 @@
+/* Admission: what happened becomes an event, an event becomes (at most) a run. SPEC 4, 5. */
+/* SPDX-License-Identifier: MIT */
+#include "core/admit.h"
+
+#include <assert.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/uuid.h"
+#include "core/agent.h"
+#include "core/envelope.h"
+#include "core/event.h"
+#include "core/halt.h"
+#include "core/metrics.h"
+#include "core/queue.h"
+#include "core/source.h"
+#include "core/stream.h"
+#include "core/rate.h"
+#include "core/run.h"
+#include "io/jail.h"
+#include "store/events.h"
+#include "store/keys.h"
+#include "store/runs.h"
+
+/* What a program gave: JSON text, nothing at all, or an error. */
+struct mapped {
+	enum { MAPPED_NONE, MAPPED_PENDING, MAPPED_VALUE, MAPPED_EMPTY, MAPPED_FAILED } state;
+	struct buf json;
+	struct err err;
+};
+
+struct admission {
+	struct core *core;
+	struct registry *registry;
+	const struct trigger *trigger; /* NULL: an invocation */
+	const struct agent *agent;
+	struct uuid event_id;
+	struct wall at;
+	struct buf document;
+	struct mapped mapped[PROGRAMS];
+	int pending;
+
+	struct buf natural_key, correlation, traceparent, schedule, tenant, user;
+	struct cause cause;
+	char *refused, *replay_of;
+	uint64_t fingerprint;
+	bool by_hand, stage, has_key;
+
+	/* What came of it. */
+	struct admission_result result;
+	struct buf key, rule, entity;
+	struct err err;
+	admit_on_done *on_done;
+	admit_on_tested *on_tested;
+	void *arg;
+};
+
+struct answer_to {
+	struct admission *admission;
+	enum program_name program;
+};
+
+static void admission_settle(struct admission *a);
+
+static void
+admission_free(struct admission *a)
+{
+	for (int i = 0; i < PROGRAMS; i++) {
+		buf_fini(&a->mapped[i].json);
+		err_fini(&a->mapped[i].err);
+	}
+	buf_fini(&a->document);
+	buf_fini(&a->natural_key);
+	buf_fini(&a->correlation);
+	buf_fini(&a->traceparent);
+	buf_fini(&a->schedule);
+	buf_fini(&a->tenant);
+	buf_fini(&a->user);
+	buf_fini(&a->key);
+	buf_fini(&a->rule);
+	buf_fini(&a->entity);
+	err_fini(&a->err);
+	free(a->refused);
+	free(a->replay_of);
+	registry_unref(a->registry);
+	free(a);
+}
+
+static struct admission *
+admission_new(struct core *core, const struct happening *h)
+{
+	struct admission *a = mem_alloc(sizeof(*a));
+
+	a->core = core;
+	a->registry = registry_ref(core->registry);
+	a->trigger = h->trigger;
+	a->agent = h->trigger ? registry_agent(a->registry, h->trigger->agent) : h->agent;
+	a->at = core_wall(core);
+	a->event_id = uuid_v7(a->at);
+	event_document(h, a->event_id.text, a->at, &a->document);
+	a->has_key = h->natural_key.p != NULL;
+	buf_add_str(&a->natural_key, h->natural_key);
+	buf_add_str(&a->correlation, h->correlation);
+	buf_add_str(&a->schedule, h->schedule);
+	buf_add_str(&a->tenant, h->tenant);
+	buf_add_str(&a->user, h->user);
+	envelope_traceparent(h->traceparent, &a->traceparent);
+	a->cause = cause_parse(h->cause);
+	a->refused = h->refused.p ? str_dup(h->refused) : NULL;
+	a->replay_of = mem_strdup(h->replay_of);
+	a->fingerprint = h->fingerprint;
+	a->by_hand = h->by_hand;
+	a->stage = h->stage || (h->trigger && h->trigger->stage);
+	return a;
+}
+
+static void
+on_answer(void *arg, const struct str *outputs, size_t count, struct err *err)
+{
+	struct answer_to *to = arg;
+	struct admission *a = to->admission;
+	struct mapped *mapped = &a->mapped[to->program];
+
+	free(to);
+	if (err->code != E_OK) {
+		mapped->state = MAPPED_FAILED;
+		err_move(&mapped->err, err);
+	} else if (!count) {
+		mapped->state = MAPPED_EMPTY;
+	} else {
+		mapped->state = MAPPED_VALUE;
+		buf_add_str(&mapped->json, outputs[0]);
+	}
+	if (!--a->pending)
+		admission_settle(a);
+}
+
+/* Plain programs are answered at once, the others by rouse-jq. */
+static void
+program_start(struct admission *a, enum program_name name)
+{
+	const struct program *program = &a->trigger->programs[name];
+	struct mapped *mapped = &a->mapped[name];
+	struct answer_to *to;
+
+	if (!program->text)
+		return;
+	if (program->path) {
+		mapped->state = path_eval(program->path, buf_str(&a->document), &mapped->json, &mapped->err) ? MAPPED_VALUE : MAPPED_FAILED;
+		return;
+	}
+	to = mem_alloc(sizeof(*to));
+	*to = (struct answer_to){a, name};
+	mapped->state = MAPPED_PENDING;
+	a->pending++;
+	if (jail_run(a->core->jail, program->text, buf_str(&a->document), on_answer, to, &mapped->err))
+		return;
+	free(to);
+	a->pending--;
+	mapped->state = MAPPED_FAILED;
+}
+
+/* The text of a mapped value: a string without its quotes, anything else as JSON. false: nothing or null. */
+static bool
+mapped_text(const struct mapped *mapped, struct buf *out)
+{
+	if (mapped->state != MAPPED_VALUE || str_eq_cstr(buf_str(&mapped->json), "null"))
+		return false;
+	if (!json_raw_string(buf_str(&mapped->json), out))
+		buf_add_str(out, buf_str(&mapped->json));
+	return true;
+}
+
+static bool
+outcome_set(struct admission *a, const char *outcome, const char *fmt, ...) PRINTF(3, 4);
+
+/* Returns true: the word is said, nothing runs. */
+static bool
+outcome_set(struct admission *a, const char *outcome, const char *fmt, ...)
+{
+	va_list ap;
+
+	a->result.outcome = outcome;
+	buf_clear(&a->rule);
+	va_start(ap, fmt);
+	buf_vprintf(&a->rule, fmt, ap);
+	va_end(ap);
+	return true;
+}
+
+static bool
+reject_failed(struct admission *a)
+{
+	for (int i = 0; i < PROGRAMS; i++) {
+		if (a->mapped[i].state != MAPPED_FAILED)
+			continue;
+		err_set(&a->err, E_MAPPING, "%s of trigger %s failed on this event: %s", program_name((enum program_name)i), a->trigger->name,
+			err_text(&a->mapped[i].err));
+		return outcome_set(a, "rejected", "%s: %s", program_name((enum program_name)i), err_text(&a->mapped[i].err));
+	}
+	return false;
+}
+
+static bool
+filter_says_no(struct admission *a)
+{
+	const struct mapped *filter = &a->mapped[PROGRAM_FILTER];
+	struct str value = buf_str(&filter->json);
+
+	if (filter->state == MAPPED_EMPTY)
+		return outcome_set(a, "filtered", "filter gave nothing: %s", a->trigger->programs[PROGRAM_FILTER].text);
+	if (filter->state == MAPPED_VALUE && (str_eq_cstr(value, "false") || str_eq_cstr(value, "null")))
+		return outcome_set(a, "filtered", "filter gave %.*s: %s", STR_ARG(value), a->trigger->programs[PROGRAM_FILTER].text);
+	return false;
+}
+
+/* What the programs and the trigger's own settings say. True: nothing runs. */
+static bool
+mapping_decides(struct admission *a)
+{
+	const struct mapped *key = &a->mapped[PROGRAM_KEY];
+
+	if (a->refused)
+		return outcome_set(a, "filtered", "%s", a->refused);
+	if (a->mapped[PROGRAM_FILTER].state != MAPPED_FAILED && filter_says_no(a))
+		return true;
+	if (reject_failed(a))
+		return true;
+	if (mapped_text(key, &a->key)) {
+		a->has_key = true;
+	} else if (key->state != MAPPED_NONE) {
+		err_set(&a->err, E_MAPPING, "key of trigger %s gave nothing on this event; expected a string or a number", a->trigger->name);
+		return outcome_set(a, "rejected", "key gave nothing");
+	} else {
+		buf_add_str(&a->key, buf_str(&a->natural_key));
+	}
+	mapped_text(&a->mapped[PROGRAM_ENTITY], &a->entity);
+	if (a->mapped[PROGRAM_TENANT].state == MAPPED_VALUE)
+		buf_clear(&a->tenant);
+	mapped_text(&a->mapped[PROGRAM_TENANT], &a->tenant);
+	if (a->mapped[PROGRAM_USER].state == MAPPED_VALUE)
+		buf_clear(&a->user);
+	mapped_text(&a->mapped[PROGRAM_USER], &a->user);
+	if (a->trigger && a->cause.hops > a->trigger->max_hops)
+		return outcome_set(a, "looped", "hop %d, and max_hops is %d", a->cause.hops, a->trigger->max_hops);
+	return false;
+}
+
+/* Switches and rates. True: nothing runs. */
+static bool
+door_is_shut(struct admission *a)
+{
+	const struct switches *switches = a->core->switches;
+	int64_t wait_ms;
+
+	if (!a->trigger)
+		return false;
+	if (switch_is_on(switches, "trigger", a->trigger->name, "paused")) {
+		err_set(&a->err, E_PAUSED, "trigger %s is paused; rouse resume --trigger %s", a->trigger->name, a->trigger->name);
+		return outcome_set(a, "paused", "trigger %s is paused", a->trigger->name);
+	}
+	if (!a->by_hand && a->trigger->rate_count && !rate_take(a->core, a->trigger->name, a->trigger->rate_count, a->trigger->rate_per_ms, &wait_ms)) {
+		err_set(&a->err, E_RATE, "trigger %s takes %lld events per %lld ms; try again in %lld ms", a->trigger->name,
+			(long long)a->trigger->rate_count, (long long)a->trigger->rate_per_ms, (long long)wait_ms);
+		return outcome_set(a, "shed", "rate: more than %lld per %lld ms", (long long)a->trigger->rate_count, (long long)a->trigger->rate_per_ms);
+	}
+	return false;
+}
+
+static const char *
+text_or_null(const struct buf *b)
+{
+	return b->len ? buf_cstr(b) : NULL;
+}
+
+/* The row of the run that this admission becomes. Borrowed strings only: not for run_row_fini(). */
+static void
+run_fill(struct admission *a, const struct uuid *id, struct run_row *row)
+{
+	const struct mapped *payload = &a->mapped[PROGRAM_PAYLOAD];
+
+	*row = (struct run_row){
+		.id = (char *)id->text,
+		.event_id = a->event_id.text,
+		.event_time = a->at,
+		.trigger = (char *)(a->trigger ? a->trigger->name : ""),
+		.source = (char *)(a->trigger ? a->trigger->kind->name : "manual"),
+		.agent = (char *)a->agent->name,
+		.intent = (char *)(a->trigger ? a->trigger->intent : a->agent->name),
+		.mode = (char *)(a->stage ? "stage" : "apply"),
+		.entity = (char *)text_or_null(&a->entity),
+		.tenant = (char *)text_or_null(&a->tenant),
+		.user = (char *)text_or_null(&a->user),
+		.key = (char *)(a->has_key ? buf_cstr(&a->key) : NULL),
+		.correlation = (char *)text_or_null(&a->correlation),
+		.traceparent = (char *)buf_cstr(&a->traceparent),
+		.trust = (char *)trust_name(a->trigger ? a->trigger->trust : TRUST_TRUSTED),
+		.config_commit = (char *)(*a->agent->commit ? a->agent->commit : NULL),
+		.root = *a->cause.root ? a->cause.root : NULL,
+		.parent = *a->cause.parent ? a->cause.parent : NULL,
+		.hops = a->cause.hops,
+		.priority = a->trigger ? a->trigger->priority : 1,
+		.status = (char *)"queued",
+		.payload = (char *)(payload->state == MAPPED_VALUE ? buf_cstr(&payload->json) : NULL),
+		.schedule = (char *)text_or_null(&a->schedule),
+		.max_attempts = a->agent->retry.attempts,
+		.created = a->at,
+		.started = WALL_NONE,
+		.ended = WALL_NONE,
+		.due = WALL_NONE,
+		.limits = a->trigger ? a->trigger->limits : a->agent->limits,
+		.replay_of = a->replay_of,
+	};
+}
+
+static bool
+event_keep(struct admission *a, int64_t run)
+{
+	AUTO(buf_fini) struct buf subject = BUF_INIT;
+	bool has_subject = mapped_text(&a->mapped[PROGRAM_SUBJECT], &subject);
+	struct event_row row = {
+		.id = a->event_id.text,
+		.trigger = (char *)(a->trigger ? a->trigger->name : ""),
+		.source = (char *)(a->trigger ? a->trigger->kind->name : "manual"),
+		.outcome = (char *)a->result.outcome,
+		.rule = (char *)buf_cstr(&a->rule),
+		.key = (char *)(a->has_key ? buf_cstr(&a->key) : NULL),
+		.subject = (char *)(has_subject ? buf_cstr(&subject) : NULL),
+		.time = a->at,
+		.run = run,
+		.document = (char *)buf_cstr(&a->document),
+	};
+	int64_t seq;
+
+	return events_insert(a->core->store, &row, &seq, &a->err);
+}
+
+/* The key is another run's: the event is kept as its replay. */
+static bool
+replay_keep(struct admission *a, int64_t known, bool same_print)
+{
+	AUTO(run_row_fini) struct run_row run = {0};
+
+	if (!runs_get_seq(a->core->store, known, &run, &a->err))
+		return false;
+	if (!same_print) {
+		err_set(&a->err, E_CONFLICT, "key %s was used before, with another payload, by run %s; use another key for another request",
+			buf_cstr(&a->key), run.id);
+		outcome_set(a, "rejected", "key %s was used before with another payload", buf_cstr(&a->key));
+		return event_keep(a, known);
+	}
+	a->result.replayed = true;
+	a->result.run_seq = known;
+	memcpy(a->result.run_id, run.id, strlen(run.id) + 1);
+	a->result.run_status = run_state_name(run_state_of(run.status));
+	outcome_set(a, "replayed", "key %s is run %s", buf_cstr(&a->key), run.id);
+	return event_keep(a, known);
+}
+
+static bool
+overlap_skips(struct admission *a, bool *ret_skip)
+{
+	int64_t seqs[1];
+	size_t count = 0;
+
+	*ret_skip = false;
+	if (!a->trigger || a->trigger->overlap != OVERLAP_SKIP || a->by_hand)
+		return true;
+	if (!runs_unfinished(a->core->store, a->trigger->name, text_or_null(&a->entity), seqs, 1, &count, &a->err))
+		return false;
+	if (count) {
+		*ret_skip = outcome_set(a, "skipped", "overlap = skip, and an earlier run is not done");
+		return event_keep(a, 0);
+	}
+	return true;
+}
+
+/* A new run, its event and its key, or the known run of the key. */
+static bool
+run_admit(struct admission *a)
+{
+	struct store *store = a->core->store;
+	struct uuid run_id;
+	struct run_row row;
+	int64_t known = 0, seq = runs_next_seq(store);
+	bool same = true, ready, skip;
+
+	if (!overlap_skips(a, &skip) || skip)
+		return skip && a->err.code == E_OK;
+	if (a->has_key) {
+		AUTO(buf_fini) struct buf scope = BUF_INIT;
+
+		buf_printf(&scope, "%s/%s", a->trigger ? "trigger" : "agent", a->trigger ? a->trigger->name : a->agent->name);
+		if (!keys_claim(store, buf_str(&scope), buf_str(&a->key), a->fingerprint, seq, a->at, &known, &same, &a->err))
+			return false;
+	}
+	if (known)
+		return replay_keep(a, known, same);
+	run_id = uuid_v7(a->at);
+	run_fill(a, &run_id, &row);
+	row.seq = seq;
+	row.event = events_next_seq(store);
+	if (!a->result.outcome)
+		outcome_set(a, "ran", "%s", a->trigger ? "" : "invoked");
+	if (!event_keep(a, seq) || !runs_insert(store, &row, &seq, &ready, &a->err))
+		return false;
+	a->result.run_seq = seq;
+	memcpy(a->result.run_id, run_id.text, sizeof(run_id.text));
+	a->result.run_status = "queued";
+	return true;
+}
+
+static void
+admission_tell(struct admission *a)
+{
+	json_t *object = json_object();
+	AUTO(json_auto_decref) json_t *owned = object;
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+
+	if (!stream_count(a->core->stream))
+		return;
+	json_put_str(object, "id", a->result.run_id);
+	json_put_str(object, "status", "queued");
+	json_put_str(object, "agent", a->agent->name);
+	json_put_str(object, "trigger", a->trigger ? a->trigger->name : NULL);
+	json_write(&text, object);
+	stream_publish(a->core->stream, &(struct stream_event){.kind = "run", .id = a->result.run_id, .type = "queued", .data = buf_str(&text)});
+}
+
+/* The turn has ended: the world may know. */
+static void
+on_committed(void *arg, const struct err *err)
+{
+	struct admission *a = arg;
+	bool new_run = a->result.run_id[0] && !a->result.replayed;
+
+	if (err->code != E_OK) {
+		if (new_run)
+			queue_note_queued(a->core->queue, a->agent->name, -1);
+		a->on_done(a->arg, NULL, err);
+		admission_free(a);
+		return;
+	}
+	memcpy(a->result.event_id, a->event_id.text, sizeof(a->event_id.text));
+	a->result.rule = buf_cstr(&a->rule);
+	metrics_count(a->core->metrics, "rouse_events_total", "trigger", a->trigger ? a->trigger->name : "", "outcome", a->result.outcome, 1);
+	if (new_run)
+		queue_wake(a->core->queue, a->agent->name);
+	a->on_done(a->arg, &a->result, &a->err);
+	admission_free(a);
+}
+
+/* Nothing of this admission is in the turn; the turn itself may have gone well. */
+static void
+on_failed(void *arg, const struct err *err)
+{
+	struct admission *a = arg;
+
+	a->on_done(a->arg, NULL, a->err.code != E_OK ? &a->err : err);
+	admission_free(a);
+}
+
+static void
+admission_keep(struct admission *a)
+{
+	bool kept;
+
+	if (!turn_savepoint(a->core->store, &a->err)) {
+		kept = false;
+	} else if (mapping_decides(a) || door_is_shut(a)) {
+		struct err said = a->err;
+
+		a->err = (struct err)ERR_INIT;
+		kept = event_keep(a, 0);
+		if (kept)
+			a->err = said;
+		else
+			err_fini(&said);
+	} else {
+		kept = run_admit(a);
+	}
+	if (kept) {
+		turn_release(a->core->store);
+		if (a->result.run_id[0] && !a->result.replayed) {
+			queue_note_queued(a->core->queue, a->agent->name, 1);
+			admission_tell(a);
+		}
+		turn_after(a->core->store, on_committed, a);
+		return;
+	}
+	turn_undo(a->core->store);
+	log_error("event not kept", "trigger", a->trigger ? a->trigger->name : NULL, "error", err_text(&a->err));
+	turn_after(a->core->store, on_failed, a);
+}
+
+/* For `trigger test`: what would have been. */
+static void
+admission_answer(struct admission *a)
+{
+	json_t *answer = json_object();
+	struct uuid run_id = uuid_v7(a->at);
+	AUTO(buf_fini) struct buf envelope = BUF_INIT;
+	struct run_row row;
+	json_t *value = NULL;
+	bool stopped = mapping_decides(a);
+
+	json_put_str(answer, "verdict", stopped ? a->result.outcome : "run");
+	json_put_str(answer, "rule", buf_cstr(&a->rule));
+	if (a->err.code != E_OK)
+		json_put_str(answer, "error", err_text(&a->err));
+	json_object_set_new(answer, "key", a->has_key ? json_string(buf_cstr(&a->key)) : json_null());
+	json_object_set_new(answer, "entity", a->entity.len ? json_string(buf_cstr(&a->entity)) : json_null());
+	json_object_set_new(answer, "tenant", a->tenant.len ? json_string(buf_cstr(&a->tenant)) : json_null());
+	json_object_set_new(answer, "user", a->user.len ? json_string(buf_cstr(&a->user)) : json_null());
+	if (!stopped) {
+		run_fill(a, &run_id, &row);
+		envelope_build(&row, 1, envelope_event_data(buf_str(&a->document)), &envelope);
+		if (json_read(buf_str(&envelope), &value, NULL)) {
+			json_object_set(answer, "payload", json_object_get(value, "payload"));
+			json_object_set_new(answer, "envelope", value);
+		}
+	}
+	a->on_tested(a->arg, answer);
+	admission_free(a);
+}
+
+static void
+on_answer_due(void *arg, const struct err *err)
+{
+	(void)err;
+	admission_answer(arg);
+}
+
+static void
+admission_settle(struct admission *a)
+{
+	if (a->on_tested)
+		turn_after(a->core->store, on_answer_due, a);
+	else
+		admission_keep(a);
+}
+
+static void
+admission_begin(struct admission *a)
+{
+	/* Held at one above zero, so that no answer settles it before all programs have been started. */
+	a->pending = 1;
+	for (int i = 0; a->trigger && i < PROGRAMS; i++)
+		program_start(a, (enum program_name)i);
+	if (!--a->pending)
+		admission_settle(a);
+}
+
+bool
+admit_event(struct core *core, const struct happening *h, admit_on_done *on_done, void *arg, struct err *err)
+{
+	const struct conf_section *limits = conf_section(registry_conf(core->registry), "limits", "");
+	struct admission *a;
+
+	if (core->draining)
+		return err_set(err, E_UNAVAILABLE, "the daemon is stopping; try again in a moment");
+	if (queue_depth(core->queue, NULL) >= conf_int(limits, "max_queued")) {
+		metrics_count(core->metrics, "rouse_events_total", "trigger", h->trigger ? h->trigger->name : "", "outcome", "shed", 1);
+		return err_set(err, E_RATE, "%lld runs wait already (limits.max_queued); try again later", (long long)queue_depth(core->queue, NULL));
+	}
+	a = admission_new(core, h);
+	a->on_done = on_done;
+	a->arg = arg;
+	admission_begin(a);
+	return true;
+}
+
+bool
+admit_test(struct core *core, const struct happening *h, admit_on_tested *on_tested, void *arg, struct err *err)
+{
+	struct admission *a = admission_new(core, h);
+
+	(void)err;
+	a->on_tested = on_tested;
+	a->arg = arg;
+	admission_begin(a);
+	return true;
+}

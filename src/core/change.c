@@ -1,0 +1,461 @@
+/* Changes: what a run proposes, and who decides. Rules only. SPEC 10. */
+/* SPDX-License-Identifier: MIT */
+#include "core/change.h"
+
+#include <assert.h>
+#include <math.h>
+
+#include "base/digest.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/uuid.h"
+#include "core/apply.h"
+#include "core/stream.h"
+#include "core/target.h"
+#include "store/changes.h"
+
+static const char *const state_names[] = {
+#define X(id, name) name,
+	CHANGE_STATES(X)
+#undef X
+};
+static_assert(ARRAY_LEN(state_names) == CHANGE_STATE_COUNT, "a name for every state");
+
+static const char *const op_names[] = {"create", "update", "delete", "call"};
+
+#define NO CHANGE_NOWHERE
+/* clang-format off */
+static const signed char grid[CHANGE_STATE_COUNT][CHANGE_EVENTS] = {
+	/*                       APPROVE          REJECT           EDIT             SUPERSEDE          APPLY            DONE            DRIFT            FAIL           AGAIN            REVERT */
+	[CHANGE_PROPOSED]   = { CHANGE_APPROVED, CHANGE_REJECTED, CHANGE_PROPOSED, CHANGE_SUPERSEDED, NO,              NO,             NO,              NO,            NO,              NO },
+	[CHANGE_APPROVED]   = { NO,              CHANGE_REJECTED, NO,              NO,                CHANGE_APPLYING, NO,             NO,              NO,            NO,              NO },
+	[CHANGE_REJECTED]   = { NO, NO, NO, NO, NO, NO, NO, NO, NO, NO },
+	[CHANGE_SUPERSEDED] = { NO, NO, NO, NO, NO, NO, NO, NO, NO, NO },
+	[CHANGE_APPLYING]   = { NO,              NO,              NO,              NO,                NO,              CHANGE_APPLIED, CHANGE_CONFLICT, CHANGE_FAILED, CHANGE_APPROVED, NO },
+	[CHANGE_APPLIED]    = { NO,              NO,              NO,              NO,                NO,              NO,             NO,              NO,            NO,              CHANGE_REVERTING },
+	[CHANGE_CONFLICT]   = { CHANGE_APPROVED, CHANGE_REJECTED, NO,              NO,                NO,              NO,             NO,              NO,            NO,              NO },
+	[CHANGE_FAILED]     = { CHANGE_APPROVED, CHANGE_REJECTED, NO,              NO,                NO,              NO,             NO,              NO,            NO,              NO },
+	[CHANGE_REVERTING]  = { NO,              NO,              NO,              NO,                NO,              CHANGE_REVERTED, CHANGE_APPLIED, CHANGE_APPLIED, CHANGE_REVERTING, NO },
+	[CHANGE_REVERTED]   = { NO, NO, NO, NO, NO, NO, NO, NO, NO, NO },
+};
+/* clang-format on */
+#undef NO
+
+static const char *const event_words[] = {"approve", "reject", "edit", "supersede", "apply", "apply", "apply", "apply", "apply", "revert"};
+static_assert(ARRAY_LEN(event_words) == CHANGE_EVENTS, "a word for every event");
+static const char *const event_participles[] = {"approved", "rejected", "edited",  "superseded", "applied",
+						"applied",  "applied",  "applied", "applied",    "reverted"};
+static_assert(ARRAY_LEN(event_participles) == CHANGE_EVENTS, "a participle for every event");
+
+const char *
+change_state_name(enum change_state state)
+{
+	return state_names[state];
+}
+
+enum change_state
+change_state_of(const char *name)
+{
+	for (int i = 0; name && i < CHANGE_STATE_COUNT; i++)
+		if (!strcmp(state_names[i], name))
+			return (enum change_state)i;
+	return CHANGE_NOWHERE;
+}
+
+enum change_state
+change_next(enum change_state state, enum change_event ev)
+{
+	return state == CHANGE_NOWHERE ? CHANGE_NOWHERE : (enum change_state)grid[state][ev];
+}
+
+/* --- what a person sees -------------------------------------------------------------------- */
+
+static void
+digest_part(struct buf *out, const char *part)
+{
+	/* Length first, so that no two rows give the same bytes. */
+	buf_printf(out, "%zu:%s,", part ? strlen(part) : (size_t)0, part ? part : "");
+}
+
+char *
+change_digest(const struct change_row *change)
+{
+	AUTO(buf_fini) struct buf parts = BUF_INIT;
+	struct buf hex = BUF_INIT;
+	struct digest digest;
+
+	digest_part(&parts, change->target);
+	digest_part(&parts, change->entity);
+	digest_part(&parts, change->op);
+	digest_part(&parts, change->before);
+	digest_part(&parts, change->after);
+	digest_part(&parts, change->patch);
+	digest = digest_of(DIGEST_SHA256, buf_str(&parts));
+	hex_encode(&hex, str_make(digest.bytes, digest.len));
+	return buf_take(&hex);
+}
+
+static void
+put_json_text(json_t *object, const char *key, const char *text)
+{
+	json_t *value = NULL;
+
+	if (!text || !json_read(str_of(text), &value, NULL))
+		value = json_null();
+	json_object_set_new(object, key, value);
+}
+
+static void
+put_or_null(json_t *object, const char *key, const char *value)
+{
+	json_object_set_new(object, key, value ? json_string(value) : json_null());
+}
+
+json_t *
+change_object(const struct change_row *change)
+{
+	json_t *object = json_object();
+
+	json_put_str(object, "id", change->id);
+	json_put_str(object, "run", change->run_id);
+	put_or_null(object, "batch", change->batch);
+	json_put_str(object, "target", change->target);
+	put_or_null(object, "entity", change->entity);
+	json_put_str(object, "op", change->op);
+	json_put_str(object, "status", change->status);
+	put_json_text(object, "before", change->before);
+	put_json_text(object, "after", change->after);
+	put_json_text(object, "patch", change->patch);
+	json_object_set_new(object, "confidence", change->confidence >= 0 ? json_real(change->confidence) : json_null());
+	put_or_null(object, "reason", change->reason);
+	json_put_str(object, "key", change->key);
+	put_or_null(object, "decided_by", change->decided_by);
+	json_put_wall(object, "decided_at", change->decided_at.ms);
+	json_put_wall(object, "applied_at", change->applied_at.ms);
+	put_or_null(object, "error", change->error);
+	json_put_wall(object, "created", change->created.ms);
+	json_put_wall(object, "reverted_at", change->reverted_at.ms);
+	json_object_set_new(object, "partial", json_boolean(change->partial));
+	json_object_set_new(object, "attempts", json_integer(change->attempts));
+	put_or_null(object, "decision_reason", change->decision_reason);
+	put_json_text(object, "current", change->current);
+	put_json_text(object, "receipt", change->receipt);
+	put_or_null(object, "digest", change->digest);
+	return object;
+}
+
+void
+change_tell(struct core *core, int64_t seq)
+{
+	AUTO(change_row_fini) struct change_row change = {0};
+	AUTO(json_auto_decref) json_t *object = NULL;
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+
+	if (!stream_count(core->stream) || !changes_get_seq(core->store, seq, &change, NULL))
+		return;
+	object = change_object(&change);
+	json_write(&text, object);
+	stream_publish(core->stream,
+		       &(struct stream_event){.kind = "change", .id = change.run_id, .type = change.status, .data = buf_str(&text)});
+}
+
+/* --- a proposal ---------------------------------------------------------------------------- */
+
+static char *
+text_of(const json_t *line, const char *key)
+{
+	json_t *value = json_object_get(line, key);
+	struct buf text = BUF_INIT;
+
+	if (!value)
+		return NULL;
+	json_write(&text, value);
+	return buf_take(&text);
+}
+
+/* The agent's own key, else one that is the same when the same run proposes the same thing again. */
+static char *
+key_of(const struct attempt *attempt, const json_t *line, const struct change_row *change)
+{
+	const char *key = json_str(line, "key");
+	struct buf made = BUF_INIT;
+	AUTO(buf_fini) struct buf parts = BUF_INIT;
+	struct digest digest;
+
+	if (key && *key)
+		return mem_strdup(key);
+	digest_part(&parts, change->target);
+	digest_part(&parts, change->entity);
+	digest_part(&parts, change->op);
+	digest_part(&parts, change->after);
+	digest_part(&parts, change->patch);
+	digest = digest_of(DIGEST_SHA256, buf_str(&parts));
+	buf_printf(&made, "%s/", attempt->run.id);
+	hex_encode(&made, str_make(digest.bytes, 8));
+	return buf_take(&made);
+}
+
+static bool
+op_is_known(const char *op)
+{
+	for (size_t i = 0; i < ARRAY_LEN(op_names); i++)
+		if (!strcmp(op_names[i], op))
+			return true;
+	return false;
+}
+
+static bool
+proposal_read(const struct attempt *attempt, const json_t *line, struct change_row *change, struct err *err)
+{
+	const char *op = json_str(line, "op"), *target = json_str(line, "target");
+	double confidence = json_num(line, "confidence", -1);
+
+	if (!target)
+		return err_set(err, E_INVALID, "change without target; expected the name of one of the agent's targets");
+	op = op ? op : "update";
+	if (!op_is_known(op))
+		return err_set(err, E_INVALID, "change on %s: op %s is unknown; expected create, update, delete or call", target, op);
+	change->target = mem_strdup(target);
+	change->op = mem_strdup(op);
+	change->entity = mem_strdup(json_str(line, "entity"));
+	if (!change->entity && json_is_integer(json_object_get(line, "entity")))
+		change->entity = text_of(line, "entity");
+	change->before = text_of(line, "before");
+	change->after = text_of(line, "after");
+	change->patch = text_of(line, "patch");
+	change->reason = mem_strdup(json_str(line, "reason"));
+	change->confidence = isfinite(confidence) && confidence >= 0 && confidence <= 1 ? confidence : -1;
+	change->batch = mem_strdup(attempt->run.batch);
+	change->key = key_of(attempt, line, change);
+	change->digest = change_digest(change);
+	return true;
+}
+
+static bool
+proposal_check(const struct attempt *attempt, const struct change_row *change, struct err *err)
+{
+	const struct target *target = registry_target(attempt->registry, change->target);
+
+	if (!agent_may_target(attempt->agent, change->target))
+		return err_set(err, E_DENIED, "agent %s may not propose changes for target %s; name it in its targets", attempt->agent->name,
+			       change->target);
+	if (!target)
+		return err_set(err, E_NOT_FOUND, "there is no target %s", change->target);
+	return !target->kind->check || target->kind->check(target, change, err);
+}
+
+struct wake {
+	struct core *core;
+	char *target;
+};
+
+static void
+on_approved(void *arg, const struct err *err)
+{
+	struct wake *wake = arg;
+
+	if (err->code == E_OK)
+		apply_wake(wake->core->apply, wake->target);
+	free(wake->target);
+	free(wake);
+}
+
+static void
+wake_after(struct core *core, const char *target)
+{
+	struct wake *wake = mem_alloc(sizeof(*wake));
+
+	wake->core = core;
+	wake->target = mem_strdup(target);
+	turn_after(core->store, on_approved, wake);
+}
+
+bool
+change_propose(struct attempt *attempt, const json_t *line, struct err *err)
+{
+	struct core *core = attempt->core;
+	AUTO(change_row_fini) struct change_row change = {.created = core_wall(core),
+							  .decided_at = WALL_NONE,
+							  .applied_at = WALL_NONE,
+							  .reverted_at = WALL_NONE,
+							  .due = WALL_NONE};
+	bool approved = !strcmp(attempt->run.mode, "apply");
+	struct uuid id = uuid_v7(change.created);
+	unsigned superseded;
+	int64_t seq = 0;
+
+	if (!proposal_read(attempt, line, &change, err) || !proposal_check(attempt, &change, err))
+		return false;
+	change.id = mem_strdup(id.text);
+	change.run = attempt->run.seq;
+	change.status = mem_strdup(approved ? "approved" : "proposed");
+	if (approved) {
+		change.decided_by = mem_strdup("policy");
+		change.decided_at = change.created;
+	}
+	if (!changes_insert(core->store, &change, &seq, err)) {
+		/* An attempt that is repeated proposes again what stands already. */
+		if (err->code != E_EXISTS)
+			return false;
+		err_fini(err);
+		*err = (struct err)ERR_INIT;
+		return true;
+	}
+	if (!changes_supersede(core->store, seq, &superseded, err))
+		return false;
+	change_tell(core, seq);
+	if (approved)
+		wake_after(core, change.target);
+	crash_point("after-propose");
+	return true;
+}
+
+/* --- decisions ----------------------------------------------------------------------------- */
+
+static bool
+refuse_state(const struct change_row *change, enum change_event ev, struct err *err)
+{
+	return err_set(err, E_STATE, "change %s is %s; it cannot be %s now", change->id, change->status, event_participles[ev]);
+}
+
+bool
+change_decide(struct core *core, const char *id, enum change_event ev, const char *by, const char *reason, const char *seen_digest,
+	      struct err *err)
+{
+	AUTO(change_row_fini) struct change_row change = {0};
+	enum change_state to;
+	struct wall now = core_wall(core);
+
+	if (!changes_get(core->store, id, &change, err))
+		return false;
+	to = change_next(change_state_of(change.status), ev);
+	if (to == CHANGE_NOWHERE)
+		return refuse_state(&change, ev, err);
+	if (seen_digest && change.digest && strcmp(seen_digest, change.digest))
+		return err_set(err, E_STATE, "change %s is not what was shown any more; look at it again (rouse diff %s)", change.id, change.id);
+	if (!changes_move(core->store, change.seq,
+			  &(struct change_move){.from = change.status, .to = change_state_name(to), .decided_by = by, .decision_reason = reason,
+						.decided_at = now, .applied_at = WALL_NONE, .reverted_at = WALL_NONE, .due = now, .add_attempt = -1},
+			  err))
+		return false;
+	if (!decisions_add(core->store, "change", change.id, event_words[ev], by, reason, change.digest, now, err))
+		return false;
+	change_tell(core, change.seq);
+	log_info("change decided", "change", change.id, "decision", event_words[ev], "by", by);
+	if (to == CHANGE_APPROVED)
+		wake_after(core, change.target);
+	return true;
+}
+
+bool
+change_edit(struct core *core, const char *id, const json_t *after, const char *by, const char *reason, struct err *err)
+{
+	AUTO(change_row_fini) struct change_row change = {0};
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+	AUTO(auto_free) char *digest = NULL;
+	const struct target *target;
+	struct wall now = core_wall(core);
+
+	if (!changes_get(core->store, id, &change, err))
+		return false;
+	if (change_next(change_state_of(change.status), CHANGE_EDIT) == CHANGE_NOWHERE)
+		return refuse_state(&change, CHANGE_EDIT, err);
+	json_write(&text, after);
+	free(change.after);
+	change.after = mem_strdup(buf_cstr(&text));
+	target = registry_target(core->registry, change.target);
+	if (target && target->kind->check && !target->kind->check(target, &change, err))
+		return false;
+	digest = change_digest(&change);
+	if (!changes_move(core->store, change.seq,
+			  &(struct change_move){.from = "proposed", .to = "proposed", .after = buf_cstr(&text), .digest = digest,
+						.decided_at = WALL_NONE, .applied_at = WALL_NONE, .reverted_at = WALL_NONE, .due = WALL_NONE},
+			  err))
+		return false;
+	if (!decisions_add(core->store, "change", change.id, "edit", by, reason, digest, now, err))
+		return false;
+	change_tell(core, change.seq);
+	return true;
+}
+
+bool
+change_apply_again(struct core *core, const char *id, const char *by, struct err *err)
+{
+	AUTO(change_row_fini) struct change_row change = {0};
+	enum change_state state;
+
+	if (!changes_get(core->store, id, &change, err))
+		return false;
+	state = change_state_of(change.status);
+	if (state == CHANGE_FAILED || state == CHANGE_CONFLICT)
+		return change_decide(core, change.id, CHANGE_APPROVE, by, "apply again", NULL, err);
+	if (state == CHANGE_PROPOSED)
+		return err_set(err, E_STATE, "change %s is proposed; approve it first (rouse approve %s)", change.id, change.id);
+	if (state == CHANGE_REJECTED || state == CHANGE_SUPERSEDED || state == CHANGE_REVERTED || state == CHANGE_REVERTING)
+		return err_set(err, E_STATE, "change %s is %s; it is not applied any more", change.id, change.status);
+	apply_wake(core->apply, change.target);
+	return true;
+}
+
+bool
+change_revert(struct core *core, const char *id, const char *by, const char *reason, struct err *err)
+{
+	AUTO(change_row_fini) struct change_row change = {0};
+	struct wall now = core_wall(core);
+
+	if (!changes_get(core->store, id, &change, err))
+		return false;
+	if (change_next(change_state_of(change.status), CHANGE_REVERT) == CHANGE_NOWHERE)
+		return refuse_state(&change, CHANGE_REVERT, err);
+	if (!changes_move(core->store, change.seq,
+			  &(struct change_move){.from = "applied", .to = "reverting", .decided_at = WALL_NONE, .applied_at = WALL_NONE,
+						.reverted_at = WALL_NONE, .due = now, .add_attempt = -1},
+			  err))
+		return false;
+	if (!decisions_add(core->store, "change", change.id, "revert", by, reason, change.digest, now, err))
+		return false;
+	change_tell(core, change.seq);
+	wake_after(core, change.target);
+	return true;
+}
+
+/* --- drift --------------------------------------------------------------------------------- */
+
+/* Numbers by value (1 and 1.0), a number and its text as SQL columns give it, objects by what before names. */
+static bool
+value_matches(const json_t *before, const json_t *current)
+{
+	const char *name;
+	json_t *value;
+
+	if (json_is_number(before) && json_is_number(current))
+		return json_number_value(before) == json_number_value(current);
+	if (json_is_boolean(before) && json_is_integer(current))
+		return json_is_true(before) == (json_integer_value(current) != 0);
+	if (!json_is_object(before))
+		return json_equal((json_t *)before, (json_t *)current);
+	if (!json_is_object(current))
+		return false;
+	json_object_foreach ((json_t *)before, name, value) {
+		const json_t *there = json_object_get(current, name);
+
+		if (!value_matches(value, there ? there : json_null()))
+			return false;
+	}
+	return true;
+}
+
+bool
+change_drifted(const char *before, const char *current)
+{
+	AUTO(json_auto_decref) json_t *was = NULL;
+	AUTO(json_auto_decref) json_t *is = NULL;
+
+	if (!before)
+		return false;
+	if (!json_read(str_of(before), &was, NULL))
+		return true;
+	if (!current || !json_read(str_of(current), &is, NULL))
+		is = json_null();
+	return !value_matches(was, is);
+}

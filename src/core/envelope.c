@@ -1,0 +1,173 @@
+/* The envelope: the invocation that every kind of agent gets. SPEC 5. */
+/* SPDX-License-Identifier: MIT */
+#include "core/envelope.h"
+
+#include "base/digest.h"
+#include "base/json.h"
+#include "base/uuid.h"
+
+static void
+member(struct buf *out, const char *name)
+{
+	if (out->len && out->data[out->len - 1] != '{')
+		buf_putc(out, ',');
+	buf_json_cstr(out, name);
+	buf_putc(out, ':');
+}
+
+static void
+member_str(struct buf *out, const char *name, const char *value)
+{
+	member(out, name);
+	buf_json_cstr(out, value);
+}
+
+static void
+member_raw(struct buf *out, const char *name, const char *json, const char *absent)
+{
+	member(out, name);
+	buf_puts(out, json ? json : absent);
+}
+
+static void
+member_wall(struct buf *out, const char *name, struct wall at)
+{
+	member(out, name);
+	if (!wall_is_set(at)) {
+		buf_puts(out, "null");
+		return;
+	}
+	buf_putc(out, '"');
+	wall_format(at, out);
+	buf_putc(out, '"');
+}
+
+static void
+budget_build(const struct run_limits *limits, struct buf *out)
+{
+	buf_printf(out,
+		   "{\"deadline_ms\":%lld,\"max_steps\":%lld,\"max_tools\":%lld,\"max_tokens\":%lld,\"max_context\":%lld,"
+		   "\"max_cost_usd\":%lld.%06lld}",
+		   (long long)limits->deadline_ms, (long long)limits->steps, (long long)limits->tools, (long long)limits->tokens,
+		   (long long)limits->context, (long long)(limits->cost_uusd / 1000000), (long long)(limits->cost_uusd % 1000000));
+}
+
+static void
+trigger_build(const struct run_row *run, struct buf *out)
+{
+	buf_putc(out, '{');
+	member_str(out, "name", run->trigger);
+	member_str(out, "source", run->source);
+	member_str(out, "event_id", run->event_id);
+	member_wall(out, "time", run->event_time);
+	member_str(out, "config_commit", run->config_commit && *run->config_commit ? run->config_commit : NULL);
+	buf_putc(out, '}');
+}
+
+void
+envelope_build(const struct run_row *run, int attempt, struct str data, struct buf *out)
+{
+	buf_puts(out, "{\"version\":1");
+	member_str(out, "run_id", run->id);
+	member_str(out, "intent", run->intent);
+	member_str(out, "agent", run->agent);
+	member_str(out, "mode", run->mode);
+	member(out, "caller");
+	buf_putc(out, '{');
+	member_str(out, "tenant", run->tenant);
+	member_str(out, "user", run->user);
+	buf_putc(out, '}');
+	member(out, "trigger");
+	trigger_build(run, out);
+	member_str(out, "idempotency_key", run->key);
+	member_str(out, "correlation_id", run->correlation ? run->correlation : run->id);
+	member_str(out, "traceparent", run->traceparent);
+	member_str(out, "entity", run->entity);
+	member(out, "attempt");
+	buf_printf(out, "%d", attempt);
+	member_str(out, "session", run->session);
+	member(out, "budget");
+	budget_build(&run->limits, out);
+	member_str(out, "trust", run->trust);
+	member(out, "cause");
+	buf_putc(out, '{');
+	member_str(out, "root", run->root ? run->root : run->event_id);
+	member_str(out, "parent", run->parent);
+	member(out, "hops");
+	buf_printf(out, "%d}", run->hops);
+	member_raw(out, "schedule", run->schedule, "null");
+	member_str(out, "batch", run->batch);
+	member_raw(out, "checkpoint", run->checkpoint, "null");
+	member_raw(out, "completed_steps", run->completed_steps, "{}");
+	member_raw(out, "decisions", run->decisions, "{}");
+	member(out, "payload");
+	if (run->payload)
+		buf_puts(out, run->payload);
+	else
+		buf_add_str(out, data);
+	buf_putc(out, '}');
+}
+
+struct str
+envelope_event_data(struct str document)
+{
+	static const struct json_step data = {.name = {"data", 4}};
+	struct str found;
+
+	return json_raw_find(document, &data, 1, &found) ? found : STR("null");
+}
+
+static bool
+hex_field(struct str s, bool *ret_zero)
+{
+	*ret_zero = true;
+	for (size_t i = 0; i < s.len; i++) {
+		if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f')))
+			return false;
+		if (s.p[i] != '0')
+			*ret_zero = false;
+	}
+	return true;
+}
+
+/* W3C Trace Context: version 00, or a later one that begins the same way. */
+static bool
+traceparent_is_valid(struct str s)
+{
+	bool zero;
+
+	if (s.len < 55 || s.p[2] != '-' || s.p[35] != '-' || s.p[52] != '-')
+		return false;
+	if (!hex_field(str_make(s.p, 2), &zero) || !memcmp(s.p, "ff", 2))
+		return false;
+	if (zero ? s.len != 55 : s.len > 55 && s.p[55] != '-')
+		return false;
+	if (!hex_field(str_make(s.p + 3, 32), &zero) || zero)
+		return false;
+	if (!hex_field(str_make(s.p + 36, 16), &zero) || zero)
+		return false;
+	return hex_field(str_make(s.p + 53, 2), &zero);
+}
+
+void
+envelope_traceparent(struct str incoming, struct buf *out)
+{
+	unsigned char id[24];
+
+	entropy_fill(id, sizeof(id));
+	id[0] |= 1; /* never all zero */
+	id[16] |= 1;
+	buf_puts(out, "00-");
+	if (traceparent_is_valid(incoming))
+		buf_add(out, incoming.p + 3, 32);
+	else
+		hex_encode(out, str_make(id, 16));
+	buf_putc(out, '-');
+	hex_encode(out, str_make(id + 16, 8));
+	if (traceparent_is_valid(incoming)) {
+		buf_putc(out, '-');
+		buf_add(out, incoming.p + 53, 2);
+	} else {
+		buf_puts(out, "-01");
+	}
+}

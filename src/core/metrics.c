@@ -1,0 +1,239 @@
+/* Metrics: counters and histograms in memory, printed as Prometheus text. SPEC 15. */
+/* SPDX-License-Identifier: MIT */
+#include "core/metrics.h"
+
+#include "base/map.h"
+#include "core/apply.h"
+#include "core/queue.h"
+#include "core/registry.h"
+#include "core/stream.h"
+#include "store/changes.h"
+#include "store/runs.h"
+
+/* Series beyond this many are added up under the label "other": labels come from configuration, but
+ * tenants come from payloads. */
+#define SERIES_MAX 10000
+#define BUCKETS 14
+
+static const double bounds[BUCKETS] = {.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 10, 60, 600};
+
+struct series {
+	char *text; /* name{labels} of a counter; labels with a comma behind of a histogram */
+	const char *name;
+	double value; /* counter, or sum */
+	uint64_t count, buckets[BUCKETS];
+	bool histogram;
+	UT_hash_handle hh;
+};
+
+struct metrics {
+	struct series *series;
+};
+
+/* Every family, its kind and what it says. */
+static const struct family {
+	const char *name, *type, *help;
+} families[] = {
+	{"rouse_events_total", "counter", "Events by trigger and the word they ended in."},
+	{"rouse_runs_total", "counter", "Runs that ended, by agent and status."},
+	{"rouse_run_duration_seconds", "histogram", "Time of the last attempt of a run."},
+	{"rouse_event_to_start_seconds", "histogram", "From the event to the start of its agent."},
+	{"rouse_tokens_total", "counter", "Tokens that agents reported."},
+	{"rouse_cost_usd_total", "counter", "US dollars that agents reported."},
+	{"rouse_changes_total", "counter", "Changes that reached a status at a target."},
+	{"rouse_cron_lateness_seconds", "histogram", "How late ticks were."},
+};
+
+struct metrics *
+metrics_new(void)
+{
+	return mem_alloc(sizeof(struct metrics));
+}
+
+void
+metrics_free(struct metrics *metrics)
+{
+	struct series *series, *next;
+
+	if (!metrics)
+		return;
+	HASH_ITER (hh, metrics->series, series, next) {
+		HASH_DEL(metrics->series, series);
+		free(series->text);
+		free(series);
+	}
+	free(metrics);
+}
+
+static void
+label_add(struct buf *out, const char *name, const char *value)
+{
+	if (!name)
+		return;
+	if (out->len && out->data[out->len - 1] != '{')
+		buf_putc(out, ',');
+	buf_printf(out, "%s=\"", name);
+	for (const char *p = value ? value : ""; *p; p++) {
+		if (*p == '"' || *p == '\\')
+			buf_putc(out, '\\');
+		if (*p == '\n')
+			buf_puts(out, "\\n");
+		else
+			buf_putc(out, *p);
+	}
+	buf_putc(out, '"');
+}
+
+static struct series *
+series_of(struct metrics *metrics, const char *name, const char *l1, const char *v1, const char *l2, const char *v2)
+{
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+	struct series *series;
+	bool full = HASH_COUNT(metrics->series) >= SERIES_MAX;
+
+	buf_printf(&text, "%s{", name);
+	label_add(&text, l1, full ? "other" : v1);
+	label_add(&text, l2, full ? "other" : v2);
+	HASH_FIND(hh, metrics->series, text.data, text.len, series);
+	if (series)
+		return series;
+	series = mem_alloc(sizeof(*series));
+	series->text = buf_take(&text);
+	for (size_t i = 0; i < ARRAY_LEN(families); i++)
+		if (!strcmp(families[i].name, name))
+			series->name = families[i].name;
+	HASH_ADD_KEYPTR(hh, metrics->series, series->text, strlen(series->text), series);
+	return series;
+}
+
+void
+metrics_count(struct metrics *metrics, const char *name, const char *l1, const char *v1, const char *l2, const char *v2, double by)
+{
+	if (by)
+		series_of(metrics, name, l1, v1, l2, v2)->value += by;
+}
+
+void
+metrics_observe(struct metrics *metrics, const char *name, const char *l1, const char *v1, double seconds)
+{
+	struct series *series = series_of(metrics, name, l1, v1, NULL, NULL);
+
+	series->histogram = true;
+	series->value += seconds;
+	series->count++;
+	for (int i = 0; i < BUCKETS; i++)
+		if (seconds <= bounds[i])
+			series->buckets[i]++;
+}
+
+static void
+histogram_print(const struct series *series, struct buf *out)
+{
+	const char *labels = strchr(series->text, '{') + 1;
+	const char *comma = *labels ? "," : "";
+
+	for (int i = 0; i < BUCKETS; i++)
+		buf_printf(out, "%s_bucket{%s%sle=\"%g\"} %llu\n", series->name, labels, comma, bounds[i],
+			   (unsigned long long)series->buckets[i]);
+	buf_printf(out, "%s_bucket{%s%sle=\"+Inf\"} %llu\n", series->name, labels, comma, (unsigned long long)series->count);
+	buf_printf(out, "%s_sum{%s} %.6f\n%s_count{%s} %llu\n", series->name, labels, series->value, series->name, labels,
+		   (unsigned long long)series->count);
+}
+
+static void
+families_print(const struct metrics *metrics, struct buf *out)
+{
+	struct series *series, *next;
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", families[i].name, families[i].help, families[i].name, families[i].type);
+		HASH_ITER (hh, metrics->series, series, next) {
+			if (series->name != families[i].name)
+				continue;
+			if (series->histogram)
+				histogram_print(series, out);
+			else
+				buf_printf(out, "%s} %.10g\n", series->text, series->value);
+		}
+	}
+}
+
+static void
+gauge_head(struct buf *out, const char *name, const char *help)
+{
+	buf_printf(out, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
+}
+
+static void
+agents_print(struct core *core, struct buf *out)
+{
+	gauge_head(out, "rouse_queue_depth", "Runs that wait, by agent.");
+	for (size_t i = 0; i < registry_agent_count(core->registry); i++) {
+		const char *name = registry_agent_at(core->registry, i)->name;
+
+		buf_printf(out, "rouse_queue_depth{agent=\"%s\"} %lld\n", name, (long long)queue_depth(core->queue, name));
+	}
+	gauge_head(out, "rouse_in_flight", "Runs that go on, by agent.");
+	for (size_t i = 0; i < registry_agent_count(core->registry); i++) {
+		const char *name = registry_agent_at(core->registry, i)->name;
+
+		buf_printf(out, "rouse_in_flight{agent=\"%s\"} %d\n", name, queue_in_flight(core->queue, name));
+	}
+}
+
+static bool
+change_print(void *arg, const char *status, const char *target, int64_t n)
+{
+	struct buf *out = arg;
+
+	buf_puts(out, "rouse_changes{");
+	label_add(out, "status", status);
+	label_add(out, "target", target);
+	buf_printf(out, "} %lld\n", (long long)n);
+	return true;
+}
+
+static void
+store_print(struct core *core, struct buf *out)
+{
+	static const char *const le[] = {"0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "1", "+Inf"};
+	struct store_stats stats = store_stats(core->store);
+	uint64_t sum = 0;
+
+	buf_puts(out, "# HELP rouse_store_commit_seconds Time of a commit, sync included.\n# TYPE rouse_store_commit_seconds histogram\n");
+	for (size_t i = 0; i < ARRAY_LEN(le); i++) {
+		sum += stats.commit_us_buckets[i];
+		buf_printf(out, "rouse_store_commit_seconds_bucket{le=\"%s\"} %llu\n", le[i], (unsigned long long)sum);
+	}
+	buf_printf(out, "rouse_store_commit_seconds_sum %.6f\nrouse_store_commit_seconds_count %llu\n", (double)stats.commit_us_total / 1e6,
+		   (unsigned long long)stats.commits);
+	gauge_head(out, "rouse_store_commit_batch", "Rows that a commit had, on average since the start.");
+	buf_printf(out, "rouse_store_commit_batch %.3f\n", stats.commits ? (double)stats.rows / (double)stats.commits : 0.0);
+	gauge_head(out, "rouse_store_full", "1 while the last commit found no space.");
+	buf_printf(out, "rouse_store_full %d\n", stats.full);
+	gauge_head(out, "rouse_store_bytes", "Size of the database file.");
+	buf_printf(out, "rouse_store_bytes %lld\n", (long long)stats.file_bytes);
+	gauge_head(out, "rouse_store_wal_bytes", "Size of its write-ahead log.");
+	buf_printf(out, "rouse_store_wal_bytes %lld\n", (long long)stats.wal_bytes);
+}
+
+void
+metrics_print(struct core *core, struct buf *out)
+{
+	struct wall oldest = WALL_NONE, now = core_wall(core);
+	int64_t dead = 0;
+
+	families_print(core->metrics, out);
+	agents_print(core, out);
+	runs_oldest_queued(core->store, &oldest, NULL);
+	gauge_head(out, "rouse_oldest_queued_seconds", "Age of the run that waits longest.");
+	buf_printf(out, "rouse_oldest_queued_seconds %.3f\n", wall_is_set(oldest) ? (double)(now.ms - oldest.ms) / 1000 : 0.0);
+	runs_count_dead(core->store, &dead, NULL);
+	gauge_head(out, "rouse_dlq_size", "Failed runs that nobody replayed or dropped.");
+	buf_printf(out, "rouse_dlq_size %lld\n", (long long)dead);
+	gauge_head(out, "rouse_changes", "Changes by status and target.");
+	changes_count(core->store, 0, change_print, out, NULL);
+	gauge_head(out, "rouse_sse_clients", "Who follows a stream.");
+	buf_printf(out, "rouse_sse_clients %d\n", stream_count(core->stream));
+	store_print(core, out);
+}

@@ -1,0 +1,259 @@
+/* The agent protocol (SPEC 6): a table from a line's type to what is done. */
+/* SPDX-License-Identifier: MIT */
+#include "core/protocol.h"
+
+#include <math.h>
+
+#include "base/json.h"
+#include "core/change.h"
+#include "core/gate.h"
+#include "core/metrics.h"
+
+/* Rows of the run log that one attempt may make by its lines; what follows is counted, not kept. */
+#define LOG_ROWS_MAX 20000
+#define TOKENS_MAX 1000000000000LL
+
+struct line_type {
+	const char *name;
+	void (*handle)(struct attempt *attempt, const json_t *line);
+};
+
+static void
+keep_text(char **field, const json_t *value)
+{
+	struct buf text = BUF_INIT;
+
+	if (!value)
+		return;
+	json_write(&text, value);
+	free(*field);
+	*field = buf_take(&text);
+}
+
+/* Stops the run the moment a meter passes its limit. limit < 0: none. */
+static void
+budget_check(struct attempt *attempt, int64_t used, int64_t limit, const char *reason, const char *what)
+{
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+
+	if (limit < 0 || used <= limit)
+		return;
+	buf_printf(&text, "used %lld %s, and its budget is %lld", (long long)used, what, (long long)limit);
+	attempt_stop(attempt, reason, buf_cstr(&text));
+}
+
+static void
+on_step(struct attempt *attempt, const json_t *line)
+{
+	const char *name = json_str(line, "name"), *status = json_str(line, "status");
+	AUTO(json_auto_decref) json_t *steps = NULL;
+	json_t *output;
+
+	if (!name)
+		return;
+	if (!status || strcmp(status, "done")) {
+		attempt->now.used.steps++;
+		attempt->now.run_used.steps++;
+		budget_check(attempt, attempt->now.run_used.steps, attempt->run.limits.steps, "budget_steps", "steps");
+		return;
+	}
+	if (!attempt->completed_steps || !json_read(str_of(attempt->completed_steps), &steps, NULL))
+		steps = json_object();
+	output = json_object_get(line, "output");
+	json_object_set_new(steps, name, output ? json_incref(output) : json_null());
+	keep_text(&attempt->completed_steps, steps);
+}
+
+static void
+on_tool_start(struct attempt *attempt, const json_t *line)
+{
+	(void)line;
+	attempt->now.used.tools++;
+	attempt->now.run_used.tools++;
+	budget_check(attempt, attempt->now.run_used.tools, attempt->run.limits.tools, "budget_tools", "tool calls");
+}
+
+/* A count that an agent reports: nothing below zero, nothing beyond reason, whole. */
+static int64_t
+count_of(const json_t *line, const char *key)
+{
+	double n = json_num(line, key, 0);
+
+	if (!isfinite(n) || n <= 0)
+		return 0;
+	return n > (double)TOKENS_MAX ? TOKENS_MAX : (int64_t)n;
+}
+
+static int64_t
+add_capped(int64_t a, int64_t b)
+{
+	return a > INT64_MAX - b ? INT64_MAX : a + b;
+}
+
+static void
+meters_add(struct run_meters *used, int64_t input, int64_t output, int64_t cache, int64_t cost)
+{
+	used->input_tokens = add_capped(used->input_tokens, input);
+	used->output_tokens = add_capped(used->output_tokens, output);
+	used->cache_tokens = add_capped(used->cache_tokens, cache);
+	used->cost_uusd = add_capped(used->cost_uusd, cost);
+}
+
+static void
+on_usage(struct attempt *attempt, const json_t *line)
+{
+	int64_t input = count_of(line, "input_tokens"), output = count_of(line, "output_tokens");
+	int64_t cache = count_of(line, "cache_read_tokens"), context = count_of(line, "context_tokens");
+	double dollars = json_num(line, "cost_usd", 0);
+	int64_t cost = isfinite(dollars) && dollars > 0 ? dollars > 1e9 ? (int64_t)1e15 : (int64_t)(dollars * 1e6 + 0.5) : 0;
+	const struct run_limits *limits = &attempt->run.limits;
+	const struct run_meters *used = &attempt->now.run_used;
+
+	meters_add(&attempt->now.used, input, output, cache, cost);
+	meters_add(&attempt->now.run_used, input, output, cache, cost);
+	attempt->now.used.context = attempt->now.run_used.context = context;
+	metrics_count(attempt->core->metrics, "rouse_tokens_total", "agent", attempt->run.agent, "kind", "input", (double)input);
+	metrics_count(attempt->core->metrics, "rouse_tokens_total", "agent", attempt->run.agent, "kind", "output", (double)output);
+	metrics_count(attempt->core->metrics, "rouse_cost_usd_total", "agent", attempt->run.agent, "tenant",
+		      attempt->run.tenant ? attempt->run.tenant : "", (double)cost / 1e6);
+	budget_check(attempt, add_capped(used->input_tokens, used->output_tokens), limits->tokens, "budget_tokens", "tokens");
+	budget_check(attempt, context, limits->context ? limits->context : -1, "budget_context", "tokens of context");
+	budget_check(attempt, used->cost_uusd, limits->cost_uusd, "budget_cost", "millionths of a dollar");
+}
+
+static void
+on_checkpoint(struct attempt *attempt, const json_t *line)
+{
+	AUTO(json_auto_decref) json_t *kept = json_object();
+	json_t *state = json_object_get(line, "state");
+
+	json_put_str(kept, "name", json_str(line, "name"));
+	json_object_set_new(kept, "state", state ? json_incref(state) : json_null());
+	keep_text(&attempt->checkpoint, kept);
+}
+
+static void
+on_change(struct attempt *attempt, const json_t *line)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+	AUTO(buf_fini) struct buf refusal = BUF_INIT;
+
+	if (change_propose(attempt, line, &err))
+		return;
+	buf_puts(&refusal, "{\"type\":\"log\",\"level\":\"warning\",\"text\":");
+	buf_json_cstr(&refusal, err_text(&err));
+	buf_puts(&refusal, ",\"fields\":{\"refused\":\"change\",\"code\":");
+	buf_json_cstr(&refusal, err_name(err.code));
+	buf_puts(&refusal, "}}");
+	attempt_log(attempt, "log", buf_str(&refusal));
+}
+
+static void
+on_gate(struct attempt *attempt, const json_t *line)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+	AUTO(buf_fini) struct buf refusal = BUF_INIT;
+
+	if (gate_open(attempt, line, &err))
+		return;
+	buf_puts(&refusal, "{\"type\":\"log\",\"level\":\"warning\",\"text\":");
+	buf_json_cstr(&refusal, err_text(&err));
+	buf_putc(&refusal, '}');
+	attempt_log(attempt, "log", buf_str(&refusal));
+}
+
+static void
+on_error(struct attempt *attempt, const json_t *line)
+{
+	const char *message = json_str(line, "message"), *reason = json_str(line, "reason");
+	const json_t *retry = json_object_get(line, "retry");
+	double after = json_num(line, "retry_after", -1);
+
+	err_set(&attempt->said, E_INTERNAL, "%s", message ? message : reason ? reason : "the agent reported an error");
+	free(attempt->said_reason);
+	attempt->said_reason = mem_strdup(reason);
+	attempt->said_retry_set = json_is_boolean(retry);
+	attempt->said_retry = json_is_true(retry);
+	attempt->said_retry_after_ms = isfinite(after) && after >= 0 ? (int64_t)((after > 86400 * 7 ? 86400 * 7 : after) * 1000) : -1;
+}
+
+static void
+on_result(struct attempt *attempt, const json_t *line)
+{
+	json_t *output = json_object_get(line, "output");
+
+	keep_text(&attempt->result, output ? output : json_null());
+	free(attempt->result_status);
+	attempt->result_status = mem_strdup(json_str(line, "status"));
+	attempt->now.has_result = true;
+}
+
+/* Kept in the run log, as every line; nothing else follows. */
+static void
+on_kept(struct attempt *attempt, const json_t *line)
+{
+	(void)attempt;
+	(void)line;
+}
+
+static const struct line_type types[] = {
+	{"status", on_kept},         {"token", on_kept},       {"step", on_step},
+	{"tool_start", on_tool_start}, {"tool_end", on_kept},  {"usage", on_usage},
+	{"checkpoint", on_checkpoint}, {"change", on_change},  {"approval", on_gate},
+	{"ask", on_gate},            {"emit", on_kept},        {"log", on_kept},
+	{"suspend", on_kept},        {"error", on_error},      {"result", on_result},
+};
+
+static const struct line_type *
+type_find(const char *name)
+{
+	for (size_t i = 0; name && i < ARRAY_LEN(types); i++)
+		if (!strcmp(types[i].name, name))
+			return &types[i];
+	return NULL;
+}
+
+/* A row of the run log, up to the bound. */
+static void
+line_keep(struct attempt *attempt, const char *type, struct str data)
+{
+	if (++attempt->logged < LOG_ROWS_MAX)
+		attempt_log(attempt, type, data);
+	else if (attempt->logged == LOG_ROWS_MAX)
+		attempt_log(attempt, "log", STR("{\"type\":\"log\",\"level\":\"warning\",\"text\":\"more lines came than are kept; the rest is not in this log\"}"));
+}
+
+/* What is no object of the protocol is text of the agent. */
+static void
+line_keep_text(struct attempt *attempt, struct str line, bool truncated)
+{
+	AUTO(buf_fini) struct buf data = BUF_INIT;
+
+	buf_puts(&data, "{\"type\":\"log\",\"level\":\"info\",\"text\":");
+	buf_json_str(&data, line);
+	if (truncated)
+		buf_puts(&data, ",\"truncated\":true");
+	buf_putc(&data, '}');
+	line_keep(attempt, "log", buf_str(&data));
+}
+
+void
+protocol_line(struct attempt *attempt, struct str line, bool truncated)
+{
+	AUTO(json_auto_decref) json_t *object = NULL;
+	const struct line_type *type;
+
+	if (!str_trim(line).len)
+		return;
+	if (truncated || str_trim(line).p[0] != '{' || !json_read(line, &object, NULL) || !json_is_object(object)) {
+		line_keep_text(attempt, line, truncated);
+		return;
+	}
+	type = type_find(json_str(object, "type"));
+	if (!type) {
+		line_keep_text(attempt, line, false);
+		return;
+	}
+	line_keep(attempt, type->name, line);
+	type->handle(attempt, object);
+}

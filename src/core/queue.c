@@ -1,0 +1,273 @@
+/* The queue: which run starts next. Durable order is the store's; here is only who may go now. */
+/* SPDX-License-Identifier: MIT */
+#include "core/queue.h"
+
+#include "base/log.h"
+#include "base/map.h"
+#include "core/attempt.h"
+#include "core/halt.h"
+#include "store/runs.h"
+
+/* Claims in one turn, so that one commit does not grow without bound. */
+#define CLAIMS_A_TURN 64
+#define RETRY_MS 1000
+
+struct slot {
+	char *agent;
+	int64_t queued;
+	int running;
+	bool woken;
+	UT_hash_handle hh;
+};
+
+struct queue {
+	struct core *core;
+	struct slot *slots;
+	int64_t queued;
+	int running;
+	struct core_timer *turn, *due, *again;
+	struct wall due_at;
+	bool armed;
+};
+
+/* A claim whose commit is awaited. */
+struct claim {
+	struct core *core;
+	struct run_row run;
+	int n;
+};
+
+static void queue_on_turn(void *arg);
+static void queue_on_due(void *arg);
+
+static struct slot *
+slot_of(struct queue *queue, const char *agent)
+{
+	struct slot *slot;
+
+	HASH_FIND_STR(queue->slots, agent, slot);
+	if (slot)
+		return slot;
+	slot = mem_alloc(sizeof(*slot));
+	slot->agent = mem_strdup(agent);
+	HASH_ADD_KEYPTR(hh, queue->slots, slot->agent, strlen(slot->agent), slot);
+	return slot;
+}
+
+struct queue *
+queue_new(struct core *core)
+{
+	struct queue *queue = mem_alloc(sizeof(*queue));
+
+	queue->core = core;
+	queue->due_at = WALL_NONE;
+	return queue;
+}
+
+void
+queue_free(struct queue *queue)
+{
+	struct slot *slot, *next;
+
+	if (!queue)
+		return;
+	HASH_ITER (hh, queue->slots, slot, next) {
+		HASH_DEL(queue->slots, slot);
+		free(slot->agent);
+		free(slot);
+	}
+	core_timer_free(queue->turn);
+	core_timer_free(queue->due);
+	core_timer_free(queue->again);
+	free(queue);
+}
+
+static bool
+queue_count(void *arg, const char *agent, int64_t queued)
+{
+	queue_note_queued(arg, agent, (int)queued);
+	return true;
+}
+
+bool
+queue_load(struct queue *queue, struct err *err)
+{
+	if (!runs_count_queued(queue->core->store, queue_count, queue, err))
+		return false;
+	if (queue->queued)
+		queue_on_due(queue);
+	return true;
+}
+
+void
+queue_note_queued(struct queue *queue, const char *agent, int by)
+{
+	slot_of(queue, agent)->queued += by;
+	queue->queued += by;
+}
+
+void
+queue_note_running(struct queue *queue, const char *agent, int by)
+{
+	slot_of(queue, agent)->running += by;
+	queue->running += by;
+}
+
+int64_t
+queue_depth(const struct queue *queue, const char *agent)
+{
+	struct slot *slot;
+
+	if (!agent)
+		return queue->queued;
+	HASH_FIND_STR(queue->slots, agent, slot);
+	return slot ? slot->queued : 0;
+}
+
+int
+queue_in_flight(const struct queue *queue, const char *agent)
+{
+	struct slot *slot;
+
+	if (!agent)
+		return queue->running;
+	HASH_FIND_STR(queue->slots, agent, slot);
+	return slot ? slot->running : 0;
+}
+
+void
+queue_wake(struct queue *queue, const char *agent)
+{
+	struct slot *slot, *next;
+
+	if (agent)
+		slot_of(queue, agent)->woken = true;
+	else
+		HASH_ITER (hh, queue->slots, slot, next)
+			slot->woken = true;
+	if (queue->armed)
+		return;
+	queue->armed = true;
+	core_timer_arm(queue->core, &queue->turn, 0, queue_on_turn, queue);
+}
+
+void
+queue_wake_at(struct queue *queue, struct wall due)
+{
+	struct wall now = core_wall(queue->core);
+
+	if (!wall_is_set(due) || (wall_is_set(queue->due_at) && queue->due_at.ms <= due.ms))
+		return;
+	queue->due_at = due;
+	core_timer_arm(queue->core, &queue->due, due.ms > now.ms ? due.ms - now.ms : 0, queue_on_due, queue);
+}
+
+static void
+queue_on_again(void *arg)
+{
+	queue_wake(arg, NULL);
+}
+
+static void
+queue_on_due(void *arg)
+{
+	struct queue *queue = arg;
+	AUTO(err_fini) struct err err = ERR_INIT;
+	struct wall next = WALL_NONE;
+	unsigned woken = 0;
+
+	queue->due_at = WALL_NONE;
+	if (!runs_wake(queue->core->store, core_wall(queue->core), 1000, &woken, &next, &err)) {
+		log_error("queue cannot look for due runs", "error", err_text(&err));
+		next = (struct wall){core_wall(queue->core).ms + RETRY_MS};
+	}
+	queue_wake(queue, NULL);
+	queue_wake_at(queue, next);
+}
+
+/* The claim is on disk: now, and not before, the agent starts. */
+static void
+on_claimed(void *arg, const struct err *err)
+{
+	struct claim *claim = arg;
+	struct core *core = claim->core;
+
+	if (err->code == E_OK) {
+		attempt_start(core, &claim->run, claim->n);
+	} else {
+		queue_note_running(core->queue, claim->run.agent, -1);
+		queue_note_queued(core->queue, claim->run.agent, 1);
+		core_timer_arm(core, &core->queue->again, RETRY_MS, queue_on_again, core->queue);
+		run_row_fini(&claim->run);
+	}
+	free(claim);
+}
+
+/* True: one was claimed. */
+static bool
+slot_claim(struct queue *queue, struct slot *slot)
+{
+	struct core *core = queue->core;
+	const struct conf_section *daemon = conf_section(registry_conf(core->registry), "daemon", "");
+	AUTO(err_fini) struct err err = ERR_INIT;
+	struct claim *claim = mem_alloc(sizeof(*claim));
+	struct wall now = core_wall(core);
+	struct wall lease = {now.ms + conf_ms(daemon, "lease")};
+
+	claim->core = core;
+	if (runs_peek(core->store, slot->agent, switches_paused(core->switches, "trigger"),
+		      switches_paused(core->switches, "tenant"), &claim->run, &err) &&
+	    runs_claim(core->store, claim->run.seq, now, lease, &claim->n, &err)) {
+		claim->run.attempts = claim->n;
+		queue_note_queued(queue, slot->agent, -1);
+		queue_note_running(queue, slot->agent, 1);
+		turn_after(core->store, on_claimed, claim);
+		return true;
+	}
+	slot->woken = false;
+	if (err.code != E_NOT_FOUND) {
+		log_error("queue cannot claim a run", "agent", slot->agent, "error", err_text(&err));
+		core_timer_arm(core, &queue->again, RETRY_MS, queue_on_again, queue);
+	}
+	run_row_fini(&claim->run);
+	free(claim);
+	return false;
+}
+
+static bool
+slot_may_start(const struct queue *queue, const struct slot *slot)
+{
+	const struct agent *agent = registry_agent(queue->core->registry, slot->agent);
+
+	return slot->woken && slot->queued > 0 && agent && slot->running < agent->concurrency &&
+	       !switch_is_on(queue->core->switches, "agent", slot->agent, "paused");
+}
+
+static void
+queue_on_turn(void *arg)
+{
+	struct queue *queue = arg;
+	struct core *core = queue->core;
+	const struct conf_section *limits = conf_section(registry_conf(core->registry), "limits", "");
+	int64_t max_running = conf_int(limits, "max_running");
+	struct slot *slot, *next;
+	int claims = 0;
+	bool any = true;
+
+	queue->armed = false;
+	if (core->draining || core_is_halted(core) || switch_is_on(core->switches, "all", "", "paused"))
+		return;
+	while (any && claims < CLAIMS_A_TURN) {
+		any = false;
+		HASH_ITER (hh, queue->slots, slot, next) {
+			if (queue->running >= max_running || claims >= CLAIMS_A_TURN)
+				break;
+			if (!slot_may_start(queue, slot) || !slot_claim(queue, slot))
+				continue;
+			claims++;
+			any = true;
+		}
+	}
+	if (claims >= CLAIMS_A_TURN)
+		queue_wake(queue, NULL);
+}

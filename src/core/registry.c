@@ -1,0 +1,406 @@
+/* The registry: agents, triggers and targets of one configuration generation. */
+/* SPDX-License-Identifier: MIT */
+#include "core/registry.h"
+
+#include <assert.h>
+
+#include "base/map.h"
+#include "core/agent.h"
+#include "core/source.h"
+#include "core/tables.h"
+#include "core/target.h"
+#include "io/jail.h"
+
+/* A name and what it stands for; one table a kind of section. */
+struct entry {
+	const char *name;
+	void *what;
+	UT_hash_handle hh;
+};
+
+struct registry {
+	int references;
+	struct conf *conf;
+	struct agent *agents;
+	struct trigger *triggers;
+	struct target *targets;
+	size_t agent_count, trigger_count, target_count;
+	struct entry *entries;
+	struct entry *agents_by_name, *triggers_by_name, *targets_by_name;
+};
+
+static const struct source_kind *const *source_kinds;
+static const struct agent_kind *const *agent_kinds;
+static const struct target_kind *const *target_kinds;
+
+static const char *const program_names[] = {"filter", "key", "entity", "tenant", "user", "subject", "payload"};
+static_assert(ARRAY_LEN(program_names) == PROGRAMS, "a name for every program");
+
+static const char *const trust_names[] = {"untrusted", "authenticated", "trusted"};
+static_assert(ARRAY_LEN(trust_names) == TRUSTS, "a name for every trust");
+
+static const char *const overlap_names[] = {"queue", "queue_one", "skip", "cancel_other", "allow"};
+static_assert(ARRAY_LEN(overlap_names) == OVERLAPS, "a name for every overlap");
+
+static const char *const priority_names[] = {"high", "normal", "low"};
+
+const char *
+program_name(enum program_name name)
+{
+	return program_names[name];
+}
+
+const char *
+trust_name(enum trust trust)
+{
+	return trust_names[trust];
+}
+
+/* The index of name in names; `def` when name is NULL. */
+static int
+name_index(const char *name, const char *const *names, size_t count, int def)
+{
+	for (size_t i = 0; name && i < count; i++)
+		if (!strcmp(names[i], name))
+			return (int)i;
+	return def;
+}
+
+void
+registry_set_kinds(const struct source_kind *const *sources, const struct agent_kind *const *agents,
+		   const struct target_kind *const *targets)
+{
+	source_kinds = sources;
+	agent_kinds = agents;
+	target_kinds = targets;
+}
+
+void
+registry_schema(struct conf_schema *schema)
+{
+	tables_add(schema);
+	for (size_t i = 0; source_kinds && source_kinds[i]; i++)
+		for (size_t t = 0; source_kinds[i]->tables[t]; t++)
+			conf_schema_add(schema, source_kinds[i]->tables[t]);
+	for (size_t i = 0; agent_kinds && agent_kinds[i]; i++)
+		conf_schema_add(schema, agent_kinds[i]->table);
+	for (size_t i = 0; target_kinds && target_kinds[i]; i++)
+		conf_schema_add(schema, target_kinds[i]->table);
+}
+
+#define KIND_FIND(kinds, wanted)                                                                   \
+	for (size_t i = 0; (wanted) && (kinds) && (kinds)[i]; i++)                                 \
+		if (!strcmp((kinds)[i]->name, (wanted)))                                           \
+			return (kinds)[i];                                                         \
+	return NULL
+
+const struct source_kind *
+registry_source_kind(const char *name)
+{
+	KIND_FIND(source_kinds, name);
+}
+
+static const struct agent_kind *
+agent_kind_find(const char *name)
+{
+	KIND_FIND(agent_kinds, name);
+}
+
+static const struct target_kind *
+target_kind_find(const char *name)
+{
+	KIND_FIND(target_kinds, name);
+}
+
+/* The limits of [budget], narrowed or widened by a section's own budget.* keys. */
+static struct run_limits
+limits_of(const struct conf_section *section, const struct run_limits *from)
+{
+	static const char *const names[] = {"budget.deadline", "budget.steps", "budget.tools", "budget.tokens",
+					    "budget.context",  "budget.cost",  "budget.output"};
+	struct run_limits limits = *from;
+	int64_t *const fields[] = {&limits.deadline_ms, &limits.steps,     &limits.tools,       &limits.tokens,
+				   &limits.context,     &limits.cost_uusd, &limits.output_bytes};
+
+	static_assert(ARRAY_LEN(names) == ARRAY_LEN(fields), "a field for every name");
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (conf_is_set(section, names[i]))
+			*fields[i] = conf_int(section, names[i]);
+	return limits;
+}
+
+static struct run_limits
+limits_default(const struct conf *conf)
+{
+	const struct conf_section *budget = conf_section(conf, "budget", "");
+
+	return (struct run_limits){.deadline_ms = conf_int(budget, "deadline"),
+				   .steps = conf_int(budget, "steps"),
+				   .tools = conf_int(budget, "tools"),
+				   .tokens = conf_int(budget, "tokens"),
+				   .context = conf_int(budget, "context"),
+				   .cost_uusd = conf_int(budget, "cost"),
+				   .output_bytes = conf_int(budget, "output")};
+}
+
+static struct retry_policy
+retry_of(const struct conf_section *section)
+{
+	return (struct retry_policy){
+		.attempts = (int)conf_int(section, "retry.attempts"),
+		.backoff = {.base_ms = conf_ms(section, "retry.base"),
+			    .cap_ms = conf_ms(section, "retry.cap"),
+			    .factor = (double)conf_int(section, "retry.factor"),
+			    .jitter = strcmp(conf_str(section, "retry.jitter"), "full") ? BACKOFF_NONE : BACKOFF_FULL}};
+}
+
+static void
+agent_init(struct agent *agent, const struct conf_section *section, const struct run_limits *limits)
+{
+	agent->name = conf_section_name(section);
+	agent->section = section;
+	agent->kind = agent_kind_find(conf_str(section, "kind"));
+	agent->concurrency = (int)conf_int(section, "concurrency");
+	agent->limits = limits_of(section, limits);
+	agent->retry = retry_of(section);
+	agent->target_count = conf_list(section, "targets", &agent->targets);
+	agent->min_trust = (enum trust)name_index(conf_str(section, "min_trust"), trust_names, TRUSTS, TRUST_UNTRUSTED);
+	agent->commit = conf_commit(conf_section_conf(section));
+}
+
+static void
+program_init(struct program *program, const struct conf_section *section, enum program_name name,
+	     struct jail *jail, struct conf_report *report)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	program->text = conf_str(section, program_names[name]);
+	if (!program->text || path_compile(str_of(program->text), &program->path))
+		return;
+	if (jail && !jail_check(jail, program->text, &err))
+		conf_complain(report, section, program_names[name], "%s", err_text(&err));
+}
+
+static void
+trigger_init(struct trigger *trigger, const struct conf_section *section, const struct registry *registry,
+	     struct jail *jail, struct conf_report *report)
+{
+	const struct agent *agent;
+	const char *mode = conf_str(section, "mode");
+
+	trigger->name = conf_section_name(section);
+	trigger->section = section;
+	trigger->kind = registry_source_kind(conf_str(section, "source"));
+	trigger->agent = conf_str(section, "agent");
+	trigger->intent = conf_str(section, "intent") ? conf_str(section, "intent") : trigger->name;
+	trigger->enabled = conf_bool(section, "enabled");
+	for (int i = 0; i < PROGRAMS; i++)
+		program_init(&trigger->programs[i], section, (enum program_name)i, jail, report);
+	trigger->priority = name_index(conf_str(section, "priority"), priority_names, 3, 1);
+	trigger->overlap = (enum overlap)name_index(conf_str(section, "overlap"), overlap_names, OVERLAPS,
+						    trigger->kind && !strcmp(trigger->kind->name, "cron") ? OVERLAP_SKIP : OVERLAP_QUEUE);
+	trigger->trust_is_set = conf_is_set(section, "trust");
+	if (trigger->kind)
+		trigger->trust = trigger->kind->trust_of ? trigger->kind->trust_of(section) : trigger->kind->trust;
+	trigger->trust = (enum trust)name_index(conf_str(section, "trust"), trust_names, TRUSTS, (int)trigger->trust);
+	trigger->stage = mode ? !strcmp(mode, "stage") : trigger->trust == TRUST_UNTRUSTED;
+	trigger->max_hops = (int)conf_int(section, "max_hops");
+	if (!conf_rate(section, "rate", &trigger->rate_count, &trigger->rate_per_ms))
+		trigger->rate_count = 0;
+	trigger->commit = conf_commit(conf_section_conf(section));
+	agent = registry_agent(registry, trigger->agent);
+	if (!agent)
+		return;
+	trigger->limits = limits_of(section, &agent->limits);
+	if (trigger->trust < agent->min_trust)
+		conf_complain(report, section, "agent", "agent %s takes only what is %s (min_trust), and this trigger's events are %s; choose another agent or verify the sender",
+			      agent->name, trust_name(agent->min_trust), trust_name(trigger->trust));
+}
+
+static void
+target_init(struct target *target, const struct conf_section *section, struct conf_report *report)
+{
+	target->name = conf_section_name(section);
+	target->section = section;
+	target->kind = target_kind_find(conf_str(section, "kind"));
+	target->retry = retry_of(section);
+	target->timeout_ms = conf_ms(section, "timeout");
+	if (target->kind && target->kind->open)
+		target->kind->open(target, report);
+}
+
+static size_t
+section_count(const struct conf *conf, const char *kind)
+{
+	size_t count = 0;
+
+	for (const struct conf_section *s = conf_next(conf, kind, NULL); s; s = conf_next(conf, kind, s))
+		count++;
+	return count;
+}
+
+static void
+entry_add(struct entry **table, struct entry *entry, const char *name, void *what)
+{
+	entry->name = name;
+	entry->what = what;
+	HASH_ADD_KEYPTR(hh, *table, entry->name, strlen(entry->name), entry);
+}
+
+static void
+registry_fill(struct registry *registry, struct jail *jail, struct conf_report *report)
+{
+	struct conf *conf = registry->conf;
+	struct run_limits limits = limits_default(conf);
+	struct entry *entry = registry->entries;
+	size_t i = 0;
+
+	for (const struct conf_section *s = conf_next(conf, "target", NULL); s; s = conf_next(conf, "target", s), i++) {
+		target_init(&registry->targets[i], s, report);
+		entry_add(&registry->targets_by_name, entry++, conf_section_name(s), &registry->targets[i]);
+	}
+	i = 0;
+	for (const struct conf_section *s = conf_next(conf, "agent", NULL); s; s = conf_next(conf, "agent", s), i++) {
+		agent_init(&registry->agents[i], s, &limits);
+		entry_add(&registry->agents_by_name, entry++, conf_section_name(s), &registry->agents[i]);
+	}
+	i = 0;
+	for (const struct conf_section *s = conf_next(conf, "trigger", NULL); s; s = conf_next(conf, "trigger", s), i++) {
+		trigger_init(&registry->triggers[i], s, registry, jail, report);
+		entry_add(&registry->triggers_by_name, entry++, conf_section_name(s), &registry->triggers[i]);
+	}
+	for (size_t k = 0; source_kinds && source_kinds[k]; k++)
+		if (source_kinds[k]->check_all)
+			source_kinds[k]->check_all(registry, report);
+}
+
+struct registry *
+registry_new(struct conf *conf, struct jail *jail, struct conf_report *report)
+{
+	struct registry *registry = mem_alloc(sizeof(*registry));
+	size_t before = conf_report_errors(report);
+
+	registry->references = 1;
+	registry->conf = conf_ref(conf);
+	registry->agent_count = section_count(conf, "agent");
+	registry->trigger_count = section_count(conf, "trigger");
+	registry->target_count = section_count(conf, "target");
+	registry->agents = mem_alloc_array(registry->agent_count + 1, sizeof(*registry->agents));
+	registry->triggers = mem_alloc_array(registry->trigger_count + 1, sizeof(*registry->triggers));
+	registry->targets = mem_alloc_array(registry->target_count + 1, sizeof(*registry->targets));
+	registry->entries = mem_alloc_array(registry->agent_count + registry->trigger_count + registry->target_count + 1,
+					    sizeof(*registry->entries));
+	registry_fill(registry, jail, report);
+	if (conf_report_errors(report) == before)
+		return registry;
+	registry_unref(registry);
+	return NULL;
+}
+
+struct registry *
+registry_ref(struct registry *registry)
+{
+	registry->references++;
+	return registry;
+}
+
+void
+registry_unref(struct registry *registry)
+{
+	if (!registry || --registry->references > 0)
+		return;
+	for (size_t i = 0; i < registry->target_count; i++)
+		if (registry->targets[i].kind && registry->targets[i].kind->close)
+			registry->targets[i].kind->close(&registry->targets[i]);
+	for (size_t i = 0; i < registry->trigger_count; i++)
+		for (int p = 0; p < PROGRAMS; p++)
+			path_free(registry->triggers[i].programs[p].path);
+	HASH_CLEAR(hh, registry->agents_by_name);
+	HASH_CLEAR(hh, registry->triggers_by_name);
+	HASH_CLEAR(hh, registry->targets_by_name);
+	free(registry->entries);
+	free(registry->agents);
+	free(registry->triggers);
+	free(registry->targets);
+	conf_unref(registry->conf);
+	free(registry);
+}
+
+struct conf *
+registry_conf(const struct registry *registry)
+{
+	return registry->conf;
+}
+
+static void *
+entry_find(struct entry *table, const char *name)
+{
+	struct entry *entry = NULL;
+
+	if (name)
+		HASH_FIND(hh, table, name, strlen(name), entry);
+	return entry ? entry->what : NULL;
+}
+
+const struct agent *
+registry_agent(const struct registry *registry, const char *name)
+{
+	return entry_find(registry->agents_by_name, name);
+}
+
+const struct trigger *
+registry_trigger(const struct registry *registry, const char *name)
+{
+	return entry_find(registry->triggers_by_name, name);
+}
+
+const struct target *
+registry_target(const struct registry *registry, const char *name)
+{
+	return entry_find(registry->targets_by_name, name);
+}
+
+size_t
+registry_agent_count(const struct registry *registry)
+{
+	return registry->agent_count;
+}
+
+size_t
+registry_trigger_count(const struct registry *registry)
+{
+	return registry->trigger_count;
+}
+
+size_t
+registry_target_count(const struct registry *registry)
+{
+	return registry->target_count;
+}
+
+const struct agent *
+registry_agent_at(const struct registry *registry, size_t i)
+{
+	return &registry->agents[i];
+}
+
+const struct trigger *
+registry_trigger_at(const struct registry *registry, size_t i)
+{
+	return &registry->triggers[i];
+}
+
+const struct target *
+registry_target_at(const struct registry *registry, size_t i)
+{
+	return &registry->targets[i];
+}
+
+bool
+agent_may_target(const struct agent *agent, const char *target)
+{
+	for (size_t i = 0; i < agent->target_count; i++)
+		if (!strcmp(agent->targets[i], target))
+			return true;
+	return false;
+}

@@ -1,0 +1,366 @@
+/* Runs: the life of one envelope. Rules only; rows are store/runs.h's. SPEC 8. */
+/* SPDX-License-Identifier: MIT */
+#include "core/run.h"
+
+#include <assert.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/uuid.h"
+#include "core/admit.h"
+#include "core/agent.h"
+#include "core/change.h"
+#include "core/envelope.h"
+#include "core/queue.h"
+#include "pure/backoff.h"
+#include "store/changes.h"
+#include "store/events.h"
+#include "store/runs.h"
+
+static const char *const state_names[] = {
+#define X(id, name) name,
+	RUN_STATES(X)
+#undef X
+};
+static_assert(ARRAY_LEN(state_names) == RUN_STATE_COUNT, "a name for every state");
+
+#define NO RUN_NOWHERE
+/* clang-format off */
+static const signed char grid[RUN_STATE_COUNT][RUN_EVENTS] = {
+	/*                  CLAIM        WAIT         RESUME       SUCCEED        RETRY       FAIL        CANCEL         SKIP */
+	[RUN_QUEUED]    = { RUN_RUNNING, NO,          NO,          NO,            NO,         RUN_FAILED, RUN_CANCELLED, RUN_SKIPPED },
+	[RUN_RUNNING]   = { NO,          RUN_WAITING, NO,          RUN_SUCCEEDED, RUN_QUEUED, RUN_FAILED, RUN_CANCELLED, RUN_SKIPPED },
+	[RUN_WAITING]   = { NO,          NO,          RUN_RUNNING, RUN_SUCCEEDED, RUN_QUEUED, RUN_FAILED, RUN_CANCELLED, RUN_SKIPPED },
+	[RUN_SUCCEEDED] = { NO, NO, NO, NO, NO, NO, NO, NO },
+	[RUN_FAILED]    = { NO, NO, NO, NO, NO, NO, NO, NO },
+	[RUN_CANCELLED] = { NO, NO, NO, NO, NO, NO, NO, NO },
+	[RUN_SKIPPED]   = { NO, NO, NO, NO, NO, NO, NO, NO },
+};
+/* clang-format on */
+#undef NO
+
+static const char *const reasons[] = {"exhausted",     "permanent",      "deadline",    "budget_steps",  "budget_tools",
+				      "budget_tokens", "budget_context", "budget_cost", "budget_output", "no_effect",
+				      "denied",        "gate_timeout",   "lost",        "invalid"};
+
+/* Exit statuses of sysexits.h that say: do not try again. SPEC 6. */
+static const int permanent_exits[] = {64, 65, 66, 69, 77, 78};
+#define EXIT_TRY_AGAIN 75
+
+const char *
+run_state_name(enum run_state state)
+{
+	return state_names[state];
+}
+
+enum run_state
+run_state_of(const char *name)
+{
+	for (int i = 0; name && i < RUN_STATE_COUNT; i++)
+		if (!strcmp(state_names[i], name))
+			return (enum run_state)i;
+	return RUN_NOWHERE;
+}
+
+enum run_state
+run_next(enum run_state state, enum run_event ev)
+{
+	return state == RUN_NOWHERE ? RUN_NOWHERE : (enum run_state)grid[state][ev];
+}
+
+bool
+run_is_final(enum run_state state)
+{
+	return state >= RUN_SUCCEEDED;
+}
+
+const char *const *
+run_reasons(size_t *ret_count)
+{
+	*ret_count = ARRAY_LEN(reasons);
+	return reasons;
+}
+
+static struct run_verdict
+verdict_fail(const char *reason, const char *attempt_reason)
+{
+	return (struct run_verdict){.event = RUN_FAIL, .reason = reason, .attempt_status = "failed", .attempt_reason = attempt_reason};
+}
+
+/* Another attempt, or none is left. */
+static struct run_verdict
+verdict_again(const struct attempt *attempt, const char *status, const char *why, const char *last, uint64_t random)
+{
+	const struct retry_policy *retry = &attempt->agent->retry;
+	struct run_verdict verdict = {.attempt_status = status, .attempt_reason = why};
+
+	if (attempt->n >= attempt->run.max_attempts) {
+		verdict.event = RUN_FAIL;
+		verdict.reason = last;
+		return verdict;
+	}
+	verdict.event = RUN_RETRY;
+	verdict.delay_ms = attempt->said_retry_after_ms >= 0
+				   ? attempt->said_retry_after_ms
+				   : backoff_delay(&retry->backoff, (unsigned)attempt->n, random);
+	if (verdict.delay_ms < attempt->run.limits.deadline_ms - attempt->now.run_used.active_ms)
+		return verdict;
+	verdict.event = RUN_FAIL;
+	verdict.reason = "deadline";
+	return verdict;
+}
+
+static bool
+exit_is_permanent(int code)
+{
+	for (size_t i = 0; i < ARRAY_LEN(permanent_exits); i++)
+		if (permanent_exits[i] == code)
+			return true;
+	return false;
+}
+
+/* By the agent's terminal word, else by its exit status, never by silence. */
+static struct run_verdict
+verdict_of_word(const struct attempt *attempt, const struct attempt_end *end, uint64_t random)
+{
+	const char *status = attempt->result_status;
+	bool failed = attempt->said.code != E_OK || (status && (!strcmp(status, "failed") || !strcmp(status, "error")));
+
+	if (failed && attempt->said_retry_set && !attempt->said_retry)
+		return verdict_fail("permanent", "error");
+	if (!failed && (attempt->now.has_result || end->exit_code == 0))
+		return (struct run_verdict){.event = RUN_SUCCEED, .attempt_status = "succeeded"};
+	if (exit_is_permanent(end->exit_code) && !(attempt->said_retry_set && attempt->said_retry))
+		return verdict_fail("permanent", "exit");
+	return verdict_again(attempt, "failed", failed ? "error" : end->signal ? "signal" : "exit", "exhausted", random);
+}
+
+struct run_verdict
+run_judge(const struct attempt *attempt, const struct attempt_end *end, uint64_t random)
+{
+	if (attempt->stop_reason && !strcmp(attempt->stop_reason, "cancelled"))
+		return (struct run_verdict){.event = RUN_CANCEL, .attempt_status = "cancelled", .attempt_reason = "cancelled"};
+	if (attempt->stop_reason)
+		return verdict_fail(attempt->stop_reason, attempt->stop_reason);
+	if (end->reason && !strcmp(end->reason, "output"))
+		return verdict_fail("budget_output", "budget_output");
+	if (end->reason && !strcmp(end->reason, "deadline"))
+		return verdict_fail("deadline", "deadline");
+	if (end->lost)
+		return verdict_again(attempt, "lost", "lost", "lost", random);
+	if (end->not_started)
+		return verdict_fail("permanent", "not_started");
+	if (end->reason && !strcmp(end->reason, "cancel"))
+		return verdict_again(attempt, "failed", "stopped", "exhausted", random);
+	return verdict_of_word(attempt, end, random);
+}
+
+/* A run that is queued is cancelled in its row; one that is live through its attempt. */
+bool
+run_cancel(struct core *core, const char *run_id, const char *by, const char *reason, struct err *err)
+{
+	AUTO(run_row_fini) struct run_row run = {0};
+	struct attempt *attempt;
+	bool ready;
+
+	if (!runs_get(core->store, run_id, &run, err))
+		return false;
+	if (run_next(run_state_of(run.status), RUN_CANCEL) == RUN_NOWHERE)
+		return err_set(err, E_STATE, "run %s has ended (%s); there is nothing to cancel", run.id, run.status);
+	if (!decisions_add(core->store, "run", run.id, "cancel", by, reason, NULL, core_wall(core), err))
+		return false;
+	attempt = attempt_of_run(core, run.id);
+	if (attempt) {
+		attempt_stop(attempt, "cancelled", reason);
+		return true;
+	}
+	if (!runs_move(core->store, run.seq,
+		       &(struct run_move){.from = run.status, .to = "cancelled", .error = reason, .ended = core_wall(core), .due = WALL_NONE}, err))
+		return false;
+	queue_note_queued(core->queue, run.agent, -1);
+	if (run.entity && runs_free_entity(core->store, run.entity, &ready, err) && ready)
+		queue_wake(core->queue, run.agent);
+	return true;
+}
+
+bool
+run_drop(struct core *core, const char *run_id, const char *by, const char *reason, struct err *err)
+{
+	AUTO(run_row_fini) struct run_row run = {0};
+
+	if (!runs_get(core->store, run_id, &run, err))
+		return false;
+	if (strcmp(run.status, "failed"))
+		return err_set(err, E_STATE, "run %s is %s, not failed; only dead letters are dropped", run.id, run.status);
+	if (run.dropped)
+		return err_set(err, E_STATE, "run %s was dropped before", run.id);
+	return runs_drop(core->store, run.seq, err) &&
+	       decisions_add(core->store, "run", run.id, "drop", by, reason, NULL, core_wall(core), err);
+}
+
+/* A copy of a row's run, as new. Borrowed strings. */
+static void
+replay_fill(const struct run_row *old, const struct agent *agent, const struct uuid *id, const char *payload, struct wall now,
+	    struct run_row *row)
+{
+	*row = *old;
+	row->seq = 0;
+	row->id = (char *)id->text;
+	row->status = (char *)"queued";
+	row->reason = row->error = row->result = NULL;
+	row->checkpoint = row->completed_steps = row->decisions = NULL;
+	row->attempts = 0;
+	row->max_attempts = agent->retry.attempts;
+	row->created = now;
+	row->started = row->ended = row->due = WALL_NONE;
+	row->used = (struct run_meters){0};
+	row->dropped = false;
+	row->replay_of = old->id;
+	if (payload)
+		row->payload = (char *)payload;
+}
+
+bool
+run_replay(struct core *core, const char *run_id, const char *payload, const char *by, char **ret_run_id, struct err *err)
+{
+	AUTO(run_row_fini) struct run_row old = {0};
+	const struct agent *agent;
+	struct wall now = core_wall(core);
+	struct uuid id = uuid_v7(now);
+	struct run_row row;
+	int64_t seq;
+	bool ready;
+
+	if (!runs_get(core->store, run_id, &old, err))
+		return false;
+	if (!run_is_final(run_state_of(old.status)))
+		return err_set(err, E_STATE, "run %s is %s; only a run that has ended goes again", old.id, old.status);
+	agent = registry_agent(core->registry, old.agent);
+	if (!agent)
+		return err_set(err, E_NOT_FOUND, "agent %s of run %s is no longer configured", old.agent, old.id);
+	replay_fill(&old, agent, &id, payload, now, &row);
+	if (!runs_insert(core->store, &row, &seq, &ready, err))
+		return false;
+	if (!strcmp(old.status, "failed") && !old.dropped && !runs_drop(core->store, old.seq, err))
+		return false;
+	if (!decisions_add(core->store, "run", old.id, "replay", by, id.text, NULL, now, err))
+		return false;
+	queue_note_queued(core->queue, row.agent, 1);
+	queue_wake(core->queue, row.agent);
+	*ret_run_id = mem_strdup(id.text);
+	return true;
+}
+
+bool
+run_send(struct core *core, const char *run_id, const char *text, struct err *err)
+{
+	AUTO(run_row_fini) struct run_row run = {0};
+	AUTO(buf_fini) struct buf line = BUF_INIT;
+	struct attempt *attempt;
+
+	if (!runs_get(core->store, run_id, &run, err))
+		return false;
+	attempt = attempt_of_run(core, run.id);
+	if (!attempt)
+		return err_set(err, E_STATE, "run %s is %s; only a running one takes input", run.id, run.status);
+	buf_puts(&line, "{\"type\":\"input\",\"text\":");
+	buf_json_cstr(&line, text);
+	buf_putc(&line, '}');
+	return attempt->agent->kind->send(attempt, buf_str(&line), err);
+}
+
+static void
+put_json_text(json_t *object, const char *key, const char *text)
+{
+	json_t *value = NULL;
+
+	if (!text || !json_read(str_of(text), &value, NULL))
+		value = json_null();
+	json_object_set_new(object, key, value);
+}
+
+static void
+put_or_null(json_t *object, const char *key, const char *value)
+{
+	json_object_set_new(object, key, value && *value ? json_string(value) : json_null());
+}
+
+static bool
+attempt_add(void *arg, const struct attempt_row *row)
+{
+	json_t *item = json_object();
+
+	json_object_set_new(item, "n", json_integer(row->n));
+	json_put_str(item, "status", row->status);
+	put_or_null(item, "reason", row->reason);
+	json_put_wall(item, "started", row->started.ms);
+	json_put_wall(item, "ended", row->ended.ms);
+	json_object_set_new(item, "exit", row->exit_code >= 0 ? json_integer(row->exit_code) : json_null());
+	json_object_set_new(item, "signal", row->signal ? json_integer(row->signal) : json_null());
+	put_or_null(item, "error", row->error);
+	json_array_append_new(arg, item);
+	return true;
+}
+
+static bool
+count_add(void *arg, const char *status, const char *target, int64_t n)
+{
+	json_t *counts = arg;
+
+	(void)target;
+	json_object_set_new(counts, status, json_integer(json_int(counts, status, 0) + n));
+	return true;
+}
+
+static void
+put_full(struct core *core, const struct run_row *run, json_t *object)
+{
+	AUTO(event_row_fini) struct event_row event = {0};
+	AUTO(buf_fini) struct buf envelope = BUF_INIT;
+	json_t *attempts = json_array(), *changes = json_object();
+
+	put_or_null(object, "event_id", run->event_id);
+	put_or_null(object, "correlation_id", run->correlation ? run->correlation : run->id);
+	put_or_null(object, "traceparent", run->traceparent);
+	put_or_null(object, "replay_of", run->replay_of);
+	attempts_list(core->store, run->seq, attempt_add, attempts, NULL);
+	json_object_set_new(object, "attempt_list", attempts);
+	changes_count(core->store, run->seq, count_add, changes, NULL);
+	json_object_set_new(object, "changes", changes);
+	events_get_seq(core->store, run->event, &event, NULL);
+	envelope_build(run, run->attempts ? run->attempts : 1,
+		       event.document ? envelope_event_data(str_of(event.document)) : STR("null"), &envelope);
+	put_json_text(object, "envelope", buf_cstr(&envelope));
+}
+
+json_t *
+run_object(struct core *core, const struct run_row *run, bool full)
+{
+	json_t *object = json_object();
+
+	json_put_str(object, "id", run->id);
+	json_put_str(object, "status", run->status);
+	put_or_null(object, "reason", run->reason);
+	json_put_str(object, "agent", run->agent);
+	put_or_null(object, "trigger", run->trigger);
+	put_or_null(object, "batch", run->batch);
+	put_or_null(object, "entity", run->entity);
+	put_or_null(object, "tenant", run->tenant);
+	put_or_null(object, "user", run->user);
+	put_or_null(object, "key", run->key);
+	put_or_null(object, "intent", run->intent);
+	put_or_null(object, "mode", run->mode);
+	json_object_set_new(object, "attempts", json_integer(run->attempts));
+	json_put_wall(object, "created", run->created.ms);
+	json_put_wall(object, "started", run->started.ms);
+	json_put_wall(object, "ended", run->ended.ms);
+	json_put_wall(object, "due", run->due.ms);
+	json_object_set_new(object, "cost_usd", json_real((double)run->used.cost_uusd / 1e6));
+	json_object_set_new(object, "tokens", json_integer(run->used.input_tokens + run->used.output_tokens));
+	json_object_set_new(object, "steps", json_integer(run->used.steps));
+	put_json_text(object, "result", run->result);
+	put_or_null(object, "error", run->error);
+	if (full)
+		put_full(core, run, object);
+	return object;
+}

@@ -1,0 +1,20 @@
+/* The house: every room of the daemon, built in order, taken down in reverse. */
+/* SPDX-License-Identifier: MIT */
+#ifndef ROUSE_HOUSE_H
+#define ROUSE_HOUSE_H
+
+#include "conf/conf.h"
+
+/* The tables of every kind that this program knows. */
+void house_schema(struct conf_schema *schema);
+/* `roused -t`: loads, prints what is wrong to standard error. True when nothing is. */
+bool house_check(const char *config, const char *const *extra, size_t extra_count);
+
+struct house;
+/* Builds everything up to listening. What is wrong with the configuration has been printed when err is E_CONFIG. */
+bool house_new(const char *config, struct house **ret, struct err *err);
+/* Runs until SIGTERM or a fatal error; returns the exit status. */
+int house_run(struct house *house);
+void house_free(struct house *house);
+
+#endif
