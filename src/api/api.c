@@ -52,7 +52,8 @@ on_head(void *arg, struct http_request *req, size_t *ret_max_body, struct err *e
 		visit_free(visit);
 		return false;
 	}
-	http_set_context(req, visit, visit_free);
+	http_set_context(req, visit);
+	http_set_context_free(req, visit_free);
 	return true;
 }
 

@@ -96,9 +96,8 @@ void http_header_at(const struct http_request *req, size_t i, struct str *ret_na
 		    struct str *ret_value);
 /* A decoded query parameter, owned; NULL when absent. */
 char *http_query_param(const struct http_request *req, const char *name);
-/* Room for the handler's own pointer between on_head and on_request and later; fini (may be NULL) is
- * called with it when the request is given up, however that comes. */
-void http_set_context(struct http_request *req, void *context, void (*fini)(void *context));
+/* Room for the handler's own pointer between on_head and on_request and later. */
+void http_set_context(struct http_request *req, void *context);
 void *http_context(const struct http_request *req);
 /* Called with the context when the request ends, answered or not: also when its body never came, so
  * that on_request never saw what on_head had set. */
