@@ -241,8 +241,10 @@ static bool look(struct work *work, struct err *err)
 			return err_set(err, E_CORRUPT, "the daemon showed a change without an id");
 		if (!cli_get(work->cli, &reply, err, "/v1/changes/%s", id))
 			return false;
-		if (!has_ended(work, before, reply.json))
+		if (!has_ended(work, before, reply.json)) {
+			json_object_set(before, "status", json_object_get(reply.json, "status"));
 			continue;
+		}
 		json_array_append(work->ended, reply.json);
 		json_array_remove(work->todo, i);
 		say_change(work, reply.json, NULL);

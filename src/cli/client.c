@@ -319,6 +319,7 @@ struct follow {
 	struct sse sse;
 	CURL *curl;
 	struct buf refusal; /* the body of an answer that is no stream */
+	struct buf last;    /* id of the last event that came whole */
 	client_on_event *on_event;
 	void *arg;
 	bool ended, progress;
@@ -329,6 +330,8 @@ static bool follow_on_event(void *arg, struct str id, struct str event, struct s
 	struct follow *follow = arg;
 
 	follow->progress = true;
+	buf_clear(&follow->last);
+	buf_add_str(&follow->last, id);
 	if (follow->on_event(follow->arg, id, event, data))
 		return true;
 	follow->ended = true;
@@ -356,8 +359,8 @@ static CURLcode follow_once(struct client *client, struct follow *follow, const 
 	struct curl_slist *headers;
 	CURLcode code;
 
-	if (follow->sse.id.len) {
-		buf_printf(&last, "Last-Event-ID: %s", buf_cstr(&follow->sse.id));
+	if (follow->last.len) {
+		buf_printf(&last, "Last-Event-ID: %s", buf_cstr(&follow->last));
 		more[0] = buf_cstr(&last);
 		request.headers = more;
 	}
@@ -389,6 +392,7 @@ static void follow_fini(struct follow *follow)
 {
 	sse_fini(&follow->sse);
 	buf_fini(&follow->refusal);
+	buf_fini(&follow->last);
 }
 
 /* A connection that broke leaves a half event: it comes again behind the last id. */
@@ -411,7 +415,7 @@ bool client_follow(struct client *client, const char *path, const char *last_id,
 	follow.sse.on_event = follow_on_event;
 	follow.sse.arg = &follow;
 	if (last_id)
-		buf_puts(&follow.sse.id, last_id);
+		buf_puts(&follow.last, last_id);
 	for (;;) {
 		long status = 0;
 		CURLcode code;

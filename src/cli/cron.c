@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -55,8 +56,8 @@ struct lines {
 
 static void lines_forget(struct lines *lines)
 {
-	auto_free(&lines->expr);
-	auto_free(&lines->tz);
+	free(TAKE(lines->expr));
+	free(TAKE(lines->tz));
 	cron_free(TAKE(lines->cron));
 }
 

@@ -249,6 +249,8 @@ void cron_words(struct str plain, struct buf *out)
 	for (size_t i = 0; i < count; i++)
 		fields[i + (count == 5)] = words[i];
 	put_time(out, fields);
+	if (str_starts(buf_str(out), STR("At ")) && is_star(fields[DOM]) && is_star(fields[DOW]))
+		buf_puts(out, ", every day");
 	put_days(out, fields[DOM], fields[DOW]);
 	if (!is_star(fields[MONTH])) {
 		buf_puts(out, ", in ");

@@ -450,7 +450,7 @@ static void csv_json(struct buf *out, const json_t *value, bool last)
 
 	/* A number stays a number; JSON text of all else cannot be a formula. */
 	if (value)
-		json_write(&text, value);
+		value_text(value, &text);
 	if (json_is_number(value))
 		buf_printf(out, "%s%s", buf_cstr(&text), last ? "\r\n" : ",");
 	else
@@ -469,11 +469,16 @@ void diff_print_csv(struct print *print, const json_t *items)
 	{
 		AUTO(fields_fini) struct fields fields = FIELDS_INIT;
 		AUTO(buf_fini) struct buf head = BUF_INIT;
+		const json_t *confidence = json_object_get(change, "confidence");
 
 		fields_of(change, &fields);
-		for (size_t at = 0; at < ARRAY_LEN(members); at++)
-			csv_cell(&head, json_str(change, members[at]), false);
-		csv_json(&head, json_object_get(change, "confidence"), false);
+		for (size_t at = 0; at < ARRAY_LEN(members); at++) {
+			AUTO(buf_fini) struct buf cell = BUF_INIT;
+
+			text_escape(&cell, str_of(json_str(change, members[at])));
+			csv_cell(&head, buf_cstr(&cell), false);
+		}
+		csv_json(&head, json_is_number(confidence) ? confidence : NULL, false);
 		for (size_t at = 0; at < fields.count; at++) {
 			buf_add_str(out, buf_str(&head));
 			csv_cell(out, fields.items[at].path, false);
