@@ -44,7 +44,7 @@ struct admission {
 	struct cause cause;
 	char *refused, *replay_of;
 	uint64_t fingerprint;
-	bool by_hand, stage, has_key;
+	bool by_hand, again, stage, has_key;
 
 	/* What came of it. */
 	struct admission_result result;
@@ -110,6 +110,7 @@ admission_new(struct core *core, const struct happening *h)
 	a->replay_of = mem_strdup(h->replay_of);
 	a->fingerprint = h->fingerprint;
 	a->by_hand = h->by_hand;
+	a->again = h->again;
 	a->stage = h->stage || (h->trigger && h->trigger->stage);
 	return a;
 }
@@ -387,7 +388,7 @@ run_admit(struct admission *a)
 
 	if (!overlap_skips(a, &skip) || skip)
 		return skip && a->err.code == E_OK;
-	if (a->has_key) {
+	if (a->has_key && !a->again) {
 		AUTO(buf_fini) struct buf scope = BUF_INIT;
 
 		buf_printf(&scope, "%s/%s", a->trigger ? "trigger" : "agent", a->trigger ? a->trigger->name : a->agent->name);
