@@ -191,7 +191,7 @@ static void add_dom(struct buf *out, const struct cron_expr *e)
 
 	buf_puts(out, "the ");
 	for (int a = bit_from(e->dom, 1), b; a < 64; a = bit_from(e->dom, b + 1)) {
-		for (b = a; e->dom >> (b + 1) & 1 && b < 31;)
+		for (b = a; b < 31 && (e->dom >> (b + 1) & 1);)
 			b++;
 		if (b > a + 1) {
 			list_add(&l, "%d%s to %d%s", a, suffix(a), b, suffix(b));

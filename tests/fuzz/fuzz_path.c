@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!path_compile(program, &path))
 		return 0;
 	if (!json.len || !json_check(json, NULL))
-		json = STR(event);
+		json = str_of(event);
 	if (path_eval(path, json, &out, NULL) &&
 	    (buf_cstr(&out)[0] == '{' || buf_cstr(&out)[0] == '['))
 		assert(json_read(buf_str(&out), &result, NULL));

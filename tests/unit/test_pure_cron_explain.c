@@ -61,6 +61,7 @@ static const struct {
 	{"*/10 * * * * *", NULL, "Every 10 seconds, UTC."},
 	{"@every 90m/10m", NULL,
 	 "Every 1h30m of real time, counted from 1970-01-01T00:00:00Z plus 10m."},
+	{"0 0 29-31 * *", NULL, "At 00:00 on the 29th to 31st of the month, UTC."},
 	{"@reboot", NULL, "Once whenever the daemon starts."},
 	{"0 0 * 6-8 *", NULL, "At 00:00 every day in June to August, UTC."},
 };
