@@ -556,7 +556,8 @@ static bool text_eval(const struct path *path, struct str json, struct buf *ret,
 	struct str raws[TERMS_MAX];
 
 	for (size_t i = path->count; i-- > 0;)
-		if (!path->terms[i].literal_only && !term_find(&path->terms[i], json, &raws[i], err))
+		if (!path->terms[i].literal_only &&
+		    !term_find(&path->terms[i], json, &raws[i], err))
 			return false;
 	for (size_t i = 0; i < path->count; i++) {
 		buf_add(ret, path->terms[i].literal, path->terms[i].literal_len);

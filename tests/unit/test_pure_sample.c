@@ -16,7 +16,7 @@ static bool near(double got, double want)
 
 int main(void)
 {
-	IT("proves what tables of Clopper and Pearson say") {
+	IT ("proves what tables of Clopper and Pearson say") {
 		CHECK(near(sample_upper_bound(59, 0, 0.95), 0.0495));
 		CHECK(near(sample_upper_bound(10, 0, 0.95), 0.2589));
 		CHECK(near(sample_upper_bound(10, 1, 0.95), 0.3942));
@@ -24,17 +24,17 @@ int main(void)
 		CHECK(near(sample_upper_bound(20, 19, 0.95), 0.9974));
 		CHECK(near(sample_upper_bound(1, 0, 0.95), 0.95));
 	}
-	IT("proves nothing by nothing, and by nothing but wrong ones") {
+	IT ("proves nothing by nothing, and by nothing but wrong ones") {
 		CHECK(sample_upper_bound(0, 0, 0.95) == 1);
 		CHECK(sample_upper_bound(5, 5, 0.95) == 1);
 		CHECK(sample_upper_bound(5, 9, 0.95) == 1);
 	}
-	IT("stays exact where powers would underflow") {
+	IT ("stays exact where powers would underflow") {
 		CHECK(near(sample_upper_bound(100000, 0, 0.95), 0.00003));
 		CHECK(near(sample_upper_bound(100000, 50000, 0.95), 0.5026));
 		CHECK(near(sample_upper_bound(20000, 15000, 0.99), 0.7571));
 	}
-	IT("shares a sample by size, with one for each stratum that has any") {
+	IT ("shares a sample by size, with one for each stratum that has any") {
 		size_t sizes[4] = {900, 90, 0, 1}, counts[4];
 
 		CHECK_INT(sample_share(sizes, 4, 20, counts), 20);
@@ -48,7 +48,7 @@ int main(void)
 		CHECK(counts[0] == 900 && counts[1] == 90 && counts[3] == 1);
 		CHECK_INT(sample_share(sizes, 0, 5, counts), 0);
 	}
-	IT("draws each index once, in order, the same for the same seed") {
+	IT ("draws each index once, in order, the same for the same seed") {
 		size_t a[50], b[50], differ = 0;
 
 		sample_draw(7, 1000, 50, a);
@@ -63,7 +63,7 @@ int main(void)
 		CHECK(a[0] == 0 && a[49] == 49);
 		sample_draw(9, 0, 0, a);
 	}
-	IT("draws every index about equally often") {
+	IT ("draws every index about equally often") {
 		int hits[20] = {0};
 		size_t drawn[5];
 
