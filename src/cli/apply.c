@@ -11,18 +11,18 @@
 
 /* The two directions, as one grid of words. */
 struct act {
-	const char *verb;      /* of the route, and for people */
-	const char *from;      /* statuses that it takes */
-	const char *doing;     /* statuses on the way */
-	const char *done;      /* where it ends well */
+	const char *verb;  /* of the route, and for people */
+	const char *from;  /* statuses that it takes */
+	const char *doing; /* statuses on the way */
+	const char *done;  /* where it ends well */
 	const char *question;
 	bool reverse;
 };
 
-static const struct act applying = {
-	"apply", "approved failed", "approved applying", "applied", "Apply them?", false};
-static const struct act reverting = {
-	"revert", "applied", "reverting", "reverted", "Undo them?", true};
+static const struct act applying = {"apply",   "approved failed", "approved applying",
+				    "applied", "Apply them?",	  false};
+static const struct act reverting = {"revert",	 "applied",    "reverting",
+				     "reverted", "Undo them?", true};
 
 struct work {
 	struct cli *cli;
@@ -79,8 +79,7 @@ static void sort_set(struct work *work, const struct change_set *set)
 	const json_t *change;
 	size_t i;
 
-	json_array_foreach(set->items, i, change)
-	{
+	json_array_foreach (set->items, i, change) {
 		const char *status = change_status(change);
 
 		if (word_in(work->act->from, status) || word_in(work->act->doing, status)) {
@@ -190,8 +189,7 @@ static bool ask(struct work *work, struct err *err)
 	const json_t *set, *change;
 	size_t i, at;
 
-	json_array_foreach(work->sets, i, set)
-	{
+	json_array_foreach (work->sets, i, set) {
 		const json_t *items = json_object_get(set, "items");
 
 		if (json_str(set, "run") && json_array_size(items)) {
@@ -199,7 +197,7 @@ static bool ask(struct work *work, struct err *err)
 				return false;
 			continue;
 		}
-		json_array_foreach(items, at, change)
+		json_array_foreach (items, at, change)
 			if (!ask_change(work, change, err))
 				return false;
 	}
@@ -272,7 +270,8 @@ static bool wait_all(struct work *work, struct err *err)
 			return true;
 		if (clock_mono(work->cli->clock).ms >= work->until.ms)
 			return err_set(err, E_TIMEOUT,
-				       "%zu of %zu are still under way; they go on: rouse change list --status %s",
+				       "%zu of %zu are still under way; they go on: rouse change "
+				       "list --status %s",
 				       json_array_size(work->todo), total,
 				       change_status(json_array_get(work->todo, 0)));
 		nanosleep(&pause, NULL);
@@ -288,15 +287,17 @@ static bool conclude(struct work *work, struct err *err)
 
 	change_count_text(work->ended, &counts);
 	if (bad)
-		return err_set(err, E_DRIFT, "not all is %s: %s; rouse change show CHANGE says more",
+		return err_set(err, E_DRIFT,
+			       "not all is %s: %s; rouse change show CHANGE says more",
 			       work->act->done, buf_cstr(&counts));
 	if (work->proposed)
-		return err_set(err, E_STATE, "%zu %s still proposed: approve them first: rouse approve %s",
+		return err_set(err, E_STATE,
+			       "%zu %s still proposed: approve them first: rouse approve %s",
 			       work->proposed, work->proposed == 1 ? "change is" : "changes are",
 			       cli_arg(work->cli, 0) ? cli_arg(work->cli, 0) : "--all");
 	if (work->refused)
-		return err_set(err, E_STATE, "%zu could not be %s; why is said above", work->refused,
-			       work->act->done);
+		return err_set(err, E_STATE, "%zu could not be %s; why is said above",
+			       work->refused, work->act->done);
 	return true;
 }
 
@@ -305,7 +306,8 @@ static void plan_json(struct work *work)
 	const json_t *change;
 	size_t i;
 
-	json_array_foreach(work->todo, i, change) say_change(work, change, NULL);
+	json_array_foreach (work->todo, i, change)
+		say_change(work, change, NULL);
 }
 
 static bool work_run(struct work *work, struct err *err)
@@ -341,13 +343,14 @@ static bool work_run(struct work *work, struct err *err)
 
 static bool act_on(struct cli *cli, const struct act *act, struct err *err)
 {
-	AUTO(json_auto_decref) json_t *sets = json_array(), *todo = json_array(),
-				      *ended = json_array();
-	struct work work = {
-		.cli = cli, .act = act, .sets = sets, .todo = todo, .ended = ended};
+	AUTO(json_auto_decref)
+	json_t *sets = json_array(),
+	       *todo = json_array(), *ended = json_array();
+	struct work work = {.cli = cli, .act = act, .sets = sets, .todo = todo, .ended = ended};
 
 	if (!cli_arg(cli, 0) && !(cli_has(cli, "all") && !act->reverse))
-		return err_set(err, E_USAGE, "name runs or changes, or say --all for everything approved");
+		return err_set(err, E_USAGE,
+			       "name runs or changes, or say --all for everything approved");
 	return work_run(&work, err);
 }
 

@@ -8,22 +8,31 @@
 #include "cli/diff.h"
 
 static const struct column list_columns[] = {
-	{"CHANGE", "id", CELL_ID},     {"STATUS", "status", CELL_STATUS},
-	{"OP", "op", CELL_TEXT},       {"TARGET", "target", CELL_TEXT},
-	{"ENTITY", "entity", CELL_TEXT}, {"RUN", "run", CELL_ID},
+	{"CHANGE", "id", CELL_ID},	   {"STATUS", "status", CELL_STATUS},
+	{"OP", "op", CELL_TEXT},	   {"TARGET", "target", CELL_TEXT},
+	{"ENTITY", "entity", CELL_TEXT},   {"RUN", "run", CELL_ID},
 	{"CREATED", "created", CELL_TIME}, {"REASON", "reason", CELL_TEXT},
 };
 
 static const struct column change_columns[] = {
-	{"change", "id", CELL_ID},         {"run", "run", CELL_ID},
-	{"batch", "batch", CELL_TEXT},     {"target", "target", CELL_TEXT},
-	{"entity", "entity", CELL_TEXT},   {"op", "op", CELL_TEXT},
-	{"status", "status", CELL_STATUS}, {"error", "error", CELL_TEXT},
-	{"partial", "partial", CELL_TEXT}, {"confidence", "confidence", CELL_TEXT},
-	{"reason", "reason", CELL_TEXT},   {"key", "key", CELL_TEXT},
-	{"created", "created", CELL_TIME}, {"decided by", "decided_by", CELL_TEXT},
-	{"decided", "decided_at", CELL_TIME}, {"because", "decision_reason", CELL_TEXT},
-	{"attempts", "attempts", CELL_TEXT}, {"applied", "applied_at", CELL_TIME},
+	{"change", "id", CELL_ID},
+	{"run", "run", CELL_ID},
+	{"batch", "batch", CELL_TEXT},
+	{"target", "target", CELL_TEXT},
+	{"entity", "entity", CELL_TEXT},
+	{"op", "op", CELL_TEXT},
+	{"status", "status", CELL_STATUS},
+	{"error", "error", CELL_TEXT},
+	{"partial", "partial", CELL_TEXT},
+	{"confidence", "confidence", CELL_TEXT},
+	{"reason", "reason", CELL_TEXT},
+	{"key", "key", CELL_TEXT},
+	{"created", "created", CELL_TIME},
+	{"decided by", "decided_by", CELL_TEXT},
+	{"decided", "decided_at", CELL_TIME},
+	{"because", "decision_reason", CELL_TEXT},
+	{"attempts", "attempts", CELL_TEXT},
+	{"applied", "applied_at", CELL_TIME},
 	{"digest", "digest", CELL_TEXT},
 };
 
@@ -113,8 +122,7 @@ json_t *change_pick(const json_t *items, const char *statuses)
 	json_t *picked = json_array(), *change;
 	size_t i;
 
-	json_array_foreach(items, i, change)
-	{
+	json_array_foreach (items, i, change) {
 		struct str rest = str_of(statuses), word;
 
 		while (rest.p) {
@@ -128,7 +136,7 @@ json_t *change_pick(const json_t *items, const char *statuses)
 
 void change_count_text(const json_t *items, struct buf *out)
 {
-	static const char *const order[] = {"applied",  "reverted",  "applying", "reverting",
+	static const char *const order[] = {"applied",	"reverted",  "applying", "reverting",
 					    "approved", "proposed",  "conflict", "failed",
 					    "rejected", "superseded"};
 	size_t told = 0;

@@ -9,9 +9,9 @@
 
 /* What one word on the command line stands for. */
 struct change_set {
-	char *run;      /* id of the run, NULL: one change */
-	char *digest;   /* of what is shown, "" when the daemon gave none */
-	json_t *items;  /* change objects */
+	char *run;     /* id of the run, NULL: one change */
+	char *digest;  /* of what is shown, "" when the daemon gave none */
+	json_t *items; /* change objects */
 };
 #define CHANGE_SET_INIT                                                                            \
 	{                                                                                          \

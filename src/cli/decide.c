@@ -90,8 +90,9 @@ static bool plan(struct cli *cli, const struct decision *decision, const json_t 
 	AUTO(json_auto_decref) json_t *open = change_pick(items, "proposed");
 
 	if (cli_has(cli, "where"))
-		return err_set(err, E_USAGE, "--plan cannot tell what --where leaves; the daemon "
-					     "evaluates it when it decides");
+		return err_set(err, E_USAGE,
+			       "--plan cannot tell what --where leaves; the daemon "
+			       "evaluates it when it decides");
 	print_f(&cli->out, "Would be %s:\n", decision->done);
 	diff_print(&cli->out, open, &(struct diff_options){.each = 10});
 	return true;
@@ -127,14 +128,14 @@ static bool decide_all(struct cli *cli, const struct decision *decision, struct 
 		return false;
 	if (cli_has(cli, "plan"))
 		return plan(cli, decision, items, err);
-	json_array_foreach(items, i, change)
-	{
+	json_array_foreach (items, i, change) {
 		struct err why = ERR_INIT;
 
 		if (!decide_change(cli, decision, change, &why)) {
 			if (why.code == E_UNAVAILABLE)
 				return err_move(err, &why);
-			err_prefix(&why, "%s", json_str(change, "id") ? json_str(change, "id") : "?");
+			err_prefix(&why, "%s",
+				   json_str(change, "id") ? json_str(change, "id") : "?");
 			cli_complain(&why);
 			err_fini(&why);
 			refused++;
@@ -167,9 +168,10 @@ static bool decide(struct cli *cli, const struct decision *decision,
 		return cli_each(cli, each, err);
 	if (cli_has(cli, "all"))
 		return decide_all(cli, decision, err);
-	return err_set(err, E_USAGE,
-		       "name runs or changes, or say --all for everything that is proposed; rouse inbox "
-		       "lists them");
+	return err_set(
+		err, E_USAGE,
+		"name runs or changes, or say --all for everything that is proposed; rouse inbox "
+		"lists them");
 }
 
 bool verb_approve(struct cli *cli, struct err *err)
@@ -236,7 +238,9 @@ static bool edit_by_hand(const json_t *after, json_t **ret, struct err *err)
 
 bool verb_edit(struct cli *cli, struct err *err)
 {
-	AUTO(client_reply_fini) struct client_reply now = CLIENT_REPLY_INIT, reply = CLIENT_REPLY_INIT;
+	AUTO(client_reply_fini)
+	struct client_reply now = CLIENT_REPLY_INIT,
+			    reply = CLIENT_REPLY_INIT;
 	AUTO(json_auto_decref) json_t *body = json_object();
 	AUTO(json_auto_decref) json_t *after = NULL;
 	const char *from = cli_opt(cli, "data");

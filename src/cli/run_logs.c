@@ -235,7 +235,8 @@ bool verb_run_logs(struct cli *cli, struct err *err)
 	struct watch watch = {.cli = cli, .all = cli->out.json, .err = ERR_INIT};
 	const char *id = cli_arg(cli, 0);
 
-	if (cli_has(cli, "follow") ? !follow(&watch, id, NULL, err) : !list_events(&watch, id, NULL, err))
+	if (cli_has(cli, "follow") ? !follow(&watch, id, NULL, err)
+				   : !list_events(&watch, id, NULL, err))
 		return false;
 	return cli->out.json || run_print_stderr(cli, id, cli_opt(cli, "attempt"), err);
 }

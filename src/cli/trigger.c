@@ -5,12 +5,18 @@
 #include <string.h>
 
 static const struct column trigger_columns[] = {
-	{"trigger", "name", CELL_TEXT},        {"source", "source", CELL_TEXT},
-	{"agent", "agent", CELL_TEXT},         {"enabled", "enabled", CELL_TEXT},
-	{"health", "health", CELL_STATUS},     {"since", "since", CELL_TIME},
-	{"last event", "last_event", CELL_TIME}, {"last error", "last_error", CELL_TEXT},
-	{"next", "next", CELL_TIME},           {"waiting", "backlog", CELL_TEXT},
-	{"URL", "url", CELL_TEXT},             {"file", "file", CELL_TEXT},
+	{"trigger", "name", CELL_TEXT},
+	{"source", "source", CELL_TEXT},
+	{"agent", "agent", CELL_TEXT},
+	{"enabled", "enabled", CELL_TEXT},
+	{"health", "health", CELL_STATUS},
+	{"since", "since", CELL_TIME},
+	{"last event", "last_event", CELL_TIME},
+	{"last error", "last_error", CELL_TEXT},
+	{"next", "next", CELL_TIME},
+	{"waiting", "backlog", CELL_TEXT},
+	{"URL", "url", CELL_TEXT},
+	{"file", "file", CELL_TEXT},
 	{"line", "line", CELL_TEXT},
 };
 
@@ -28,8 +34,7 @@ bool verb_trigger_show(struct cli *cli, struct err *err)
 	settings = json_object_get(reply.json, "settings");
 	if (json_object_size(settings))
 		print_f(&cli->out, "\n");
-	json_object_foreach(settings, key, value)
-	{
+	json_object_foreach (settings, key, value) {
 		const struct column column = {"", "value", CELL_LIST};
 		AUTO(json_auto_decref) json_t *one = json_pack("{s:O}", "value", value);
 		AUTO(buf_fini) struct buf cell = BUF_INIT;
@@ -93,7 +98,8 @@ bool verb_trigger_fire(struct cli *cli, struct err *err)
 	print_f(&cli->out, "\n");
 	if (!run || json_bool(reply.json, "replayed", false))
 		cli_note("The event is %s%s: rouse why %s",
-			 json_str(reply.json, "outcome") ? json_str(reply.json, "outcome") : "recorded",
+			 json_str(reply.json, "outcome") ? json_str(reply.json, "outcome")
+							 : "recorded",
 			 run ? ", this is the run that its key started before" : "; nothing runs",
 			 json_str(reply.json, "event_id") ? json_str(reply.json, "event_id") : "");
 	return true;
@@ -115,7 +121,7 @@ bool verb_trigger_test(struct cli *cli, struct err *err)
 {
 	static const struct column columns[] = {
 		{"verdict", "verdict", CELL_STATUS}, {"rule", "rule", CELL_TEXT},
-		{"error", "error", CELL_TEXT},       {"key", "key", CELL_TEXT},
+		{"error", "error", CELL_TEXT},	     {"key", "key", CELL_TEXT},
 		{"entity", "entity", CELL_TEXT},     {"tenant", "tenant", CELL_TEXT},
 		{"user", "user", CELL_TEXT},
 	};

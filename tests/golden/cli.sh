@@ -6,7 +6,7 @@ set -u
 srcdir=${srcdir:-.}
 builddir=${builddir:-.}
 here=$srcdir/tests/golden
-rouse=${ROUSE:-$builddir/src/rouse}
+rouse=${ROUSE:-$builddir/rouse}
 [ -x "$rouse" ] || { echo "Bail out! there is no $rouse"; exit 99; }
 case $rouse in /*) ;; *) rouse=$PWD/$rouse ;; esac
 case $here in /*) ;; *) here=$PWD/$here ;; esac
