@@ -29,6 +29,7 @@ bool router_find(const struct router *router, struct str method, struct str path
 		 const struct route **ret_route, void **ret_arg, struct route_match *ret_match,
 		 const char **ret_allow, struct err *err);
 /* Calls fn for every route in order of addition. */
-void router_each(const struct router *router, void (*fn)(void *arg, const struct route *route), void *arg);
+void router_each(const struct router *router, void (*fn)(void *arg, const struct route *route),
+		 void *arg);
 
 #endif

@@ -13,23 +13,23 @@ struct http_server;
 struct http_request;
 
 struct http_limits {
-	size_t max_header;        /* request line and fields together, bytes */
-	size_t max_body;          /* where a route names none, bytes */
+	size_t max_header;	   /* request line and fields together, bytes */
+	size_t max_body;	   /* where a route names none, bytes */
 	int64_t header_timeout_ms; /* total, from the first byte awaited to the last header byte */
-	int64_t body_timeout_ms;  /* total for a body; 0: 30 s */
-	int64_t idle_timeout_ms;  /* between requests of a kept connection */
-	int64_t write_timeout_ms; /* a client that takes nothing of a reply; 0: 30 s */
+	int64_t body_timeout_ms;   /* total for a body; 0: 30 s */
+	int64_t idle_timeout_ms;   /* between requests of a kept connection */
+	int64_t write_timeout_ms;  /* a client that takes nothing of a reply; 0: 30 s */
 	unsigned max_connections;
-	unsigned max_pipelined;   /* requests taken ahead of their replies on one connection; 0: 32 */
+	unsigned max_pipelined; /* requests taken ahead of their replies on one connection; 0: 32 */
 };
 
 /* Who is at the other end. */
 struct http_peer {
-	bool local;         /* a Unix socket: uid, gid, pid are the peer's (SO_PEERCRED) */
+	bool local; /* a Unix socket: uid, gid, pid are the peer's (SO_PEERCRED) */
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;
-	char address[64];   /* numeric IP, or "unix" */
+	char address[64]; /* numeric IP, or "unix" */
 	unsigned port;
 	bool tls;
 };
@@ -37,11 +37,14 @@ struct http_peer {
 /* What to do with a request whose head has been read and accepted; asked before its body is read.
  * Leave *ret_max_body as it is for the server's own. false refuses: err is answered as a problem,
  * and the connection closed when a body would have followed. */
-typedef bool http_on_head(void *arg, struct http_request *req, size_t *ret_max_body, struct err *err);
+typedef bool http_on_head(void *arg, struct http_request *req, size_t *ret_max_body,
+			  struct err *err);
 /* The whole request is there. The request is answered now or later by http_reply() or
  * http_stream_begin(), exactly once; until then it stays valid, also when the client leaves. */
 typedef void http_on_request(void *arg, struct http_request *req);
-/* The client left before the answer was sent. req is still to be answered (into nothing). */
+/* The client left, or ended its half, before the answer was sent. req is still to be answered (into
+ * nothing, or to a client that still listens). Called once, from the loop, for requests that
+ * on_request has got; see http_set_context_free() for those it never gets. */
 typedef void http_on_gone(void *arg, struct http_request *req);
 
 struct http_handler {
@@ -80,8 +83,8 @@ struct http_counts http_server_counts(const struct http_server *server);
 /* The request. Slices live until its reply has been given. */
 struct str http_method(const struct http_request *req);
 struct str http_target(const struct http_request *req); /* as sent */
-struct str http_path(const struct http_request *req);   /* decoded once; no "..", no NUL */
-struct str http_query(const struct http_request *req);  /* raw, without '?' */
+struct str http_path(const struct http_request *req);	/* decoded once; no "..", no NUL */
+struct str http_query(const struct http_request *req);	/* raw, without '?' */
 struct str http_body(const struct http_request *req);
 struct str http_host(const struct http_request *req);
 const struct http_peer *http_peer(const struct http_request *req);
@@ -89,12 +92,16 @@ const struct http_peer *http_peer(const struct http_request *req);
 struct str http_header(const struct http_request *req, const char *lower_name, size_t index);
 size_t http_header_count(const struct http_request *req);
 /* The i-th field, name in lower case. */
-void http_header_at(const struct http_request *req, size_t i, struct str *ret_name, struct str *ret_value);
+void http_header_at(const struct http_request *req, size_t i, struct str *ret_name,
+		    struct str *ret_value);
 /* A decoded query parameter, owned; NULL when absent. */
 char *http_query_param(const struct http_request *req, const char *name);
 /* Room for the handler's own pointer between on_head and on_request and later. */
 void http_set_context(struct http_request *req, void *context);
 void *http_context(const struct http_request *req);
+/* Called with the context when the request ends, answered or not: also when its body never came, so
+ * that on_request never saw what on_head had set. */
+void http_set_context_free(struct http_request *req, void (*context_free)(void *context));
 void http_set_on_gone(struct http_request *req, http_on_gone *on_gone, void *arg);
 bool http_is_gone(const struct http_request *req);
 
@@ -112,9 +119,15 @@ struct http_stream;
 /* The client left, or does not take what it is sent (more than max_buffered bytes wait).
  * The stream is dead after; only http_stream_end() may still be called. */
 typedef void http_stream_on_gone(void *arg, struct http_stream *stream);
-struct http_stream *http_stream_begin(struct http_request *req, int status, const char *content_type,
-				      size_t max_buffered, http_stream_on_gone *on_gone, void *arg);
+struct http_stream *http_stream_begin(struct http_request *req, int status,
+				      const char *content_type, size_t max_buffered,
+				      http_stream_on_gone *on_gone, void *arg);
 void http_stream_write(struct http_stream *stream, struct str data);
+/* All that was written has been taken by the socket: time to write more. Not called from inside
+ * http_stream_write(). */
+typedef void http_stream_on_drain(void *arg, struct http_stream *stream);
+void http_stream_set_on_drain(struct http_stream *stream, http_stream_on_drain *on_drain,
+			      void *arg);
 size_t http_stream_buffered(const struct http_stream *stream);
 void http_stream_end(struct http_stream *stream); /* frees it */
 

@@ -68,7 +68,7 @@ static void check_folders(struct fixture *f)
 		AUTO(auto_free) char *loaded = mem_strdup(fixture_path(f, "./agents.d/20.conf"));
 		const char *extra[] = {loaded, fresh};
 
-		fixture_write(f, "agents.d/20.conf", "");
+		fixture_write(f, "agents.d/20.conf", "[agent z]\nkind = exec\ncommand = x\n");
 		fixture_write(f, "triggers.d/t.conf", "");
 		fixture_write(f, "rouse.conf", AGENT);
 		fixture_write(f, "new.conf", "[trigger n]\nsource = manual\nagent = a\n");
@@ -267,6 +267,7 @@ static void check_many(struct fixture *f)
 		AUTO(buf_fini) struct buf text = BUF_INIT, name = BUF_INIT;
 
 		fixture_write(f, "agents.d/10.conf", "");
+		fixture_write(f, "agents.d/20.conf", "");
 		fixture_write(f, "rouse.conf", AGENT);
 		for (size_t i = 0; i < 100001; i++) {
 			buf_printf(&text, "[agent a%zu]\nkind=exec\ncommand=x\n", i);

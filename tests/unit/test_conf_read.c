@@ -90,6 +90,8 @@ static const struct text_case {
 	{"a section header needs its bracket, and does not give its keys to the section above",
 	 "[daemon]\nport = 1\n[agent a\nport = 2\n",
 	 "rouse.conf:3: the section header has no ']'; expected [kind] or [kind name]\n"},
+	{"nor are indented lines below it complained about", "[agent a\n  indented\n  and more\n",
+	 "rouse.conf:1: the section header has no ']'; expected [kind] or [kind name]\n"},
 	{"text behind a section header is refused", "[daemon] # here\nport = 1\n",
 	 "rouse.conf:1: there is text behind the section header; put it on a line of its own\n"},
 	{"a section header of more than 49 bytes is refused", "[agent " X50 "]\nkind = exec\n",
@@ -119,6 +121,12 @@ static void check_values(struct fixture *f)
 		CHECK_STR(buf_cstr(&f->messages), "");
 		CHECK(conf && !strcmp(conf_str(conf_section(conf, "agent", "a"), "command"),
 				      "one\ntwo\n\nthree = 3\nfour"));
+	}
+	IT ("blank lines above a key are no part of it") {
+		const struct conf *conf = fixture_load_text(f, A "\n\n\ncommand = one\n  two\n");
+
+		CHECK(conf &&
+		      !strcmp(conf_str(conf_section(conf, "agent", "a"), "command"), "one\ntwo"));
 	}
 	IT ("a value may begin on the line below its key") {
 		const struct conf *conf = fixture_load_text(f, A "command =\n  one\n  two\n");

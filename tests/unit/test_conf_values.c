@@ -180,6 +180,13 @@ static const struct text_case {
 	 "rouse.conf:8: [trigger t] enabled: 'nope' is not yes or no; expected yes, no, true, "
 	 "false, on or off\n"
 	 "rouse.conf:13: [trigger u] enabled: no rate without it\n"},
+	{"a check is not asked where what it may rely on is missing or bad",
+	 AGENT "[trigger t]\nsource = webhook\nverify = github\n[trigger u]\nsource = webhook\n"
+	       "agent = b\nverify = github\n",
+	 "rouse.conf:4: [trigger t]: the key 'agent' is missing; expected agent = name (Who is "
+	 "woken)\n"
+	 "rouse.conf:9: [trigger u] agent: there is no [agent b]; write that section or correct "
+	 "the name\n"},
 	{"warnings come after the errors",
 	 AGENT "[trigger t]\nsource = webhook\nagent = a\nsecret = plain:x\n"
 	       "[daemon]\nport = x\n",
