@@ -9,10 +9,10 @@
 #include "pure/path.h"
 
 static const struct column list_columns[] = {
-	{"CHANGE", "id", CELL_ID},	   {"STATUS", "status", CELL_STATUS},
-	{"OP", "op", CELL_TEXT},	   {"TARGET", "target", CELL_TEXT},
-	{"ENTITY", "entity", CELL_TEXT},   {"RUN", "run", CELL_ID},
-	{"CREATED", "created", CELL_TIME}, {"REASON", "reason", CELL_TEXT},
+	{"CHANGE", "id", CELL_ID},	 {"STATUS", "status", CELL_STATUS},
+	{"OP", "op", CELL_TEXT},	 {"TARGET", "target", CELL_TEXT},
+	{"ENTITY", "entity", CELL_TEXT}, {"CREATED", "created", CELL_TIME},
+	{"RUN", "run", CELL_ID},	 {"REASON", "reason", CELL_TEXT},
 };
 
 static const struct column change_columns[] = {

@@ -14,12 +14,12 @@
 static const struct column list_columns[] = {
 	{"RUN", "id", CELL_ID},
 	{"STATUS", "status", CELL_STATUS},
-	{"REASON", "reason", CELL_TEXT},
 	{"AGENT", "agent", CELL_TEXT},
-	{"TRIGGER", "trigger", CELL_TEXT},
 	{"ENTITY", "entity", CELL_TEXT},
-	{"TRIES", "attempts", CELL_COUNT},
 	{"CREATED", "created", CELL_TIME},
+	{"REASON", "reason", CELL_TEXT},
+	{"TRIGGER", "trigger", CELL_TEXT},
+	{"TRIES", "attempts", CELL_COUNT},
 	{"COST $", "cost_usd", CELL_MONEY},
 };
 
