@@ -120,8 +120,7 @@ static void value_end(struct loader *l)
 	if (!raw->bad && l->text.len && l->text.data[l->text.len - 1] == '\\') {
 		report_key(l->report, l->section, raw->key, raw->file, raw->line,
 			   "the value ends in '\\', but no indented line follows that it could be "
-			   "joined "
-			   "with; indent the next line or remove the '\\'");
+			   "joined with; indent the next line or remove the '\\'");
 		raw->bad = true;
 	}
 	raw->text = arena_dup(&l->conf->arena, buf_str(&l->text));
@@ -167,8 +166,7 @@ static struct conf_section *named_section(struct loader *l, struct kind *kind, c
 	if (!conf_name_is_valid(str_of(name)))
 		report_key(l->report, section, NULL, l->file, line,
 			   "the name is not valid; expected at most 40 of a-z, 0-9, '.', '_' and "
-			   "'-', the "
-			   "first a letter or digit");
+			   "'-', the first a letter or digit");
 	if (other)
 		report_key(l->report, section, NULL, l->file, line,
 			   "this section stands twice, first at %s:%d; remove or rename one",
@@ -282,8 +280,7 @@ static void on_more(void *ctx, const char *text, size_t blanks, int line)
 	} else if (looks_meant_otherwise(l, text)) {
 		report_key(l->report, l->section, l->raw->key, l->file, line,
 			   "this indented line would become a part of the value above; begin it in "
-			   "the "
-			   "first column");
+			   "the first column, or word it otherwise");
 		l->raw->bad = true;
 		return;
 	} else if (l->text.len) {

@@ -81,8 +81,7 @@ static void line_judge(struct reader *r, struct str line, bool comment, bool hea
 			   line.len, READ_LINE_MAX);
 	else if (!header && has_inline_comment(line))
 		buf_puts(&r->wrong, "the value would be cut at ' ;'; write no blank before the "
-				    "';', and comments on "
-				    "lines of their own");
+				    "';', and comments on lines of their own");
 }
 
 /* True when something is wrong, which is told then. */
@@ -176,8 +175,7 @@ static bool key_parse(struct reader *r, struct str s, struct str *ret_key, struc
 	if (key.len == s.len)
 		refuse(r, false,
 		       "this is neither 'key = value' nor a [section]; indent it when it continues "
-		       "the "
-		       "line above");
+		       "the line above");
 	else
 		refuse(r, false,
 		       "a key of at most %d letters, digits, '.', '_' or '-' is expected before "
@@ -225,8 +223,7 @@ static bool take_more(struct reader *r, struct str s, bool comment)
 	if (comment) {
 		refuse(r, true,
 		       "this indented line would be left out of '%s' for its '%c'; comments begin "
-		       "in "
-		       "the first column",
+		       "in the first column",
 		       buf_cstr(&r->key), s.p[0]);
 		return false;
 	}
@@ -274,10 +271,19 @@ static bool next_line(struct reader *r, struct str *ret)
 	return true;
 }
 
+/* inih and this file do not agree on a line: its key is there, but without a value. */
+static void refuse_expected(struct reader *r, const char *why)
+{
+	if (r->expect == LINE_KEY)
+		r->sink->on_key(r->ctx, buf_cstr(&r->key), NULL, r->line);
+	refuse(r, r->expect == LINE_KEY || r->expect == LINE_MORE, "%s", why);
+	r->expect = LINE_NOTHING;
+}
+
 static void expected_but_not_read(struct reader *r)
 {
 	if (r->expect == LINE_KEY || r->expect == LINE_MORE)
-		refuse(r, true, "inih did not read this line; write it otherwise");
+		refuse_expected(r, "inih did not read this line; write it otherwise");
 	r->expect = LINE_NOTHING;
 }
 
@@ -293,9 +299,7 @@ static char *on_read(char *out, int size, void *stream)
 	if (!take_line(r, &line))
 		line.len = 0;
 	if (line.len >= (size_t)size) {
-		refuse(r, r->expect == LINE_MORE,
-		       "this line is longer than inih was built for: %d bytes", size - 1);
-		r->expect = LINE_NOTHING;
+		refuse_expected(r, "this line is longer than inih was built for; split it");
 		line.len = 0;
 	}
 	if (line.len)
@@ -308,24 +312,21 @@ static char *on_read(char *out, int size, void *stream)
 static int on_pair(void *user, const char *section, const char *name, const char *value)
 {
 	struct reader *r = user;
-	enum line_kind expect = r->expect;
 
 	if (!name)
 		return 1; /* builds that announce sections */
-	r->expect = LINE_NOTHING;
-	if (expect != LINE_KEY && expect != LINE_MORE) {
+	if (r->expect != LINE_KEY && r->expect != LINE_MORE) {
 		refuse(r, true, "inih took this line for a value; write it otherwise");
 	} else if (strcmp(section, buf_cstr(&r->section)) || strcmp(name, buf_cstr(&r->key)) ||
 		   !value || strcmp(value, buf_cstr(&r->value))) {
-		if (expect == LINE_KEY)
-			r->sink->on_key(r->ctx, buf_cstr(&r->key), NULL, r->line);
-		refuse(r, true, "inih would cut this line; shorten or split it");
-	} else if (expect == LINE_KEY) {
+		refuse_expected(r, "inih would cut this line; shorten or split it");
+	} else if (r->expect == LINE_KEY) {
 		r->sink->on_key(r->ctx, name, value, r->line);
 	} else {
 		r->sink->on_more(r->ctx, value, r->blanks, r->line);
 		r->blanks = 0;
 	}
+	r->expect = LINE_NOTHING;
 	return 1;
 }
 

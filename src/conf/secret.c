@@ -187,10 +187,9 @@ bool secret_resolve_one(const char *reference, const char *dir, struct buf *ret,
 		buf_add(ret, bytes.data, bytes.len);
 		return true;
 	}
-	return err_set(
-		err, E_INVALID,
-		"no reference to a secret (not shown); expected cred:NAME, file:PATH, env:NAME or "
-		"plain:TEXT");
+	return err_set(err, E_INVALID,
+		       "no reference to a secret (not shown); expected cred:NAME, file:PATH, "
+		       "env:NAME or plain:TEXT");
 }
 
 static void secrets_add(struct secrets *secrets, struct str bytes)

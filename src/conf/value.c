@@ -378,10 +378,9 @@ bool value_parse(const struct conf_key *row, const char *text, const char *dir, 
 			       strchr("aeiou", *types[row->type].name) ? "an" : "a",
 			       types[row->type].name);
 	if (!lines_allowed(row) && memchr(p.text.p, '\n', p.text.len))
-		return err_set(
-			err, E_INVALID,
-			"the value goes on in indented lines, one line is expected; do not indent "
-			"keys, and end a line in '\\' to join it with the next");
+		return err_set(err, E_INVALID,
+			       "the value goes on in indented lines, one line is expected; do not "
+			       "indent keys, and end a line in '\\' to join it with the next");
 	return types[row->type].parse(&p, err);
 }
 

@@ -108,8 +108,7 @@ bool conf_format_section(const char *kind, const char *name, const struct conf_p
 	if (named && !conf_name_is_valid(str_of(name)))
 		return err_set(err, E_INVALID,
 			       "'%s' is no name; expected at most 40 of a-z, 0-9, '.', '_' and "
-			       "'-', the first a "
-			       "letter or digit",
+			       "'-', the first a letter or digit",
 			       name);
 	buf_printf(&text, "[%s%s%s]", kind, named ? " " : "", named ? name : "");
 	if (text.len - 2 > READ_HEADER_MAX)

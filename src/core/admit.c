@@ -21,6 +21,7 @@
 #include "store/events.h"
 #include "store/keys.h"
 #include "store/runs.h"
+#include "store/state.h"
 
 /* What a program gave: JSON text, nothing at all, or an error. */
 struct mapped {
@@ -40,11 +41,11 @@ struct admission {
 	struct mapped mapped[PROGRAMS];
 	int pending;
 
-	struct buf natural_key, correlation, traceparent, schedule, tenant, user;
+	struct buf cursor, natural_key, correlation, traceparent, schedule, tenant, user;
 	struct cause cause;
 	char *refused, *replay_of;
 	uint64_t fingerprint;
-	bool by_hand, stage, has_key;
+	bool by_hand, again, stage, has_key;
 
 	/* What came of it. */
 	struct admission_result result;
@@ -70,6 +71,7 @@ admission_free(struct admission *a)
 		err_fini(&a->mapped[i].err);
 	}
 	buf_fini(&a->document);
+	buf_fini(&a->cursor);
 	buf_fini(&a->natural_key);
 	buf_fini(&a->correlation);
 	buf_fini(&a->traceparent);
@@ -99,6 +101,7 @@ admission_new(struct core *core, const struct happening *h)
 	a->event_id = uuid_v7(a->at);
 	event_document(h, a->event_id.text, a->at, &a->document);
 	a->has_key = h->natural_key.p != NULL;
+	buf_add_str(&a->cursor, h->cursor);
 	buf_add_str(&a->natural_key, h->natural_key);
 	buf_add_str(&a->correlation, h->correlation);
 	buf_add_str(&a->schedule, h->schedule);
@@ -110,6 +113,7 @@ admission_new(struct core *core, const struct happening *h)
 	a->replay_of = mem_strdup(h->replay_of);
 	a->fingerprint = h->fingerprint;
 	a->by_hand = h->by_hand;
+	a->again = h->again;
 	a->stage = h->stage || (h->trigger && h->trigger->stage);
 	return a;
 }
@@ -387,7 +391,7 @@ run_admit(struct admission *a)
 
 	if (!overlap_skips(a, &skip) || skip)
 		return skip && a->err.code == E_OK;
-	if (a->has_key) {
+	if (a->has_key && !a->again) {
 		AUTO(buf_fini) struct buf scope = BUF_INIT;
 
 		buf_printf(&scope, "%s/%s", a->trigger ? "trigger" : "agent", a->trigger ? a->trigger->name : a->agent->name);
@@ -479,6 +483,8 @@ admission_keep(struct admission *a)
 	} else {
 		kept = run_admit(a);
 	}
+	if (kept && a->cursor.len)
+		kept = cursors_set(a->core->store, a->trigger->name, buf_str(&a->cursor), &a->err);
 	if (kept) {
 		turn_release(a->core->store);
 		if (a->result.run_id[0] && !a->result.replayed) {

@@ -20,10 +20,12 @@ struct happening {
 	struct str natural_key;        /* used where the trigger has no `key`; p NULL: none, every event is new */
 	struct str refused;            /* the source has decided: outcome `filtered` with this rule (a ping); p NULL */
 	struct str correlation, traceparent, cause; /* headers of the caller; p NULL */
+	struct str cursor;             /* of the source, kept in the same transaction; p NULL */
 	struct str schedule;           /* JSON of envelope.schedule; p NULL */
 	struct str tenant, user;       /* where no program says; p NULL */
 	uint64_t fingerprint;          /* of the request, for invocations (422 on another); 0 */
 	bool by_hand;                  /* fired by a person: works on a disabled trigger */
+	bool again;                    /* a person wants it once more: no key is looked at */
 	bool stage;                    /* asked for: nothing applied */
 	const char *replay_of;         /* run id; NULL */
 };

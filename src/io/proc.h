@@ -12,9 +12,9 @@
 struct event_base;
 
 struct proc_spec {
-	const char *const *argv; /* argv[0] is looked up in $PATH unless it has a '/' */
-	const char *const *envp; /* NULL: an empty environment */
-	const char *workdir;     /* NULL: / */
+	const char *const *argv;	    /* argv[0] is looked up in $PATH unless it has a '/' */
+	const char *const *envp;	    /* NULL: an empty environment */
+	const char *workdir;		    /* NULL: / */
 	int stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null */
 	bool new_session;
 };
@@ -24,9 +24,10 @@ typedef void proc_on_exit(void *arg, int wait_status);
 
 struct proc;
 /* Starts a child with only the three descriptors open, default signals, no_new_privs. Fast also
- * with 20,000 open descriptors (close_range; vfork semantics). E_NOT_FOUND, E_DENIED with the path. */
-struct proc *proc_spawn(struct event_base *base, const struct proc_spec *spec, proc_on_exit *on_exit,
-			void *arg, struct err *err);
+ * with 20,000 open descriptors (close_range; vfork semantics). E_NOT_FOUND, E_DENIED with the path.
+ */
+struct proc *proc_spawn(struct event_base *base, const struct proc_spec *spec,
+			proc_on_exit *on_exit, void *arg, struct err *err);
 /* Watches a process that someone else started; start is os_process_start()'s. E_NOT_FOUND when it
  * is gone or another one has its pid. */
 struct proc *proc_adopt(struct event_base *base, pid_t pid, uint64_t start, proc_on_exit *on_exit,
@@ -37,7 +38,8 @@ void proc_signal(struct proc *proc, int sig);
 void proc_free(struct proc *proc);
 
 /* Splits a command into words as a POSIX shell splits them (quotes, backslashes; no expansion,
- * no operators: those are E_INVALID with a sentence). *ret: NULL-terminated, owned, one block per word. */
+ * no operators: those are E_INVALID with a sentence). *ret: NULL-terminated, owned, one block per
+ * word. */
 bool proc_split(const char *command, char ***ret, struct err *err);
 void proc_words_free(char **words);
 

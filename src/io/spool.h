@@ -12,69 +12,102 @@ struct event_base;
 
 /* STATE_DIR/spool/wake          FIFO; a shim writes "RUN_ID.ATTEMPT\n" when there is something new
  * STATE_DIR/spool/RUN_ID.N/
- *   job     written by roused before the start: what to run (spool_job)
- *   shim    written by the shim at its start: "PID START\n"
- *   agent   "PID START\n" of the agent
- *   out     what the agent wrote on standard output, appended
- *   err     its standard error, appended, at most err_max
- *   ctl     FIFO: roused to shim, one line each: ">LINE" goes to the agent's standard input;
- *           "C REASON" cancels; "D MS" moves the deadline by MS (may be negative); "E" closes stdin
+ *   job     written by roused before the start: what to run (spool_job); the shim removes it when
+ * it has read it, for it holds the agent's secrets shim    written by the shim at its start: "PID
+ * START\n" agent   "PID START\n" of the agent out     what the agent wrote on standard output,
+ * appended err     its standard error, appended, at most err_max ctl     FIFO: roused to shim, one
+ * line each: ">LINE" goes to the agent's standard input; "C REASON" cancels; "D MS" moves the
+ * deadline by MS (may be negative); "E" closes stdin;
+ *           "@NAME" says that ctl.NAME holds such lines (long ones, which a FIFO would cut)
+ *   ctl.early  lines for a shim that was started and does not listen yet
  *   status  written by the shim at the end, whole or not at all (spool_status)
- * Files are created 0600, folders 0700. */
+ * Files are created 0600, folders 0700. job and status are fields "NAME LENGTH\nBYTES\n" below a
+ * first line with a version; who reads skips names that it does not know, so that versions can
+ * meet. */
 
 struct spool_job {
-	const char *id;           /* RUN_ID.ATTEMPT */
+	const char *id; /* RUN_ID.ATTEMPT */
 	const char *const *argv;
 	const char *const *envp;
 	const char *workdir;
-	const char *user;         /* NULL: as the daemon; only root may change it */
-	struct str input;         /* first bytes of standard input: the envelope and its line end */
-	bool keep_stdin;          /* messages may follow: standard input stays open */
-	int64_t deadline_ms;      /* from the start; 0: none */
-	int64_t grace_ms;         /* SIGTERM to SIGKILL */
-	int64_t linger_ms;        /* how long what the agent leaves behind may live after its exit */
-	int64_t out_max, err_max; /* bytes; more output ends the run with reason "output"; err is cut */
-	int64_t memory_max, cpu_time_s, files, processes, umask, nice; /* rlimits; -1: as inherited */
+	const char *user;    /* NULL: as the daemon; only root may change it */
+	struct str input;    /* first bytes of standard input: the envelope and its line end */
+	bool keep_stdin;     /* messages may follow: standard input stays open */
+	int64_t deadline_ms; /* from the start; 0: none */
+	int64_t grace_ms;    /* SIGTERM to SIGKILL */
+	int64_t linger_ms;   /* how long what the agent leaves behind may live after its exit */
+	int64_t out_max,
+		err_max; /* bytes; more output ends the run with reason "output"; err is cut */
+	int64_t memory_max, cpu_time_s, files, processes, umask,
+		nice;	   /* rlimits; -1: as inherited */
+	int64_t file_size; /* bytes of one file that the agent writes; 0, -1: as inherited */
+
+	/* What user stands for, looked up by spool_create(): for the shim, which is linked without
+	 * NSS. */
+	bool change_user;
+	uid_t uid;
+	gid_t gid;
+	const gid_t *groups;
+	size_t group_count;
 };
 
 /* How it ended. */
 struct spool_status {
-	bool exec_failed;    /* the program could not be started: error says why */
-	char *error;         /* owned; NULL */
+	bool exec_failed; /* the program could not be started: error says why, exit_code is -1 */
+	char *error;	  /* owned; NULL */
 	int exec_errno;
-	int exit_code;       /* -1 when a signal ended it */
-	int signal;          /* 0 when it exited */
-	char *reason;        /* owned; NULL (by itself), "cancel", "deadline", "output" */
+	int exit_code; /* -1 when a signal ended it */
+	int signal;    /* 0 when it exited */
+	char *reason;  /* owned; NULL (by itself), "deadline", "output", or what "C REASON" said
+			  ("cancel") */
 	int64_t out_bytes, err_bytes;
 	bool err_truncated;
 	int64_t started_ms, ended_ms; /* wall clock */
 	int64_t max_rss_bytes, cpu_ms;
-	int killed;          /* descendants that had to be killed */
+	int killed; /* descendants that had to be killed */
 };
 void spool_status_fini(struct spool_status *status);
 
-/* Makes the folder with job, out, err, ctl. */
+/* Makes the folder with job, out, err, ctl; nothing is left when it fails. E_EXISTS; E_NOT_FOUND
+ * for an unknown user, E_DENIED for one that we may not become. job->id, argv and workdir are
+ * needed. */
 bool spool_create(const char *dir, const struct spool_job *job, struct err *err);
+/* The same without looking at job->user: for tests and the shim's own tools. */
+void spool_job_format(const struct spool_job *job, struct buf *out);
+bool spool_job_parse(struct str text, struct spool_job **ret, struct err *err);
 /* For the shim. Everything of *ret belongs to one block that spool_job_free() frees. */
 bool spool_job_read(const char *dir, struct spool_job **ret, struct err *err);
 void spool_job_free(struct spool_job *job);
 bool spool_status_write(const char *dir, const struct spool_status *status, struct err *err);
-/* E_NOT_FOUND while there is none. */
+void spool_status_format(const struct spool_status *status, struct buf *out);
+bool spool_status_parse(struct str text, struct spool_status *ret, struct err *err);
+/* E_NOT_FOUND while there is none. E_CORRUPT when it says what cannot be (less output on disk than
+ * it counts, as after a power cut). */
 bool spool_status_read(const char *dir, struct spool_status *ret, struct err *err);
-/* Is the shim of this folder alive? */
+/* Is the shim of this folder alive? False also before it has said who it is: whoever started it
+ * knows. */
 bool spool_shim_alive(const char *dir, pid_t *ret_pid, uint64_t *ret_start);
+/* Bytes that `out` holds; 0 when there is none. */
+int64_t spool_out_size(const char *dir);
 /* Reads of `out` from offset at most max bytes, appended to out. */
 bool spool_read_out(const char *dir, int64_t offset, size_t max, struct buf *out, struct err *err);
 bool spool_read_err(const char *dir, int64_t offset, size_t max, struct buf *out, struct err *err);
-/* Sends a control line; E_NOT_FOUND when no shim listens, E_FULL when its pipe is full. */
+/* Sends a control line (without its line end; none inside). Kept for a shim that is still starting;
+ * E_NOT_FOUND when it has ended, E_FULL when its pipe is full. */
 bool spool_control(const char *dir, struct str line, struct err *err);
 
-/* The daemon's end of `wake`. on_wake gets each RUN_ID.ATTEMPT (as often as it was written). */
+/* The daemon's end of `wake` in root, which is made if need be. on_wake gets each RUN_ID.ATTEMPT
+ * (as often as it was written); anything else that stands there is ignored. Wakes may get lost when
+ * others write or read there: look at each run's spool now and then. Not to be freed in on_wake. */
 struct spool_wake;
 struct spool_wake *spool_wake_new(struct event_base *base, const char *root,
-				  void (*on_wake)(void *arg, struct str id), void *arg, struct err *err);
+				  void (*on_wake)(void *arg, struct str id), void *arg,
+				  struct err *err);
 void spool_wake_free(struct spool_wake *wake);
-/* Calls fn for each RUN_ID.ATTEMPT folder of root. */
-bool spool_each(const char *root, void (*fn)(void *arg, const char *id), void *arg, struct err *err);
+/* RUN_ID.ATTEMPT: letters, digits, '-' and a number. */
+bool spool_id_is_valid(struct str id);
+/* Calls fn for each RUN_ID.ATTEMPT folder of root; fn may remove it. */
+bool spool_each(const char *root, void (*fn)(void *arg, const char *id), void *arg,
+		struct err *err);
 
 #endif

@@ -60,8 +60,7 @@ static void check_folders(struct fixture *f)
 			  "triggers.d/t.conf:2: [agent c]: this section stands twice, first at "
 			  "agents.d/20.conf:1; remove or rename one\n"
 			  "triggers.d/t.conf:2: [agent c]: the key 'command' is missing; expected "
-			  "command = text "
-			  "(What is run)\n");
+			  "command = text (What is run)\n");
 		CHECK_INT(conf_report_errors(f->report), 4);
 	}
 	IT ("an extra file is tried as if it lay there, one that lies there is not read twice") {
@@ -69,7 +68,7 @@ static void check_folders(struct fixture *f)
 		AUTO(auto_free) char *loaded = mem_strdup(fixture_path(f, "./agents.d/20.conf"));
 		const char *extra[] = {loaded, fresh};
 
-		fixture_write(f, "agents.d/20.conf", "");
+		fixture_write(f, "agents.d/20.conf", "[agent z]\nkind = exec\ncommand = x\n");
 		fixture_write(f, "triggers.d/t.conf", "");
 		fixture_write(f, "rouse.conf", AGENT);
 		fixture_write(f, "new.conf", "[trigger n]\nsource = manual\nagent = a\n");
@@ -77,9 +76,9 @@ static void check_folders(struct fixture *f)
 		CHECK(conf_section(f->conf, "trigger", "n"));
 		fixture_write(f, "new.conf", "[trigger n]\nsource = manual\nagent = b\n");
 		CHECK(!fixture_load(f, extra, 2));
-		CHECK_STR(buf_cstr(&f->messages), "new.conf:3: [trigger n] agent: there is no "
-						  "[agent b]; write that section or correct "
-						  "the name\n");
+		CHECK_STR(buf_cstr(&f->messages),
+			  "new.conf:3: [trigger n] agent: there is no [agent b]; write that "
+			  "section or correct the name\n");
 	}
 	IT ("relative paths are read from where the process stands") {
 		char *old = getcwd(NULL, 0);
@@ -268,6 +267,7 @@ static void check_many(struct fixture *f)
 		AUTO(buf_fini) struct buf text = BUF_INIT, name = BUF_INIT;
 
 		fixture_write(f, "agents.d/10.conf", "");
+		fixture_write(f, "agents.d/20.conf", "");
 		fixture_write(f, "rouse.conf", AGENT);
 		for (size_t i = 0; i < 100001; i++) {
 			buf_printf(&text, "[agent a%zu]\nkind=exec\ncommand=x\n", i);

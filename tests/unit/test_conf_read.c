@@ -36,41 +36,32 @@ static const struct text_case {
 	{"a long continuation is refused in its key's name",
 	 A "command = x\n  " X50 X50 X50 X50 "\n",
 	 "rouse.conf:4: [agent a] command: this line has 202 bytes, at most 199 are read; split "
-	 "it: continue "
-	 "on indented lines\n"},
+	 "it: continue on indented lines\n"},
 	{"a value is never cut at a comment", "[daemon]\npublic_url = a ;b\n",
 	 "rouse.conf:2: [daemon] public_url: the value would be cut at ' ;'; write no blank before "
-	 "the ';', and comments on lines "
-	 "of their own\n"},
+	 "the ';', and comments on lines of their own\n"},
 	{"nor behind a tab, nor at its start", "[daemon]\npublic_url = a\t;b\nport = ; none\n",
 	 "rouse.conf:2: [daemon] public_url: the value would be cut at ' ;'; write no blank before "
-	 "the ';', and comments on lines "
-	 "of their own\n"
+	 "the ';', and comments on lines of their own\n"
 	 "rouse.conf:3: [daemon] port: the value would be cut at ' ;'; write no blank before the "
-	 "';', and comments on lines "
-	 "of their own\n"},
+	 "';', and comments on lines of their own\n"},
 	{"nor in a continuation", A "command = a\n  [b ;c\n",
 	 "rouse.conf:4: [agent a] command: the value would be cut at ' ;'; write no blank before "
-	 "the ';', and "
-	 "comments on lines of their own\n"},
+	 "the ';', and comments on lines of their own\n"},
 	{"an indented comment below a key is refused, since it would be left out of the value",
 	 A "command = a\n  # b\n  c\n",
 	 "rouse.conf:4: [agent a] command: this indented line would be left out of 'command' for "
-	 "its '#'; "
-	 "comments begin in the first column\n"},
+	 "its '#'; comments begin in the first column\n"},
 	{"also one with a semicolon", A "command = a\n  ;b\n",
 	 "rouse.conf:4: [agent a] command: this indented line would be left out of 'command' for "
-	 "its ';'; "
-	 "comments begin in the first column\n"},
+	 "its ';'; comments begin in the first column\n"},
 	{"an indented key would vanish in the value above",
 	 "[agent a]\n  kind = exec\n  command = x\n",
 	 "rouse.conf:3: [agent a] kind: this indented line would become a part of the value above; "
-	 "begin it "
-	 "in the first column\n"},
+	 "begin it in the first column, or word it otherwise\n"},
 	{"so would an indented section", "[daemon]\nport = 1\n  [agent a]\n",
 	 "rouse.conf:3: [daemon] port: this indented line would become a part of the value above; "
-	 "begin it "
-	 "in the first column\n"},
+	 "begin it in the first column, or word it otherwise\n"},
 	{"a carriage return inside a line is refused", "[daemon]\npublic_url = a\rb\n",
 	 "rouse.conf:2: [daemon] public_url: there is a carriage return inside this line; end "
 	 "lines with LF or CR LF\n"},
@@ -83,8 +74,7 @@ static const struct text_case {
 	 "rouse.conf:3: [daemon] public_url: this line is not UTF-8; save the file in UTF-8\n"},
 	{"a line that is nothing is refused", "[daemon]\nport 80\n",
 	 "rouse.conf:2: this is neither 'key = value' nor a [section]; indent it when it continues "
-	 "the line "
-	 "above\n"},
+	 "the line above\n"},
 	{"a key needs a name", "[daemon]\n= 80\nmy key = 3\n\"port\" = 1\n",
 	 "rouse.conf:2: a key of at most 49 letters, digits, '.', '_' or '-' is expected before "
 	 "the '='\n"
@@ -100,6 +90,8 @@ static const struct text_case {
 	{"a section header needs its bracket, and does not give its keys to the section above",
 	 "[daemon]\nport = 1\n[agent a\nport = 2\n",
 	 "rouse.conf:3: the section header has no ']'; expected [kind] or [kind name]\n"},
+	{"nor are indented lines below it complained about", "[agent a\n  indented\n  and more\n",
+	 "rouse.conf:1: the section header has no ']'; expected [kind] or [kind name]\n"},
 	{"text behind a section header is refused", "[daemon] # here\nport = 1\n",
 	 "rouse.conf:1: there is text behind the section header; put it on a line of its own\n"},
 	{"a section header of more than 49 bytes is refused", "[agent " X50 "]\nkind = exec\n",
@@ -112,11 +104,9 @@ static const struct text_case {
 	{"a line that ends in a backslash needs an indented one below it",
 	 A "command = a \\\n--flag\n",
 	 "rouse.conf:3: [agent a] command: the value ends in '\\', but no indented line follows "
-	 "that it could be "
-	 "joined with; indent the next line or remove the '\\'\n"
+	 "that it could be joined with; indent the next line or remove the '\\'\n"
 	 "rouse.conf:4: this is neither 'key = value' nor a [section]; indent it when it continues "
-	 "the line "
-	 "above\n"},
+	 "the line above\n"},
 	{"a refused line is all that is said of its section's keys",
 	 "[agnt a]\nkind = exec\nfoo = 1\n",
 	 "rouse.conf:1: [agnt]: unknown section; did you mean 'agent'?\n"},
@@ -131,6 +121,12 @@ static void check_values(struct fixture *f)
 		CHECK_STR(buf_cstr(&f->messages), "");
 		CHECK(conf && !strcmp(conf_str(conf_section(conf, "agent", "a"), "command"),
 				      "one\ntwo\n\nthree = 3\nfour"));
+	}
+	IT ("blank lines above a key are no part of it") {
+		const struct conf *conf = fixture_load_text(f, A "\n\n\ncommand = one\n  two\n");
+
+		CHECK(conf &&
+		      !strcmp(conf_str(conf_section(conf, "agent", "a"), "command"), "one\ntwo"));
 	}
 	IT ("a value may begin on the line below its key") {
 		const struct conf *conf = fixture_load_text(f, A "command =\n  one\n  two\n");

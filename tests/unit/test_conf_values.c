@@ -17,13 +17,11 @@ static const struct text_case {
 	 "= 1X\n",
 	 "rouse.conf:2: [daemon] port: 'none' is not a whole number; expected digits, as in 10\n"
 	 "rouse.conf:3: [daemon] drain_timeout: 'soon' is not a duration; expected a whole number "
-	 "and a unit of "
-	 "ms, s, m, h or d, as in 250ms, 30s, 24h or 1h30m\n"
+	 "and a unit of ms, s, m, h or d, as in 250ms, 30s, 24h or 1h30m\n"
 	 "rouse.conf:4: [agent a]: the key 'command' is missing; expected command = text (What is "
 	 "run)\n"
 	 "rouse.conf:7: [daemon] max_body: '1X' is not a size; expected bytes or a number with K, "
-	 "M, G or T, "
-	 "as in 64K or 1M\n"},
+	 "M, G or T, as in 64K or 1M\n"},
 	{"numbers have a range",
 	 "[daemon]\nport = 0\nmax_body = 1\ndrain_timeout = 2h\n[agent a]\n"
 	 "kind = exec\ncommand = x\nretries = -1\n",
@@ -36,8 +34,7 @@ static const struct text_case {
 	 "digits, as in 10\n"},
 	{"a choice that is none lists them, the nearest as well", "[daemon]\nlog_level = infos\n",
 	 "rouse.conf:2: [daemon] log_level: 'infos' is not one of error, warning, info, debug; did "
-	 "you mean "
-	 "'info'?\n"},
+	 "you mean 'info'?\n"},
 	{"each of several choices is looked at", "[daemon]\non = gate, los\n",
 	 "rouse.conf:2: [daemon] on: 'los' is not one of gate, failed, lost; did you mean "
 	 "'lost'?\n"},
@@ -46,12 +43,10 @@ static const struct text_case {
 	 "127.0.0.1:8080 or [::1]:8080\n"},
 	{"an IPv6 address needs its brackets", "[daemon]\nlisten = ::1:80\n",
 	 "rouse.conf:2: [daemon] listen: '::1:80' is not a host and port; expected HOST:PORT, as "
-	 "in "
-	 "127.0.0.1:8080 or [::1]:8080\n"},
+	 "in 127.0.0.1:8080 or [::1]:8080\n"},
 	{"a port ends at 65535", "[daemon]\nlisten = localhost:65536\n",
 	 "rouse.conf:2: [daemon] listen: 'localhost:65536' is not a host and port; expected "
-	 "HOST:PORT, as in "
-	 "127.0.0.1:8080 or [::1]:8080\n"},
+	 "HOST:PORT, as in 127.0.0.1:8080 or [::1]:8080\n"},
 	{"a value that is missing is told", "[daemon]\nport =\n",
 	 "rouse.conf:2: [daemon] port: the value is missing; expected a number\n"},
 	{"an empty text is a text", "[daemon]\npublic_url =\n", ""},
@@ -63,14 +58,12 @@ static const struct text_case {
 	 "in\n"},
 	{"a value of one line does not go on", "[daemon]\nport = 1\n  2\n",
 	 "rouse.conf:2: [daemon] port: the value goes on in indented lines, one line is expected; "
-	 "do not "
-	 "indent keys, and end a line in '\\' to join it with the next\n"},
+	 "do not indent keys, and end a line in '\\' to join it with the next\n"},
 	{"a long value is shown shortened",
-	 "[daemon]\nport = 1234567890123456789012345678901234567890"
-	 "12345678901234567890x\n",
+	 "[daemon]\nport = 123456789012345678901234567890123456789012345678901234567890x\n",
 	 "rouse.conf:2: [daemon] port: "
-	 "'123456789012345678901234567890123456789012345678901234567890...' is not "
-	 "a whole number; expected digits, as in 10\n"},
+	 "'123456789012345678901234567890123456789012345678901234567890...' is not a whole number; "
+	 "expected digits, as in 10\n"},
 
 	{"an unknown key suggests a near one", "[daemon]\nlog_levl = info\n",
 	 "rouse.conf:2: [daemon] log_levl: unknown key; did you mean 'log_level'?\n"},
@@ -110,20 +103,16 @@ static const struct text_case {
 	 "[agent Big]\nkind=exec\ncommand=x\n[agent a b]\n"
 	 "kind=exec\ncommand=x\n[agent -a]\nkind=exec\ncommand=x\n",
 	 "rouse.conf:1: [agent Big]: the name is not valid; expected at most 40 of a-z, 0-9, '.', "
-	 "'_' and '-', "
-	 "the first a letter or digit\n"
+	 "'_' and '-', the first a letter or digit\n"
 	 "rouse.conf:4: [agent a b]: the name is not valid; expected at most 40 of a-z, 0-9, '.', "
-	 "'_' and '-', "
-	 "the first a letter or digit\n"
+	 "'_' and '-', the first a letter or digit\n"
 	 "rouse.conf:7: [agent -a]: the name is not valid; expected at most 40 of a-z, 0-9, '.', "
-	 "'_' and '-', "
-	 "the first a letter or digit\n"},
+	 "'_' and '-', the first a letter or digit\n"},
 	{"a name has at most 40 letters",
 	 "[agent a23456789012345678901234567890123456789012]\n"
 	 "kind=exec\ncommand=x\n",
 	 "rouse.conf:1: [agent a23456789012345678901234567890123456789012]: the name is not valid; "
-	 "expected at "
-	 "most 40 of a-z, 0-9, '.', '_' and '-', the first a letter or digit\n"},
+	 "expected at most 40 of a-z, 0-9, '.', '_' and '-', the first a letter or digit\n"},
 
 	{"who is named must exist, and may stand below",
 	 "[trigger t]\nsource = manual\nagent = b\n"
@@ -134,8 +123,7 @@ static const struct text_case {
 	{"where nothing is near, what to do is said",
 	 "[trigger t]\nsource = manual\nagent = triage\n",
 	 "rouse.conf:3: [trigger t] agent: there is no [agent triage]; write that section or "
-	 "correct the "
-	 "name\n"},
+	 "correct the name\n"},
 
 	{"an unknown selector lists the known, and its keys are not complained about",
 	 AGENT "[trigger t]\nsource = crno\nagent = a\nschedule = x\ngrace = never\nbogus = 1\n",
@@ -163,25 +151,22 @@ static const struct text_case {
 	 AGENT "[trigger t]\nsource = webhook\nagent = a\n"
 	       "secret = hunter2\nverify = hmac\n",
 	 "rouse.conf:7: [trigger t] secret: the value is no reference to a secret (not shown); "
-	 "expected "
-	 "cred:NAME, file:PATH or env:NAME, or plain:TEXT to keep it in this file\n"},
+	 "expected cred:NAME, file:PATH or env:NAME, or plain:TEXT to keep it in this file\n"},
 	{"nor behind a comma",
 	 AGENT "[trigger t]\nsource = webhook\nagent = a\nsecret = env:A, hunter2\n",
 	 "rouse.conf:7: [trigger t] secret: an item of the list is no reference to a secret (not "
-	 "shown); "
-	 "expected cred:NAME, file:PATH or env:NAME, or plain:TEXT to keep it in this file\n"},
+	 "shown); expected cred:NAME, file:PATH or env:NAME, or plain:TEXT to keep it in this "
+	 "file\n"},
 	{"a credential is a name, never a path",
 	 AGENT "[trigger t]\nsource = webhook\nagent = a\n"
 	       "secret = cred:../x\n",
 	 "rouse.conf:7: [trigger t] secret: the value is no reference to a secret (not shown); "
-	 "expected "
-	 "cred:NAME, file:PATH or env:NAME, or plain:TEXT to keep it in this file\n"},
+	 "expected cred:NAME, file:PATH or env:NAME, or plain:TEXT to keep it in this file\n"},
 	{"a plain secret warns and loads",
 	 AGENT "[trigger t]\nsource = webhook\nagent = a\n"
 	       "secret = env:A, plain:hunter2\n",
 	 "warning: rouse.conf:7: [trigger t] secret: plain: keeps a secret in this file; use "
-	 "cred:NAME, "
-	 "file:PATH or env:NAME\n"},
+	 "cred:NAME, file:PATH or env:NAME\n"},
 
 	{"checks complain at the key's line",
 	 AGENT "[trigger t]\nsource = webhook\nfilter = (\nagent = a\n"
@@ -195,13 +180,19 @@ static const struct text_case {
 	 "rouse.conf:8: [trigger t] enabled: 'nope' is not yes or no; expected yes, no, true, "
 	 "false, on or off\n"
 	 "rouse.conf:13: [trigger u] enabled: no rate without it\n"},
+	{"a check is not asked where what it may rely on is missing or bad",
+	 AGENT "[trigger t]\nsource = webhook\nverify = github\n[trigger u]\nsource = webhook\n"
+	       "agent = b\nverify = github\n",
+	 "rouse.conf:4: [trigger t]: the key 'agent' is missing; expected agent = name (Who is "
+	 "woken)\n"
+	 "rouse.conf:9: [trigger u] agent: there is no [agent b]; write that section or correct "
+	 "the name\n"},
 	{"warnings come after the errors",
 	 AGENT "[trigger t]\nsource = webhook\nagent = a\nsecret = plain:x\n"
 	       "[daemon]\nport = x\n",
 	 "rouse.conf:9: [daemon] port: 'x' is not a whole number; expected digits, as in 10\n"
 	 "warning: rouse.conf:7: [trigger t] secret: plain: keeps a secret in this file; use "
-	 "cred:NAME, "
-	 "file:PATH or env:NAME\n"},
+	 "cred:NAME, file:PATH or env:NAME\n"},
 };
 
 static void check_defaults(struct fixture *f)

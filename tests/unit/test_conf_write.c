@@ -86,6 +86,20 @@ static void check_format(struct fixture *f)
 			CHECK(comes_back(f, buf_cstr(&value)));
 		}
 	}
+	IT ("no line begins with a comment's sign, nor inside a character") {
+		static const char *const words[] = {"\xc3\xa4", "\xe2\x82\xac", "###y", ";;;#y",
+						    "y   y"};
+
+		for (size_t i = 0; i < ARRAY_LEN(words); i++)
+			for (size_t start = 1; start < 8; start++) {
+				AUTO(buf_fini) struct buf value = BUF_INIT;
+
+				buf_printf(&value, "%.*s", (int)start, "aaaaaaaa");
+				while (value.len < 700)
+					buf_puts(&value, words[i]);
+				CHECK(comes_back(f, buf_cstr(&value)));
+			}
+	}
 	IT ("what could not be read again is refused, and nothing is written") {
 		static const char *const values[] = {"a\nb", "a\rb", " a",  "a ",    "a ;b", ";b",
 						     "a\\",  "\xff", "\tb", "a\x01", "a\x7f"};

@@ -1,0 +1,70 @@
+/* What the rooms of the API share: the request's maker, answers after the commit, lists. */
+/* SPDX-License-Identifier: MIT */
+#ifndef ROUSE_API_INSIDE_H
+#define ROUSE_API_INSIDE_H
+
+#include "api/api.h"
+#include "api/auth.h"
+#include "store/rows.h"
+
+struct api {
+	struct core *core;
+	const struct api_host *host;
+	struct http_server *server;
+	struct router *router;
+	struct auth *auth;
+};
+
+/* Who asks, for decisions: "alice", "uid:1000", "token:ci". Lives as long as the request. */
+const char *api_by(const struct http_request *req);
+
+/* The JSON object of the body ({} when there is none); E_INVALID otherwise. */
+bool api_body(const struct http_request *req, json_t **ret, struct err *err);
+/* Replies now. takes the reference. */
+void api_reply(struct http_request *req, int status, json_t *take_json);
+
+/* Replies at the end of the turn: with what make(arg) gives when it is on disk, with the error when it is not.
+ * make may set *ret_status (200 before). arg is freed with free(). */
+typedef json_t *api_make(struct core *core, void *arg, int *ret_status, struct err *err);
+void api_reply_after(struct api *api, struct http_request *req, api_make *make, void *arg);
+/* The same for an object that is known by its id (a string): run, change, ... */
+void api_reply_object_after(struct api *api, struct http_request *req, int status, api_make *make, const char *id);
+/* Makers by id: arg is the id. */
+json_t *api_make_run(struct core *core, void *arg, int *ret_status, struct err *err);
+json_t *api_make_run_id(struct core *core, void *arg, int *ret_status, struct err *err); /* with "run_id" */
+json_t *api_make_change(struct core *core, void *arg, int *ret_status, struct err *err);
+
+/* Lists: ?limit= &after= &since= and the filters named in columns (NULL-terminated; values live in query). */
+struct api_list {
+	struct list_query query;
+	char *values[LIST_FILTERS];
+	size_t count;
+	json_t *items;
+	int64_t last_seq;
+	unsigned got;
+};
+bool api_list_begin(const struct http_request *req, const char *const *columns, struct api_list *ret, struct err *err);
+/* Another item; the seq is its cursor. Returns false when the list is full. */
+bool api_list_add(struct api_list *list, json_t *take_item, int64_t seq);
+/* Replies {"items","next"} and frees. */
+void api_list_reply(struct api_list *list, struct http_request *req);
+void api_list_fini(struct api_list *list);
+
+/* A parameter of the path as an owned string. */
+char *api_param(const struct route_match *match, size_t i);
+
+/* Each room's routes. */
+void api_runs_routes(struct api *api);
+void api_changes_routes(struct api *api);
+void api_events_routes(struct api *api);
+void api_registry_routes(struct api *api);
+void api_admin_routes(struct api *api);
+void api_invoke_routes(struct api *api);
+void api_stream_routes(struct api *api);
+void api_why_routes(struct api *api);
+void api_tokens_routes(struct api *api);
+void api_gates_routes(struct api *api);
+void api_db_routes(struct api *api);
+void api_openapi_routes(struct api *api);
+
+#endif

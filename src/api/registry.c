@@ -1,0 +1,311 @@
+/* Agents and triggers over HTTP. */
+/* SPDX-License-Identifier: MIT */
+#include "api/inside.h"
+#include "api/objects.h"
+#include "core/admit.h"
+#include "core/agent.h"
+#include "core/event.h"
+#include "core/halt.h"
+#include "core/queue.h"
+#include "core/source.h"
+#include "store/events.h"
+#include "store/runs.h"
+
+json_t *
+api_agent(struct core *core, const struct agent *agent)
+{
+	json_t *object = json_object(), *targets = json_array();
+	int running = queue_in_flight(core->queue, agent->name);
+
+	json_put_str(object, "name", agent->name);
+	json_put_str(object, "kind", agent->kind->name);
+	json_object_set_new(object, "concurrency", json_integer(agent->concurrency));
+	json_object_set_new(object, "in_flight", json_integer(running));
+	json_object_set_new(object, "queued", json_integer(queue_depth(core->queue, agent->name)));
+	json_put_str(object, "state", running ? "processing" : "idle");
+	json_object_set_new(object, "paused", json_boolean(switch_is_on(core->switches, "agent", agent->name, "paused")));
+	for (size_t i = 0; i < agent->target_count; i++)
+		json_array_append_new(targets, json_string(agent->targets[i]));
+	json_object_set_new(object, "targets", targets);
+	return object;
+}
+
+json_t *
+api_trigger(struct core *core, const struct trigger *trigger)
+{
+	struct source *source = sources_find(core->sources, trigger->name);
+	AUTO(event_row_fini) struct event_row last = {0};
+	json_t *object = json_object();
+	bool enabled = trigger_is_enabled(core, trigger);
+	struct wall next = source && source->kind->next ? source->kind->next(source) : WALL_NONE;
+	int64_t backlog = 0;
+
+	runs_count_trigger(core->store, trigger->name, &backlog, NULL);
+	json_put_str(object, "name", trigger->name);
+	json_put_str(object, "source", trigger->kind->name);
+	json_put_str(object, "agent", trigger->agent);
+	json_object_set_new(object, "enabled", json_boolean(enabled));
+	json_put_str(object, "health", !source ? "failing" : !enabled ? "stopped" : source_health_name(source->health));
+	json_put_wall(object, "since", source ? source->since.ms : core->started.ms);
+	if (events_last(core->store, trigger->name, &last, NULL))
+		json_put_wall(object, "last_event", last.time.ms);
+	else
+		json_object_set_new(object, "last_event", json_null());
+	json_object_set_new(object, "last_error", source && source->error ? json_string(source->error) : json_null());
+	json_put_wall(object, "next", enabled ? next.ms : WALL_NONE.ms);
+	json_object_set_new(object, "backlog", json_integer(backlog + (source ? source->backlog : 0)));
+	json_object_set_new(object, "paused", json_boolean(switch_is_on(core->switches, "trigger", trigger->name, "paused")));
+	return object;
+}
+
+static void
+on_agents(void *arg, struct http_request *req, const struct route_match *match)
+{
+	struct api *api = arg;
+	const struct registry *registry = api->core->registry;
+	json_t *answer = json_object(), *items = json_array();
+
+	(void)match;
+	for (size_t i = 0; i < registry_agent_count(registry); i++)
+		json_array_append_new(items, api_agent(api->core, registry_agent_at(registry, i)));
+	json_object_set_new(answer, "items", items);
+	json_object_set_new(answer, "next", json_null());
+	api_reply(req, 200, answer);
+}
+
+static void
+settings_add(json_t *object, const struct conf_section *section)
+{
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+
+	conf_dump_section(section, &text);
+	json_put_str(object, "settings", buf_cstr(&text));
+	json_put_str(object, "file", conf_section_file(section));
+	json_object_set_new(object, "line", json_integer(conf_section_line(section)));
+}
+
+static void
+on_agent(void *arg, struct http_request *req, const struct route_match *match)
+{
+	struct api *api = arg;
+	AUTO(auto_free) char *name = api_param(match, 0);
+	const struct agent *agent = registry_agent(api->core->registry, name);
+	AUTO(err_fini) struct err err = ERR_INIT;
+	json_t *object;
+
+	if (!agent) {
+		err_set(&err, E_NOT_FOUND, "there is no agent %s", name);
+		http_reply_error(req, &err);
+		return;
+	}
+	object = api_agent(api->core, agent);
+	settings_add(object, agent->section);
+	api_reply(req, 200, object);
+}
+
+/* A page of triggers; the cursor is the place in the registry. */
+static void
+on_triggers(void *arg, struct http_request *req, const struct route_match *match)
+{
+	static const char *const columns[] = {"source", "agent", NULL};
+	struct api *api = arg;
+	const struct registry *registry = api->core->registry;
+	AUTO(err_fini) struct err err = ERR_INIT;
+	struct api_list list;
+
+	(void)match;
+	if (!api_list_begin(req, columns, &list, &err)) {
+		api_list_fini(&list);
+		http_reply_error(req, &err);
+		return;
+	}
+	for (size_t i = (size_t)list.query.before_seq; i < registry_trigger_count(registry); i++) {
+		const struct trigger *trigger = registry_trigger_at(registry, i);
+		bool wanted = true;
+
+		for (size_t f = 0; f < list.count; f++)
+			wanted = wanted && !strcmp(list.query.filters[f].value,
+						   !strcmp(list.query.filters[f].column, "agent") ? trigger->agent : trigger->kind->name);
+		if (wanted && !api_list_add(&list, api_trigger(api->core, trigger), (int64_t)i + 1))
+			break;
+	}
+	api_list_reply(&list, req);
+}
+
+static const struct trigger *
+trigger_of(struct api *api, struct http_request *req, const struct route_match *match)
+{
+	AUTO(auto_free) char *name = api_param(match, 0);
+	const struct trigger *trigger = registry_trigger(api->core->registry, name);
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	if (trigger)
+		return trigger;
+	err_set(&err, E_NOT_FOUND, "there is no trigger %s", name);
+	http_reply_error(req, &err);
+	return NULL;
+}
+
+static void
+on_trigger(void *arg, struct http_request *req, const struct route_match *match)
+{
+	struct api *api = arg;
+	const struct trigger *trigger = trigger_of(api, req, match);
+	json_t *object;
+
+	if (!trigger)
+		return;
+	object = api_trigger(api->core, trigger);
+	settings_add(object, trigger->section);
+	if (trigger->kind->address) {
+		AUTO(auto_free) char *path = trigger->kind->address(trigger);
+		AUTO(buf_fini) struct buf url = BUF_INIT;
+
+		buf_printf(&url, "%s%s", api->core->public_url ? api->core->public_url : "", path);
+		json_put_str(object, "url", buf_cstr(&url));
+	}
+	api_reply(req, 200, object);
+}
+
+/* --- fire, test ---------------------------------------------------------------------------- */
+
+static void
+on_fired(void *arg, const struct admission_result *result, const struct err *err)
+{
+	struct http_request *req = arg;
+	json_t *answer;
+
+	if (err->code != E_OK) {
+		http_reply_error(req, err);
+		return;
+	}
+	answer = json_object();
+	json_object_set_new(answer, "run_id", result->run_id[0] ? json_string(result->run_id) : json_null());
+	json_put_str(answer, "event_id", result->event_id);
+	json_put_str(answer, "outcome", result->outcome);
+	json_put_str(answer, "rule", result->rule);
+	json_object_set_new(answer, "replayed", json_boolean(result->replayed));
+	api_reply(req, result->replayed ? 200 : 202, answer);
+}
+
+static void
+on_fire(void *arg, struct http_request *req, const struct route_match *match)
+{
+	struct api *api = arg;
+	const struct trigger *trigger = trigger_of(api, req, match);
+	AUTO(err_fini) struct err err = ERR_INIT;
+	AUTO(buf_fini) struct buf extension = BUF_INIT;
+	struct happening happening = {.trigger = trigger, .data = str_trim(http_body(req)), .by_hand = true};
+
+	if (!trigger)
+		return;
+	if (!happening.data.len)
+		happening.data = STR("{}");
+	buf_puts(&extension, "\"fired_by\":");
+	buf_json_cstr(&extension, api_by(req));
+	happening.extension = buf_str(&extension);
+	if (!json_check(happening.data, &err) || !admit_event(api->core, &happening, on_fired, req, &err))
+		http_reply_error(req, &err);
+}
+
+static void
+on_tested(void *arg, json_t *take_answer)
+{
+	api_reply(arg, 200, take_answer);
+}
+
+/* {"data": …} as the source would give it, or {"document": {event}} as it was recorded. */
+static void
+on_test(void *arg, struct http_request *req, const struct route_match *match)
+{
+	static const struct json_step data_step = {.name = {"data", 4}}, document_step = {.name = {"document", 8}};
+	struct api *api = arg;
+	const struct trigger *trigger = trigger_of(api, req, match);
+	AUTO(err_fini) struct err err = ERR_INIT;
+	AUTO(buf_fini) struct buf extension = BUF_INIT;
+	struct happening happening = {.trigger = trigger, .data = STR("null")};
+	struct str body = str_trim(http_body(req)), raw;
+
+	if (!trigger)
+		return;
+	if (!json_check(body, &err)) {
+		http_reply_error(req, &err);
+		return;
+	}
+	if (json_raw_find(body, &document_step, 1, &raw)) {
+		static const struct json_step rouse_step = {.name = {"rouse", 5}};
+		struct str own;
+
+		json_raw_find(raw, &data_step, 1, &happening.data);
+		if (json_raw_find(raw, &rouse_step, 1, &own) && own.len > 2 && own.p[0] == '{') {
+			AUTO(json_auto_decref) json_t *object = NULL;
+
+			if (json_read(own, &object, NULL)) {
+				json_object_del(object, "trigger");
+				json_write(&extension, object);
+				happening.extension = str_make(extension.data + 1, extension.len - 2);
+			}
+		}
+	} else {
+		json_raw_find(body, &data_step, 1, &happening.data);
+	}
+	if (!admit_test(api->core, &happening, on_tested, req, &err))
+		http_reply_error(req, &err);
+}
+
+static json_t *
+make_trigger(struct core *core, void *arg, int *ret_status, struct err *err)
+{
+	const struct trigger *trigger = registry_trigger(core->registry, arg);
+
+	(void)ret_status;
+	if (trigger)
+		return api_trigger(core, trigger);
+	err_set(err, E_NOT_FOUND, "there is no trigger %s", (const char *)arg);
+	return NULL;
+}
+
+static void
+enable(struct api *api, struct http_request *req, const struct route_match *match, bool on)
+{
+	const struct trigger *trigger = trigger_of(api, req, match);
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	if (!trigger)
+		return;
+	if (on && !trigger->enabled)
+		err_set(&err, E_STATE, "trigger %s says enabled = no in %s; change it there", trigger->name, conf_section_file(trigger->section));
+	if (err.code == E_OK && switch_turn(api->core, "trigger", trigger->name, "disabled", !on, api_by(req), &err))
+		api_reply_object_after(api, req, 200, make_trigger, trigger->name);
+	else
+		http_reply_error(req, &err);
+}
+
+static void
+on_enable(void *arg, struct http_request *req, const struct route_match *match)
+{
+	enable(arg, req, match, true);
+}
+
+static void
+on_disable(void *arg, struct http_request *req, const struct route_match *match)
+{
+	enable(arg, req, match, false);
+}
+
+static const struct route routes[] = {
+	{"GET", "/v1/agents", "read", "agents", on_agents},
+	{"GET", "/v1/agents/{a}", "read", "one agent with its settings", on_agent},
+	{"GET", "/v1/triggers", "read", "triggers", on_triggers},
+	{"GET", "/v1/triggers/{t}", "read", "one trigger with its settings", on_trigger},
+	{"POST", "/v1/triggers/{t}/fire", "invoke", "fire it by hand", on_fire},
+	{"POST", "/v1/triggers/{t}/test", "read", "what it would do, without effect", on_test},
+	{"POST", "/v1/triggers/{t}/enable", "admin", "let it fire", on_enable},
+	{"POST", "/v1/triggers/{t}/disable", "admin", "do not let it fire", on_disable},
+};
+
+void
+api_registry_routes(struct api *api)
+{
+	router_add(api->router, routes, ARRAY_LEN(routes), api);
+}

@@ -1,0 +1,495 @@
+/* Diff: what changes would do, like ones together. */
+/* SPDX-License-Identifier: MIT */
+#include "cli/diff.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/fields.h"
+#include "cli/text.h"
+
+#define WIDTH 80
+#define VALUE_LINES 40 /* of one value; more is said to be there, and counted */
+#define ENTITIES 5     /* named of those that get the very same */
+#define CERTAIN 2.0    /* sorts behind every confidence there can be */
+
+/* One change with what it does, ready to be compared with the others. */
+struct item {
+	const json_t *change;
+	struct fields fields;
+	char *group; /* target, op and shape */
+	char *text;  /* the whole effect */
+	double confidence;
+	size_t order;
+};
+
+static const char *op_of(const json_t *change)
+{
+	const char *op = json_str(change, "op");
+
+	return op ? op : "change";
+}
+
+static char sign_of(const char *op)
+{
+	static const struct {
+		const char *op;
+		char sign;
+	} signs[] = {{"create", '+'}, {"insert", '+'}, {"delete", '-'}};
+
+	for (size_t i = 0; i < ARRAY_LEN(signs); i++)
+		if (!strcmp(signs[i].op, op))
+			return signs[i].sign;
+	return '~';
+}
+
+static enum print_style style_of(char sign)
+{
+	return sign == '+' ? STYLE_GREEN : sign == '-' ? STYLE_RED : STYLE_YELLOW;
+}
+
+static void item_init(struct item *item, const json_t *change, size_t order)
+{
+	struct buf group = BUF_INIT, text = BUF_INIT;
+	const char *target = json_str(change, "target"), *patch = json_str(change, "patch");
+
+	*item = (struct item){.change = change, .fields = FIELDS_INIT, .order = order};
+	item->confidence = json_num(change, "confidence", CERTAIN);
+	fields_of(change, &item->fields);
+	buf_printf(&group, "%s\n%s\n", target ? target : "", op_of(change));
+	fields_shape(&item->fields, &group);
+	fields_text(&item->fields, &text);
+	buf_printf(&text, "%s\n%s", json_str(change, "status") ? json_str(change, "status") : "",
+		   patch ? patch : "");
+	item->group = buf_take(&group);
+	item->text = buf_take(&text);
+}
+
+static void item_fini(struct item *item)
+{
+	fields_fini(&item->fields);
+	free(item->group);
+	free(item->text);
+}
+
+/* Within a group: the least sure first; the very same beside one another. */
+static int by_confidence(const void *a, const void *b)
+{
+	const struct item *left = a, *right = b;
+	int same = strcmp(left->text, right->text);
+
+	if (left->confidence != right->confidence)
+		return left->confidence < right->confidence ? -1 : 1;
+	if (same)
+		return same;
+	return left->order < right->order ? -1 : left->order > right->order;
+}
+
+static int by_group(const void *a, const void *b)
+{
+	int order = strcmp(((const struct item *)a)->group, ((const struct item *)b)->group);
+
+	return order ? order : by_confidence(a, b);
+}
+
+struct group {
+	struct item *items;
+	size_t count;
+};
+
+/* Groups: the least sure first, then the rarest: outliers before the many. */
+static int group_by_interest(const void *a, const void *b)
+{
+	const struct group *left = a, *right = b;
+
+	if (left->items[0].confidence != right->items[0].confidence)
+		return left->items[0].confidence < right->items[0].confidence ? -1 : 1;
+	if (left->count != right->count)
+		return left->count < right->count ? -1 : 1;
+	return strcmp(left->items[0].group, right->items[0].group);
+}
+
+static unsigned width_of(const struct print *print)
+{
+	return print->width ? print->width : WIDTH;
+}
+
+/* text on as many lines as it needs, each behind lead; the rest of a very long one is counted. */
+static void put_wrapped(struct print *print, const char *lead, enum print_style style, struct str text)
+{
+	unsigned room = width_of(print) - text_width(str_of(lead));
+	size_t lines = 0;
+
+	do {
+		unsigned used = 0;
+		size_t at = 0;
+
+		while (at < text.len) {
+			size_t len;
+			unsigned columns = text_point_width(
+				text_decode(str_make(text.p + at, text.len - at), &len));
+
+			if (used + columns > room)
+				break;
+			used += columns;
+			at += len;
+		}
+		if (lines++ == VALUE_LINES) {
+			print_f(print, "%*s… %zu more bytes; rouse change show CHANGE --json has all\n",
+				(int)text_width(str_of(lead)), "", text.len);
+			return;
+		}
+		print_style(print, style);
+		print_f(print, "%s%.*s", lead, (int)at, text.p);
+		if (style != STYLE_PLAIN)
+			print_style(print, STYLE_PLAIN);
+		print_f(print, "\n");
+		text = str_make(text.p + at, text.len - at);
+	} while (text.len);
+}
+
+static void value_text(const json_t *value, struct buf *out)
+{
+	AUTO(buf_fini) struct buf json = BUF_INIT;
+
+	json_write(&json, value);
+	text_escape(out, buf_str(&json));
+}
+
+/* The lines of a text before or after a change, with a sign before each. */
+static void put_text_lines(struct print *print, char sign, enum print_style style, const json_t *value)
+{
+	struct str rest = str_make(json_string_value(value), json_string_length(value)), line;
+	char lead[16] = "        ? ";
+	size_t lines = 0;
+
+	lead[8] = sign;
+	while (rest.p && rest.len) {
+		AUTO(buf_fini) struct buf safe = BUF_INIT;
+
+		if (lines++ == VALUE_LINES) {
+			print_f(print, "        … %zu more bytes; rouse change show CHANGE --json has all\n",
+				rest.len);
+			return;
+		}
+		rest = str_split(rest, '\n', &line);
+		text_escape(&safe, line);
+		put_wrapped(print, lead, style, buf_str(&safe));
+	}
+}
+
+static bool is_lines(const json_t *value)
+{
+	return json_is_string(value) && strchr(json_string_value(value), '\n');
+}
+
+static void put_field(struct print *print, const struct field *field)
+{
+	AUTO(buf_fini) struct buf path = BUF_INIT, before = BUF_INIT, after = BUF_INIT;
+	unsigned width;
+
+	text_escape(&path, str_of(*field->path ? field->path : "value"));
+	if (field->before)
+		value_text(field->before, &before);
+	if (field->after)
+		value_text(field->after, &after);
+	width = 8 + text_width(buf_str(&path)) + text_width(buf_str(&before)) +
+		text_width(buf_str(&after)) + (field->kind == '~' ? 3 : 0);
+	print_f(print, "    ");
+	print_style(print, style_of(field->kind));
+	print_f(print, "%c", field->kind);
+	print_style(print, STYLE_PLAIN);
+	print_f(print, " %s:", buf_cstr(&path));
+	if (width <= width_of(print) && !is_lines(field->before) && !is_lines(field->after)) {
+		print_f(print, " %s%s%s\n", buf_cstr(&before), field->kind == '~' ? " → " : "",
+			buf_cstr(&after));
+		return;
+	}
+	print_f(print, "\n");
+	if (is_lines(field->before))
+		put_text_lines(print, '-', STYLE_RED, field->before);
+	else if (field->before)
+		put_wrapped(print, "        - ", STYLE_RED, buf_str(&before));
+	if (is_lines(field->after))
+		put_text_lines(print, '+', STYLE_GREEN, field->after);
+	else if (field->after)
+		put_wrapped(print, "        + ", STYLE_GREEN, buf_str(&after));
+}
+
+/* A unified diff as the agent wrote it. */
+static void put_patch(struct print *print, const char *patch)
+{
+	struct str rest = str_of(patch), line;
+
+	while (rest.p && rest.len) {
+		AUTO(buf_fini) struct buf safe = BUF_INIT;
+		enum print_style style;
+
+		rest = str_split(rest, '\n', &line);
+		style = line.len && line.p[0] == '+'   ? STYLE_GREEN
+			: line.len && line.p[0] == '-' ? STYLE_RED
+						       : STYLE_PLAIN;
+		text_escape(&safe, line);
+		put_wrapped(print, "      ", style, buf_str(&safe));
+	}
+}
+
+static void put_effect(struct print *print, const json_t *change, const struct fields *fields,
+		       bool reverse)
+{
+	const char *patch = json_str(change, "patch");
+
+	for (size_t i = 0; i < fields->count; i++) {
+		struct field field = fields->items[i];
+
+		if (reverse) {
+			const json_t *after = field.after;
+
+			field.after = field.before;
+			field.before = after;
+			field.kind = field.kind == '+' ? '-' : field.kind == '-' ? '+' : '~';
+		}
+		put_field(print, &field);
+	}
+	if (patch)
+		put_patch(print, patch);
+	else if (!fields->count)
+		print_f(print, "    (no field changes)\n");
+}
+
+void diff_print_fields(struct print *print, const json_t *change)
+{
+	AUTO(fields_fini) struct fields fields = FIELDS_INIT;
+
+	fields_of(change, &fields);
+	put_effect(print, change, &fields, false);
+}
+
+static void put_group_head(struct print *print, const struct group *group, bool reverse)
+{
+	const json_t *change = group->items[0].change;
+	const struct fields *fields = &group->items[0].fields;
+	char sign = sign_of(op_of(change));
+
+	if (reverse && sign != '~')
+		sign = sign == '+' ? '-' : '+';
+	print_style(print, style_of(sign));
+	print_f(print, "%c ", sign);
+	print_style(print, STYLE_PLAIN);
+	print_style(print, STYLE_BOLD);
+	if (reverse)
+		print_f(print, "undo ");
+	print_text(print, op_of(change));
+	print_f(print, " ");
+	print_text(print, json_str(change, "target"));
+	print_style(print, STYLE_PLAIN);
+	print_f(print, ": %zu change%s", group->count, group->count == 1 ? "" : "s");
+	for (size_t i = 0; i < fields->count && i < 4; i++) {
+		print_f(print, i ? ", " : " of ");
+		print_text(print, *fields->items[i].path ? fields->items[i].path : "the whole");
+	}
+	if (fields->count > 4)
+		print_f(print, " and %zu more", fields->count - 4);
+	print_f(print, "\n");
+}
+
+/* The one change, or the several that do the very same, from first on. */
+static void put_item_head(struct print *print, const struct item *first, size_t same)
+{
+	const char *entity = json_str(first->change, "entity");
+	const char *status = json_str(first->change, "status");
+	const char *error = json_str(first->change, "error"), *reason;
+
+	print_f(print, "  ");
+	print_style(print, STYLE_BOLD);
+	print_text(print, entity ? entity : "(no entity)");
+	print_style(print, STYLE_PLAIN);
+	print_f(print, "  ");
+	print_text(print, json_str(first->change, "id"));
+	print_f(print, "  ");
+	print_styled(print, print_status_style(status), status ? status : "");
+	if (first->confidence < CERTAIN)
+		print_f(print, "  confidence %.2f", first->confidence);
+	if (json_bool(first->change, "partial", false))
+		print_f(print, "  partial");
+	print_f(print, "\n");
+	if (same > 1) {
+		print_f(print, "  and the same for %zu more:", same - 1);
+		for (size_t i = 1; i < same && i <= ENTITIES; i++) {
+			entity = json_str(first[i].change, "entity");
+			print_f(print, " ");
+			print_text(print, entity ? entity : "(no entity)");
+			print_f(print, i + 1 < same ? "," : "");
+		}
+		print_f(print, same - 1 > ENTITIES ? " …\n" : "\n");
+	}
+	reason = json_str(first->change, "reason");
+	if (reason && *reason) {
+		AUTO(buf_fini) struct buf safe = BUF_INIT;
+
+		text_escape(&safe, str_of(reason));
+		put_wrapped(print, "    because ", STYLE_PLAIN, buf_str(&safe));
+	}
+	if (error && *error) {
+		AUTO(buf_fini) struct buf safe = BUF_INIT;
+
+		text_escape(&safe, str_of(error));
+		put_wrapped(print, "    error: ", STYLE_RED, buf_str(&safe));
+	}
+}
+
+static void put_group(struct print *print, const struct group *group,
+		      const struct diff_options *options)
+{
+	size_t shown = 0, at = 0;
+
+	put_group_head(print, group, options->reverse);
+	while (at < group->count && (!options->each || shown < options->each)) {
+		const struct item *first = &group->items[at];
+		size_t same = 1;
+
+		while (at + same < group->count && !strcmp(first[same].text, first->text) &&
+		       first[same].confidence == first->confidence)
+			same++;
+		put_item_head(print, first, same);
+		put_effect(print, first->change, &first->fields, options->reverse);
+		at += same;
+		shown++;
+	}
+	if (at < group->count)
+		print_f(print, "  … %zu more changes of these fields: rouse diff --all, or --entity ENTITY\n",
+			group->count - at);
+	print_f(print, "\n");
+}
+
+static const char *part(bool *first)
+{
+	const char *text = *first ? " " : ", ";
+
+	*first = false;
+	return text;
+}
+
+/* What is still to come, as Terraform ends its plan; then what is behind. */
+static void put_plan(struct print *print, const struct item *items, size_t count, bool reverse)
+{
+	static const char *const over[] = {"applied", "rejected", "superseded", "reverted"};
+	size_t create = 0, update = 0, remove = 0, behind[ARRAY_LEN(over)] = {0};
+	bool first = true;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *status = json_str(items[i].change, "status");
+		char sign = sign_of(op_of(items[i].change));
+		bool open = true;
+
+		for (size_t at = 0; status && !reverse && at < ARRAY_LEN(over); at++) {
+			if (strcmp(status, over[at]))
+				continue;
+			behind[at]++;
+			open = false;
+		}
+		if (!open)
+			continue;
+		if (sign == '~')
+			update++;
+		else if ((sign == '+') != reverse)
+			create++;
+		else
+			remove++;
+	}
+	print_style(print, STYLE_BOLD);
+	print_f(print, "Plan: %zu to create, %zu to update, %zu to delete.", create, update, remove);
+	print_style(print, STYLE_PLAIN);
+	for (size_t at = 0; at < ARRAY_LEN(over); at++)
+		if (behind[at])
+			print_f(print, "%s%zu %s", part(&first), behind[at], over[at]);
+	print_f(print, first ? "\n" : ".\n");
+}
+
+void diff_print(struct print *print, const json_t *items, const struct diff_options *options)
+{
+	size_t count = json_array_size(items), groups = 0;
+	struct item *sorted = mem_alloc_array(count + 1, sizeof(*sorted));
+	struct group *list = mem_alloc_array(count + 1, sizeof(*list));
+
+	for (size_t i = 0; i < count; i++)
+		item_init(&sorted[i], json_array_get(items, i), i);
+	qsort(sorted, count, sizeof(*sorted), by_group);
+	for (size_t i = 0; i < count; i++) {
+		if (!i || strcmp(sorted[i].group, sorted[i - 1].group))
+			list[groups++].items = &sorted[i];
+		list[groups - 1].count++;
+	}
+	qsort(list, groups, sizeof(*list), group_by_interest);
+	for (size_t i = 0; i < groups; i++)
+		put_group(print, &list[i], options);
+	put_plan(print, sorted, count, options->reverse);
+	for (size_t i = 0; i < count; i++)
+		item_fini(&sorted[i]);
+	free(sorted);
+	free(list);
+}
+
+/* RFC 4180; what a spreadsheet would run as a formula gets a quote before it. */
+static void csv_cell(struct buf *out, const char *text, bool last)
+{
+	buf_putc(out, '"');
+	if (text && *text && strchr("=+-@\t\r", *text))
+		buf_putc(out, '\'');
+	for (; text && *text; text++) {
+		if (*text == '"')
+			buf_putc(out, '"');
+		buf_putc(out, *text);
+	}
+	buf_puts(out, last ? "\"\r\n" : "\",");
+}
+
+static void csv_json(struct buf *out, const json_t *value, bool last)
+{
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+
+	/* A number stays a number; JSON text of all else cannot be a formula. */
+	if (value)
+		value_text(value, &text);
+	if (json_is_number(value))
+		buf_printf(out, "%s%s", buf_cstr(&text), last ? "\r\n" : ",");
+	else
+		csv_cell(out, buf_cstr(&text), last);
+}
+
+void diff_print_csv(struct print *print, const json_t *items)
+{
+	static const char *const members[] = {"id", "run", "target", "entity", "op", "status"};
+	struct buf *out = &print->buf;
+	const json_t *change;
+	size_t i;
+
+	buf_puts(out, "change,run,target,entity,op,status,confidence,field,before,after\r\n");
+	json_array_foreach(items, i, change)
+	{
+		AUTO(fields_fini) struct fields fields = FIELDS_INIT;
+		AUTO(buf_fini) struct buf head = BUF_INIT;
+		const json_t *confidence = json_object_get(change, "confidence");
+
+		fields_of(change, &fields);
+		for (size_t at = 0; at < ARRAY_LEN(members); at++) {
+			AUTO(buf_fini) struct buf cell = BUF_INIT;
+
+			text_escape(&cell, str_of(json_str(change, members[at])));
+			csv_cell(&head, buf_cstr(&cell), false);
+		}
+		csv_json(&head, json_is_number(confidence) ? confidence : NULL, false);
+		for (size_t at = 0; at < fields.count; at++) {
+			buf_add_str(out, buf_str(&head));
+			csv_cell(out, fields.items[at].path, false);
+			csv_json(out, fields.items[at].before, false);
+			csv_json(out, fields.items[at].after, true);
+		}
+		if (!fields.count) {
+			buf_add_str(out, buf_str(&head));
+			csv_cell(out, json_str(change, "patch") ? "patch" : "", false);
+			csv_cell(out, "", false);
+			csv_cell(out, json_str(change, "patch"), true);
+		}
+	}
+}

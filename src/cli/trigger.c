@@ -1,0 +1,151 @@
+/* rouse trigger show, enable, disable, fire, test. */
+/* SPDX-License-Identifier: MIT */
+#include "cli/run.h"
+
+#include <string.h>
+
+static const struct column trigger_columns[] = {
+	{"trigger", "name", CELL_TEXT},        {"source", "source", CELL_TEXT},
+	{"agent", "agent", CELL_TEXT},         {"enabled", "enabled", CELL_TEXT},
+	{"health", "health", CELL_STATUS},     {"since", "since", CELL_TIME},
+	{"last event", "last_event", CELL_TIME}, {"last error", "last_error", CELL_TEXT},
+	{"next", "next", CELL_TIME},           {"waiting", "backlog", CELL_TEXT},
+	{"URL", "url", CELL_TEXT},             {"file", "file", CELL_TEXT},
+	{"line", "line", CELL_TEXT},
+};
+
+bool verb_trigger_show(struct cli *cli, struct err *err)
+{
+	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
+	const char *key;
+	json_t *settings, *value;
+
+	if (!cli_get(cli, &reply, err, "/v1/triggers/%s", cli_arg(cli, 0)))
+		return false;
+	if (cli_json(cli, &reply))
+		return true;
+	print_fields(&cli->out, trigger_columns, ARRAY_LEN(trigger_columns), reply.json);
+	settings = json_object_get(reply.json, "settings");
+	if (json_object_size(settings))
+		print_f(&cli->out, "\n");
+	json_object_foreach(settings, key, value)
+	{
+		const struct column column = {"", "value", CELL_LIST};
+		AUTO(json_auto_decref) json_t *one = json_pack("{s:O}", "value", value);
+		AUTO(buf_fini) struct buf cell = BUF_INIT;
+
+		print_cell(&cli->out, &column, one, &cell);
+		print_text(&cli->out, key);
+		print_f(&cli->out, " = %s\n", buf_cstr(&cell));
+	}
+	return true;
+}
+
+static bool switch_one(struct cli *cli, const char *name, const char *verb, struct err *err)
+{
+	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
+
+	if (!cli_post(cli, NULL, &reply, err, "/v1/triggers/%s/%s", name, verb))
+		return false;
+	if (cli_json(cli, &reply))
+		return true;
+	print_text(&cli->out, name);
+	print_f(&cli->out, " is %sd\n", verb);
+	return true;
+}
+
+static bool enable_one(struct cli *cli, const char *name, struct err *err)
+{
+	return switch_one(cli, name, "enable", err);
+}
+
+static bool disable_one(struct cli *cli, const char *name, struct err *err)
+{
+	return switch_one(cli, name, "disable", err);
+}
+
+bool verb_trigger_enable(struct cli *cli, struct err *err)
+{
+	return cli_each(cli, enable_one, err);
+}
+
+bool verb_trigger_disable(struct cli *cli, struct err *err)
+{
+	return cli_each(cli, disable_one, err);
+}
+
+bool verb_trigger_fire(struct cli *cli, struct err *err)
+{
+	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
+	AUTO(json_auto_decref) json_t *data = NULL;
+	const char *from = cli_opt(cli, "data"), *run;
+
+	if ((from && !cli_data_json("--data", from, &data, err)) ||
+	    !cli_post(cli, data, &reply, err, "/v1/triggers/%s/fire", cli_arg(cli, 0)))
+		return false;
+	if (cli_json(cli, &reply))
+		return true;
+	run = json_str(reply.json, "run_id");
+	if (run)
+		print_text(&cli->out, run);
+	else
+		print_text(&cli->out, json_str(reply.json, "event_id"));
+	print_f(&cli->out, "\n");
+	if (!run || json_bool(reply.json, "replayed", false))
+		cli_note("The event is %s%s: rouse why %s",
+			 json_str(reply.json, "outcome") ? json_str(reply.json, "outcome") : "recorded",
+			 run ? ", this is the run that its key started before" : "; nothing runs",
+			 json_str(reply.json, "event_id") ? json_str(reply.json, "event_id") : "");
+	return true;
+}
+
+static void print_block(struct cli *cli, const char *title, const json_t *value)
+{
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+
+	if (!value || json_is_null(value))
+		return;
+	json_write_pretty(&text, value);
+	print_styled(&cli->out, STYLE_BOLD, title);
+	print_f(&cli->out, "\n");
+	print_lines(&cli->out, "  ", buf_str(&text));
+}
+
+bool verb_trigger_test(struct cli *cli, struct err *err)
+{
+	static const struct column columns[] = {
+		{"verdict", "verdict", CELL_STATUS}, {"rule", "rule", CELL_TEXT},
+		{"error", "error", CELL_TEXT},       {"key", "key", CELL_TEXT},
+		{"entity", "entity", CELL_TEXT},     {"tenant", "tenant", CELL_TEXT},
+		{"user", "user", CELL_TEXT},
+	};
+	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
+	AUTO(json_auto_decref) json_t *body = json_object();
+	const char *data = cli_opt(cli, "data"), *document = cli_opt(cli, "document"), *verdict;
+	json_t *value = NULL;
+
+	if (data && document)
+		return err_set(err, E_USAGE, "--data or --document, not both");
+	if (data && !cli_data_json("--data", data, &value, err))
+		return false;
+	if (document && !cli_data_json("--document", document, &value, err))
+		return false;
+	if (document && json_object_get(value, "document")) {
+		json_t *inner = json_incref(json_object_get(value, "document"));
+
+		json_decref(value);
+		value = inner;
+	}
+	json_object_set_new(body, document ? "document" : "data", value ? value : json_null());
+	if (!cli_post(cli, body, &reply, err, "/v1/triggers/%s/test", cli_arg(cli, 0)))
+		return false;
+	verdict = json_str(reply.json, "verdict");
+	if (verdict && !strcmp(verdict, "rejected"))
+		cli->status = 1;
+	if (cli_json(cli, &reply))
+		return true;
+	print_fields(&cli->out, columns, ARRAY_LEN(columns), reply.json);
+	print_block(cli, "payload", json_object_get(reply.json, "payload"));
+	print_block(cli, "envelope", json_object_get(reply.json, "envelope"));
+	return true;
+}

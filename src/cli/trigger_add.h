@@ -1,0 +1,36 @@
+/* What trigger add and remove know of the daemon's configuration, and what they print at the end. */
+/* SPDX-License-Identifier: MIT */
+#ifndef ROUSE_CLI_TRIGGER_ADD_H
+#define ROUSE_CLI_TRIGGER_ADD_H
+
+#include "cli/cli.h"
+#include "conf/write.h"
+#include "pure/signature.h"
+
+struct trigger_place {
+	char *config;     /* rouse.conf */
+	char *dir;        /* its folder */
+	char *conf_path;  /* DIR/triggers.d/NAME.conf */
+	char *secret_path; /* DIR/secrets/NAME.secret */
+	uid_t uid;        /* of the daemon */
+	gid_t gid;
+	bool running;     /* the daemon answered */
+};
+#define TRIGGER_PLACE_INIT                                                                         \
+	{                                                                                          \
+		NULL                                                                               \
+	}
+void trigger_place_fini(struct trigger_place *place);
+/* Asks the daemon; when it is not running: -c, or the default, and who owns that folder. */
+bool trigger_place_get(struct cli *cli, const char *name, struct trigger_place *ret, struct err *err);
+
+/* A secret such as the scheme wants, ended by a line feed. E_USAGE when only the other side can
+ * make one. */
+bool trigger_secret_make(const struct signature_scheme *scheme, struct buf *out, struct err *err);
+
+/* A shell command that posts a signed body to url, the secret read from file (NULL: none). sets:
+ * hmac's options. */
+void trigger_curl(const struct signature_scheme *scheme, const struct conf_pair *sets, size_t count,
+		  const char *url, const char *file, struct buf *out);
+
+#endif

@@ -1,0 +1,179 @@
+/* The table of verbs. Help, manual and completions are printed from it. */
+/* SPDX-License-Identifier: MIT */
+#include "cli/cli.h"
+
+#define OPTIONS(name, ...) static const struct verb_option name[] = {__VA_ARGS__, {NULL}}
+
+const struct verb_option verb_shared[] = {
+	{"json", 0, NULL, "print JSON: one object, or one a line for lists"},
+	{"no-color", 0, NULL, "no colours (as with the variable NO_COLOR)"},
+	{"config", 'c', "FILE", "the daemon's configuration, where a file is needed"},
+	{"help", 'h', NULL, "what this verb does"},
+	{NULL},
+};
+
+const struct verb_option verb_common[] = {
+	{"socket", 0, "PATH", "socket of the daemon (ROUSE_SOCKET)"},
+	{"url", 0, "URL", "ask a daemon over TCP instead (ROUSE_URL)"},
+	{"token", 0, "TOKEN", "bearer token for --url (ROUSE_TOKEN)"},
+	{"timeout", 0, "DURATION", "how long to wait for an answer (30s)"},
+	{NULL},
+};
+
+const struct verb_option verb_paging[] = {
+	{"limit", 'n', "N", "at most so many (50)"},
+	{"after", 0, "CURSOR", "go on behind this cursor"},
+	{"since", 0, "WHEN", "not older than a duration (7d) or an instant (2026-11-20T09:30:00Z)"},
+	{NULL},
+};
+
+OPTIONS(pause_options, {"agent", 0, "AGENT", "only this agent"},
+	{"trigger", 0, "TRIGGER", "only this trigger"}, {"tenant", 0, "TENANT", "only this tenant"});
+OPTIONS(reason_options, {"reason", 0, "TEXT", "why; kept with the decision"});
+OPTIONS(yes_options, {"yes", 'y', NULL, "do not ask"});
+OPTIONS(trigger_add_options, {"source", 0, "SOURCE", "webhook, cron, file, imap, git, poll, after, topic, manual"},
+	{"agent", 0, "AGENT", "the agent that it wakes"},
+	{"verify", 0, "SCHEME", "how a webhook is signed: github, standard, stripe, slack, hmac, bearer, ..."},
+	{"set", 0, "KEY=VALUE", "another key of the section; may be repeated"},
+	{"plan", 0, NULL, "only show the file that would be written"});
+OPTIONS(data_options, {"data", 0, "FILE", "the data: FILE or @FILE, - for standard input, or JSON itself"});
+OPTIONS(test_options, {"data", 0, "FILE", "the event's data: FILE or @FILE, - for standard input, or JSON itself"},
+	{"document", 0, "FILE", "a whole event instead, as `rouse event show --json` has it"});
+OPTIONS(invoke_options, {"data", 0, "FILE", "the payload: FILE or @FILE, - for standard input, or JSON itself"},
+	{"wait", 0, NULL, "wait until the run ends, and print its result; ends as the run does"},
+	{"key", 0, "KEY", "idempotency key: the same one never runs twice"},
+	{"correlation-id", 0, "ID", "to be found again by it"});
+OPTIONS(logs_options, {"follow", 'f', NULL, "go on until the run ends"},
+	{"attempt", 0, "N", "standard error of this attempt (the last)"});
+OPTIONS(events_options, {"follow", 'f', NULL, "go on until the run ends"},
+	{"after", 0, "SEQ", "only those behind this number"});
+OPTIONS(diff_options, {"entity", 0, "ENTITY", "only what changes this entity"},
+	{"all", 'a', NULL, "every change of each group, not only ten"},
+	{"csv", 0, NULL, "a row for each field that changes"});
+OPTIONS(decide_options, {"all", 'a', NULL, "everything that is proposed"},
+	{"reason", 0, "TEXT", "why; kept with the decision"},
+	{"where", 0, "JQ", "of a run: only the changes for which this is true"},
+	{"digest", 0, "HEX", "of a run: only if the diff is still the one with this digest"},
+	{"plan", 0, NULL, "only show what would be decided"});
+OPTIONS(edit_options, {"data", 0, "FILE", "the new after: FILE or @FILE, - for standard input, or JSON itself"},
+	{"reason", 0, "TEXT", "why; kept with the decision"});
+OPTIONS(apply_options, {"all", 'a', NULL, "everything that is approved or failed"},
+	{"plan", 0, NULL, "only show what would be applied"}, {"yes", 'y', NULL, "do not ask"});
+OPTIONS(revert_options, {"all", 'a', NULL, "everything that the runs named applied (as without it)"},
+	{"reason", 0, "TEXT", "why; kept with the decision"},
+	{"plan", 0, NULL, "only show what would be undone"}, {"yes", 'y', NULL, "do not ask"});
+OPTIONS(dlq_replay_options, {"all", 'a', NULL, "every dead letter, or those that the filters leave"},
+	{"payload", 0, "FILE", "another payload: FILE or @FILE, - for standard input, or JSON itself"},
+	{"yes", 'y', NULL, "do not ask"});
+OPTIONS(dlq_drop_options, {"all", 'a', NULL, "every dead letter, or those that the filters leave"},
+	{"because", 0, "TEXT", "why; kept with the run"}, {"yes", 'y', NULL, "do not ask"});
+OPTIONS(gate_payload_options, {"payload", 0, "FILE", "what it should be: FILE or @FILE, - for standard input, or JSON itself"},
+	{"reason", 0, "TEXT", "why; kept with the decision"});
+OPTIONS(gate_respond_options, {"text", 0, "TEXT", "the answer as plain text"},
+	{"payload", 0, "FILE", "the answer as JSON: FILE or @FILE, - for standard input, or JSON itself"},
+	{"reason", 0, "TEXT", "why; kept with the decision"});
+#define SCHEME_OPTIONS                                                                             \
+	{"scheme", 0, "SCHEME", "github, standard, stripe, slack, hmac, bearer, ..."},             \
+	{"secret", 0, "SECRET", "the secret, or file:PATH or env:NAME; may be repeated"},          \
+	{"body", 0, "FILE", "the body, byte for byte; - for standard input"},                      \
+	{"url", 0, "URL", "the URL as the sender wrote it (twilio and others sign it)"},           \
+	{"method", 0, "METHOD", "POST unless said"},                                               \
+	{"now", 0, "EPOCH", "the time it is, in seconds since 1970"},                              \
+	{"set", 0, "KEY=VALUE", "of hmac: header, algorithm, encoding, prefix, signed, timestamp_header, id_header"}
+OPTIONS(webhook_verify_options, SCHEME_OPTIONS,
+	{"header", 'H', "'NAME: VALUE'", "a header of the request; may be repeated"},
+	{"jsonl", 0, NULL, "read requests from standard input, one a line, and say accept or reject for each"});
+OPTIONS(webhook_sign_options, SCHEME_OPTIONS, {"id", 0, "ID", "of the delivery, where the scheme signs one"},
+	{"curl", 0, "URL", "print a curl command that sends it there"});
+OPTIONS(cron_next_options, {"tz", 0, "ZONE", "time zone, as Europe/Berlin (UTC)"},
+	{"from", 0, "WHEN", "the first instant later than this one (now)"},
+	{"count", 'n', "N", "how many (5)"},
+	{"jsonl", 0, NULL, "read {id,expr,tz,from,count} from standard input, one a line, and answer each"});
+OPTIONS(cron_explain_options, {"tz", 0, "ZONE", "time zone, as Europe/Berlin (UTC)"});
+OPTIONS(token_create_options, {"scope", 0, "SCOPES", "read, invoke, review, apply, admin; comma separated or repeated"},
+	{"expires", 0, "WHEN", "a duration from now (90d) or an instant; never when not given"});
+OPTIONS(help_hidden_options, {"man", 0, NULL, "print rouse(1)"}, {"completion", 0, NULL, "print completions for bash"});
+
+const struct verb verb_table[] = {
+	{NULL, "status", "", 0, 0, NULL, NULL, 0, "how the daemon is",
+	 "Prints what the daemon is doing: health, agents, triggers, what is paused. Ends with 1 when it is not ready.", verb_status},
+	{NULL, "check", "[FILE]", 0, 1, NULL, NULL, VERB_LOCAL, "check the configuration",
+	 "Runs roused -t: every error with file, line, key and what was expected. FILE is rouse.conf unless named. Ends with 1 when there is an error.", verb_check},
+	{NULL, "reload", "", 0, 0, NULL, NULL, 0, "read the configuration anew",
+	 "A bad file changes nothing: the errors are shown and the old configuration goes on.", verb_reload},
+	{NULL, "pause", "", 0, 0, pause_options, NULL, 0, "start nothing new",
+	 "What runs goes on. Without an option everything is paused.", verb_pause},
+	{NULL, "resume", "", 0, 0, pause_options, NULL, 0, "start again what pause held back",
+	 "Without an option everything is resumed, a halt also.", verb_resume},
+	{NULL, "halt", "", 0, 0, reason_options, NULL, 0, "stop everything now, what runs as well",
+	 "Does not ask. rouse resume ends it.", verb_halt},
+	{"trigger", "list", "", 0, 0, NULL, "source agent health", VERB_LIST, "the triggers and how they are", NULL, verb_trigger_list},
+	{"trigger", "show", "TRIGGER", 1, 1, NULL, NULL, 0, "one trigger with its settings", NULL, verb_trigger_show},
+	{"trigger", "add", "TRIGGER", 1, 1, trigger_add_options, NULL, 0, "add a trigger to the configuration",
+	 "Writes triggers.d/TRIGGER.conf once it is known that it would load, makes a secret where one is needed, reloads, and prints the URL, where the secret lies and a curl line that works. When a step fails everything is undone.", verb_trigger_add},
+	{"trigger", "remove", "TRIGGER", 1, 1, yes_options, NULL, 0, "take away a trigger that add made",
+	 "Deletes triggers.d/TRIGGER.conf and the secret that add made, and reloads.", verb_trigger_remove},
+	{"trigger", "enable", "TRIGGER...", 1, VERB_MANY, NULL, NULL, 0, "let it fire again", NULL, verb_trigger_enable},
+	{"trigger", "disable", "TRIGGER...", 1, VERB_MANY, NULL, NULL, 0, "keep it from firing", NULL, verb_trigger_disable},
+	{"trigger", "fire", "TRIGGER", 1, 1, data_options, NULL, 0, "fire it by hand", NULL, verb_trigger_fire},
+	{"trigger", "test", "TRIGGER", 1, 1, test_options, NULL, 0, "what would it do with this event?",
+	 "Shows the filter's verdict, key, entity, payload and envelope. Nothing runs, nothing is kept. Ends with 1 when the event would be rejected.", verb_trigger_test},
+	{"event", "list", "", 0, 0, NULL, "trigger outcome source key", VERB_LIST, "what happened", NULL, verb_event_list},
+	{"event", "show", "EVENT", 1, 1, NULL, NULL, 0, "one event with its document", NULL, verb_event_show},
+	{"event", "replay", "EVENT...", 1, VERB_MANY, NULL, NULL, 0, "run an event again, as a new run", NULL, verb_event_replay},
+	{"agent", "list", "", 0, 0, NULL, NULL, VERB_LIST, "the agents and what they do", NULL, verb_agent_list},
+	{"agent", "show", "AGENT", 1, 1, NULL, NULL, 0, "one agent", NULL, verb_agent_show},
+	{NULL, "invoke", "AGENT", 1, 1, invoke_options, NULL, 0, "run an agent",
+	 "Prints the run's id at once. With --wait it waits (as long as --timeout says, else 15m), prints the result and ends with 0 when the run succeeded, 1 when not.", verb_invoke},
+	{"run", "list", "", 0, 0, NULL, "status agent trigger batch entity tenant key", VERB_LIST, "the runs, newest first", NULL, verb_run_list},
+	{"run", "show", "RUN", 1, 1, NULL, NULL, 0, "one run with its attempts", NULL, verb_run_show},
+	{"run", "logs", "RUN", 1, 1, logs_options, NULL, 0, "what it said, and its standard error", NULL, verb_run_logs},
+	{"run", "events", "RUN", 1, 1, events_options, NULL, 0, "every line of its protocol", NULL, verb_run_events},
+	{"run", "cancel", "RUN...", 1, VERB_MANY, reason_options, NULL, 0, "stop it", NULL, verb_run_cancel},
+	{"run", "retry", "RUN...", 1, VERB_MANY, NULL, NULL, 0, "try it again, from its checkpoint", NULL, verb_run_retry},
+	{"run", "send", "RUN TEXT", 2, 2, NULL, NULL, 0, "say something to it",
+	 "The agent reads {\"type\":\"input\",\"text\":TEXT} on its standard input.", verb_run_send},
+	{"change", "list", "", 0, 0, NULL, "run batch target entity status op", VERB_LIST, "what was proposed and what became of it", NULL, verb_change_list},
+	{"change", "show", "CHANGE", 1, 1, NULL, NULL, 0, "one change, before and after", NULL, verb_change_show},
+	{NULL, "diff", "RUN|CHANGE|BATCH", 1, 1, diff_options, NULL, 0, "what would change",
+	 "Groups like changes, the least confident first, and shows what each field was and would be.", verb_diff},
+	{NULL, "approve", "RUN|CHANGE...", 0, VERB_MANY, decide_options, NULL, 0, "let proposed changes be applied",
+	 "A RUN stands for all its proposed changes. What a run proposes is approved as it was when rouse read it: when it differs by then, nothing is approved.", verb_approve},
+	{NULL, "reject", "RUN|CHANGE...", 0, VERB_MANY, decide_options, NULL, 0, "refuse proposed changes", "A RUN stands for all its proposed changes.", verb_reject},
+	{NULL, "edit", "CHANGE", 1, 1, edit_options, NULL, 0, "correct a proposed change",
+	 "Opens what the change would make in EDITOR; with --data it is replaced without one.", verb_edit},
+	{NULL, "apply", "RUN|CHANGE...", 0, VERB_MANY, apply_options, NULL, 0, "apply approved changes, and wait for it",
+	 "Shows what it would do and asks; without a terminal --yes is needed. Waits (as long as --timeout says, else 60s) until each is applied. Ends with 0 when all are applied, 1 on a conflict or a failure, 4 when some are still proposed.", verb_apply},
+	{NULL, "revert", "RUN|CHANGE...", 1, VERB_MANY, revert_options, NULL, 0, "undo applied changes",
+	 "Shows what it would undo and asks; without a terminal --yes is needed. Waits (as long as --timeout says, else 60s) until each is reverted.", verb_revert},
+	{"dlq", "list", "", 0, 0, NULL, "agent trigger reason", VERB_LIST, "the dead letters: failed runs", NULL, verb_dlq_list},
+	{"dlq", "show", "RUN", 1, 1, NULL, NULL, 0, "why it failed, and what it said last", NULL, verb_dlq_show},
+	{"dlq", "replay", "RUN...", 0, VERB_MANY, dlq_replay_options, "agent trigger reason", 0, "run dead letters again", "RUNs by name, or --all with filters.", verb_dlq_replay},
+	{"dlq", "drop", "RUN...", 0, VERB_MANY, dlq_drop_options, "agent trigger reason", 0, "take dead letters off the list", "RUNs by name, or --all with filters. The runs themselves stay.", verb_dlq_drop},
+	{NULL, "why", "EVENT|RUN|CHANGE|TRIGGER", 1, 1, NULL, NULL, 0, "the whole story, in order", NULL, verb_why},
+	{NULL, "inbox", "", 0, 0, NULL, NULL, 0, "all that waits for a person", NULL, verb_inbox},
+	{"gate", "list", "", 0, 0, NULL, "run kind status", VERB_LIST, "questions that runs wait for", NULL, verb_gate_list},
+	{"gate", "show", "GATE", 1, 1, NULL, NULL, 0, "one question", NULL, verb_gate_show},
+	{"gate", "approve", "GATE...", 1, VERB_MANY, reason_options, NULL, 0, "yes", NULL, verb_gate_approve},
+	{"gate", "deny", "GATE...", 1, VERB_MANY, reason_options, NULL, 0, "no", NULL, verb_gate_deny},
+	{"gate", "edit", "GATE", 1, 1, gate_payload_options, NULL, 0, "yes, but so", NULL, verb_gate_edit},
+	{"gate", "respond", "GATE", 1, 1, gate_respond_options, NULL, 0, "answer in words", NULL, verb_gate_respond},
+	{"gate", "ignore", "GATE...", 1, VERB_MANY, reason_options, NULL, 0, "go on without an answer", NULL, verb_gate_ignore},
+	{"webhook", "verify", "", 0, 0, webhook_verify_options, NULL, VERB_LOCAL, "is this request signed as it should be?",
+	 "Ends with 0 when it is accepted, 1 with the reason when not.", verb_webhook_verify},
+	{"webhook", "sign", "", 0, 0, webhook_sign_options, NULL, VERB_LOCAL, "sign a body as a provider would", "Prints the headers, or a curl command with them.", verb_webhook_sign},
+	{"cron", "next", "[EXPR]", 0, 1, cron_next_options, NULL, VERB_LOCAL, "when it fires next", NULL, verb_cron_next},
+	{"cron", "explain", "EXPR", 1, 1, cron_explain_options, NULL, VERB_LOCAL, "what it means, in words", NULL, verb_cron_explain},
+	{"db", "backup", "PATH", 1, 1, NULL, NULL, 0, "copy the database while it is in use", NULL, verb_db_backup},
+	{"db", "check", "", 0, 0, NULL, NULL, 0, "is the database sound?", "Ends with 1 when it is not.", verb_db_check},
+	{"db", "vacuum", "", 0, 0, NULL, NULL, 0, "give back the space of what was deleted", NULL, verb_db_vacuum},
+	{"token", "create", "NAME", 1, 1, token_create_options, NULL, 0, "a token for the API", "It is shown once, and kept only as a hash.", verb_token_create},
+	{"token", "list", "", 0, 0, NULL, NULL, VERB_LIST, "the tokens there are", NULL, verb_token_list},
+	{"token", "revoke", "NAME...", 1, VERB_MANY, NULL, NULL, 0, "a token opens nothing any more", NULL, verb_token_revoke},
+	{NULL, "budget", "", 0, 0, NULL, NULL, 0, "spent, reserved and left", NULL, verb_budget},
+	{NULL, "version", "", 0, 0, NULL, NULL, VERB_LOCAL, "the version of this program", NULL, verb_version},
+	{NULL, "help", "[VERB|KEY]", 0, 2, help_hidden_options, NULL, VERB_LOCAL, "this list, a verb, or a key of the configuration",
+	 "rouse help run, rouse help run list, rouse help trigger.overlap.", verb_help},
+};
+
+const size_t verb_count = ARRAY_LEN(verb_table);

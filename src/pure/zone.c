@@ -1,0 +1,300 @@
+/* Time zones: a strict reader of TZif (RFC 8536). All rules are unrolled once, into plain spans. */
+/* SPDX-License-Identifier: MIT */
+#include "pure/zone.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/os.h"
+#include "pure/civil.h"
+#include "pure/zone_rule.h"
+
+#define FILE_MAX (256 << 10)
+#define COUNT_MAX 4096 /* of transitions in a file; tzdata has fewer than 300 */
+#define OFFSET_MAX (26 * 3600)
+#define FIRST_RULE_YEAR 1900 /* where a file has a rule but no transition */
+#define HEADER_LEN 44
+
+struct zone {
+	char *name;
+	int64_t *from;
+	int32_t *offset;
+	size_t count, cap;
+};
+
+/* One block of a TZif file. */
+struct block {
+	uint32_t isut, isstd, leap, time, type, chars;
+	size_t time_size;
+	const unsigned char *times, *indexes, *types;
+	size_t len;
+};
+
+static const char *const abbreviations[] = {
+	"EST", "MST", "HST", "CET", "MET", "EET", "WET", "EST5EDT", "CST6CDT", "MST7MDT", "PST8PDT",
+};
+
+bool zone_name_is_valid(struct str name)
+{
+	bool part_empty = true;
+
+	if (!name.len || name.len > ZONE_NAME_MAX || str_starts(name, STR("right/")) ||
+	    str_starts(name, STR("posix/")))
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(abbreviations); i++)
+		if (str_eq_cstr(name, abbreviations[i]))
+			return false;
+	for (size_t i = 0; i < name.len; i++) {
+		char c = name.p[i];
+		bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+
+		if (c == '/' ? part_empty
+			     : !(letter || (!part_empty && strchr("0123456789_-+", c) && c)))
+			return false;
+		part_empty = c == '/';
+	}
+	return !part_empty;
+}
+
+static bool corrupt(struct err *err, struct str name, const char *what)
+{
+	return err_set(err, E_CORRUPT, "time zone '%.*s': %s; is tzdata damaged?", STR_ARG(name),
+		       what);
+}
+
+static uint32_t read_u32(const unsigned char *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static int64_t read_time(const unsigned char *p, size_t size)
+{
+	if (size == 4)
+		return (int32_t)read_u32(p);
+	return (int64_t)((uint64_t)read_u32(p) << 32 | read_u32(p + 4));
+}
+
+/* Where local time changes to another offset. Out of order or the same again: nothing changes. */
+static void add_span(struct zone *z, int64_t from, int32_t offset)
+{
+	if (z->count && from == z->from[z->count - 1] && z->count > 1)
+		z->count--;
+	else if (z->count && from <= z->from[z->count - 1])
+		return;
+	if (z->count && z->offset[z->count - 1] == offset)
+		return;
+	if (z->count == z->cap) {
+		z->cap = z->cap ? z->cap * 2 : 64;
+		z->from = mem_realloc(z->from, z->cap * sizeof(*z->from));
+		z->offset = mem_realloc(z->offset, z->cap * sizeof(*z->offset));
+	}
+	z->from[z->count] = from;
+	z->offset[z->count++] = offset;
+}
+
+/* Header and sizes of the block at the front of bytes; what it points to lies within bytes. */
+static bool block_read(struct str bytes, size_t time_size, struct block *ret)
+{
+	const unsigned char *p = (const unsigned char *)bytes.p;
+	struct block b = {.time_size = time_size};
+	size_t len;
+
+	if (bytes.len < HEADER_LEN || memcmp(p, "TZif", 4))
+		return false;
+	b.isut = read_u32(p + 20);
+	b.isstd = read_u32(p + 24);
+	b.leap = read_u32(p + 28);
+	b.time = read_u32(p + 32);
+	b.type = read_u32(p + 36);
+	b.chars = read_u32(p + 40);
+	if (b.time > COUNT_MAX || !b.type || b.type > 256 || b.chars > COUNT_MAX ||
+	    b.leap > COUNT_MAX || b.isut > 256 || b.isstd > 256)
+		return false;
+	len = HEADER_LEN + b.time * (time_size + 1) + b.type * 6 + b.chars +
+	      b.leap * (time_size + 4) + b.isstd + b.isut;
+	if (bytes.len < len)
+		return false;
+	b.times = p + HEADER_LEN;
+	b.indexes = b.times + b.time * time_size;
+	b.types = b.indexes + b.time;
+	b.len = len;
+	*ret = b;
+	return true;
+}
+
+static bool block_spans(const struct block *b, struct zone *z)
+{
+	int32_t offset;
+	int64_t at, last = INT64_MIN;
+
+	for (uint32_t i = 0; i < b->type; i++) {
+		offset = (int32_t)read_u32(b->types + i * 6);
+		if (offset < -OFFSET_MAX || offset > OFFSET_MAX)
+			return false;
+	}
+	add_span(z, ZONE_MIN, (int32_t)read_u32(b->types));
+	for (uint32_t i = 0; i < b->time; i++) {
+		at = read_time(b->times + i * b->time_size, b->time_size);
+		if (b->indexes[i] >= b->type || (i && at <= last))
+			return false;
+		last = at;
+		offset = (int32_t)read_u32(b->types + b->indexes[i] * 6);
+		if (at > ZONE_MIN && at < ZONE_MAX)
+			add_span(z, at, offset);
+		else if (at <= ZONE_MIN)
+			z->offset[0] = offset;
+	}
+	return true;
+}
+
+/* From the last transition's year on, what the rule says. */
+static void rule_spans(const struct zone_rule *rule, struct zone *z)
+{
+	int64_t last = z->from[z->count - 1], start, end;
+	int year = FIRST_RULE_YEAR;
+
+	if (last >= civil_days(ZONE_LAST_YEAR + 1, 1, 1) * DAY_S)
+		return;
+	if (last > civil_days(FIRST_RULE_YEAR, 1, 1) * DAY_S)
+		year = civil_of_days(civil_floor_div(last, DAY_S)).year;
+	if (!rule->has_dst) {
+		if (last == ZONE_MIN)
+			z->offset[0] = rule->offset;
+		return;
+	}
+	for (; year <= ZONE_LAST_YEAR; year++) {
+		start = zone_rule_start(rule, year);
+		end = zone_rule_end(rule, year);
+		if (start > last && start < end)
+			add_span(z, start, rule->dst_offset);
+		if (end > last)
+			add_span(z, end, rule->offset);
+		if (start > last && start >= end)
+			add_span(z, start, rule->dst_offset);
+	}
+}
+
+/* LF, rule, LF behind the second block; an empty rule says nothing about the future. */
+static bool footer_read(struct str bytes, struct zone *z)
+{
+	struct zone_rule rule;
+	const char *end;
+
+	if (bytes.len < 2 || bytes.p[0] != '\n')
+		return false;
+	end = memchr(bytes.p + 1, '\n', bytes.len - 1);
+	if (!end)
+		return false;
+	if (end == bytes.p + 1)
+		return true;
+	if (!zone_rule_parse(str_make(bytes.p + 1, (size_t)(end - bytes.p) - 1), &rule) ||
+	    abs(rule.offset) > OFFSET_MAX || abs(rule.dst_offset) > OFFSET_MAX)
+		return false;
+	rule_spans(&rule, z);
+	return true;
+}
+
+static struct zone *zone_new(struct str name)
+{
+	struct zone *z = mem_alloc(sizeof(*z));
+
+	z->name = str_dup(name);
+	return z;
+}
+
+bool zone_parse(struct str name, struct str bytes, struct zone **ret, struct err *err)
+{
+	AUTO(zone_auto_free) struct zone *z = zone_new(name);
+	struct block b;
+	char version;
+
+	if (!block_read(bytes, 4, &b))
+		return corrupt(err, name, "this is no TZif file");
+	version = bytes.p[4];
+	if (version >= '2') {
+		bytes = str_make(bytes.p + b.len, bytes.len - b.len);
+		if (!block_read(bytes, 8, &b))
+			return corrupt(err, name, "the second block is cut off");
+	}
+	if (b.leap)
+		return corrupt(err, name, "it counts leap seconds, which local time does not");
+	if (!block_spans(&b, z))
+		return corrupt(err, name, "its transitions make no sense");
+	if (version >= '2' && !footer_read(str_make(bytes.p + b.len, bytes.len - b.len), z))
+		return corrupt(err, name, "its last line is no rule");
+	*ret = TAKE(z);
+	return true;
+}
+
+bool zone_load(struct str name, struct zone **ret, struct err *err)
+{
+	AUTO(buf_fini) struct buf path = BUF_INIT;
+	AUTO(buf_fini) struct buf bytes = BUF_INIT;
+	const char *folder = getenv("ZONEINFO");
+	struct err cause = ERR_INIT;
+
+	if (str_eq(name, STR("UTC"))) {
+		*ret = zone_new(name);
+		add_span(*ret, ZONE_MIN, 0);
+		return true;
+	}
+	if (!zone_name_is_valid(name))
+		return err_set(err, E_INVALID, "unknown time zone '%.*s'",
+			       (int)(name.len > ZONE_NAME_MAX ? ZONE_NAME_MAX : name.len),
+			       name.p ? name.p : "");
+	buf_printf(&path, "%s/%.*s", folder && *folder ? folder : "/usr/share/zoneinfo",
+		   STR_ARG(name));
+	if (!os_read_file(buf_cstr(&path), FILE_MAX, &bytes, &cause)) {
+		err_fini(&cause);
+		return err_set(err, E_INVALID, "unknown time zone '%.*s'", STR_ARG(name));
+	}
+	return zone_parse(name, buf_str(&bytes), ret, err);
+}
+
+void zone_free(struct zone *zone)
+{
+	if (!zone)
+		return;
+	free(zone->name);
+	free(zone->from);
+	free(zone->offset);
+	free(zone);
+}
+
+void zone_auto_free(struct zone **zone)
+{
+	zone_free(*zone);
+}
+
+const char *zone_name(const struct zone *zone)
+{
+	return zone->name;
+}
+
+size_t zone_count(const struct zone *zone)
+{
+	return zone->count;
+}
+
+struct zone_span zone_span(const struct zone *zone, size_t index)
+{
+	assert(index < zone->count);
+	return (struct zone_span){zone->from[index],
+				  index + 1 < zone->count ? zone->from[index + 1] : ZONE_MAX,
+				  zone->offset[index], index};
+}
+
+struct zone_span zone_span_at(const struct zone *zone, int64_t t)
+{
+	size_t lo = 0, hi = zone->count; /* from[lo] <= t < from[hi] */
+
+	while (hi - lo > 1) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (zone->from[mid] <= t)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return zone_span(zone, lo);
+}

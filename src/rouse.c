@@ -1,0 +1,8 @@
+/* rouse: the command line of Rouse. */
+/* SPDX-License-Identifier: MIT */
+#include "cli/cli.h"
+
+int main(int argc, char **argv)
+{
+	return cli_main(argc, argv);
+}

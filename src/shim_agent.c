@@ -1,0 +1,106 @@
+/* rouse-shim: starting the agent in its bounds, ending it with all that it started. */
+/* SPDX-License-Identifier: MIT */
+#include "shim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/os.h"
+#include "io/start.h"
+#include "io/tree.h"
+
+enum {
+	LIMITS = 6,
+	CPU_SLACK_S = 5, /* SIGXCPU first, SIGKILL for who does not heed it */
+	OOM_SCORE = 300, /* an agent goes before the daemon */
+};
+
+static void limit_add(struct start_limit *limits, size_t *count, int resource, int64_t soft,
+		      int64_t hard)
+{
+	if (soft > 0)
+		limits[(*count)++] = (struct start_limit){resource, (rlim_t)soft, (rlim_t)hard};
+}
+
+static const char *env_get(const char *const *envp, struct str prefix)
+{
+	for (size_t i = 0; envp && envp[i]; i++)
+		if (!strncmp(envp[i], prefix.p, prefix.len))
+			return envp[i] + prefix.len;
+	return NULL;
+}
+
+/* The daemon's own score may be low; what it starts inherits that. */
+static void score_raise(pid_t pid)
+{
+	char path[40], text[8];
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+	int len = snprintf(text, sizeof(text), "%d", OOM_SCORE);
+	AUTO(auto_close) int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0)
+		(void)!write(fd, text, (size_t)len);
+}
+
+bool agent_start(const struct spool_job *job, const int fds[3], pid_t *ret_pid, int *ret_errno,
+		 struct err *err)
+{
+	AUTO(auto_free) char **paths = start_paths(job->argv[0], env_get(job->envp, STR("PATH=")));
+	/* No core: it would hold the agent's secrets. */
+	struct start_limit limits[LIMITS] = {{RLIMIT_CORE, 0, 0}};
+	struct start_plan plan = {
+		.argv = job->argv,
+		.envp = job->envp,
+		.paths = (const char *const *)paths,
+		.workdir = job->workdir,
+		.fds = {fds[0], fds[1], fds[2]},
+		.new_session = true,
+		.die_with_parent = true,
+		.limits = limits,
+		.limit_count = 1,
+		.umask = job->umask >= 0 && job->umask <= 0777 ? (int)job->umask : -1,
+		.nice = job->nice >= -20 && job->nice <= 19 && job->nice != -1 ? (int)job->nice : 0,
+		.change_user = job->change_user,
+		.uid = job->uid,
+		.gid = job->gid,
+		.groups = job->groups,
+		.group_count = job->group_count,
+	};
+	limit_add(limits, &plan.limit_count, RLIMIT_AS, job->memory_max, job->memory_max);
+	limit_add(limits, &plan.limit_count, RLIMIT_CPU, job->cpu_time_s,
+		  job->cpu_time_s + CPU_SLACK_S);
+	limit_add(limits, &plan.limit_count, RLIMIT_NOFILE, job->files, job->files);
+	limit_add(limits, &plan.limit_count, RLIMIT_NPROC, job->processes, job->processes);
+	limit_add(limits, &plan.limit_count, RLIMIT_FSIZE, job->file_size, job->file_size);
+	if (!start_program(&plan, ret_pid, NULL, ret_errno, err))
+		return false;
+	score_raise(*ret_pid);
+	return true;
+}
+
+void agent_terminate(void)
+{
+	tree_signal(getpid(), SIGTERM);
+	tree_signal(getpid(), SIGCONT);
+}
+
+void agent_kill(void)
+{
+	tree_kill(getpid());
+}
+
+bool who_write(const char *file, pid_t pid, struct err *err)
+{
+	char text[48];
+	int len = snprintf(text, sizeof(text), "%d %llu\n", (int)pid,
+			   (unsigned long long)os_process_start(pid));
+	AUTO(auto_close)
+	int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return err_errno(err, errno, "cannot create %s", file);
+	return os_write_all(fd, str_make(text, (size_t)len), err) || err_prefix(err, "%s", file);
+}
