@@ -61,6 +61,7 @@ void request_free(struct http_request *req)
 	struct conn *conn = req->conn;
 	struct http_server *server = conn->server;
 	TAILQ_REMOVE(&conn->requests, req, entry);
+	server->body_bytes -= req->body.len;
 	if (req->state != REQ_READING)
 		conn->in_flight--;
 	else

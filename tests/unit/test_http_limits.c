@@ -126,6 +126,24 @@ static void test_readers(void)
 		CHECK(most < OUT_FULL + 2 * READ_SIZE);
 		rig_fini(&rig);
 	}
+	IT ("all bodies together have a limit, and answering makes room") {
+		struct http_limits limits = rig_limits();
+		limits.max_bodies = 10;
+		WITH_RIG(limits);
+		AUTO(client_fini) struct client second;
+		client_connect(&second, &rig);
+		client_say(&c, POST("/late", "8", "01234567"));
+		CHECK(RIG_AWAIT(&rig, rig.held_count == 1));
+		client_say(&second, POST("/x", "8", "01234567"));
+		CHECK(client_await_eof(&second));
+		CHECK(client_has(&second, "HTTP/1.1 503 Service Unavailable"));
+		rig_answer(&rig, 0);
+		CHECK(client_await(&c, "\r\n\r\n/late"));
+		client_say(&c, POST("/y", "8", "01234567"));
+		CHECK(client_await(&c, "\r\n\r\n/y"));
+		CHECK_INT(rig.server->body_bytes, 0);
+		rig_fini(&rig);
+	}
 	IT ("an idle connection holds little memory") {
 		WITH_RIG(rig_limits());
 		client_say(&c, POST("/x", "4", "body") GET("/y"));

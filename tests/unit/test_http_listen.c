@@ -262,9 +262,27 @@ static void test_tls(void)
 		SSL_CTX_free(ctx);
 		rig_fini(&rig);
 	}
+	IT ("certificates are read again when they were renewed, and kept when that fails") {
+		WITH_RIG(rig_limits());
+		AUTO(err_fini) struct err err = ERR_INIT;
+		write_key_pair(in_dir("cert"), in_dir("key"));
+		CHECK(http_listen_tcp(rig.server, "127.0.0.1:0", in_dir("cert"), in_dir("key"),
+				      &rig.port, &err));
+		SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+		write_key_pair(in_dir("cert"), in_dir("key"));
+		CHECK(http_server_reload_tls(rig.server, &err));
+		tls_check_versions(&rig, ctx, TLS1_3_VERSION, true);
+		unlink(in_dir("key"));
+		CHECK(!http_server_reload_tls(rig.server, &err));
+		CHECK(strstr(err_text(&err), "tls_key") != NULL);
+		tls_check_versions(&rig, ctx, TLS1_3_VERSION, true);
+		SSL_CTX_free(ctx);
+		rig_fini(&rig);
+	}
 	IT ("certificates that cannot be used say which file, and why") {
 		WITH_RIG(rig_limits());
 		AUTO(err_fini) struct err err = ERR_INIT;
+		write_key_pair(in_dir("cert"), in_dir("key"));
 		write_key_pair(in_dir("cert2"), in_dir("key2"));
 		os_write_file(in_dir("junk"), STR("no PEM"), 0600, NULL);
 		CHECK(!http_listen_tcp(rig.server, "127.0.0.1:0", in_dir("none"), in_dir("key"),

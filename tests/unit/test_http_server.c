@@ -100,6 +100,14 @@ static void test_order(void)
 	}
 }
 
+/* Ends the server's listening from inside a handler, as a request to drain does. */
+static void stop_on_request(void *arg, struct http_request *req)
+{
+	struct rig *rig = arg;
+	http_server_stop_listening(rig->server);
+	rig_on_request(arg, req);
+}
+
 static void test_gone(void)
 {
 	IT ("a client that leaves before its late reply is told of, and the reply goes nowhere") {
@@ -183,6 +191,19 @@ static void test_gone(void)
 		CHECK(RIG_AWAIT(&rig, rig.held_count == 1 && rig.stream && rig.contexts == 3));
 		rig_fini(&rig);
 		CHECK_INT(rig.contexts_freed, 3);
+	}
+	IT ("a handler may stop the listening that brought it its request") {
+		struct rig rig = {.base = event_base_new()};
+		struct http_handler handler = {.on_request = stop_on_request, .arg = &rig};
+		struct http_limits limits = rig_limits();
+		AUTO(client_fini) struct client c;
+		rig.server = http_server_new(rig.base, &limits, &handler);
+		CHECK(http_listen_tcp(rig.server, "127.0.0.1:0", NULL, NULL, &rig.port, NULL));
+		client_connect(&c, &rig);
+		client_say(&c, GET("/x"));
+		CHECK(client_await_eof(&c));
+		CHECK(client_has(&c, "Connection: close\r\n\r\n/x"));
+		rig_fini(&rig);
 	}
 	IT ("a reply given just before the server ends still goes out") {
 		WITH_RIG(rig_limits());
