@@ -80,7 +80,7 @@ void http_stream_end(struct http_stream *stream)
 		if (stream->chunked && !req->head_only)
 			buf_puts(reply_target(req), "0\r\n\r\n");
 		req->stream = NULL;
-		stream_free(stream);
+		http_stream_forget(stream);
 		if (req == TAILQ_FIRST(&conn->requests))
 			conn_advance(conn);
 	}
@@ -102,7 +102,7 @@ void stream_tell_gone(struct http_stream *stream)
 		stream->on_gone(stream->gone_arg, stream);
 }
 
-void stream_free(struct http_stream *stream)
+void http_stream_forget(struct http_stream *stream)
 {
 	stream->req->conn->server->streams--;
 	free(stream);
