@@ -66,14 +66,14 @@ bool verb_db_check(struct cli *cli, struct err *err)
 	if (!db_post(cli, "/v1/db/check", body, &reply, err))
 		return false;
 	if (!json_is_boolean(json_object_get(reply.json, "ok")))
-		return err_set(err, E_CORRUPT, "the daemon did not say whether the database is sound");
+		return err_set(err, E_CORRUPT,
+			       "the daemon did not say whether the database is sound");
 	ok = json_bool(reply.json, "ok", false);
 	cli->status = ok ? 0 : 1;
 	if (cli_json(cli, &reply))
 		return true;
 	details = json_object_get(reply.json, "details");
-	json_array_foreach(details, i, detail)
-	{
+	json_array_foreach (details, i, detail) {
 		AUTO(buf_fini) struct buf text = BUF_INIT;
 
 		if (json_is_string(detail))
@@ -103,8 +103,8 @@ bool verb_db_vacuum(struct cli *cli, struct err *err)
 }
 
 static const struct column token_columns[] = {
-	{"TOKEN", "name", CELL_TEXT},      {"MAY", "scopes", CELL_LIST},
-	{"CREATED", "created", CELL_TIME}, {"EXPIRES", "expires", CELL_TIME},
+	{"TOKEN", "name", CELL_TEXT},	       {"MAY", "scopes", CELL_LIST},
+	{"CREATED", "created", CELL_TIME},     {"EXPIRES", "expires", CELL_TIME},
 	{"LAST USED", "last_used", CELL_TIME},
 };
 
@@ -125,14 +125,16 @@ static bool scopes_of(struct cli *cli, json_t *scopes, struct err *err)
 				ok = str_eq_cstr(scope, known[i]);
 			if (!ok)
 				return err_set(err, E_USAGE,
-					       "--scope %.*s: read, invoke, review, apply or admin was expected",
+					       "--scope %.*s: read, invoke, review, apply or admin "
+					       "was expected",
 					       STR_ARG(scope));
 			json_array_append_new(scopes, json_stringn(scope.p, scope.len));
 		}
 	}
 	if (!json_array_size(scopes))
 		return err_set(err, E_USAGE,
-			       "what may the token do? --scope read,invoke,review,apply,admin (some of them)");
+			       "what may the token do? --scope read,invoke,review,apply,admin "
+			       "(some of them)");
 	return true;
 }
 
@@ -176,8 +178,9 @@ bool verb_token_create(struct cli *cli, struct err *err)
 	print_f(&cli->out, "\n");
 	if (!print_flush(&cli->out, err))
 		return false;
-	cli_note("This is the only time that it is shown. Use it: rouse --url URL --token TOKEN, or "
-		 "ROUSE_TOKEN.");
+	cli_note(
+		"This is the only time that it is shown. Use it: rouse --url URL --token TOKEN, or "
+		"ROUSE_TOKEN.");
 	return true;
 }
 

@@ -11,23 +11,22 @@
 
 /* The two directions, as one grid of words. */
 struct act {
-	const char *verb;      /* of the route, and for people */
-	const char *from;      /* statuses that it takes */
-	const char *doing;     /* statuses on the way */
-	const char *done;      /* where it ends well */
+	const char *verb;  /* of the route, and for people */
+	const char *from;  /* statuses that it takes */
+	const char *doing; /* statuses on the way */
+	const char *done;  /* where it ends well */
 	const char *question;
 	bool reverse;
 };
 
-static const struct act applying = {
-	"apply", "approved failed", "approved applying", "applied", "Apply them?", false};
-static const struct act reverting = {
-	"revert", "applied", "reverting", "reverted", "Undo them?", true};
+static const struct act applying = {"apply",   "approved failed", "approved applying",
+				    "applied", "Apply them?",	  false};
+static const struct act reverting = {"revert",	 "applied",    "reverting",
+				     "reverted", "Undo them?", true};
 
 struct work {
 	struct cli *cli;
 	const struct act *act;
-	json_t *sets;  /* objects {run?, items}: what the words stand for */
 	json_t *todo;  /* changes to act on */
 	json_t *ended; /* the changes as they ended */
 	struct mono until;
@@ -79,11 +78,13 @@ static void sort_set(struct work *work, const struct change_set *set)
 	const json_t *change;
 	size_t i;
 
-	json_array_foreach(set->items, i, change)
-	{
+	json_array_foreach (set->items, i, change) {
 		const char *status = change_status(change);
 
-		if (word_in(work->act->from, status) || word_in(work->act->doing, status)) {
+		bool again = !set->run && !work->act->reverse && !strcmp(status, "conflict");
+
+		if (again || word_in(work->act->from, status) ||
+		    word_in(work->act->doing, status)) {
 			json_array_append(work->todo, (json_t *)change);
 		} else if (!strcmp(status, work->act->done)) {
 			AUTO(buf_fini) struct buf note = BUF_INIT;
@@ -108,14 +109,10 @@ static bool collect(struct work *work, struct err *err)
 {
 	for (size_t i = 0; cli_arg(work->cli, i); i++) {
 		AUTO(change_set_fini) struct change_set set = CHANGE_SET_INIT;
-		json_t *kept;
 
 		if (!change_set_get(work->cli, cli_arg(work->cli, i), &set, err))
 			return false;
 		sort_set(work, &set);
-		kept = json_pack("{s:o}", "items", change_pick(set.items, work->act->from));
-		json_put_str(kept, "run", set.run);
-		json_array_append_new(work->sets, kept);
 	}
 	return true;
 }
@@ -130,7 +127,6 @@ static bool collect_all(struct work *work, struct err *err)
 		return false;
 	json_array_extend(work->todo, approved);
 	json_array_extend(work->todo, failed);
-	json_array_append_new(work->sets, json_pack("{s:o}", "items", json_copy(work->todo)));
 	return true;
 }
 
@@ -153,7 +149,7 @@ static bool ask_refused(struct work *work, const json_t *change, struct err *why
 	return true;
 }
 
-static bool ask_change(struct work *work, const json_t *change, struct err *err)
+static bool ask_change(struct work *work, json_t *change, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	AUTO(json_auto_decref) json_t *body = json_object();
@@ -164,8 +160,15 @@ static bool ask_change(struct work *work, const json_t *change, struct err *err)
 		return err_set(err, E_CORRUPT, "the daemon showed a change without an id");
 	if (work->act->reverse)
 		json_put_str(body, "reason", cli_opt(work->cli, "reason"));
-	if (cli_post(work->cli, body, &reply, &why, "/v1/changes/%s/%s", id, work->act->verb))
+	/* What is under way already needs no asking. */
+	if (!strcmp(change_status(change), "applying") ||
+	    !strcmp(change_status(change), "reverting"))
 		return true;
+	if (cli_post(work->cli, body, &reply, &why, "/v1/changes/%s/%s", id, work->act->verb)) {
+		if (!change_is(reply.json, change_status(change)))
+			json_object_set_new(change, "moved", json_true());
+		return true;
+	}
 	if (why.code == E_UNAVAILABLE)
 		return err_move(err, &why);
 	if (why.code != E_STATE) {
@@ -175,34 +178,16 @@ static bool ask_change(struct work *work, const json_t *change, struct err *err)
 	return ask_refused(work, change, &why, err);
 }
 
-static bool ask_run(struct work *work, const char *run, struct err *err)
-{
-	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
-	AUTO(json_auto_decref) json_t *body = json_object();
-
-	if (work->act->reverse)
-		json_put_str(body, "reason", cli_opt(work->cli, "reason"));
-	return cli_post(work->cli, body, &reply, err, "/v1/runs/%s/%s", run, work->act->verb);
-}
-
+/* Each by itself, also of a run: what is asked for is what was shown, and no more. */
 static bool ask(struct work *work, struct err *err)
 {
-	const json_t *set, *change;
-	size_t i, at;
+	AUTO(json_auto_decref) json_t *asked = json_copy(work->todo);
+	json_t *change;
+	size_t i;
 
-	json_array_foreach(work->sets, i, set)
-	{
-		const json_t *items = json_object_get(set, "items");
-
-		if (json_str(set, "run") && json_array_size(items)) {
-			if (!ask_run(work, json_str(set, "run"), err))
-				return false;
-			continue;
-		}
-		json_array_foreach(items, at, change)
-			if (!ask_change(work, change, err))
-				return false;
-	}
+	json_array_foreach (asked, i, change)
+		if (!ask_change(work, change, err))
+			return false;
 	return true;
 }
 
@@ -223,7 +208,7 @@ static bool has_ended(const struct work *work, json_t *before, const json_t *now
 		return false;
 	}
 	/* What waits to be taken stands as it stood, until it was once under way or failed anew. */
-	if (word_in(work->act->from, status) && !json_bool(before, "moved", false))
+	if (!json_bool(before, "moved", false) && change_is(before, status))
 		return json_int(now, "attempts", 0) > json_int(before, "attempts", 0) ||
 		       error_is_new(before, now);
 	return true;
@@ -272,7 +257,8 @@ static bool wait_all(struct work *work, struct err *err)
 			return true;
 		if (clock_mono(work->cli->clock).ms >= work->until.ms)
 			return err_set(err, E_TIMEOUT,
-				       "%zu of %zu are still under way; they go on: rouse change list --status %s",
+				       "%zu of %zu are still under way; they go on: rouse change "
+				       "list --status %s",
 				       json_array_size(work->todo), total,
 				       change_status(json_array_get(work->todo, 0)));
 		nanosleep(&pause, NULL);
@@ -288,15 +274,17 @@ static bool conclude(struct work *work, struct err *err)
 
 	change_count_text(work->ended, &counts);
 	if (bad)
-		return err_set(err, E_DRIFT, "not all is %s: %s; rouse change show CHANGE says more",
+		return err_set(err, E_DRIFT,
+			       "not all is %s: %s; rouse change show CHANGE says more",
 			       work->act->done, buf_cstr(&counts));
 	if (work->proposed)
-		return err_set(err, E_STATE, "%zu %s still proposed: approve them first: rouse approve %s",
+		return err_set(err, E_STATE,
+			       "%zu %s still proposed: approve them first: rouse approve %s",
 			       work->proposed, work->proposed == 1 ? "change is" : "changes are",
 			       cli_arg(work->cli, 0) ? cli_arg(work->cli, 0) : "--all");
 	if (work->refused)
-		return err_set(err, E_STATE, "%zu could not be %s; why is said above", work->refused,
-			       work->act->done);
+		return err_set(err, E_STATE, "%zu could not be %s; why is said above",
+			       work->refused, work->act->done);
 	return true;
 }
 
@@ -305,7 +293,8 @@ static void plan_json(struct work *work)
 	const json_t *change;
 	size_t i;
 
-	json_array_foreach(work->todo, i, change) say_change(work, change, NULL);
+	json_array_foreach (work->todo, i, change)
+		say_change(work, change, NULL);
 }
 
 static bool work_run(struct work *work, struct err *err)
@@ -341,13 +330,13 @@ static bool work_run(struct work *work, struct err *err)
 
 static bool act_on(struct cli *cli, const struct act *act, struct err *err)
 {
-	AUTO(json_auto_decref) json_t *sets = json_array(), *todo = json_array(),
-				      *ended = json_array();
-	struct work work = {
-		.cli = cli, .act = act, .sets = sets, .todo = todo, .ended = ended};
+	AUTO(json_auto_decref)
+	json_t *sets = json_array(), *todo = json_array(), *ended = json_array();
+	struct work work = {.cli = cli, .act = act, .todo = todo, .ended = ended};
 
 	if (!cli_arg(cli, 0) && !(cli_has(cli, "all") && !act->reverse))
-		return err_set(err, E_USAGE, "name runs or changes, or say --all for everything approved");
+		return err_set(err, E_USAGE,
+			       "name runs or changes, or say --all for everything approved");
 	return work_run(&work, err);
 }
 

@@ -60,8 +60,8 @@ bool cli_duration(const struct cli *cli, const char *name, int64_t def_ms, int64
 	return err_move(err, &why);
 }
 
-bool cli_number(const struct cli *cli, const char *name, uint64_t def, uint64_t least, uint64_t most,
-		uint64_t *ret, struct err *err)
+bool cli_number(const struct cli *cli, const char *name, uint64_t def, uint64_t least,
+		uint64_t most, uint64_t *ret, struct err *err)
 {
 	const char *text = cli_opt(cli, name);
 
@@ -141,7 +141,8 @@ bool cli_post(struct cli *cli, const json_t *body, struct client_reply *ret, str
 	va_start(ap, pattern);
 	format_path(&path, pattern, ap);
 	va_end(ap);
-	return cli_client(cli, &client, err) && client_post(client, buf_cstr(&path), body, ret, err);
+	return cli_client(cli, &client, err) &&
+	       client_post(client, buf_cstr(&path), body, ret, err);
 }
 
 const char *cli_config(const struct cli *cli)
@@ -160,10 +161,11 @@ bool cli_confirm(struct cli *cli, const char *what, const char *question, bool *
 	if (*ret_yes)
 		return true;
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-		return err_set(err, E_USAGE,
-			       "%s asks before it acts, and here is no terminal to ask on: say --yes, or "
-			       "--plan to see what it would do",
-			       what);
+		return err_set(
+			err, E_USAGE,
+			"%s asks before it acts, and here is no terminal to ask on: say --yes, or "
+			"--plan to see what it would do",
+			what);
 	print_f(&cli->out, "%s [y/N] ", question);
 	if (!print_flush(&cli->out, err))
 		return false;
@@ -187,7 +189,8 @@ bool cli_data(const char *option, const char *value, struct buf *ret, struct err
 		buf_puts(ret, value);
 		ok = true;
 	} else if (access(value, F_OK)) {
-		ok = err_set(&why, E_USAGE, "this is neither JSON nor a file that exists: %s", value);
+		ok = err_set(&why, E_USAGE, "this is neither JSON nor a file that exists: %s",
+			     value);
 	} else {
 		ok = os_read_file(value, DATA_MAX, ret, &why);
 	}
@@ -249,10 +252,12 @@ static bool without_verb(struct cli *cli, struct err *err, bool *ret_ok)
 		print_help_to(cli, cli->opts.verb, cli->opts.noun);
 	} else if (!cli->opts.verb) {
 		if (cli->opts.noun)
-			*ret_ok = err_set(err, E_USAGE, "rouse %s wants a verb: rouse help %s lists them",
+			*ret_ok = err_set(err, E_USAGE,
+					  "rouse %s wants a verb: rouse help %s lists them",
 					  cli->opts.noun, cli->opts.noun);
 		else
-			*ret_ok = err_set(err, E_USAGE, "what is to be done? rouse help lists the verbs");
+			*ret_ok = err_set(err, E_USAGE,
+					  "what is to be done? rouse help lists the verbs");
 	} else {
 		return false;
 	}

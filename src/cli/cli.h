@@ -26,10 +26,11 @@ bool cli_has(const struct cli *cli, const char *name);
 /* The i-th argument; NULL behind the last. */
 const char *cli_arg(const struct cli *cli, size_t i);
 /* --NAME as a duration; def when not given. */
-bool cli_duration(const struct cli *cli, const char *name, int64_t def_ms, int64_t *ret_ms, struct err *err);
+bool cli_duration(const struct cli *cli, const char *name, int64_t def_ms, int64_t *ret_ms,
+		  struct err *err);
 /* --NAME as a number from least to most; def when not given. */
-bool cli_number(const struct cli *cli, const char *name, uint64_t def, uint64_t least, uint64_t most,
-		uint64_t *ret, struct err *err);
+bool cli_number(const struct cli *cli, const char *name, uint64_t def, uint64_t least,
+		uint64_t most, uint64_t *ret, struct err *err);
 
 /* Made at the first call, from --socket ROUSE_SOCKET --url ROUSE_URL --token ROUSE_TOKEN. */
 bool cli_client(struct cli *cli, struct client **ret, struct err *err);

@@ -16,7 +16,7 @@
 
 #define CONNECT_MS 5000
 #define BODY_MAX (128 << 20)
-#define SILENCE_S 120      /* a stream says something (a comment at least) more often */
+#define SILENCE_S 120 /* a stream says something (a comment at least) more often */
 #define FOLLOW_AGAIN_MS 500
 #define FOLLOW_TRIES 60
 
@@ -46,14 +46,17 @@ bool client_new(const struct client_place *place, struct client **ret, struct er
 	struct str url = str_of(place->url);
 
 	if (url.p && !str_starts(url, STR("http://")) && !str_starts(url, STR("https://")))
-		return err_set(err, E_USAGE,
-			       "--url %s is no URL: http://HOST:PORT or https://HOST:PORT was expected",
-			       place->url);
+		return err_set(
+			err, E_USAGE,
+			"--url %s is no URL: http://HOST:PORT or https://HOST:PORT was expected",
+			place->url);
 	if (!url.p && strlen(place->socket) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
-		return err_set(err, E_USAGE, "--socket %s: longer than the %zu bytes of a socket's name",
+		return err_set(err, E_USAGE,
+			       "--socket %s: longer than the %zu bytes of a socket's name",
 			       place->socket, sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
 	if (place->token && strpbrk(place->token, "\r\n"))
-		return err_set(err, E_USAGE, "the token has a line end in it; is it cut from a file?");
+		return err_set(err, E_USAGE,
+			       "the token has a line end in it; is it cut from a file?");
 	while (url.len && url.p[url.len - 1] == '/')
 		url.len--;
 	client = mem_alloc(sizeof(*client));
@@ -118,20 +121,23 @@ static bool client_unreachable(const struct client *client, struct err *err)
 	int why;
 
 	if (client->url)
-		return err_set(err, E_UNAVAILABLE,
-			       "no daemon answers at %s: is it running there (systemctl start roused), "
-			       "and does its http.listen name that address?",
-			       client->url);
+		return err_set(
+			err, E_UNAVAILABLE,
+			"no daemon answers at %s: is it running there (systemctl start roused), "
+			"and does its http.listen name that address?",
+			client->url);
 	why = socket_errno(client->socket);
 	if (why == EACCES || why == EPERM)
-		return err_set(err, E_UNAVAILABLE,
-			       "you (%s) may not use the socket %s: become root or the daemon's user, or "
-			       "join the group that [daemon] group names",
-			       me ? me->pw_name : "this user", client->socket);
-	return err_set(err, E_UNAVAILABLE,
-		       "no daemon answers at the socket %s (%s); start it: systemctl start roused, or "
-		       "roused -c %s/rouse/rouse.conf; or name another socket with --socket",
-		       client->socket, why ? strerror(why) : "the connection was refused", SYSCONFDIR);
+		return err_set(
+			err, E_UNAVAILABLE,
+			"you (%s) may not use the socket %s: become root or the daemon's user, or "
+			"join the group that [daemon] group names",
+			me ? me->pw_name : "this user", client->socket);
+	return err_set(
+		err, E_UNAVAILABLE,
+		"no daemon answers at the socket %s (%s); start it: systemctl start roused, or "
+		"roused -c %s/rouse/rouse.conf; or name another socket with --socket",
+		client->socket, why ? strerror(why) : "the connection was refused", SYSCONFDIR);
 }
 
 static bool client_curl_failed(const struct client *client, CURLcode code, int64_t timeout_ms,
@@ -148,10 +154,11 @@ static bool client_curl_failed(const struct client *client, CURLcode code, int64
 	case CURLE_OPERATION_TIMEDOUT:
 		if (!connected)
 			return client_unreachable(client, err);
-		return err_set(err, E_TIMEOUT,
-			       "%s did not answer within %lld ms; wait longer with --timeout, or look at "
-			       "the daemon's log",
-			       where, (long long)timeout_ms);
+		return err_set(
+			err, E_TIMEOUT,
+			"%s did not answer within %lld ms; wait longer with --timeout, or look at "
+			"the daemon's log",
+			where, (long long)timeout_ms);
 	case CURLE_WRITE_ERROR:
 		return err_set(err, E_TOO_LARGE,
 			       "the answer is larger than %d MiB; ask for less with --limit",
@@ -165,10 +172,11 @@ static bool client_curl_failed(const struct client *client, CURLcode code, int64
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
 	case CURLE_PARTIAL_FILE:
-		return err_set(err, E_IO,
-			       "the daemon at %s closed the connection before it had answered; its log "
-			       "says why",
-			       where);
+		return err_set(
+			err, E_IO,
+			"the daemon at %s closed the connection before it had answered; its log "
+			"says why",
+			where);
 	default:
 		return err_set(err, E_IO, "asking %s: %s", where, curl_easy_strerror(code));
 	}
@@ -209,8 +217,9 @@ static void client_prepare(struct client *client, const struct client_request *r
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body.p ? request->body.p : "");
 		headers = curl_slist_append(headers, "Expect:");
-		headers = curl_slist_append(headers, request->body.p ? "Content-Type: application/json"
-								     : "Content-Type:");
+		headers = curl_slist_append(headers, request->body.p
+							     ? "Content-Type: application/json"
+							     : "Content-Type:");
 	}
 	buf_printf(&header, "Accept: %s", request->accept ? request->accept : "application/json");
 	headers = curl_slist_append(headers, buf_cstr(&header));
@@ -279,8 +288,8 @@ bool client_send(struct client *client, const struct client_request *request,
 	if (ret->status >= 400)
 		return client_refused(ret, err);
 	if (ret->status < 200 || ret->status >= 300)
-		return err_set(err, E_CORRUPT, "the daemon answered %d, which rouse does not expect",
-			       ret->status);
+		return err_set(err, E_CORRUPT,
+			       "the daemon answered %d, which rouse does not expect", ret->status);
 	return true;
 }
 
@@ -290,15 +299,17 @@ static bool client_object(struct client *client, const struct client_request *re
 	if (!client_send(client, request, ret, err))
 		return false;
 	if (!json_is_object(ret->json))
-		return err_set(err, E_CORRUPT,
-			       "%s at %s answered what is no JSON object; is it roused, in this version?",
-			       request->path, client->url ? client->url : client->socket);
+		return err_set(
+			err, E_CORRUPT,
+			"%s at %s answered what is no JSON object; is it roused, in this version?",
+			request->path, client->url ? client->url : client->socket);
 	return true;
 }
 
 bool client_get(struct client *client, const char *path, struct client_reply *ret, struct err *err)
 {
-	return client_object(client, &(struct client_request){.method = "GET", .path = path}, ret, err);
+	return client_object(client, &(struct client_request){.method = "GET", .path = path}, ret,
+			     err);
 }
 
 bool client_post(struct client *client, const char *path, const json_t *body,
@@ -355,7 +366,8 @@ static CURLcode follow_once(struct client *client, struct follow *follow, const 
 {
 	AUTO(buf_fini) struct buf last = BUF_INIT;
 	const char *more[] = {NULL, NULL};
-	struct client_request request = {.method = "GET", .path = path, .accept = "text/event-stream"};
+	struct client_request request = {
+		.method = "GET", .path = path, .accept = "text/event-stream"};
 	struct curl_slist *headers;
 	CURLcode code;
 
@@ -407,8 +419,8 @@ static void follow_rewind(struct follow *follow)
 bool client_follow(struct client *client, const char *path, const char *last_id,
 		   client_on_event *on_event, void *arg, struct err *err)
 {
-	AUTO(follow_fini) struct follow follow = {
-		.curl = client->curl, .on_event = on_event, .arg = arg};
+	AUTO(follow_fini)
+	struct follow follow = {.curl = client->curl, .on_event = on_event, .arg = arg};
 	unsigned tries = 0;
 	bool begun = false;
 
@@ -429,7 +441,8 @@ bool client_follow(struct client *client, const char *path, const char *last_id,
 		if (code == CURLE_OK && status == 204)
 			return true;
 		if (code == CURLE_WRITE_ERROR)
-			return err_set(err, E_TOO_LARGE, "an event of the stream is larger than %d MiB",
+			return err_set(err, E_TOO_LARGE,
+				       "an event of the stream is larger than %d MiB",
 				       SSE_LINE_MAX >> 20);
 		tries = follow.progress ? 1 : tries + 1;
 		begun = begun || (code == CURLE_OK && status == 200) || follow.progress;
@@ -437,7 +450,9 @@ bool client_follow(struct client *client, const char *path, const char *last_id,
 			if (code == CURLE_OK && status >= 400)
 				return follow_refused(&follow, status, err);
 			if (code == CURLE_OK)
-				return err_set(err, E_IO, "the daemon ends the stream each time; its log says why");
+				return err_set(
+					err, E_IO,
+					"the daemon ends the stream each time; its log says why");
 			return client_curl_failed(client, code, SILENCE_S * 1000, err);
 		}
 		buf_clear(&follow.refusal);

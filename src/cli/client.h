@@ -31,12 +31,12 @@ struct client_reply {
 void client_reply_fini(struct client_reply *reply);
 
 struct client_request {
-	const char *method;        /* GET, POST */
-	const char *path;          /* with query, encoded */
-	struct str body;           /* p NULL: none */
+	const char *method;	    /* GET, POST */
+	const char *path;	    /* with query, encoded */
+	struct str body;	    /* p NULL: none */
 	const char *const *headers; /* "Name: value", NULL at the end; may be NULL */
-	const char *accept;        /* NULL: application/json */
-	int64_t timeout_ms;        /* 0: the place's */
+	const char *accept;	    /* NULL: application/json */
+	int64_t timeout_ms;	    /* 0: the place's */
 };
 
 /* One request and its answer; *ret is to be CLIENT_REPLY_INIT. An answer of 400 and above fails

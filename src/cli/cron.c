@@ -39,7 +39,8 @@ static bool from_parse(const char *text, struct wall *ret, struct err *err)
 {
 	if (wall_parse(str_of(text), ret))
 		return true;
-	return err_set(err, E_USAGE, "from %s: an instant as 2026-11-20T09:30:00Z was expected", text);
+	return err_set(err, E_USAGE, "from %s: an instant as 2026-11-20T09:30:00Z was expected",
+		       text);
 }
 
 static struct str str_or_none(const char *text)
@@ -128,7 +129,8 @@ static bool cron_of(struct cli *cli, struct cron **ret, struct err *err)
 {
 	struct err why = ERR_INIT;
 
-	if (cron_new(str_of(cli_arg(cli, 0)), str_or_none(cli_opt(cli, "tz")), STR("rouse"), ret, &why))
+	if (cron_new(str_of(cli_arg(cli, 0)), str_or_none(cli_opt(cli, "tz")), STR("rouse"), ret,
+		     &why))
 		return true;
 	return err_move(err, &why);
 }
@@ -173,7 +175,8 @@ bool verb_cron_next(struct cli *cli, struct err *err)
 	if (cli_has(cli, "jsonl"))
 		return next_lines(cli, err);
 	if (!cli_arg(cli, 0))
-		return err_set(err, E_USAGE, "rouse cron next wants EXPR, as '0 9 * * MON-FRI', or --jsonl");
+		return err_set(err, E_USAGE,
+			       "rouse cron next wants EXPR, as '0 9 * * MON-FRI', or --jsonl");
 	if (!cli_number(cli, "count", COUNT, 1, COUNT_MOST, &count, err) ||
 	    (from && !from_parse(from, &at, err)) || !cron_of(cli, &cron, err))
 		return false;
@@ -183,9 +186,10 @@ bool verb_cron_next(struct cli *cli, struct err *err)
 	if (cli->out.json)
 		print_f(&cli->out, "]}\n");
 	if (shown < count)
-		cli_note(cron_expr(cron)->reboot ? "It fires once when the daemon starts, never by the clock."
-			 : shown		 ? "And then never again."
-						 : "It never fires.");
+		cli_note(cron_expr(cron)->reboot
+				 ? "It fires once when the daemon starts, never by the clock."
+			 : shown ? "And then never again."
+				 : "It never fires.");
 	return true;
 }
 
@@ -227,11 +231,12 @@ static void explain_class(struct cli *cli, struct cron *cron)
 	if (cron_expr(cron)->reboot)
 		return;
 	print_f(&cli->out, "class   %s\n",
-		cron_expr(cron)->every_s ? "interval: follows real time, the same in every zone"
-		: cron_expr(cron)->rhythm
-			? "rhythm: follows real time; nothing extra when clocks skip, both passes when they repeat"
-			: "appointment: once a matching date; a skipped time fires when the clock goes on, a "
-			  "repeated one the first time");
+		cron_expr(cron)->every_s  ? "interval: follows real time, the same in every zone"
+		: cron_expr(cron)->rhythm ? "rhythm: follows real time; nothing extra when clocks "
+					    "skip, both passes when they repeat"
+					  : "appointment: once a matching date; a skipped time "
+					    "fires when the clock goes on, a "
+					    "repeated one the first time");
 	print_f(&cli->out, "zone    %s", zone_name(zone));
 	if (next_transition(zone, cli->out.now.ms / 1000, &change)) {
 		instant_local(zone, change, &at);

@@ -6,8 +6,9 @@
 
 enum { SECOND, MINUTE, HOUR, DOM, MONTH, DOW, YEAR, FIELDS };
 
-static const char *const months[] = {"",     "January", "February",  "March",   "April",    "May",     "June",
-				     "July", "August",  "September", "October", "November", "December"};
+static const char *const months[] = {"",	"January",  "February", "March",  "April",
+				     "May",	"June",	    "July",	"August", "September",
+				     "October", "November", "December"};
 static const char *const days[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
 				   "Thursday", "Friday", "Saturday"};
 static const char *const units[] = {"second", "minute", "hour", "day", "month", "weekday", "year"};
@@ -41,7 +42,8 @@ static void put_value(struct buf *out, int field, struct str value)
 	size_t count = field == MONTH ? ARRAY_LEN(months) : ARRAY_LEN(days);
 	uint64_t n;
 
-	if ((field == MONTH || field == DOW) && str_to_u64(value, &n) && n < count + (field == DOW)) {
+	if ((field == MONTH || field == DOW) && str_to_u64(value, &n) &&
+	    n < count + (field == DOW)) {
 		buf_puts(out, names[n % (field == DOW ? 7 : 13)]);
 		return;
 	}
@@ -92,7 +94,8 @@ static bool put_special_dom(struct buf *out, struct str item)
 	if (nearest)
 		item.len--;
 	if (str_eq(item, STR("L"))) {
-		buf_puts(out, nearest ? "the last working day of the month" : "the last day of the month");
+		buf_puts(out, nearest ? "the last working day of the month"
+				      : "the last day of the month");
 		return true;
 	}
 	if (!nearest && item.p[0] != 'L')
@@ -165,7 +168,10 @@ static bool put_clock(struct buf *out, const struct str *fields)
 	while (hours.p) {
 		hours = str_split(hours, ',', &one);
 		str_to_u64(one, &hour);
-		buf_printf(out, "%s%02llu:%02llu", first ? "" : hours.p ? ", " : " and ",
+		buf_printf(out, "%s%02llu:%02llu",
+			   first     ? ""
+			   : hours.p ? ", "
+				     : " and ",
 			   (unsigned long long)hour, (unsigned long long)minute);
 		if (second)
 			buf_printf(out, ":%02llu", (unsigned long long)second);
@@ -226,7 +232,8 @@ static void put_days(struct buf *out, struct str dom, struct str dow)
 
 void cron_words(struct str plain, struct buf *out)
 {
-	struct str fields[FIELDS] = {STR("0"), STR("*"), STR("*"), STR("*"), STR("*"), STR("*"), STR("*")};
+	struct str fields[FIELDS] = {STR("0"), STR("*"), STR("*"), STR("*"),
+				     STR("*"), STR("*"), STR("*")};
 	struct str rest = plain, words[FIELDS];
 	size_t count = 0;
 

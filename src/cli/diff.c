@@ -7,6 +7,7 @@
 
 #include "cli/fields.h"
 #include "cli/text.h"
+#include "pure/textdiff.h"
 
 #define WIDTH 80
 #define VALUE_LINES 40 /* of one value; more is said to be there, and counted */
@@ -115,7 +116,8 @@ static unsigned width_of(const struct print *print)
 }
 
 /* text on as many lines as it needs, each behind lead; the rest of a very long one is counted. */
-static void put_wrapped(struct print *print, const char *lead, enum print_style style, struct str text)
+static void put_wrapped(struct print *print, const char *lead, enum print_style style,
+			struct str text)
 {
 	unsigned room = width_of(print) - text_width(str_of(lead));
 	size_t lines = 0;
@@ -135,7 +137,8 @@ static void put_wrapped(struct print *print, const char *lead, enum print_style 
 			at += len;
 		}
 		if (lines++ == VALUE_LINES) {
-			print_f(print, "%*s… %zu more bytes; rouse change show CHANGE --json has all\n",
+			print_f(print,
+				"%*s… %zu more bytes; rouse change show CHANGE --json has all\n",
 				(int)text_width(str_of(lead)), "", text.len);
 			return;
 		}
@@ -157,7 +160,8 @@ static void value_text(const json_t *value, struct buf *out)
 }
 
 /* The lines of a text before or after a change, with a sign before each. */
-static void put_text_lines(struct print *print, char sign, enum print_style style, const json_t *value)
+static void put_text_lines(struct print *print, char sign, enum print_style style,
+			   const json_t *value)
 {
 	struct str rest = str_make(json_string_value(value), json_string_length(value)), line;
 	char lead[16] = "        ? ";
@@ -168,7 +172,9 @@ static void put_text_lines(struct print *print, char sign, enum print_style styl
 		AUTO(buf_fini) struct buf safe = BUF_INIT;
 
 		if (lines++ == VALUE_LINES) {
-			print_f(print, "        … %zu more bytes; rouse change show CHANGE --json has all\n",
+			print_f(print,
+				"        … %zu more bytes; rouse change show CHANGE --json has "
+				"all\n",
 				rest.len);
 			return;
 		}
@@ -181,6 +187,44 @@ static void put_text_lines(struct print *print, char sign, enum print_style styl
 static bool is_lines(const json_t *value)
 {
 	return json_is_string(value) && strchr(json_string_value(value), '\n');
+}
+
+/* A unified diff, each line in its colour. */
+static void put_patch(struct print *print, const char *patch)
+{
+	struct str rest = str_of(patch), line;
+	size_t lines = 0;
+
+	while (rest.p && rest.len) {
+		AUTO(buf_fini) struct buf safe = BUF_INIT;
+		enum print_style style;
+
+		if (lines++ == 5 * VALUE_LINES) {
+			print_f(print,
+				"        … %zu more bytes; rouse change show CHANGE --json has "
+				"all\n",
+				rest.len);
+			return;
+		}
+
+		rest = str_split(rest, '\n', &line);
+		style = line.len && line.p[0] == '+'   ? STYLE_GREEN
+			: line.len && line.p[0] == '-' ? STYLE_RED
+						       : STYLE_PLAIN;
+		text_escape(&safe, line);
+		put_wrapped(print, "        ", style, buf_str(&safe));
+	}
+}
+
+static void put_line_difference(struct print *print, const struct field *field)
+{
+	AUTO(buf_fini) struct buf lines = BUF_INIT;
+
+	textdiff_print(
+		str_make(json_string_value(field->before), json_string_length(field->before)),
+		str_make(json_string_value(field->after), json_string_length(field->after)), 3, "",
+		&lines);
+	put_patch(print, buf_cstr(&lines));
 }
 
 static void put_field(struct print *print, const struct field *field)
@@ -206,6 +250,11 @@ static void put_field(struct print *print, const struct field *field)
 		return;
 	}
 	print_f(print, "\n");
+	if (json_is_string(field->before) && json_is_string(field->after) &&
+	    (is_lines(field->before) || is_lines(field->after))) {
+		put_line_difference(print, field);
+		return;
+	}
 	if (is_lines(field->before))
 		put_text_lines(print, '-', STYLE_RED, field->before);
 	else if (field->before)
@@ -214,24 +263,6 @@ static void put_field(struct print *print, const struct field *field)
 		put_text_lines(print, '+', STYLE_GREEN, field->after);
 	else if (field->after)
 		put_wrapped(print, "        + ", STYLE_GREEN, buf_str(&after));
-}
-
-/* A unified diff as the agent wrote it. */
-static void put_patch(struct print *print, const char *patch)
-{
-	struct str rest = str_of(patch), line;
-
-	while (rest.p && rest.len) {
-		AUTO(buf_fini) struct buf safe = BUF_INIT;
-		enum print_style style;
-
-		rest = str_split(rest, '\n', &line);
-		style = line.len && line.p[0] == '+'   ? STYLE_GREEN
-			: line.len && line.p[0] == '-' ? STYLE_RED
-						       : STYLE_PLAIN;
-		text_escape(&safe, line);
-		put_wrapped(print, "      ", style, buf_str(&safe));
-	}
 }
 
 static void put_effect(struct print *print, const json_t *change, const struct fields *fields,
@@ -357,7 +388,9 @@ static void put_group(struct print *print, const struct group *group,
 		shown++;
 	}
 	if (at < group->count)
-		print_f(print, "  … %zu more changes of these fields: rouse diff --all, or --entity ENTITY\n",
+		print_f(print,
+			"  … %zu more changes of these fields: rouse diff --all, or --entity "
+			"ENTITY\n",
 			group->count - at);
 	print_f(print, "\n");
 }
@@ -398,7 +431,8 @@ static void put_plan(struct print *print, const struct item *items, size_t count
 			remove++;
 	}
 	print_style(print, STYLE_BOLD);
-	print_f(print, "Plan: %zu to create, %zu to update, %zu to delete.", create, update, remove);
+	print_f(print, "Plan: %zu to create, %zu to update, %zu to delete.", create, update,
+		remove);
 	print_style(print, STYLE_PLAIN);
 	for (size_t at = 0; at < ARRAY_LEN(over); at++)
 		if (behind[at])
@@ -465,8 +499,7 @@ void diff_print_csv(struct print *print, const json_t *items)
 	size_t i;
 
 	buf_puts(out, "change,run,target,entity,op,status,confidence,field,before,after\r\n");
-	json_array_foreach(items, i, change)
-	{
+	json_array_foreach (items, i, change) {
 		AUTO(fields_fini) struct fields fields = FIELDS_INIT;
 		AUTO(buf_fini) struct buf head = BUF_INIT;
 		const json_t *confidence = json_object_get(change, "confidence");

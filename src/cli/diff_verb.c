@@ -24,8 +24,8 @@ static bool batch_get(struct cli *cli, const char *word, struct change_set *ret,
 	if (json_array_size(ret->items))
 		return true;
 	return err_set(err, E_NOT_FOUND,
-		       "there is no run, no change and no batch with changes that is called %s%s%s", word,
-		       cli_opt(cli, "entity") ? ", for entity " : "",
+		       "there is no run, no change and no batch with changes that is called %s%s%s",
+		       word, cli_opt(cli, "entity") ? ", for entity " : "",
 		       cli_opt(cli, "entity") ? cli_opt(cli, "entity") : "");
 }
 
@@ -44,6 +44,7 @@ bool verb_diff(struct cli *cli, struct err *err)
 {
 	AUTO(change_set_fini) struct change_set set = CHANGE_SET_INIT;
 	const char *word = cli_arg(cli, 0), *entity = cli_opt(cli, "entity");
+	const char *where = cli_opt(cli, "where");
 	struct err why = ERR_INIT;
 	const json_t *change;
 	size_t i;
@@ -59,13 +60,14 @@ bool verb_diff(struct cli *cli, struct err *err)
 	}
 	if (entity)
 		keep_entity(&set, entity);
+	if (where && !change_keep_where(set.items, where, err))
+		return false;
 	if (cli_has(cli, "csv")) {
 		diff_print_csv(&cli->out, set.items);
 		return true;
 	}
 	if (cli->out.json) {
-		json_array_foreach(set.items, i, change)
-		{
+		json_array_foreach (set.items, i, change) {
 			AUTO(buf_fini) struct buf line = BUF_INIT;
 
 			json_write(&line, change);
@@ -73,8 +75,9 @@ bool verb_diff(struct cli *cli, struct err *err)
 		}
 		return true;
 	}
-	diff_print(&cli->out, set.items, &(struct diff_options){.each = cli_has(cli, "all") ? 0 : 10});
-	if (set.run && digest_for_people(&set) && !entity && cli->out.terminal)
+	diff_print(&cli->out, set.items,
+		   &(struct diff_options){.each = cli_has(cli, "all") ? 0 : 10});
+	if (set.run && digest_for_people(&set) && !entity && !where && cli->out.terminal)
 		print_f(&cli->out, "Approve exactly this: rouse approve %s --digest %s\n", set.run,
 			digest_for_people(&set));
 	return true;

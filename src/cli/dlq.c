@@ -5,10 +5,10 @@
 #define DLQ_MOST 100000
 
 static const struct column list_columns[] = {
-	{"RUN", "id", CELL_ID},            {"REASON", "reason", CELL_STATUS},
-	{"AGENT", "agent", CELL_TEXT},     {"TRIGGER", "trigger", CELL_TEXT},
-	{"ENTITY", "entity", CELL_TEXT},   {"TRIES", "attempts", CELL_COUNT},
-	{"ENDED", "ended", CELL_TIME},     {"ERROR", "error", CELL_TEXT},
+	{"RUN", "id", CELL_ID},		 {"REASON", "reason", CELL_STATUS},
+	{"AGENT", "agent", CELL_TEXT},	 {"TRIGGER", "trigger", CELL_TEXT},
+	{"ENTITY", "entity", CELL_TEXT}, {"TRIES", "attempts", CELL_COUNT},
+	{"ENDED", "ended", CELL_TIME},	 {"ERROR", "error", CELL_TEXT},
 };
 
 bool verb_dlq_list(struct cli *cli, struct err *err)
@@ -82,8 +82,9 @@ static bool args_from_filters(struct cli *cli, const char *what, json_t **ret_ke
 			if (cli_opt(cli, filters[i]))
 				return err_set(err, E_USAGE, "--%s goes with --all", filters[i]);
 		if (!cli_arg(cli, 0))
-			return err_set(err, E_USAGE, "name the runs, or say --all (with --agent, "
-						     "--trigger, --reason to narrow it)");
+			return err_set(err, E_USAGE,
+				       "name the runs, or say --all (with --agent, "
+				       "--trigger, --reason to narrow it)");
 		return true;
 	}
 	if (cli_arg(cli, 0))
@@ -101,13 +102,13 @@ static bool args_from_filters(struct cli *cli, const char *what, json_t **ret_ke
 	buf_printf(&question, "%s %zu runs?", what, json_array_size(*ret_keep));
 	if (!cli_confirm(cli, what, buf_cstr(&question), ret_on, err))
 		return false;
-	json_array_foreach(*ret_keep, i, run)
-	{
+	json_array_foreach (*ret_keep, i, run) {
 		const char *id = json_str(run, "id");
 
 		if (!id)
 			return err_set(err, E_CORRUPT, "the daemon listed a run without an id");
-		cli->opts.args = mem_realloc(cli->opts.args, (cli->opts.arg_count + 1) * sizeof(char *));
+		cli->opts.args =
+			mem_realloc(cli->opts.args, (cli->opts.arg_count + 1) * sizeof(char *));
 		cli->opts.args[cli->opts.arg_count++] = id;
 	}
 	return true;

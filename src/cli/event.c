@@ -3,17 +3,21 @@
 #include "cli/run.h"
 
 static const struct column list_columns[] = {
-	{"EVENT", "id", CELL_ID},         {"TIME", "time", CELL_TIME},
+	{"EVENT", "id", CELL_ID},	   {"TIME", "time", CELL_TIME},
 	{"TRIGGER", "trigger", CELL_TEXT}, {"OUTCOME", "outcome", CELL_STATUS},
-	{"RULE", "rule", CELL_TEXT},      {"KEY", "key", CELL_TEXT},
+	{"RULE", "rule", CELL_TEXT},	   {"KEY", "key", CELL_TEXT},
 	{"RUN", "run", CELL_ID},
 };
 
 static const struct column event_columns[] = {
-	{"event", "id", CELL_ID},          {"time", "time", CELL_TIME},
-	{"trigger", "trigger", CELL_TEXT}, {"source", "source", CELL_TEXT},
-	{"outcome", "outcome", CELL_STATUS}, {"rule", "rule", CELL_TEXT},
-	{"key", "key", CELL_TEXT},         {"run", "run", CELL_ID},
+	{"event", "id", CELL_ID},
+	{"time", "time", CELL_TIME},
+	{"trigger", "trigger", CELL_TEXT},
+	{"source", "source", CELL_TEXT},
+	{"outcome", "outcome", CELL_STATUS},
+	{"rule", "rule", CELL_TEXT},
+	{"key", "key", CELL_TEXT},
+	{"run", "run", CELL_ID},
 };
 
 bool verb_event_list(struct cli *cli, struct err *err)

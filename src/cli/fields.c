@@ -11,56 +11,59 @@ void fields_fini(struct fields *fields)
 		free(fields->items[i].path);
 	free(fields->items);
 	json_decref(fields->made);
+	jsondiff_free(fields->diff);
 	*fields = (struct fields)FIELDS_INIT;
 }
 
-static void add(struct fields *fields, const char *path, const json_t *before, const json_t *after)
+/* Takes take_path. */
+static void add(struct fields *fields, char *take_path, const json_t *before, const json_t *after)
 {
 	if (!(fields->count & (fields->count + 1)))
-		fields->items =
-			mem_realloc(fields->items, 2 * (fields->count + 1) * sizeof(*fields->items));
+		fields->items = mem_realloc(fields->items,
+					    2 * (fields->count + 1) * sizeof(*fields->items));
 	fields->items[fields->count++] = (struct field){
-		.path = mem_strdup(path),
-		.kind = !before ? '+' : !after ? '-' : '~',
+		.path = take_path,
+		.kind = !before	 ? '+'
+			: !after ? '-'
+				 : '~',
 		.before = before,
 		.after = after,
 	};
 }
 
-static char *below(const char *path, const char *key)
+/* "/a/b~1c/0" as people write it: a.b/c[0]. */
+static char *path_of(const char *pointer)
 {
-	AUTO(buf_fini) struct buf full = BUF_INIT;
+	struct str rest = str_of(pointer), step;
+	struct buf path = BUF_INIT;
+	uint64_t index;
 
-	if (*path)
-		buf_printf(&full, "%s.", path);
-	buf_puts(&full, key);
-	return buf_take(&full);
+	rest = str_split(rest, '/', &step);
+	while (rest.p) {
+		rest = str_split(rest, '/', &step);
+		if (str_to_u64(step, &index)) {
+			buf_printf(&path, "[%.*s]", STR_ARG(step));
+			continue;
+		}
+		if (path.len)
+			buf_putc(&path, '.');
+		for (size_t i = 0; i < step.len; i++) {
+			if (step.p[i] == '~' && i + 1 < step.len)
+				buf_putc(&path, step.p[++i] == '1' ? '/' : '~');
+			else
+				buf_putc(&path, step.p[i]);
+		}
+	}
+	return path.data ? buf_take(&path) : mem_strdup("");
 }
 
-static void walk(struct fields *fields, const char *path, const json_t *before, const json_t *after)
+static void compare(struct fields *fields, const json_t *before, const json_t *after)
 {
-	const char *key;
-	json_t *value;
+	fields->diff = jsondiff_new(before, after);
+	for (size_t i = 0; i < fields->diff->count; i++) {
+		const struct jsondiff_item *item = &fields->diff->items[i];
 
-	if (before && after && json_equal(before, after))
-		return;
-	if (!json_is_object(before) || !json_is_object(after)) {
-		add(fields, path, before, after);
-		return;
-	}
-	json_object_foreach((json_t *)before, key, value)
-	{
-		AUTO(auto_free) char *inner = below(path, key);
-		const json_t *other = json_object_get(after, key);
-
-		walk(fields, inner, value, other);
-	}
-	json_object_foreach((json_t *)after, key, value)
-	{
-		AUTO(auto_free) char *inner = below(path, key);
-
-		if (!json_object_get(before, key))
-			add(fields, inner, NULL, value);
+		add(fields, path_of(item->pointer), item->before, item->after);
 	}
 }
 
@@ -72,30 +75,11 @@ static void walk_one_side(struct fields *fields, const json_t *before, const jso
 	json_t *value;
 
 	if (!json_is_object(whole) || !json_object_size(whole)) {
-		add(fields, "", before, after);
+		add(fields, mem_strdup(""), before, after);
 		return;
 	}
-	json_object_foreach((json_t *)whole, key, value)
-		add(fields, key, before ? value : NULL, after ? value : NULL);
-}
-
-/* RFC 7396. Returns a new reference. */
-static json_t *merge(const json_t *target, const json_t *patch)
-{
-	json_t *made, *value;
-	const char *key;
-
-	if (!json_is_object(patch))
-		return json_deep_copy(patch);
-	made = json_is_object(target) ? json_copy((json_t *)target) : json_object();
-	json_object_foreach((json_t *)patch, key, value)
-	{
-		if (json_is_null(value))
-			json_object_del(made, key);
-		else
-			json_object_set_new(made, key, merge(json_object_get(made, key), value));
-	}
-	return made;
+	json_object_foreach ((json_t *)whole, key, value)
+		add(fields, mem_strdup(key), before ? value : NULL, after ? value : NULL);
 }
 
 static const json_t *present(const json_t *change, const char *key)
@@ -112,19 +96,27 @@ void fields_of(const json_t *change, struct fields *ret)
 	const char *op = json_str(change, "op");
 
 	if (!after && json_is_object(patch))
-		after = ret->made = merge(before, patch);
+		after = ret->made = jsondiff_merge_apply(before, patch);
 	if (op && !strcmp(op, "delete"))
 		after = NULL;
 	if (before && after)
-		walk(ret, "", before, after);
+		compare(ret, before, after);
 	else if (before || after)
 		walk_one_side(ret, op && !strcmp(op, "create") ? NULL : before, after);
 }
 
 void fields_shape(const struct fields *fields, struct buf *out)
 {
-	for (size_t i = 0; i < fields->count; i++)
-		buf_printf(out, "%c%s\n", fields->items[i].kind, fields->items[i].path);
+	for (size_t i = 0; i < fields->count; i++) {
+		buf_putc(out, fields->items[i].kind);
+		for (const char *p = fields->items[i].path; *p; p++) {
+			buf_putc(out, *p);
+			/* Which element of a list it is makes no other kind of change. */
+			if (*p == '[')
+				p += strcspn(p, "]") - 1;
+		}
+		buf_putc(out, '\n');
+	}
 }
 
 void fields_text(const struct fields *fields, struct buf *out)

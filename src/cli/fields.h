@@ -3,12 +3,12 @@
 #ifndef ROUSE_CLI_FIELDS_H
 #define ROUSE_CLI_FIELDS_H
 
-#include "base/json.h"
+#include "pure/jsondiff.h"
 
 struct field {
-	char *path;           /* "a.b[2]", "" for a value that is no object */
-	char kind;            /* '+' '-' '~' */
-	const json_t *before; /* borrowed from the change; NULL for '+' */
+	char *path;	      /* "a.b[2]", "" for a value that is no object */
+	char kind;	      /* '+' '-' '~' */
+	const json_t *before; /* lives as long as the change and the fields; NULL for '+' */
 	const json_t *after;  /* NULL for '-' */
 };
 
@@ -16,10 +16,11 @@ struct fields {
 	struct field *items;
 	size_t count;
 	json_t *made; /* what before and patch give, where there is no after */
+	struct jsondiff *diff;
 };
 #define FIELDS_INIT                                                                                \
 	{                                                                                          \
-		NULL, 0, NULL                                                                      \
+		NULL, 0, NULL, NULL                                                                \
 	}
 void fields_fini(struct fields *fields);
 

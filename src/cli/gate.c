@@ -7,9 +7,9 @@
 #define INBOX_MOST 100000
 
 static const struct column list_columns[] = {
-	{"GATE", "id", CELL_ID},         {"KIND", "kind", CELL_TEXT},
+	{"GATE", "id", CELL_ID},	   {"KIND", "kind", CELL_TEXT},
 	{"STATUS", "status", CELL_STATUS}, {"RUN", "run", CELL_ID},
-	{"STEP", "step", CELL_TEXT},     {"QUESTION", "question", CELL_TEXT},
+	{"STEP", "step", CELL_TEXT},	   {"QUESTION", "question", CELL_TEXT},
 	{"EXPIRES", "expires", CELL_TIME}, {"BY", "by", CELL_TEXT},
 };
 
@@ -24,11 +24,16 @@ bool verb_gate_list(struct cli *cli, struct err *err)
 bool verb_gate_show(struct cli *cli, struct err *err)
 {
 	static const struct column columns[] = {
-		{"gate", "id", CELL_ID},           {"run", "run", CELL_ID},
-		{"kind", "kind", CELL_TEXT},       {"step", "step", CELL_TEXT},
-		{"question", "question", CELL_TEXT}, {"may be", "allow", CELL_LIST},
-		{"expires", "expires", CELL_TIME}, {"status", "status", CELL_STATUS},
-		{"decision", "decision", CELL_TEXT}, {"by", "by", CELL_TEXT},
+		{"gate", "id", CELL_ID},
+		{"run", "run", CELL_ID},
+		{"kind", "kind", CELL_TEXT},
+		{"step", "step", CELL_TEXT},
+		{"question", "question", CELL_TEXT},
+		{"may be", "allow", CELL_LIST},
+		{"expires", "expires", CELL_TIME},
+		{"status", "status", CELL_STATUS},
+		{"decision", "decision", CELL_TEXT},
+		{"by", "by", CELL_TEXT},
 		{"payload", "payload", CELL_JSON},
 	};
 	AUTO(json_auto_decref) json_t *gates = NULL;
@@ -38,18 +43,19 @@ bool verb_gate_show(struct cli *cli, struct err *err)
 
 	if (!cli_fetch_all(cli, "/v1/gates", INBOX_MOST, &gates, err))
 		return false;
-	json_array_foreach(gates, i, gate)
-	{
+	json_array_foreach (gates, i, gate) {
 		const char *id = json_str(gate, "id");
 
 		if (!id || strncmp(id, wanted, strlen(wanted)))
 			continue;
 		if (found)
-			return err_set(err, E_USAGE, "several gates begin with %s; say more of it", wanted);
+			return err_set(err, E_USAGE, "several gates begin with %s; say more of it",
+				       wanted);
 		found = gate;
 	}
 	if (!found)
-		return err_set(err, E_NOT_FOUND, "there is no gate %s; rouse inbox has what waits", wanted);
+		return err_set(err, E_NOT_FOUND, "there is no gate %s; rouse inbox has what waits",
+			       wanted);
 	if (cli->out.json) {
 		AUTO(buf_fini) struct buf line = BUF_INIT;
 
@@ -116,7 +122,8 @@ bool verb_gate_edit(struct cli *cli, struct err *err)
 	json_t *payload = NULL;
 
 	if (!from)
-		return err_set(err, E_USAGE, "rouse gate edit wants --payload: what it should be instead");
+		return err_set(err, E_USAGE,
+			       "rouse gate edit wants --payload: what it should be instead");
 	return cli_data_json("--payload", from, &payload, err) &&
 	       decide(cli, cli_arg(cli, 0), "edited", payload, err);
 }
@@ -143,8 +150,7 @@ static json_t *gates_open(const json_t *gates)
 	json_t *open = json_array(), *gate;
 	size_t i;
 
-	json_array_foreach(gates, i, gate)
-	{
+	json_array_foreach (gates, i, gate) {
 		const json_t *decision = json_object_get(gate, "decision");
 
 		if (!decision || json_is_null(decision))
@@ -160,15 +166,15 @@ static json_t *proposals_by_run(const json_t *changes)
 	json_t *rows = json_array(), *change;
 	size_t i;
 
-	json_array_foreach(changes, i, change)
-	{
+	json_array_foreach (changes, i, change) {
 		const char *run = json_str(change, "run");
 		json_t *row = run ? json_object_get(by_run, run) : NULL;
 
 		if (!run)
 			continue;
 		if (!row) {
-			row = json_pack("{s:s, s:s, s:i}", "kind", "proposed", "run", run, "changes", 0);
+			row = json_pack("{s:s, s:s, s:i}", "kind", "proposed", "run", run,
+					"changes", 0);
 			json_put_str(row, "target", json_str(change, "target"));
 			json_put_str(row, "created", json_str(change, "created"));
 			json_array_append(rows, row);
@@ -184,8 +190,7 @@ static void print_rows_json(struct cli *cli, const json_t *rows)
 	const json_t *row;
 	size_t i;
 
-	json_array_foreach(rows, i, row)
-	{
+	json_array_foreach (rows, i, row) {
 		AUTO(buf_fini) struct buf line = BUF_INIT;
 
 		json_write(&line, row);
@@ -196,9 +201,12 @@ static void print_rows_json(struct cli *cli, const json_t *rows)
 bool verb_inbox(struct cli *cli, struct err *err)
 {
 	static const struct column gate_columns[] = {
-		{"GATE", "id", CELL_ID},     {"KIND", "kind", CELL_TEXT},
-		{"RUN", "run", CELL_ID},     {"STEP", "step", CELL_TEXT},
-		{"QUESTION", "question", CELL_TEXT}, {"EXPIRES", "expires", CELL_TIME},
+		{"GATE", "id", CELL_ID},
+		{"KIND", "kind", CELL_TEXT},
+		{"RUN", "run", CELL_ID},
+		{"STEP", "step", CELL_TEXT},
+		{"QUESTION", "question", CELL_TEXT},
+		{"EXPIRES", "expires", CELL_TIME},
 	};
 	static const struct column run_columns[] = {
 		{"RUN", "run", CELL_ID},
@@ -207,7 +215,8 @@ bool verb_inbox(struct cli *cli, struct err *err)
 		{"SINCE", "created", CELL_TIME},
 	};
 	AUTO(json_auto_decref) json_t *gates = NULL, *changes = NULL, *open = NULL, *rows = NULL;
-	unsigned gate_widths[ARRAY_LEN(gate_columns)] = {0}, run_widths[ARRAY_LEN(run_columns)] = {0};
+	unsigned gate_widths[ARRAY_LEN(gate_columns)] = {0},
+		 run_widths[ARRAY_LEN(run_columns)] = {0};
 
 	if (!cli_fetch_all(cli, "/v1/gates", INBOX_MOST, &gates, err) ||
 	    !cli_fetch_all(cli, "/v1/changes?status=proposed", INBOX_MOST, &changes, err))

@@ -35,7 +35,8 @@ bool cli_query_since(const struct cli *cli, const char *option, const char *name
 		at = (struct wall){cli->out.now.ms - ms};
 	else if (!wall_parse(str_of(text), &at))
 		return err_set(err, E_USAGE,
-			       "--%s %s: a duration as 7d or 90m, or an instant as 2026-11-20T09:30:00Z, was expected",
+			       "--%s %s: a duration as 7d or 90m, or an instant as "
+			       "2026-11-20T09:30:00Z, was expected",
 			       option, text);
 	wall_format(at, &instant);
 	cli_query(path, name, buf_cstr(&instant));
@@ -73,7 +74,8 @@ static bool page_get(struct cli *cli, const char *path, size_t limit, const char
 	if (!cli_client(cli, &client, err) || !client_get(client, buf_cstr(&full), ret, err))
 		return false;
 	if (!json_is_array(json_object_get(ret->json, "items")))
-		return err_set(err, E_CORRUPT, "the daemon answered a list without items to %s", path);
+		return err_set(err, E_CORRUPT, "the daemon answered a list without items to %s",
+			       path);
 	return true;
 }
 

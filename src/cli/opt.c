@@ -60,10 +60,9 @@ static bool option_unknown(const struct verb *verb, const char *word, struct str
 			       "unknown option %s before the verb; rouse help lists what there is",
 			       word);
 	if (best)
-		return err_set(err, E_USAGE,
-			       "rouse %s%s%s has no option %s; did you mean --%s?",
-			       verb->noun ? verb->noun : "", verb->noun ? " " : "", verb->name, word,
-			       best);
+		return err_set(err, E_USAGE, "rouse %s%s%s has no option %s; did you mean --%s?",
+			       verb->noun ? verb->noun : "", verb->noun ? " " : "", verb->name,
+			       word, best);
 	return err_set(err, E_USAGE,
 		       "rouse %s%s%s has no option %s; rouse help %s%s%s lists those it has",
 		       verb->noun ? verb->noun : "", verb->noun ? " " : "", verb->name, word,
@@ -77,7 +76,7 @@ static bool option_take(struct opts *opts, int argc, char *const *argv, int *at,
 	bool is_long = word[1] == '-';
 	const char *equals = is_long ? strchr(word, '=') : NULL;
 	struct str name = is_long ? str_make(word + 2, equals ? (size_t)(equals - word - 2)
-							     : strlen(word + 2))
+							      : strlen(word + 2))
 				  : str_make(word + 1, 1);
 	struct verb_option_space space;
 	const struct verb_option *option;
@@ -86,7 +85,8 @@ static bool option_take(struct opts *opts, int argc, char *const *argv, int *at,
 		opts->help = true;
 		return true;
 	}
-	if (!opts->verb && (str_eq_cstr(str_of(word), "--version") || str_eq_cstr(str_of(word), "-V"))) {
+	if (!opts->verb &&
+	    (str_eq_cstr(str_of(word), "--version") || str_eq_cstr(str_of(word), "-V"))) {
 		opts->version = true;
 		return true;
 	}
@@ -120,7 +120,8 @@ static bool verb_unknown(const char *noun, const char *word, struct err *err)
 
 	if (!noun)
 		return near ? err_set(err, E_USAGE,
-				      "unknown verb: %s; did you mean %s? rouse help lists all of them",
+				      "unknown verb: %s; did you mean %s? rouse help lists all of "
+				      "them",
 				      word, near)
 			    : err_set(err, E_USAGE,
 				      "unknown verb: %s; rouse help lists those there are", word);
@@ -128,8 +129,9 @@ static bool verb_unknown(const char *noun, const char *word, struct err *err)
 		if (verb_table[i].noun && !strcmp(verb_table[i].noun, noun))
 			buf_printf(&all, "%s%s", all.len ? ", " : "", verb_table[i].name);
 	if (near)
-		return err_set(err, E_USAGE, "unknown verb: %s %s; did you mean %s %s? There are: %s",
-			       noun, word, noun, near, buf_cstr(&all));
+		return err_set(err, E_USAGE,
+			       "unknown verb: %s %s; did you mean %s %s? There are: %s", noun, word,
+			       noun, near, buf_cstr(&all));
 	return err_set(err, E_USAGE, "unknown verb: %s %s; there are: %s", noun, word,
 		       buf_cstr(&all));
 }

@@ -12,7 +12,7 @@ struct opt_pair {
 
 struct opts {
 	const struct verb *verb; /* NULL: none was named */
-	const char *noun;        /* a noun without a verb behind it */
+	const char *noun;	 /* a noun without a verb behind it */
 	struct opt_pair *pairs;
 	size_t pair_count;
 	const char **args;
@@ -28,9 +28,9 @@ struct opts {
 void opts_fini(struct opts *opts);
 
 /* argv without the program's name; its strings must outlive ret, which is to be OPTS_INIT.
- * --opt=value, --opt value, -o value, -ovalue; "--" ends the options. Common options may stand before the verb.
- * E_USAGE for an unknown verb or option (with the nearest one), a missing value, too many or too
- * few arguments (not when help is wanted). */
+ * --opt=value, --opt value, -o value, -ovalue; "--" ends the options. Common options may stand
+ * before the verb. E_USAGE for an unknown verb or option (with the nearest one), a missing value,
+ * too many or too few arguments (not when help is wanted). */
 bool opts_parse(int argc, char *const *argv, struct opts *ret, struct err *err);
 
 /* The value given last; "" for a flag that is there, NULL when it is not. */

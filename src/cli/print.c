@@ -87,8 +87,8 @@ void print_f(struct print *print, const char *fmt, ...)
 }
 
 static const char *const styles[] = {
-	[STYLE_PLAIN] = "\033[0m",    [STYLE_BOLD] = "\033[1m",  [STYLE_DIM] = "\033[2m",
-	[STYLE_RED] = "\033[31m",     [STYLE_GREEN] = "\033[32m", [STYLE_YELLOW] = "\033[33m",
+	[STYLE_PLAIN] = "\033[0m", [STYLE_BOLD] = "\033[1m",   [STYLE_DIM] = "\033[2m",
+	[STYLE_RED] = "\033[31m",  [STYLE_GREEN] = "\033[32m", [STYLE_YELLOW] = "\033[33m",
 	[STYLE_BLUE] = "\033[34m",
 };
 
@@ -111,14 +111,14 @@ enum print_style print_status_style(const char *status)
 		const char *word;
 		enum print_style style;
 	} words[] = {
-		{"succeeded", STYLE_GREEN}, {"applied", STYLE_GREEN},   {"ok", STYLE_GREEN},
-		{"approved", STYLE_GREEN},  {"ran", STYLE_GREEN},       {"failed", STYLE_RED},
-		{"failing", STYLE_RED},     {"rejected", STYLE_RED},    {"conflict", STYLE_RED},
-		{"looped", STYLE_RED},      {"denied", STYLE_RED},      {"shed", STYLE_RED},
-		{"running", STYLE_BLUE},    {"applying", STYLE_BLUE},   {"waiting", STYLE_YELLOW},
-		{"proposed", STYLE_YELLOW}, {"stale", STYLE_YELLOW},    {"paused", STYLE_YELLOW},
-		{"held", STYLE_YELLOW},     {"cancelled", STYLE_DIM},   {"skipped", STYLE_DIM},
-		{"filtered", STYLE_DIM},    {"superseded", STYLE_DIM},  {"reverted", STYLE_DIM},
+		{"succeeded", STYLE_GREEN}, {"applied", STYLE_GREEN},  {"ok", STYLE_GREEN},
+		{"approved", STYLE_GREEN},  {"ran", STYLE_GREEN},      {"failed", STYLE_RED},
+		{"failing", STYLE_RED},	    {"rejected", STYLE_RED},   {"conflict", STYLE_RED},
+		{"looped", STYLE_RED},	    {"denied", STYLE_RED},     {"shed", STYLE_RED},
+		{"running", STYLE_BLUE},    {"applying", STYLE_BLUE},  {"waiting", STYLE_YELLOW},
+		{"proposed", STYLE_YELLOW}, {"stale", STYLE_YELLOW},   {"paused", STYLE_YELLOW},
+		{"held", STYLE_YELLOW},	    {"cancelled", STYLE_DIM},  {"skipped", STYLE_DIM},
+		{"filtered", STYLE_DIM},    {"superseded", STYLE_DIM}, {"reverted", STYLE_DIM},
 		{"stopped", STYLE_DIM},
 	};
 
@@ -226,7 +226,20 @@ static bool is_right(enum cell kind)
 	return kind == CELL_COUNT || kind == CELL_MONEY;
 }
 
-/* Takes columns from the widest texts until the line fits; ids and numbers stay whole. */
+/* The last column that is shown goes; the first two always stay. */
+static bool drop_last(unsigned *widths, size_t count)
+{
+	for (size_t i = count; i > 2; i--) {
+		if (!widths[i - 1])
+			continue;
+		widths[i - 1] = 0;
+		return true;
+	}
+	return false;
+}
+
+/* Takes columns from the widest texts until the line fits; ids and numbers stay whole. Where that
+ * is not enough, whole columns go from the right: tables begin with what matters. */
 static void widths_fit(const struct print *print, const struct column *columns, size_t count,
 		       unsigned *widths)
 {
@@ -235,7 +248,8 @@ static void widths_fit(const struct print *print, const struct column *columns, 
 		size_t at = count;
 
 		for (size_t i = 0; i < count; i++) {
-			bool flexible = columns[i].kind == CELL_TEXT || columns[i].kind == CELL_LIST ||
+			bool flexible = columns[i].kind == CELL_TEXT ||
+					columns[i].kind == CELL_LIST ||
 					columns[i].kind == CELL_JSON;
 
 			total += widths[i] ? widths[i] + COLUMN_GAP : 0;
@@ -244,9 +258,12 @@ static void widths_fit(const struct print *print, const struct column *columns, 
 				at = i;
 			}
 		}
-		if (total <= print->width + COLUMN_GAP || at == count)
+		if (total <= print->width + COLUMN_GAP)
 			return;
-		widths[at]--;
+		if (at < count)
+			widths[at]--;
+		else if (!drop_last(widths, count))
+			return;
 	}
 }
 

@@ -16,7 +16,15 @@ struct print {
 	struct wall now;
 };
 
-enum print_style { STYLE_PLAIN, STYLE_BOLD, STYLE_DIM, STYLE_RED, STYLE_GREEN, STYLE_YELLOW, STYLE_BLUE };
+enum print_style {
+	STYLE_PLAIN,
+	STYLE_BOLD,
+	STYLE_DIM,
+	STYLE_RED,
+	STYLE_GREEN,
+	STYLE_YELLOW,
+	STYLE_BLUE
+};
 
 enum cell {
 	CELL_TEXT,

@@ -53,9 +53,10 @@ bool cli_roused(struct cli *cli, const char *const *args, struct err *err)
 	int status, why;
 
 	if (!path)
-		return err_set(err, E_NOT_FOUND,
-			       "the program roused is neither beside rouse, nor in ../sbin, nor in PATH; "
-			       "install the daemon's package");
+		return err_set(
+			err, E_NOT_FOUND,
+			"the program roused is neither beside rouse, nor in ../sbin, nor in PATH; "
+			"install the daemon's package");
 	for (; args[count - 1] && count + 1 < ARRAY_LEN(argv); count++)
 		argv[count] = args[count - 1];
 	if (!print_flush(&cli->out, err))
@@ -67,7 +68,8 @@ bool cli_roused(struct cli *cli, const char *const *args, struct err *err)
 		if (errno != EINTR)
 			return err_errno(err, errno, "waiting for %s", path);
 	if (WIFSIGNALED(status))
-		return err_set(err, E_INTERNAL, "%s was killed by signal %d", path, WTERMSIG(status));
+		return err_set(err, E_INTERNAL, "%s was killed by signal %d", path,
+			       WTERMSIG(status));
 	cli->status = WEXITSTATUS(status);
 	return true;
 }
@@ -95,9 +97,10 @@ bool cli_roused_try(const char *const *args, uid_t uid, struct buf *ret_said, st
 	pid_t pid;
 
 	if (!path)
-		return err_set(err, E_NOT_FOUND,
-			       "the program roused is neither beside rouse, nor in ../sbin, nor in PATH; "
-			       "it checks what is written");
+		return err_set(
+			err, E_NOT_FOUND,
+			"the program roused is neither beside rouse, nor in ../sbin, nor in PATH; "
+			"it checks what is written");
 	for (size_t i = 0; args[i] && i + 2 < ARRAY_LEN(argv); i++)
 		argv[i + 1] = args[i];
 	if (pipe2(pipes, O_CLOEXEC))

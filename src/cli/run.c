@@ -12,10 +12,14 @@
 #define WAIT_ASK_MS (60 * 1000) /* one request of a longer wait */
 
 static const struct column list_columns[] = {
-	{"RUN", "id", CELL_ID},          {"STATUS", "status", CELL_STATUS},
-	{"REASON", "reason", CELL_TEXT}, {"AGENT", "agent", CELL_TEXT},
-	{"TRIGGER", "trigger", CELL_TEXT}, {"ENTITY", "entity", CELL_TEXT},
-	{"TRIES", "attempts", CELL_COUNT}, {"CREATED", "created", CELL_TIME},
+	{"RUN", "id", CELL_ID},
+	{"STATUS", "status", CELL_STATUS},
+	{"AGENT", "agent", CELL_TEXT},
+	{"ENTITY", "entity", CELL_TEXT},
+	{"CREATED", "created", CELL_TIME},
+	{"REASON", "reason", CELL_TEXT},
+	{"TRIGGER", "trigger", CELL_TEXT},
+	{"TRIES", "attempts", CELL_COUNT},
 	{"COST $", "cost_usd", CELL_MONEY},
 };
 
@@ -47,10 +51,10 @@ static const struct column run_columns[] = {
 };
 
 static const struct column attempt_columns[] = {
-	{"ATTEMPT", "n", CELL_COUNT},     {"STATUS", "status", CELL_STATUS},
-	{"REASON", "reason", CELL_TEXT},  {"STARTED", "started", CELL_TIME},
-	{"ENDED", "ended", CELL_TIME},    {"EXIT", "exit", CELL_COUNT},
-	{"SIGNAL", "signal", CELL_TEXT},  {"ERROR", "error", CELL_TEXT},
+	{"ATTEMPT", "n", CELL_COUNT},	 {"STATUS", "status", CELL_STATUS},
+	{"REASON", "reason", CELL_TEXT}, {"STARTED", "started", CELL_TIME},
+	{"ENDED", "ended", CELL_TIME},	 {"EXIT", "exit", CELL_COUNT},
+	{"SIGNAL", "signal", CELL_TEXT}, {"ERROR", "error", CELL_TEXT},
 };
 
 bool verb_run_list(struct cli *cli, struct err *err)
@@ -95,7 +99,8 @@ bool verb_run_show(struct cli *cli, struct err *err)
 	return true;
 }
 
-bool cli_each(struct cli *cli, bool (*act)(struct cli *, const char *, struct err *), struct err *err)
+bool cli_each(struct cli *cli, bool (*act)(struct cli *, const char *, struct err *),
+	      struct err *err)
 {
 	AUTO(err_fini) struct err worst = ERR_INIT;
 
@@ -148,10 +153,12 @@ static bool retry_one(struct cli *cli, const char *id, struct err *err)
 		return false;
 	if (cli_json(cli, &reply))
 		return true;
-	print_text(&cli->out, json_str(reply.json, "id"));
+	/* The same run from its checkpoint, or a new one in its place: the daemon says which. */
+	print_text(&cli->out, json_str(reply.json, "run_id") ? json_str(reply.json, "run_id")
+							     : json_str(reply.json, "id"));
 	print_f(&cli->out, " is ");
 	print_text(&cli->out, json_str(reply.json, "status"));
-	print_f(&cli->out, " again\n");
+	print_f(&cli->out, "\n");
 	return true;
 }
 
@@ -178,8 +185,8 @@ bool verb_run_send(struct cli *cli, struct err *err)
 
 /* The run, until it is over or the time is. Each request waits at the daemon's side no longer than
  * it may; between two there is a pause that grows. */
-static bool wait_for_run(struct cli *cli, const char *id, struct mono until, struct client_reply *ret,
-			 struct err *err)
+static bool wait_for_run(struct cli *cli, const char *id, struct mono until,
+			 struct client_reply *ret, struct err *err)
 {
 	int64_t pause_ms = 50;
 
@@ -194,7 +201,8 @@ static bool wait_for_run(struct cli *cli, const char *id, struct mono until, str
 		if (clock_mono(cli->clock).ms >= until.ms)
 			return err_set(err, E_TIMEOUT,
 				       "run %s is still %s; it goes on: rouse run logs -f %s", id,
-				       json_str(ret->json, "status") ? json_str(ret->json, "status") : "there",
+				       json_str(ret->json, "status") ? json_str(ret->json, "status")
+								     : "there",
 				       id);
 		nanosleep(&pause, NULL);
 		pause_ms = pause_ms < 1000 ? pause_ms * 2 : 1000;
@@ -209,15 +217,17 @@ static void invoke_print(struct cli *cli, const struct client_reply *reply)
 	if (cli_json(cli, reply))
 		return;
 	if (!cli_has(cli, "wait")) {
-		print_text(&cli->out, json_str(reply->json, "run_id") ? json_str(reply->json, "run_id")
-								      : json_str(reply->json, "id"));
+		print_text(&cli->out, json_str(reply->json, "run_id")
+					      ? json_str(reply->json, "run_id")
+					      : json_str(reply->json, "id"));
 		print_f(&cli->out, "\n");
 		if (json_bool(reply->json, "replayed", false))
 			cli_note("That key is known: this is the run that it started then.");
 		return;
 	}
 	if (json_is_string(result)) {
-		print_lines(&cli->out, "", str_make(json_string_value(result), json_string_length(result)));
+		print_lines(&cli->out, "",
+			    str_make(json_string_value(result), json_string_length(result)));
 	} else if (result && !json_is_null(result)) {
 		json_write_pretty(&text, result);
 		print_lines(&cli->out, "", buf_str(&text));
@@ -237,8 +247,9 @@ static bool header_put(struct buf *out, const char *name, const char *value, str
 
 static bool invoke_send(struct cli *cli, int64_t wait_ms, struct client_reply *ret, struct err *err)
 {
-	AUTO(buf_fini) struct buf path = BUF_INIT, body = BUF_INIT, key = BUF_INIT, id = BUF_INIT,
-				  prefer = BUF_INIT;
+	AUTO(buf_fini)
+	struct buf path = BUF_INIT, body = BUF_INIT, key = BUF_INIT, id = BUF_INIT,
+		   prefer = BUF_INIT;
 	struct client_request request = {.method = "POST"};
 	const char *data = cli_opt(cli, "data");
 	const char *headers[4] = {NULL};
@@ -271,7 +282,8 @@ static bool invoke_send(struct cli *cli, int64_t wait_ms, struct client_reply *r
 	if (!client_send(client, &request, ret, err))
 		return false;
 	if (!json_is_object(ret->json))
-		return err_set(err, E_CORRUPT, "the daemon answered an invocation with no JSON object");
+		return err_set(err, E_CORRUPT,
+			       "the daemon answered an invocation with no JSON object");
 	return true;
 }
 
@@ -292,7 +304,8 @@ bool verb_invoke(struct cli *cli, struct err *err)
 						       : json_str(reply.json, "id"));
 	if (wait_ms && !run_is_over(reply.json)) {
 		if (!id)
-			return err_set(err, E_CORRUPT, "the daemon started a run without saying its id");
+			return err_set(err, E_CORRUPT,
+				       "the daemon started a run without saying its id");
 		if (!wait_for_run(cli, id, until, &reply, err))
 			return false;
 	} else if (wait_ms && id && !json_str(reply.json, "agent")) {
@@ -304,8 +317,8 @@ bool verb_invoke(struct cli *cli, struct err *err)
 	status = json_str(reply.json, "status");
 	if (!wait_ms || (status && !strcmp(status, "succeeded")))
 		return true;
-	return err_set(err, E_INVALID, "run %s is %s%s%s%s%s", id ? id : "", status ? status : "lost",
-		       json_str(reply.json, "reason") ? ": " : "",
+	return err_set(err, E_INVALID, "run %s is %s%s%s%s%s", id ? id : "",
+		       status ? status : "lost", json_str(reply.json, "reason") ? ": " : "",
 		       json_str(reply.json, "reason") ? json_str(reply.json, "reason") : "",
 		       json_str(reply.json, "error") ? ": " : "",
 		       json_str(reply.json, "error") ? json_str(reply.json, "error") : "");

@@ -29,17 +29,21 @@ static const struct column status_columns[] = {
 };
 
 static const struct column agent_columns[] = {
-	{"AGENT", "name", CELL_TEXT},        {"KIND", "kind", CELL_TEXT},
-	{"STATE", "state", CELL_STATUS},     {"RUNS", "in_flight", CELL_COUNT},
-	{"OF", "concurrency", CELL_COUNT},   {"QUEUED", "queued", CELL_COUNT},
-	{"PAUSED", "paused", CELL_TEXT},     {"TARGETS", "targets", CELL_LIST},
+	{"AGENT", "name", CELL_TEXT},	   {"KIND", "kind", CELL_TEXT},
+	{"STATE", "state", CELL_STATUS},   {"RUNS", "in_flight", CELL_COUNT},
+	{"OF", "concurrency", CELL_COUNT}, {"QUEUED", "queued", CELL_COUNT},
+	{"PAUSED", "paused", CELL_TEXT},   {"TARGETS", "targets", CELL_LIST},
 };
 
 static const struct column trigger_columns[] = {
-	{"TRIGGER", "name", CELL_TEXT},    {"SOURCE", "source", CELL_TEXT},
-	{"AGENT", "agent", CELL_TEXT},     {"ON", "enabled", CELL_TEXT},
-	{"HEALTH", "health", CELL_STATUS}, {"LAST EVENT", "last_event", CELL_TIME},
-	{"NEXT", "next", CELL_TIME},       {"WAITING", "backlog", CELL_COUNT},
+	{"TRIGGER", "name", CELL_TEXT},
+	{"SOURCE", "source", CELL_TEXT},
+	{"AGENT", "agent", CELL_TEXT},
+	{"ON", "enabled", CELL_TEXT},
+	{"HEALTH", "health", CELL_STATUS},
+	{"LAST EVENT", "last_event", CELL_TIME},
+	{"NEXT", "next", CELL_TIME},
+	{"WAITING", "backlog", CELL_COUNT},
 	{"LAST ERROR", "last_error", CELL_TEXT},
 };
 
@@ -175,7 +179,8 @@ bool verb_halt(struct cli *cli, struct err *err)
 	if (!cli_post(cli, body, &reply, err, "/v1/halt"))
 		return false;
 	if (!cli_json(cli, &reply))
-		print_f(&cli->out, "Halted: what ran is being stopped, nothing starts. rouse resume goes on.\n");
+		print_f(&cli->out, "Halted: what ran is being stopped, nothing starts. rouse "
+				   "resume goes on.\n");
 	return true;
 }
 
@@ -197,8 +202,8 @@ static bool help_key(struct cli *cli, const char *word, struct err *err)
 
 	if (roused)
 		return cli_roused(cli, args, err);
-	return err_set(err, E_USAGE, "there is no verb %s%s%s%s", word, near ? "; did you mean " : "",
-		       near ? near : "", near ? "?" : "");
+	return err_set(err, E_USAGE, "there is no verb %s%s%s%s", word,
+		       near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
 bool verb_help(struct cli *cli, struct err *err)
@@ -224,8 +229,9 @@ bool verb_help(struct cli *cli, struct err *err)
 	else if (!second && verb_is_noun(first))
 		verb_print_noun(first, &cli->out.buf);
 	else if (second)
-		return err_set(err, E_USAGE, "there is no verb %s %s; rouse help lists those there are",
-			       first, second);
+		return err_set(err, E_USAGE,
+			       "there is no verb %s %s; rouse help lists those there are", first,
+			       second);
 	else
 		return help_key(cli, first, err);
 	return true;
@@ -235,9 +241,12 @@ bool verb_help(struct cli *cli, struct err *err)
 bool verb_budget(struct cli *cli, struct err *err)
 {
 	static const struct column columns[] = {
-		{"SCOPE", "scope", CELL_TEXT},          {"NAME", "name", CELL_TEXT},
-		{"DAY", "day", CELL_TEXT},              {"SPENT $", "spent_usd", CELL_MONEY},
-		{"RESERVED $", "reserved_usd", CELL_MONEY}, {"LIMIT $", "limit_usd", CELL_MONEY},
+		{"SCOPE", "scope", CELL_TEXT},
+		{"NAME", "name", CELL_TEXT},
+		{"DAY", "day", CELL_TEXT},
+		{"SPENT $", "spent_usd", CELL_MONEY},
+		{"RESERVED $", "reserved_usd", CELL_MONEY},
+		{"LIMIT $", "limit_usd", CELL_MONEY},
 		{"LEFT $", "left_usd", CELL_MONEY},
 	};
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
@@ -249,9 +258,9 @@ bool verb_budget(struct cli *cli, struct err *err)
 		return false;
 	items = json_object_get(reply.json, "items");
 	if (!json_is_array(items))
-		return err_set(err, E_CORRUPT, "the daemon answered a list without items to /v1/budget");
-	json_array_foreach(items, i, item)
-	{
+		return err_set(err, E_CORRUPT,
+			       "the daemon answered a list without items to /v1/budget");
+	json_array_foreach (items, i, item) {
 		double limit = json_num(item, "limit_usd", -1);
 
 		if (limit >= 0)
@@ -291,15 +300,15 @@ bool verb_why(struct cli *cli, struct err *err)
 	print_text(&cli->out, json_str(subject, "id"));
 	print_style(&cli->out, STYLE_PLAIN);
 	print_f(&cli->out, "\n");
-	json_array_foreach(story, i, step)
-	{
+	json_array_foreach (story, i, step) {
 		const char *what = json_str(step, "what"), *at = json_str(step, "at");
 
 		print_f(&cli->out, "  ");
 		print_styled(&cli->out, STYLE_DIM, at ? at : "");
 		print_f(&cli->out, "%*s", at ? 2 : 26, "");
 		print_styled(&cli->out, print_status_style(what), what ? what : "");
-		print_f(&cli->out, "%*s", what && strlen(what) < 11 ? (int)(11 - strlen(what)) : 1, "");
+		print_f(&cli->out, "%*s", what && strlen(what) < 11 ? (int)(11 - strlen(what)) : 1,
+			"");
 		print_text(&cli->out, json_str(step, "text"));
 		print_f(&cli->out, "\n");
 	}
@@ -308,16 +317,17 @@ bool verb_why(struct cli *cli, struct err *err)
 
 bool verb_agent_list(struct cli *cli, struct err *err)
 {
-	return cli_list(cli,
-			&(struct cli_list){"/v1/agents", agent_columns, ARRAY_LEN(agent_columns),
-					   "There is no agent; rouse.conf's agents.d is where they stand."},
-			err);
+	return cli_list(
+		cli,
+		&(struct cli_list){"/v1/agents", agent_columns, ARRAY_LEN(agent_columns),
+				   "There is no agent; rouse.conf's agents.d is where they stand."},
+		err);
 }
 
 bool verb_agent_show(struct cli *cli, struct err *err)
 {
 	static const struct column columns[] = {
-		{"agent", "name", CELL_TEXT},         {"kind", "kind", CELL_TEXT},
+		{"agent", "name", CELL_TEXT},	      {"kind", "kind", CELL_TEXT},
 		{"state", "state", CELL_STATUS},      {"paused", "paused", CELL_TEXT},
 		{"runs now", "in_flight", CELL_TEXT}, {"of at most", "concurrency", CELL_TEXT},
 		{"queued", "queued", CELL_TEXT},      {"targets", "targets", CELL_LIST},
@@ -328,8 +338,7 @@ bool verb_agent_show(struct cli *cli, struct err *err)
 
 	if (!cli_fetch_all(cli, "/v1/agents", 100000, &agents, err))
 		return false;
-	json_array_foreach(agents, i, agent)
-	{
+	json_array_foreach (agents, i, agent) {
 		AUTO(buf_fini) struct buf line = BUF_INIT;
 		const char *name = json_str(agent, "name");
 
@@ -342,7 +351,8 @@ bool verb_agent_show(struct cli *cli, struct err *err)
 			print_fields(&cli->out, columns, ARRAY_LEN(columns), agent);
 		return true;
 	}
-	return err_set(err, E_NOT_FOUND, "there is no agent %s; rouse agent list has those there are",
+	return err_set(err, E_NOT_FOUND,
+		       "there is no agent %s; rouse agent list has those there are",
 		       cli_arg(cli, 0));
 }
 

@@ -5,12 +5,18 @@
 #include <string.h>
 
 static const struct column trigger_columns[] = {
-	{"trigger", "name", CELL_TEXT},        {"source", "source", CELL_TEXT},
-	{"agent", "agent", CELL_TEXT},         {"enabled", "enabled", CELL_TEXT},
-	{"health", "health", CELL_STATUS},     {"since", "since", CELL_TIME},
-	{"last event", "last_event", CELL_TIME}, {"last error", "last_error", CELL_TEXT},
-	{"next", "next", CELL_TIME},           {"waiting", "backlog", CELL_TEXT},
-	{"URL", "url", CELL_TEXT},             {"file", "file", CELL_TEXT},
+	{"trigger", "name", CELL_TEXT},
+	{"source", "source", CELL_TEXT},
+	{"agent", "agent", CELL_TEXT},
+	{"enabled", "enabled", CELL_TEXT},
+	{"health", "health", CELL_STATUS},
+	{"since", "since", CELL_TIME},
+	{"last event", "last_event", CELL_TIME},
+	{"last error", "last_error", CELL_TEXT},
+	{"next", "next", CELL_TIME},
+	{"waiting", "backlog", CELL_TEXT},
+	{"URL", "url", CELL_TEXT},
+	{"file", "file", CELL_TEXT},
 	{"line", "line", CELL_TEXT},
 };
 
@@ -26,10 +32,13 @@ bool verb_trigger_show(struct cli *cli, struct err *err)
 		return true;
 	print_fields(&cli->out, trigger_columns, ARRAY_LEN(trigger_columns), reply.json);
 	settings = json_object_get(reply.json, "settings");
+	if (json_is_string(settings)) {
+		print_f(&cli->out, "\n");
+		print_lines(&cli->out, "", str_of(json_string_value(settings)));
+	}
 	if (json_object_size(settings))
 		print_f(&cli->out, "\n");
-	json_object_foreach(settings, key, value)
-	{
+	json_object_foreach (settings, key, value) {
 		const struct column column = {"", "value", CELL_LIST};
 		AUTO(json_auto_decref) json_t *one = json_pack("{s:O}", "value", value);
 		AUTO(buf_fini) struct buf cell = BUF_INIT;
@@ -77,11 +86,20 @@ bool verb_trigger_disable(struct cli *cli, struct err *err)
 bool verb_trigger_fire(struct cli *cli, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
-	AUTO(json_auto_decref) json_t *data = NULL;
+	AUTO(buf_fini) struct buf path = BUF_INIT, data = BUF_INIT;
+	struct client_request request = {.method = "POST"};
 	const char *from = cli_opt(cli, "data"), *run;
+	struct client *client;
 
-	if ((from && !cli_data_json("--data", from, &data, err)) ||
-	    !cli_post(cli, data, &reply, err, "/v1/triggers/%s/fire", cli_arg(cli, 0)))
+	buf_puts(&path, "/v1/triggers/");
+	client_encode(&path, cli_arg(cli, 0));
+	buf_puts(&path, "/fire");
+	if (from && !cli_data("--data", from, &data, err))
+		return false;
+	request.path = buf_cstr(&path);
+	/* As it was given: no number loses a digit. */
+	request.body = from ? buf_str(&data) : STR_NONE;
+	if (!cli_client(cli, &client, err) || !client_send(client, &request, &reply, err))
 		return false;
 	if (cli_json(cli, &reply))
 		return true;
@@ -93,7 +111,8 @@ bool verb_trigger_fire(struct cli *cli, struct err *err)
 	print_f(&cli->out, "\n");
 	if (!run || json_bool(reply.json, "replayed", false))
 		cli_note("The event is %s%s: rouse why %s",
-			 json_str(reply.json, "outcome") ? json_str(reply.json, "outcome") : "recorded",
+			 json_str(reply.json, "outcome") ? json_str(reply.json, "outcome")
+							 : "recorded",
 			 run ? ", this is the run that its key started before" : "; nothing runs",
 			 json_str(reply.json, "event_id") ? json_str(reply.json, "event_id") : "");
 	return true;
@@ -115,7 +134,7 @@ bool verb_trigger_test(struct cli *cli, struct err *err)
 {
 	static const struct column columns[] = {
 		{"verdict", "verdict", CELL_STATUS}, {"rule", "rule", CELL_TEXT},
-		{"error", "error", CELL_TEXT},       {"key", "key", CELL_TEXT},
+		{"error", "error", CELL_TEXT},	     {"key", "key", CELL_TEXT},
 		{"entity", "entity", CELL_TEXT},     {"tenant", "tenant", CELL_TEXT},
 		{"user", "user", CELL_TEXT},
 	};

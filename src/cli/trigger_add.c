@@ -40,9 +40,9 @@ struct adding {
 	size_t count;
 	char *keys[PAIRS_MAX]; /* owned, of --set */
 	size_t key_count;
-	struct buf secret;     /* empty: none is made */
-	struct buf reference;  /* file:PATH */
-	struct buf text;       /* the file */
+	struct buf secret;    /* empty: none is made */
+	struct buf reference; /* file:PATH */
+	struct buf text;      /* the file */
 };
 
 static void adding_fini(struct adding *adding)
@@ -104,11 +104,13 @@ static bool secret_add(struct adding *adding, struct err *err)
 		return verify ? err_set(err, E_USAGE, "--verify is for --source webhook") : true;
 	if (!verify)
 		return err_set(err, E_USAGE,
-			       "how are its requests signed? --verify github, standard, hmac, bearer, ... or, for a "
+			       "how are its requests signed? --verify github, standard, hmac, "
+			       "bearer, ... or, for a "
 			       "hook that is open to all, --verify none");
 	adding->scheme = signature_find(str_of(verify));
 	if (!adding->scheme)
-		return err_set(err, E_USAGE, "--verify %s: no such scheme; rouse help trigger.verify lists them",
+		return err_set(err, E_USAGE,
+			       "--verify %s: no such scheme; rouse help trigger.verify lists them",
 			       verify);
 	if (adding->scheme->method == SIGNATURE_NONE || pair_value(adding, "secret"))
 		return true;
@@ -123,16 +125,21 @@ static bool compose(struct adding *adding, struct err *err)
 	struct cli *cli = adding->cli;
 
 	if (!cli_opt(cli, "source"))
-		return err_set(err, E_USAGE, "what wakes it? --source webhook, cron, file, imap, git, poll, after, topic or manual");
+		return err_set(err, E_USAGE,
+			       "what wakes it? --source webhook, cron, file, imap, git, poll, "
+			       "after, topic or manual");
 	if (!cli_opt(cli, "agent"))
-		return err_set(err, E_USAGE, "which agent does it wake? --agent AGENT; rouse agent list has them");
+		return err_set(
+			err, E_USAGE,
+			"which agent does it wake? --agent AGENT; rouse agent list has them");
 	if (!pair_add(adding, "source", cli_opt(cli, "source"), err) ||
 	    !pair_add(adding, "agent", cli_opt(cli, "agent"), err) ||
 	    !pair_add(adding, "verify", cli_opt(cli, "verify"), err) || !sets_add(adding, err) ||
 	    !secret_add(adding, err))
 		return false;
 	buf_printf(&adding->text, "# Trigger %s, by rouse trigger add.\n", adding->name);
-	return conf_format_section("trigger", adding->name, adding->pairs, adding->count, &adding->text, err);
+	return conf_format_section("trigger", adding->name, adding->pairs, adding->count,
+				   &adding->text, err);
 }
 
 static bool refuse_existing(struct adding *adding, struct err *err)
@@ -144,14 +151,16 @@ static bool refuse_existing(struct adding *adding, struct err *err)
 		return err_set(err, E_EXISTS, "there is a trigger %s already: %s", adding->name,
 			       adding->place.conf_path);
 	if (!access(adding->place.secret_path, F_OK))
-		return err_set(err, E_EXISTS, "there is a secret of that name already: %s; take it away, or "
-					      "use another name",
+		return err_set(err, E_EXISTS,
+			       "there is a secret of that name already: %s; take it away, or "
+			       "use another name",
 			       adding->place.secret_path);
 	if (!adding->place.running)
 		return true;
 	if (cli_get(adding->cli, &reply, &why, "/v1/triggers/%s", adding->name))
 		return err_set(err, E_EXISTS, "there is a trigger %s already, in %s", adding->name,
-			       json_str(reply.json, "file") ? json_str(reply.json, "file") : "another file");
+			       json_str(reply.json, "file") ? json_str(reply.json, "file")
+							    : "another file");
 	if (why.code != E_NOT_FOUND)
 		return err_move(err, &why);
 	err_fini(&why);
@@ -174,7 +183,8 @@ static bool folder_make(struct undo *undo, const struct trigger_place *place, co
 static bool file_make(struct undo *undo, const struct trigger_place *place, const char *path,
 		      struct str text, mode_t mode, uid_t owner, struct err *err)
 {
-	AUTO(auto_close) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	AUTO(auto_close)
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return err_errno(err, errno, "cannot make %s", path);
@@ -203,8 +213,8 @@ static bool reload(struct cli *cli, struct err *err)
 static bool write_all(struct adding *adding, struct err *err)
 {
 	const struct trigger_place *place = &adding->place;
-	AUTO(buf_fini) struct buf fresh = BUF_INIT, said = BUF_INIT, triggers = BUF_INIT,
-				  secrets = BUF_INIT;
+	AUTO(buf_fini)
+	struct buf fresh = BUF_INIT, said = BUF_INIT, triggers = BUF_INIT, secrets = BUF_INIT;
 	AUTO(undo_fini) struct undo undo = {.keep = false};
 	const char *try_args[] = {"-t", "-c", place->config, NULL, NULL};
 
@@ -216,10 +226,12 @@ static bool write_all(struct adding *adding, struct err *err)
 	unlink(buf_cstr(&fresh));
 	if (adding->secret.len &&
 	    (!folder_make(&undo, place, buf_cstr(&secrets), 0700, place->uid, err) ||
-	     !file_make(&undo, place, place->secret_path, buf_str(&adding->secret), 0600, place->uid, err)))
+	     !file_make(&undo, place, place->secret_path, buf_str(&adding->secret), 0600,
+			place->uid, err)))
 		return false;
 	if (!folder_make(&undo, place, buf_cstr(&triggers), 0755, 0, err) ||
-	    !file_make(&undo, place, buf_cstr(&fresh), buf_str(&adding->text), 0640, geteuid(), err) ||
+	    !file_make(&undo, place, buf_cstr(&fresh), buf_str(&adding->text), 0640, geteuid(),
+		       err) ||
 	    !cli_roused_try(try_args, place->uid, &said, err))
 		return false;
 	if (renameat2(AT_FDCWD, buf_cstr(&fresh), AT_FDCWD, place->conf_path, RENAME_NOREPLACE))
@@ -260,7 +272,8 @@ static void report(struct adding *adding)
 	AUTO(buf_fini) struct buf curl = BUF_INIT;
 
 	if (url && (secret_file(adding) || adding->scheme->method == SIGNATURE_NONE))
-		trigger_curl(adding->scheme, adding->pairs, adding->count, url, secret_file(adding), &curl);
+		trigger_curl(adding->scheme, adding->pairs, adding->count, url, secret_file(adding),
+			     &curl);
 	if (out->json) {
 		AUTO(json_auto_decref) json_t *object = json_object();
 		AUTO(buf_fini) struct buf line = BUF_INIT;
@@ -330,7 +343,9 @@ static bool removable(struct cli *cli, const struct trigger_place *place, bool *
 		if (place->running && !cli_get(cli, &reply, err, "/v1/triggers/%s", name))
 			return false;
 		if (json_str(reply.json, "file"))
-			return err_set(err, E_STATE, "trigger %s stands in %s; take its section out there, then rouse reload",
+			return err_set(err, E_STATE,
+				       "trigger %s stands in %s; take its section out there, then "
+				       "rouse reload",
 				       name, json_str(reply.json, "file"));
 		return err_set(err, E_NOT_FOUND, "there is no trigger %s: %s does not exist", name,
 			       place->conf_path);
@@ -338,10 +353,12 @@ static bool removable(struct cli *cli, const struct trigger_place *place, bool *
 	if (!os_read_file(place->conf_path, FILE_MAX, &text, err))
 		return false;
 	if (!file_is_ours(buf_str(&text), name))
-		return err_set(err, E_STATE, "%s holds more than [trigger %s]; take that section out by hand",
+		return err_set(err, E_STATE,
+			       "%s holds more than [trigger %s]; take that section out by hand",
 			       place->conf_path, name);
 	buf_printf(&reference, "file:%s", place->secret_path);
-	*ret_secret = strstr(buf_cstr(&text), buf_cstr(&reference)) && !access(place->secret_path, F_OK);
+	*ret_secret =
+		strstr(buf_cstr(&text), buf_cstr(&reference)) && !access(place->secret_path, F_OK);
 	return true;
 }
 
@@ -352,7 +369,8 @@ bool verb_trigger_remove(struct cli *cli, struct err *err)
 	const char *try_args[] = {"-t", "-c", NULL, NULL};
 	bool secret = false, yes;
 
-	if (!trigger_place_get(cli, cli_arg(cli, 0), &place, err) || !removable(cli, &place, &secret, err))
+	if (!trigger_place_get(cli, cli_arg(cli, 0), &place, err) ||
+	    !removable(cli, &place, &secret, err))
 		return false;
 	if (!cli->out.json)
 		print_f(&cli->out, "Removes %s%s%s\n", place.conf_path, secret ? " and " : "",

@@ -1,4 +1,5 @@
-/* What trigger add and remove know of the daemon's configuration, and what they print at the end. */
+/* What trigger add and remove know of the daemon's configuration, and what they print at the end.
+ */
 /* SPDX-License-Identifier: MIT */
 #ifndef ROUSE_CLI_TRIGGER_ADD_H
 #define ROUSE_CLI_TRIGGER_ADD_H
@@ -8,13 +9,13 @@
 #include "pure/signature.h"
 
 struct trigger_place {
-	char *config;     /* rouse.conf */
-	char *dir;        /* its folder */
-	char *conf_path;  /* DIR/triggers.d/NAME.conf */
+	char *config;	   /* rouse.conf */
+	char *dir;	   /* its folder */
+	char *conf_path;   /* DIR/triggers.d/NAME.conf */
 	char *secret_path; /* DIR/secrets/NAME.secret */
-	uid_t uid;        /* of the daemon */
+	uid_t uid;	   /* of the daemon */
 	gid_t gid;
-	bool running;     /* the daemon answered */
+	bool running; /* the daemon answered */
 };
 #define TRIGGER_PLACE_INIT                                                                         \
 	{                                                                                          \
@@ -22,7 +23,8 @@ struct trigger_place {
 	}
 void trigger_place_fini(struct trigger_place *place);
 /* Asks the daemon; when it is not running: -c, or the default, and who owns that folder. */
-bool trigger_place_get(struct cli *cli, const char *name, struct trigger_place *ret, struct err *err);
+bool trigger_place_get(struct cli *cli, const char *name, struct trigger_place *ret,
+		       struct err *err);
 
 /* A secret such as the scheme wants, ended by a line feed. E_USAGE when only the other side can
  * make one. */

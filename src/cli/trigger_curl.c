@@ -12,7 +12,8 @@ static bool is_plain(const char *text)
 	return !strpbrk(text, "\"$`\\%'\n");
 }
 
-static const char *set_or(const struct conf_pair *sets, size_t count, const char *key, const char *def)
+static const char *set_or(const struct conf_pair *sets, size_t count, const char *key,
+			  const char *def)
 {
 	for (size_t i = 0; i < count; i++)
 		if (!strcmp(sets[i].key, key))
@@ -93,15 +94,15 @@ static void put_companions(const struct signature_scheme *scheme, const struct p
 		buf_printf(out, " -H \"%s: " UUID_WORD "\"", scheme->delivery[0]);
 }
 
-static bool put_hmac(const struct signature_scheme *scheme, const struct parts *parts, const char *url,
-		     const char *file, struct buf *out)
+static bool put_hmac(const struct signature_scheme *scheme, const struct parts *parts,
+		     const char *url, const char *file, struct buf *out)
 {
 	AUTO(buf_fini) struct buf format = BUF_INIT, words = BUF_INIT;
 	bool keyed = scheme->key == SIGNATURE_KEY_BASE64;
 
-	if (scheme->time == SIGNATURE_TIME_BODY || !is_plain(parts->header) || !is_plain(parts->prefix) ||
-	    !is_plain(parts->signed_text) || !is_plain(parts->algorithm) ||
-	    !signed_words(parts->signed_text, &format, &words))
+	if (scheme->time == SIGNATURE_TIME_BODY || !is_plain(parts->header) ||
+	    !is_plain(parts->prefix) || !is_plain(parts->signed_text) ||
+	    !is_plain(parts->algorithm) || !signed_words(parts->signed_text, &format, &words))
 		return false;
 	buf_puts(out, "body='{\"hello\":\"world\"}'; ");
 	if (strstr(parts->signed_text, "{timestamp}"))
@@ -109,11 +110,12 @@ static bool put_hmac(const struct signature_scheme *scheme, const struct parts *
 	if (strstr(parts->signed_text, "{id}"))
 		buf_puts(out, "id=msg_" UUID_WORD "; ");
 	if (keyed)
-		buf_printf(out,
-			   "key=$(sed 's/^%s//' '%s' | base64 -d | od -An -v -tx1 | tr -d ' \\n'); ",
-			   scheme->key_prefix ? scheme->key_prefix : "", file);
-	buf_printf(out, "sig=$(printf '%s'%s | openssl dgst -%s ", buf_cstr(&format), buf_cstr(&words),
-		   parts->algorithm);
+		buf_printf(
+			out,
+			"key=$(sed 's/^%s//' '%s' | base64 -d | od -An -v -tx1 | tr -d ' \\n'); ",
+			scheme->key_prefix ? scheme->key_prefix : "", file);
+	buf_printf(out, "sig=$(printf '%s'%s | openssl dgst -%s ", buf_cstr(&format),
+		   buf_cstr(&words), parts->algorithm);
 	if (keyed)
 		buf_puts(out, "-mac HMAC -macopt hexkey:\"$key\"");
 	else
@@ -127,16 +129,17 @@ static bool put_hmac(const struct signature_scheme *scheme, const struct parts *
 }
 
 /* What no short command of openssl signs, rouse does. */
-static void put_own(const struct signature_scheme *scheme, const struct conf_pair *sets, size_t count,
-		    const char *url, const char *file, struct buf *out)
+static void put_own(const struct signature_scheme *scheme, const struct conf_pair *sets,
+		    size_t count, const char *url, const char *file, struct buf *out)
 {
 	buf_puts(out, "body=$(mktemp); printf %s ");
 	if (scheme->time == SIGNATURE_TIME_BODY)
-		buf_puts(out, "\"{\\\"hello\\\":\\\"world\\\",\\\"webhookTimestamp\\\":$(date +%s000)}\"");
+		buf_puts(out, "\"{\\\"hello\\\":\\\"world\\\",\\\"webhookTimestamp\\\":$(date "
+			      "+%s000)}\"");
 	else
 		buf_puts(out, "'{\"hello\":\"world\"}'");
-	buf_printf(out, " >\"$body\"; eval \"$(rouse webhook sign --scheme %s --secret 'file:%s'", scheme->name,
-		   file);
+	buf_printf(out, " >\"$body\"; eval \"$(rouse webhook sign --scheme %s --secret 'file:%s'",
+		   scheme->name, file);
 	for (size_t i = 0; i < count && !strcmp(scheme->name, "hmac"); i++)
 		if (strcmp(sets[i].key, "secret") && is_plain(sets[i].value))
 			buf_printf(out, " --set '%s=%s'", sets[i].key, sets[i].value);
@@ -153,8 +156,8 @@ void trigger_curl(const struct signature_scheme *scheme, const struct conf_pair 
 	if (scheme->method == SIGNATURE_NONE || !file)
 		buf_printf(out, "curl -sS '%s'%s", url, tail);
 	else if (scheme->method == SIGNATURE_TOKEN)
-		buf_printf(out, "curl -sS '%s' -H \"%s: %s$(cat '%s')\"%s", url, parts.header, parts.prefix,
-			   file, tail);
+		buf_printf(out, "curl -sS '%s' -H \"%s: %s$(cat '%s')\"%s", url, parts.header,
+			   parts.prefix, file, tail);
 	else if (scheme->method == SIGNATURE_BASIC)
 		buf_printf(out, "curl -sS '%s' -u \"$(cat '%s')\"%s", url, file, tail);
 	else if (scheme->method == SIGNATURE_BODY_TOKEN)
@@ -162,7 +165,8 @@ void trigger_curl(const struct signature_scheme *scheme, const struct conf_pair 
 			   "curl -sS '%s' -H 'Content-Type: application/json' -d "
 			   "'{\"value\":[{\"clientState\":\"'\"$(cat '%s')\"'\"}]}'",
 			   url, file);
-	else if (scheme->method == SIGNATURE_HMAC && put_hmac(scheme, &parts, url, file, &signed_by))
+	else if (scheme->method == SIGNATURE_HMAC &&
+		 put_hmac(scheme, &parts, url, file, &signed_by))
 		buf_add_str(out, buf_str(&signed_by));
 	else
 		put_own(scheme, sets, count, url, file, out);

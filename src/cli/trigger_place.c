@@ -52,7 +52,8 @@ static bool from_daemon(struct cli *cli, struct trigger_place *place, struct err
 	}
 	uid = json_int(reply.json, "uid", -1);
 	if (!json_str(reply.json, "config") || !json_str(reply.json, "config_dir") || uid < 0)
-		return err_set(err, E_CORRUPT, "the daemon does not say where its configuration lies");
+		return err_set(err, E_CORRUPT,
+			       "the daemon does not say where its configuration lies");
 	place->config = mem_strdup(json_str(reply.json, "config"));
 	place->dir = mem_strdup(json_str(reply.json, "config_dir"));
 	place->uid = (uid_t)uid;
@@ -72,14 +73,16 @@ static void from_file(struct cli *cli, struct trigger_place *place)
 	place->uid = user ? user->pw_uid : geteuid();
 }
 
-bool trigger_place_get(struct cli *cli, const char *name, struct trigger_place *ret, struct err *err)
+bool trigger_place_get(struct cli *cli, const char *name, struct trigger_place *ret,
+		       struct err *err)
 {
 	const struct passwd *user;
 	struct err why = ERR_INIT;
 
 	if (!conf_name_is_valid(str_of(name)))
 		return err_set(err, E_USAGE,
-			       "%s cannot be a trigger's name: a-z, 0-9, '.', '_' and '-', at most 40, beginning "
+			       "%s cannot be a trigger's name: a-z, 0-9, '.', '_' and '-', at most "
+			       "40, beginning "
 			       "with a letter or digit",
 			       name);
 	if (!from_daemon(cli, ret, &why)) {
@@ -95,9 +98,11 @@ bool trigger_place_get(struct cli *cli, const char *name, struct trigger_place *
 					      : "; name it with -c");
 	if (geteuid() && geteuid() != ret->uid)
 		return err_set(err, E_DENIED,
-			       "the daemon runs as %s, who must be able to read what is written here: do this "
+			       "the daemon runs as %s, who must be able to read what is written "
+			       "here: do this "
 			       "as root, or as %s",
-			       user ? user->pw_name : "another user", user ? user->pw_name : "that user");
+			       user ? user->pw_name : "another user",
+			       user ? user->pw_name : "that user");
 	ret->conf_path = path_of(ret->dir, "triggers.d", name, ".conf");
 	ret->secret_path = path_of(ret->dir, "secrets", name, ".secret");
 	return true;
@@ -109,10 +114,11 @@ bool trigger_secret_make(const struct signature_scheme *scheme, struct buf *out,
 	struct str bytes = str_make(key, sizeof(key));
 
 	if (scheme->method == SIGNATURE_ED25519)
-		return err_set(err, E_USAGE,
-			       "%s is signed with a key pair: give the sender's public key with --set "
-			       "secret=file:PATH",
-			       scheme->name);
+		return err_set(
+			err, E_USAGE,
+			"%s is signed with a key pair: give the sender's public key with --set "
+			"secret=file:PATH",
+			scheme->name);
 	entropy_fill(key, sizeof(key));
 	if (scheme->method == SIGNATURE_BASIC)
 		buf_puts(out, "rouse:");

@@ -33,7 +33,8 @@ const char *verb_suggest(const char *noun, const char *word)
 		const char *name = noun || !verb->noun ? verb->name : verb->noun;
 		unsigned distance;
 
-		if ((noun && (!verb->noun || strcmp(verb->noun, noun))) || verb->flags & VERB_HIDDEN)
+		if ((noun && (!verb->noun || strcmp(verb->noun, noun))) ||
+		    verb->flags & VERB_HIDDEN)
 			continue;
 		distance = str_distance(word, name);
 		if (distance < best_distance) {

@@ -1,4 +1,5 @@
-/* Verbs: the one table that the command line, its help, its manual and its completions come from. */
+/* Verbs: the one table that the command line, its help, its manual and its completions come from.
+ */
 /* SPDX-License-Identifier: MIT */
 #ifndef ROUSE_CLI_VERB_H
 #define ROUSE_CLI_VERB_H
@@ -10,15 +11,15 @@ struct cli;
 
 struct verb_option {
 	const char *name;  /* without dashes */
-	char letter;       /* 0: none */
+	char letter;	   /* 0: none */
 	const char *value; /* what stands for it in the help; NULL: a flag */
 	const char *help;  /* one line */
 };
 
 enum {
-	VERB_LIST = 1,    /* takes --limit --after --since */
-	VERB_LOCAL = 2,   /* never talks to the daemon */
-	VERB_HIDDEN = 4   /* not in help, manual and completions */
+	VERB_LIST = 1,	/* takes --limit --after --since */
+	VERB_LOCAL = 2, /* never talks to the daemon */
+	VERB_HIDDEN = 4 /* not in help, manual and completions */
 };
 
 #define VERB_MANY 1000000
@@ -29,7 +30,7 @@ struct verb {
 	const char *args; /* as in a usage line, "" for none */
 	unsigned min_args, max_args;
 	const struct verb_option *options; /* ends with a NULL name; NULL: none */
-	const char *filters;               /* columns that are options, separated by spaces, or NULL */
+	const char *filters; /* columns that are options, separated by spaces, or NULL */
 	unsigned flags;
 	const char *help; /* one line */
 	const char *more; /* what else there is to know, or NULL */
@@ -63,7 +64,7 @@ const struct verb_option *verb_option_at(const struct verb *verb, size_t i,
 void verb_print_overview(struct buf *out);
 void verb_print_noun(const char *noun, struct buf *out);
 void verb_print_help(const struct verb *verb, struct buf *out);
-void verb_print_man(struct buf *out);        /* rouse(1), roff */
+void verb_print_man(struct buf *out);	     /* rouse(1), roff */
 void verb_print_completion(struct buf *out); /* for bash */
 
 #endif

@@ -57,12 +57,14 @@ static void put_common(struct buf *out)
 
 void verb_print_overview(struct buf *out)
 {
-	buf_puts(out, "rouse asks and tells the daemon roused. Usage: rouse VERB [ARGUMENT...] [OPTION...]\n\n");
+	buf_puts(out, "rouse asks and tells the daemon roused. Usage: rouse VERB [ARGUMENT...] "
+		      "[OPTION...]\n\n");
 	for (size_t i = 0; i < verb_count; i++)
 		if (!(verb_table[i].flags & VERB_HIDDEN))
 			put_line(out, &verb_table[i]);
 	put_common(out);
-	buf_puts(out, "\nrouse VERB --help says more. Ends with 0 done, 1 failed, 2 wrong usage, 3 not found,\n"
+	buf_puts(out, "\nrouse VERB --help says more. Ends with 0 done, 1 failed, 2 wrong usage, 3 "
+		      "not found,\n"
 		      "4 refused (state, permission, budget), 5 the daemon cannot be reached.\n");
 }
 
@@ -82,7 +84,8 @@ void verb_print_help(const struct verb *verb, struct buf *out)
 	buf_puts(out, "Usage: rouse ");
 	put_verb_name(out, verb);
 	buf_printf(out, "%s%s [OPTION...]\n\n%c%s.\n", *verb->args ? " " : "", verb->args,
-		   verb->help[0] >= 'a' && verb->help[0] <= 'z' ? verb->help[0] - 32 : verb->help[0],
+		   verb->help[0] >= 'a' && verb->help[0] <= 'z' ? verb->help[0] - 32
+								: verb->help[0],
 		   verb->help + 1);
 	if (verb->more)
 		buf_printf(out, "%s\n", verb->more);
@@ -155,15 +158,19 @@ void verb_print_man(struct buf *out)
 	const struct verb_option *option;
 	struct verb_option_space space;
 
-	buf_puts(out, ".TH ROUSE 1 \"\" \"rouse " PACKAGE_VERSION "\" \"Rouse\"\n"
-		      ".SH NAME\nrouse \\- ask and tell the daemon that wakes agents\n"
-		      ".SH SYNOPSIS\n\\fBrouse\\fR \\fIVERB\\fR [\\fIARGUMENT\\fR...] [\\fIOPTION\\fR...]\n"
-		      ".SH DESCRIPTION\n"
-		      "rouse talks to roused(8) over its Unix socket, or with \\fB\\-\\-url\\fR over TCP. "
-		      "It prints tables for people and, with \\fB\\-\\-json\\fR, JSON for programs: one "
-		      "object, or one a line for lists. An identifier may be cut to its first characters "
-		      "(at least 8) where only one begins so.\n"
-		      ".SH OPTIONS\n");
+	buf_puts(
+		out,
+		".TH ROUSE 1 \"\" \"rouse " PACKAGE_VERSION "\" \"Rouse\"\n"
+		".SH NAME\nrouse \\- ask and tell the daemon that wakes agents\n"
+		".SH SYNOPSIS\n\\fBrouse\\fR \\fIVERB\\fR [\\fIARGUMENT\\fR...] "
+		"[\\fIOPTION\\fR...]\n"
+		".SH DESCRIPTION\n"
+		"rouse talks to roused(8) over its Unix socket, or with \\fB\\-\\-url\\fR over "
+		"TCP. "
+		"It prints tables for people and, with \\fB\\-\\-json\\fR, JSON for programs: one "
+		"object, or one a line for lists. An identifier may be cut to its first characters "
+		"(at least 8) where only one begins so.\n"
+		".SH OPTIONS\n");
 	for (size_t i = 0; (option = verb_option_at(NULL, i, &space)); i++)
 		man_option(out, option);
 	buf_puts(out, ".SH VERBS\n");
@@ -175,7 +182,8 @@ void verb_print_man(struct buf *out)
 		      ".TP\n4\nrefused: state, permission or budget\n"
 		      ".TP\n5\nthe daemon cannot be reached\n"
 		      ".SH ENVIRONMENT\n"
-		      ".TP\nROUSE_SOCKET\nsocket of the daemon\n.TP\nROUSE_URL\nits URL, where no socket is named\n"
+		      ".TP\nROUSE_SOCKET\nsocket of the daemon\n.TP\nROUSE_URL\nits URL, where no "
+		      "socket is named\n"
 		      ".TP\nROUSE_TOKEN\nbearer token\n.TP\nNO_COLOR\nno colours\n"
 		      ".TP\nEDITOR, VISUAL\nfor rouse edit\n"
 		      ".SH SEE ALSO\nroused(8), rouse.conf(5)\n");
@@ -209,7 +217,8 @@ static void completion_verbs_of(struct buf *out, size_t first)
 	const char *noun = verb_table[first].noun;
 
 	buf_printf(out, "\t\t%s) words='", noun);
-	for (size_t i = first; i < verb_count && verb_table[i].noun && !strcmp(verb_table[i].noun, noun); i++)
+	for (size_t i = first;
+	     i < verb_count && verb_table[i].noun && !strcmp(verb_table[i].noun, noun); i++)
 		buf_printf(out, "%s%s", i == first ? "" : " ", verb_table[i].name);
 	buf_puts(out, "' ;;\n");
 }
@@ -244,8 +253,8 @@ void verb_print_completion(struct buf *out)
 	completion_nouns(out);
 	buf_puts(out, "'\n\telif [[ -z $second ]]; then\n\t\tcase $first in\n");
 	for (size_t i = 0; i < verb_count; i++)
-		if (verb_table[i].noun &&
-		    (!i || !verb_table[i - 1].noun || strcmp(verb_table[i - 1].noun, verb_table[i].noun)))
+		if (verb_table[i].noun && (!i || !verb_table[i - 1].noun ||
+					   strcmp(verb_table[i - 1].noun, verb_table[i].noun)))
 			completion_verbs_of(out, i);
 	buf_puts(out, "\t\tesac\n\tfi\n"
 		      "\tif [[ -n $words ]]; then\n"

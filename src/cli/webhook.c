@@ -51,11 +51,13 @@ static bool secret_from_word(struct secret_list *list, const char *word, struct 
 	if (str_starts(text, STR("env:"))) {
 		value = getenv(word + 4);
 		if (!value)
-			return err_set(err, E_USAGE, "--secret %s: there is no such variable", word);
+			return err_set(err, E_USAGE, "--secret %s: there is no such variable",
+				       word);
 		return secret_add(list, str_of(value), err);
 	}
 	if (!str_starts(text, STR("file:")))
-		return secret_add(list, str_starts(text, STR("plain:")) ? str_of(word + 6) : text, err);
+		return secret_add(list, str_starts(text, STR("plain:")) ? str_of(word + 6) : text,
+				  err);
 	if (!os_read_file(word + 5, SECRET_MAX, &bytes, err))
 		return false;
 	text = buf_str(&bytes);
@@ -99,7 +101,8 @@ static bool scheme_find(struct str name, const struct signature_scheme **ret, st
 		return true;
 	for (size_t i = 0; signature_at(i); i++)
 		buf_printf(&all, "%s%s", i ? " " : "", signature_at(i)->name);
-	return err_set(err, E_USAGE, "unknown scheme %.*s; there are: %s", STR_ARG(name), buf_cstr(&all));
+	return err_set(err, E_USAGE, "unknown scheme %.*s; there are: %s", STR_ARG(name),
+		       buf_cstr(&all));
 }
 
 static bool signature_of(struct cli *cli, struct signature **ret, struct err *err)
@@ -109,7 +112,9 @@ static bool signature_of(struct cli *cli, struct signature **ret, struct err *er
 	const char *name = cli_opt(cli, "scheme"), *set;
 
 	if (!name)
-		return err_set(err, E_USAGE, "how is it signed? --scheme github, standard, stripe, slack, hmac, ...");
+		return err_set(
+			err, E_USAGE,
+			"how is it signed? --scheme github, standard, stripe, slack, hmac, ...");
 	if (!scheme_find(str_of(name), &scheme, err))
 		return false;
 	for (size_t i = 0; (set = opts_nth(&cli->opts, "set", i)); i++) {
@@ -117,10 +122,11 @@ static bool signature_of(struct cli *cli, struct signature **ret, struct err *er
 
 		slot = option_slot(&options, key);
 		if (!value.p || !slot)
-			return err_set(err, E_USAGE,
-				       "--set %s: header=, algorithm=, encoding=, prefix=, signed=, "
-				       "timestamp_header= or id_header= was expected",
-				       set);
+			return err_set(
+				err, E_USAGE,
+				"--set %s: header=, algorithm=, encoding=, prefix=, signed=, "
+				"timestamp_header= or id_header= was expected",
+				set);
 		*slot = value;
 	}
 	return signature_new(scheme, &options, ret, err);
@@ -145,7 +151,8 @@ static bool body_of(struct cli *cli, struct buf *ret, struct err *err)
 	const char *from = cli_opt(cli, "body");
 
 	if (!from)
-		return err_set(err, E_USAGE, "--body FILE is missing (- for standard input): what was signed");
+		return err_set(err, E_USAGE,
+			       "--body FILE is missing (- for standard input): what was signed");
 	if (!strcmp(from, "-"))
 		return os_read_fd(STDIN_FILENO, BODY_MAX, "standard input", ret, err);
 	return os_read_file(from, BODY_MAX, ret, err);
@@ -160,7 +167,8 @@ static bool secrets_of(struct cli *cli, const struct signature *signature, struc
 		if (!secret_from_word(ret, word, err))
 			return false;
 	if (!ret->count && signature_scheme(signature)->method != SIGNATURE_NONE)
-		return err_set(err, E_USAGE, "--secret is missing (the secret itself, file:PATH or env:NAME)");
+		return err_set(err, E_USAGE,
+			       "--secret is missing (the secret itself, file:PATH or env:NAME)");
 	for (size_t i = 0; i < ret->count; i++)
 		if (!signature_check_secret(signature, ret->slices[i], err))
 			return false;
@@ -175,7 +183,8 @@ static bool headers_of(struct cli *cli, struct webhook_request *request, struct 
 		struct str name, value = str_split(str_of(text), ':', &name);
 
 		if (!value.p || !name.len)
-			return err_set(err, E_USAGE, "--header %s: 'NAME: VALUE' was expected", text);
+			return err_set(err, E_USAGE, "--header %s: 'NAME: VALUE' was expected",
+				       text);
 		webhook_header_add(request, str_trim(name), str_trim(value));
 	}
 	return true;
@@ -204,21 +213,20 @@ static bool line_verify(const json_t *line, struct wall now, struct err *err)
 	const struct signature_scheme *scheme;
 	struct signature_request request = {.header = webhook_header_find, .arg = &from};
 	const char *name = json_str(line, "scheme"), *body = json_str(line, "body_b64"), *key;
-	const json_t *secret = json_object_get(line, "secret"), *instant = json_object_get(line, "now");
+	const json_t *secret = json_object_get(line, "secret"),
+		     *instant = json_object_get(line, "now");
 	json_t *value, *one;
 	size_t i;
 
 	if (!name || !scheme_find(str_of(name), &scheme, err))
 		return name ? false : err_set(err, E_INVALID, "the line has no scheme");
-	json_object_foreach((json_t *)line, key, value)
-	{
+	json_object_foreach ((json_t *)line, key, value) {
 		struct str *slot = option_slot(&options, str_of(key));
 
 		if (slot && json_is_string(value))
 			*slot = str_make(json_string_value(value), json_string_length(value));
 	}
-	json_object_foreach(json_object_get(line, "options"), key, value)
-	{
+	json_object_foreach (json_object_get(line, "options"), key, value) {
 		struct str *slot = option_slot(&options, str_of(key));
 
 		if (slot && json_is_string(value))
@@ -226,23 +234,27 @@ static bool line_verify(const json_t *line, struct wall now, struct err *err)
 	}
 	if (!signature_new(scheme, &options, &signature, err))
 		return false;
-	if (body ? !base64_decode(str_of(body), &from.body) : json_object_get(line, "body_b64") != NULL)
+	if (body ? !base64_decode(str_of(body), &from.body)
+		 : json_object_get(line, "body_b64") != NULL)
 		return err_set(err, E_INVALID, "body_b64 is not base64");
 	if (json_is_string(secret) &&
-	    !secret_add(&secrets, str_make(json_string_value(secret), json_string_length(secret)), err))
+	    !secret_add(&secrets, str_make(json_string_value(secret), json_string_length(secret)),
+			err))
 		return false;
-	json_array_foreach(secret, i, one)
-		if (!secret_add(&secrets, str_make(json_string_value(one), json_string_length(one)), err))
+	json_array_foreach (secret, i, one)
+		if (!secret_add(&secrets, str_make(json_string_value(one), json_string_length(one)),
+				err))
 			return false;
-	json_object_foreach(json_object_get(line, "headers"), key, value)
-	{
+	json_object_foreach (json_object_get(line, "headers"), key, value) {
 		if (json_is_string(value))
-			webhook_header_add(&from, str_of(key),
-					   str_make(json_string_value(value), json_string_length(value)));
-		json_array_foreach(value, i, one)
+			webhook_header_add(
+				&from, str_of(key),
+				str_make(json_string_value(value), json_string_length(value)));
+		json_array_foreach (value, i, one)
 			if (json_is_string(one))
-				webhook_header_add(&from, str_of(key),
-						   str_make(json_string_value(one), json_string_length(one)));
+				webhook_header_add(
+					&from, str_of(key),
+					str_make(json_string_value(one), json_string_length(one)));
 	}
 	if (json_is_number(instant)) {
 		double seconds = json_number_value(instant);
@@ -288,13 +300,15 @@ bool verb_webhook_verify(struct cli *cli, struct err *err)
 		return now_of(cli, &cli->out.now, err) &&
 		       jsonl_each(STDIN_FILENO, &cli->out, verify_line, cli, err);
 	if (!signature_of(cli, &signature, err) || !secrets_of(cli, signature, &secrets, err) ||
-	    !now_of(cli, &now, err) || !headers_of(cli, &from, err) || !body_of(cli, &from.body, err))
+	    !now_of(cli, &now, err) || !headers_of(cli, &from, err) ||
+	    !body_of(cli, &from.body, err))
 		return false;
 	request = request_of(cli, &from);
 	if (!signature_verify(signature, secrets.slices, secrets.count, &request, now, NULL, &why))
 		cli->status = 1;
 	if (cli->out.json) {
-		print_f(&cli->out, "{\"verdict\":\"%s\",\"reason\":", cli->status ? "reject" : "accept");
+		print_f(&cli->out,
+			"{\"verdict\":\"%s\",\"reason\":", cli->status ? "reject" : "accept");
 		buf_json_cstr(&cli->out.buf, cli->status ? err_text(&why) : "");
 		print_f(&cli->out, "}\n");
 	} else if (cli->status) {
@@ -348,7 +362,8 @@ bool verb_webhook_sign(struct cli *cli, struct err *err)
 	AUTO(webhook_request_fini) struct webhook_request from = WEBHOOK_REQUEST_INIT;
 	AUTO(signature_auto_free) struct signature *signature = NULL;
 	AUTO(secret_list_fini) struct secret_list secrets = {.count = 0};
-	const char *curl = cli_opt(cli, "curl"), *id = cli_opt(cli, "id"), *body = cli_opt(cli, "body");
+	const char *curl = cli_opt(cli, "curl"), *id = cli_opt(cli, "id"),
+		   *body = cli_opt(cli, "body");
 	struct signing signing = {cli, curl};
 	struct uuid made = uuid_v7(cli->out.now);
 	struct signature_request request;

@@ -25,5 +25,4 @@ void webhook_header_add(struct webhook_request *request, struct str name, struct
 /* For signature_request: arg is a struct webhook_request. */
 struct str webhook_header_find(void *arg, const char *name, size_t index);
 
-
 #endif

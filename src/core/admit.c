@@ -21,6 +21,7 @@
 #include "store/events.h"
 #include "store/keys.h"
 #include "store/runs.h"
+#include "store/state.h"
 
 /* What a program gave: JSON text, nothing at all, or an error. */
 struct mapped {
@@ -40,7 +41,7 @@ struct admission {
 	struct mapped mapped[PROGRAMS];
 	int pending;
 
-	struct buf natural_key, correlation, traceparent, schedule, tenant, user;
+	struct buf cursor, natural_key, correlation, traceparent, schedule, tenant, user;
 	struct cause cause;
 	char *refused, *replay_of;
 	uint64_t fingerprint;
@@ -70,6 +71,7 @@ admission_free(struct admission *a)
 		err_fini(&a->mapped[i].err);
 	}
 	buf_fini(&a->document);
+	buf_fini(&a->cursor);
 	buf_fini(&a->natural_key);
 	buf_fini(&a->correlation);
 	buf_fini(&a->traceparent);
@@ -99,6 +101,7 @@ admission_new(struct core *core, const struct happening *h)
 	a->event_id = uuid_v7(a->at);
 	event_document(h, a->event_id.text, a->at, &a->document);
 	a->has_key = h->natural_key.p != NULL;
+	buf_add_str(&a->cursor, h->cursor);
 	buf_add_str(&a->natural_key, h->natural_key);
 	buf_add_str(&a->correlation, h->correlation);
 	buf_add_str(&a->schedule, h->schedule);
@@ -480,6 +483,8 @@ admission_keep(struct admission *a)
 	} else {
 		kept = run_admit(a);
 	}
+	if (kept && a->cursor.len)
+		kept = cursors_set(a->core->store, a->trigger->name, buf_str(&a->cursor), &a->err);
 	if (kept) {
 		turn_release(a->core->store);
 		if (a->result.run_id[0] && !a->result.replayed) {

@@ -20,6 +20,7 @@ struct happening {
 	struct str natural_key;        /* used where the trigger has no `key`; p NULL: none, every event is new */
 	struct str refused;            /* the source has decided: outcome `filtered` with this rule (a ping); p NULL */
 	struct str correlation, traceparent, cause; /* headers of the caller; p NULL */
+	struct str cursor;             /* of the source, kept in the same transaction; p NULL */
 	struct str schedule;           /* JSON of envelope.schedule; p NULL */
 	struct str tenant, user;       /* where no program says; p NULL */
 	uint64_t fingerprint;          /* of the request, for invocations (422 on another); 0 */

@@ -1,0 +1,209 @@
+/* Exec agents: their keys, and the job that a section and an attempt make together. */
+/* SPDX-License-Identifier: MIT */
+#include "plugins/agents/exec_job.h"
+
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdio.h>
+
+#include "plugins/env.h"
+#include "io/proc.h"
+#include "io/spool.h"
+
+#define STDERR_MAX (1 << 20)
+#define UMASK_MAX 0777
+
+static void exec_check(const struct conf_section *section, struct conf_report *report);
+
+static const struct conf_key keys[] = {
+	{"command", CONF_STRING, .flags = CONF_REQUIRED,
+	 .help = "program and arguments, split into words as a shell does; no shell runs it"},
+	{"workdir", CONF_PATH, "/", .help = "folder that it starts in"},
+	{"user", CONF_STRING, .help = "user that it runs as; only a daemon of root may change it"},
+	{"env", CONF_LIST, .help = "NAME=VALUE, ... for its environment"},
+	{"pass_env", CONF_LIST, .help = "NAME, ... that it gets from the daemon's own environment"},
+	{"output", CONF_ENUM, "rouse", "rouse|text",
+	 .help = "rouse: lines of the agent protocol; text: every line is a log line, the end of "
+		 "all of it "
+		 "the result, exit status 0 success"},
+	{"stdin", CONF_ENUM, .choices = "open|envelope",
+	 .help = "envelope: closed behind the envelope, for programs that read to the end; open: "
+		 "messages "
+		 "(decisions, cancel) may follow; default: open, but envelope where output = text"},
+	{"memory_max", CONF_SIZE, .min = 1 << 20, .help = "address space of each of its processes"},
+	{"cpu_time", CONF_DURATION, .min = 1000, .help = "processor time of each of its processes"},
+	{"processes", CONF_INT, .min = 1, .max = 4194304,
+	 .help = "processes of its user at once (RLIMIT_NPROC)"},
+	{"files", CONF_INT, .min = 8, .max = 1048576,
+	 .help = "files that each of its processes may have open"},
+	{"file_size", CONF_SIZE, .min = 1, .help = "largest file that it may write"},
+	{"nice", CONF_INT, .min = 0, .max = 19,
+	 .help = "how far it steps back when processors are short"},
+	{"umask", CONF_STRING, .help = "octal: the rights that its new files do not get"},
+	{"grace", CONF_DURATION, "10s", .min = 0, .max = 3600000,
+	 .help = "from SIGTERM to SIGKILL when it is stopped"},
+	{"linger", CONF_DURATION, "2s", .min = 0, .max = 3600000,
+	 .help = "how long processes that it leaves behind may live"},
+};
+
+const struct conf_table exec_agent_table = {
+	.section = "agent",
+	.named = true,
+	.selector = "kind",
+	.value = "exec",
+	.keys = keys,
+	.count = ARRAY_LEN(keys),
+	.check = exec_check,
+	.help = "an agent that is a program: the envelope on standard input, the protocol on "
+		"standard output",
+};
+
+bool exec_is_text(const struct conf_section *section)
+{
+	return !strcmp(conf_str(section, "output"), "text");
+}
+
+bool exec_is_open(const struct conf_section *section)
+{
+	const char *how = conf_str(section, "stdin");
+
+	return how ? !strcmp(how, "open") : !exec_is_text(section);
+}
+
+/* -1 when it is not set; false when it is no such number. */
+static bool umask_of(const struct conf_section *section, int64_t *ret)
+{
+	const char *text = conf_str(section, "umask");
+	char *end;
+	long value;
+
+	*ret = -1;
+	if (!text)
+		return true;
+	if (!*text || strspn(text, "01234567") != strlen(text) || strlen(text) > 4)
+		return false;
+	value = strtol(text, &end, 8);
+	*ret = value;
+	return value <= UMASK_MAX;
+}
+
+static void exec_check(const struct conf_section *section, struct conf_report *report)
+{
+	const char *user = conf_str(section, "user");
+	int64_t mask;
+
+	command_check(section, "command", report);
+	env_check(section, report);
+	if (!umask_of(section, &mask))
+		conf_complain(report, section, "umask",
+			      "\"%s\" is no umask; expected three octal digits, as 077",
+			      conf_str(section, "umask"));
+	if (user && !getpwnam(user))
+		conf_warn(report, section, "user", "there is no user %s on this machine", user);
+	if (conf_is_set(section, "stdin") && exec_is_open(section) && exec_is_text(section))
+		conf_complain(report, section, "stdin",
+			      "output = text has no protocol in which messages could follow; "
+			      "expected envelope");
+}
+
+/* What the section limits, -1 for the rest. */
+static int64_t limit_of(const struct conf_section *section, const char *key)
+{
+	int64_t value = conf_int(section, key);
+
+	return value == INT64_MIN ? -1 : value;
+}
+
+static void env_put_int(struct env *env, const char *name, int64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRId64, value);
+	env_put(env, name, text);
+}
+
+static void job_env(const struct attempt *attempt, struct env *env)
+{
+	const struct run_row *run = &attempt->run;
+	const char *user = conf_str(attempt->agent->section, "user");
+	const struct passwd *entry = user ? getpwnam(user) : NULL;
+	const struct {
+		const char *name, *value;
+	} ours[] = {
+		{"ROUSE_RUN_ID", run->id},	   {EXEC_MARK, attempt->id},
+		{"ROUSE_AGENT", run->agent},	   {"ROUSE_TRIGGER", run->trigger},
+		{"ROUSE_INTENT", run->intent},	   {"ROUSE_MODE", run->mode},
+		{"ROUSE_BATCH", run->batch},	   {"ROUSE_ENTITY", run->entity},
+		{"ROUSE_TENANT", run->tenant},	   {"ROUSE_USER", run->user},
+		{"ROUSE_KEY", run->key},	   {"ROUSE_CORRELATION_ID", run->correlation},
+		{"TRACEPARENT", run->traceparent},
+	};
+
+	env_put_section(env, attempt->agent->section, entry ? entry->pw_dir : NULL);
+	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
+		env_put(env, ours[i].name, ours[i].value);
+	env_put_int(env, "ROUSE_ATTEMPT", attempt->n);
+	env_put_int(env, "ROUSE_DEADLINE_MS", attempt_time_left_ms(attempt));
+}
+
+/* 0 means "none" to the shim, and a run whose time is over must not get for ever. */
+static int64_t deadline_of(const struct attempt *attempt)
+{
+	int64_t left = attempt_time_left_ms(attempt);
+
+	if (attempt->run.limits.deadline_ms < 0)
+		return 0;
+	return left > 0 ? left : 1;
+}
+
+static bool job_create(const struct attempt *attempt, const char *dir, char **words,
+		       struct str input, struct err *err)
+{
+	const struct conf_section *section = attempt->agent->section;
+	AUTO(env_fini) struct env env = ENV_INIT;
+	int64_t output = attempt->run.limits.output_bytes, cpu_ms = limit_of(section, "cpu_time");
+	struct spool_job job = {
+		.id = attempt->id,
+		.argv = (const char *const *)words,
+		.workdir = conf_str(section, "workdir"),
+		.user = conf_str(section, "user"),
+		.input = input,
+		.keep_stdin = exec_is_open(section),
+		.deadline_ms = deadline_of(attempt),
+		.grace_ms = conf_ms(section, "grace"),
+		.linger_ms = conf_ms(section, "linger"),
+		.out_max = output >= 0 ? output : INT64_MAX,
+		.err_max = STDERR_MAX,
+		.memory_max = limit_of(section, "memory_max"),
+		.cpu_time_s = cpu_ms < 0 ? -1 : (cpu_ms + 999) / 1000,
+		.files = limit_of(section, "files"),
+		.processes = limit_of(section, "processes"),
+		.file_size = limit_of(section, "file_size"),
+		.nice = limit_of(section, "nice"),
+	};
+
+	umask_of(section, &job.umask);
+	job_env(attempt, &env);
+	job.envp = env_items(&env);
+	return spool_create(dir, &job, err);
+}
+
+bool exec_job_create(const struct attempt *attempt, const char *dir, struct str envelope,
+		     struct err *err)
+{
+	AUTO(buf_fini) struct buf input = BUF_INIT;
+	char **words = NULL;
+	bool ok;
+
+	if (!proc_split(conf_str(attempt->agent->section, "command"), &words, err))
+		return false;
+	if (!buf_try_reserve(&input, envelope.len + 1)) {
+		proc_words_free(words);
+		return err_set(err, E_FULL, "no memory for an envelope of %zu bytes", envelope.len);
+	}
+	buf_add_str(&input, envelope);
+	buf_putc(&input, '\n');
+	ok = job_create(attempt, dir, words, buf_str(&input), err);
+	proc_words_free(words);
+	return ok;
+}

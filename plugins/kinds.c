@@ -1,0 +1,21 @@
+/* The kinds of this floor: what agents and targets there are, listed by hand. */
+/* SPDX-License-Identifier: MIT */
+#include "plugins/kinds.h"
+
+#include <stddef.h>
+
+#include "plugins/agents/exec.h"
+
+const struct agent_kind *const plugin_agents[] = {
+	&exec_agent,
+	NULL,
+};
+
+const struct target_kind *const plugin_targets[] = {
+	NULL,
+};
+
+void plugins_fini(struct core *core)
+{
+	exec_agent_fini(core);
+}
