@@ -9,8 +9,8 @@
 #include "pure/signature_impl.h"
 
 #define TIMESTAMP_DIGITS 12
-#define SIGNATURES_MAX 16 /* looked at in one header: ed25519 is slow, and anybody may send many   \
-			   */
+/* Looked at in one header: ed25519 is slow, and anybody may send many. */
+#define SIGNATURES_MAX 16
 
 static bool deny(struct err *err, const char *reason)
 {
