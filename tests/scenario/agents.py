@@ -146,7 +146,7 @@ exit 75
 """
     one(rouse, script, "succeeded", retry__attempts=2, retry__base="10ms")
     second = json.loads(rouse.marks()[1])
-    expect((second["attempt"], second["checkpoint"], second["completed_steps"]), (2, {"at": 7}, {"fetch": {"rows": 3}}), "the second envelope")
+    expect((second["attempt"], second["checkpoint"], second["completed_steps"]), (2, {"name": "half", "state": {"at": 7}}, {"fetch": {"rows": 3}}), "the second envelope")
 
 
 @scenario("a cancelled run stops its agent")

@@ -136,13 +136,13 @@ def _(rouse):
 @scenario("rouse works over TCP with a token, and says 5 where nobody listens")
 def _(rouse):
     house(rouse)
-    token = rouse.cli("token", "create", "ops", "--scopes", "read,invoke", "--json").json["token"]
+    token = rouse.cli("token", "create", "ops", "--scope", "read,invoke", "--json").json["token"]
     url = f"http://127.0.0.1:{rouse.port}"
     rouse.cli("run", "list", "--url", url, "--token", token)
     rouse.cli("halt", "--url", url, "--token", token, expect_code=4)
     rouse.cli("run", "list", "--url", f"http://127.0.0.1:{free_port()}", "--token", token, expect_code=5)
     rouse.cli("run", "list", "--socket", "/nonexistent.sock", expect_code=5)
-    rouse.cli("run", "show", "nobody", expect_code=3)
+    rouse.cli("run", "show", "019abc00-0000-7000-8000-000000000000", expect_code=3)
     rouse.cli("run", "nonsense", expect_code=2)
 
 
@@ -175,7 +175,7 @@ def _(rouse):
 @scenario("errors are problem documents, whatever is asked")
 def _(rouse):
     house(rouse)
-    for method, path, status in (("GET", "/v1/runs/nobody", 404), ("GET", "/v1/nothing", 404), ("DELETE", "/v1/runs", 405), ("GET", "/v1/runs?limit=abc", 400),
+    for method, path, status in (("GET", "/v1/runs/019abc00-0000-7000-8000-000000000000", 404), ("GET", "/v1/runs/nobody", 400), ("GET", "/v1/nothing", 404), ("DELETE", "/v1/runs", 405), ("GET", "/v1/runs?limit=abc", 400),
                                  ("GET", "/v1/runs?after=%00", 400), ("POST", "/v1/agents/nobody/invoke", 404)):
         reply = rouse.api(method, path, {} if method == "POST" else None)
         expect(reply.status, status, f"{method} {path}")

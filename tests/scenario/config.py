@@ -134,9 +134,7 @@ def _(rouse):
     rouse.start()
     said = rouse.cli("trigger", "add", "github-pr", "--source", "webhook", "--verify", "github", "--agent", "triage")
     check("/hooks/github-pr" in said.out, "it prints the URL")
-    shown = rouse.get("/v1/triggers/github-pr")
-    path = shown["settings"]["secret"]
-    path = (path[0] if isinstance(path, list) else path).removeprefix("file:")
+    path = next(line.split()[1] for line in said.out.splitlines() if line.startswith("Secret:"))
     expect(os.stat(path).st_mode & 0o077, 0, "rights of others on the secret")
     with open(path) as f:
         secret = f.read().strip()
@@ -145,8 +143,8 @@ def _(rouse):
     rouse.deliver("github-pr", secret="guessed").expect(401)
     rouse.restart()
     rouse.deliver("github-pr", secret=secret).expect(202)
-    rouse.cli("trigger", "add", "github-pr", "--source", "webhook", "--agent", "triage", expect_code=4)
-    rouse.cli("trigger", "add", "other", "--source", "webhook", "--agent", "nobody", expect_code=1)
+    rouse.cli("trigger", "add", "github-pr", "--source", "webhook", "--verify", "github", "--agent", "triage", expect_code=4)
+    rouse.cli("trigger", "add", "other", "--source", "webhook", "--verify", "github", "--agent", "nobody", expect_code=1)
     rouse.deliver("github-pr", secret=secret).expect(202)
 
 
@@ -156,8 +154,7 @@ def _(rouse):
     rouse.agent("triage", says(RESULT))
     rouse.start()
     out = rouse.cli("trigger", "add", "push", "--source", "webhook", "--verify", "github", "--agent", "triage").out
-    begin = out.index("curl")
-    line = out[begin:].split("\n\n")[0]
+    line = out[out.index("Try it:") + len("Try it:") :]
     process = spawn(["sh", "-c", line], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                     env={"PATH": BUILD + ":" + os.environ["PATH"], "ROUSE_SOCKET": rouse.socket})
     said, _ = process.communicate(timeout=20)

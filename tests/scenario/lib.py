@@ -290,10 +290,13 @@ class Rouse:
         self.section("agent " + name, **keys)
 
     def webhook(self, name, agent, secret=SECRET, **keys):
-        path = os.path.join(self.dir, "secret-" + name)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
-            f.write(secret)
-        keys = {"source": "webhook", "agent": agent, "verify": "github", "secret": "file:" + path, "mode": "stage", **keys}
+        """A trigger; signed as GitHub does unless keys say otherwise. secret None: none."""
+        keys = {"source": "webhook", "agent": agent, "verify": "github", "mode": "stage", **keys}
+        if secret is not None:
+            path = os.path.join(self.dir, "secret-" + name)
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
+                f.write(secret)
+            keys = {"secret": "file:" + path, **keys}
         self.section("trigger " + name, **{k: v for k, v in keys.items() if v is not None})
 
     def crm(self, **keys):

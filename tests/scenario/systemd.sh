@@ -84,7 +84,7 @@ ok 'a trigger is added, with its secret' rouse trigger add github-pr --source we
 body='{"action":"opened"}'
 deliver() {
 	local secret signature
-	secret=$(cat "$(rouse trigger show github-pr --json | jq -r '.settings.secret | if type == "array" then .[0] else . end' | sed 's/^file://')")
+	secret=$(cat /etc/rouse/secrets/github-pr.secret)
 	signature=$(printf %s "$body" | openssl dgst -sha256 -hmac "$secret" -r | cut -d' ' -f1)
 	curl -fsS -X POST http://127.0.0.1:8477/hooks/github-pr -H 'Content-Type: application/json' -H 'X-GitHub-Event: pull_request' \
 		-H "X-GitHub-Delivery: $1" -H "X-Hub-Signature-256: sha256=$signature" -d "$body"
