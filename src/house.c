@@ -4,6 +4,7 @@
 
 #include "house.h"
 
+#include <assert.h>
 #include <event2/event.h>
 #include <grp.h>
 #include <signal.h>

@@ -14,6 +14,8 @@ struct visit {
 	void *arg;
 	struct route_match match;
 	char *by;
+	void (*when_over)(void *arg);
+	void *over_arg;
 };
 
 static void
@@ -21,8 +23,19 @@ visit_free(void *arg)
 {
 	struct visit *visit = arg;
 
+	if (visit->when_over)
+		visit->when_over(visit->over_arg);
 	free(visit->by);
 	free(visit);
+}
+
+void
+api_when_over(struct http_request *req, void (*fn)(void *arg), void *arg)
+{
+	struct visit *visit = http_context(req);
+
+	visit->when_over = fn;
+	visit->over_arg = arg;
 }
 
 const char *

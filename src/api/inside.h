@@ -18,6 +18,14 @@ struct api {
 /* Who asks, for decisions: "alice", "uid:1000", "token:ci". Lives as long as the request. */
 const char *api_by(const struct http_request *req);
 
+/* fn(arg) once when the request is over, however that comes: answered, left, or the server gone. One a request. */
+void api_when_over(struct http_request *req, void (*fn)(void *arg), void *arg);
+
+/* Does it ask for server-sent events? */
+bool api_wants_stream(const struct http_request *req);
+/* Answers with a run's log, live until it ends. cancel: a client that leaves cancels the run. */
+bool api_stream_run(struct api *api, struct http_request *req, const char *run_id, bool cancel, struct err *err);
+
 /* The JSON object of the body ({} when there is none); E_INVALID otherwise. */
 bool api_body(const struct http_request *req, json_t **ret, struct err *err);
 /* Replies now. takes the reference. */

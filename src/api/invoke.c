@@ -17,6 +17,7 @@ struct invocation {
 	struct core_timer *timer;
 	char run_id[40];
 	bool replayed;
+	bool follows; /* the answer is the run's stream */
 };
 
 static void
@@ -80,6 +81,15 @@ on_admitted(void *arg, const struct admission_result *result, const struct err *
 	}
 	memcpy(invocation->run_id, result->run_id, sizeof(invocation->run_id));
 	invocation->replayed = result->replayed;
+	if (invocation->follows) {
+		AUTO(err_fini) struct err failure = ERR_INIT;
+
+		/* A run that somebody else began is not this client's to end. */
+		if (!api_stream_run(invocation->api, invocation->req, result->run_id, !result->replayed, &failure))
+			http_reply_error(invocation->req, &failure);
+		invocation_free(invocation);
+		return;
+	}
 	if (!invocation->wait_ms || run_is_final(run_state_of(result->run_status))) {
 		invocation_answer(invocation);
 		return;
@@ -150,7 +160,7 @@ invoke(struct api *api, struct http_request *req, const struct agent *agent, str
 	buf_json_cstr(&extension, api_by(req));
 	happening.extension = buf_str(&extension);
 	invocation = mem_alloc(sizeof(*invocation));
-	*invocation = (struct invocation){.api = api, .req = req, .wait_ms = wait_of(req)};
+	*invocation = (struct invocation){.api = api, .req = req, .wait_ms = wait_of(req), .follows = api_wants_stream(req)};
 	if (admit_event(api->core, &happening, on_admitted, invocation, err))
 		return true;
 	invocation_free(invocation);

@@ -27,7 +27,6 @@ static const struct act reverting = {"revert",	 "applied",    "reverting",
 struct work {
 	struct cli *cli;
 	const struct act *act;
-	json_t *sets;  /* objects {run?, items}: what the words stand for */
 	json_t *todo;  /* changes to act on */
 	json_t *ended; /* the changes as they ended */
 	struct mono until;
@@ -82,7 +81,10 @@ static void sort_set(struct work *work, const struct change_set *set)
 	json_array_foreach (set->items, i, change) {
 		const char *status = change_status(change);
 
-		if (word_in(work->act->from, status) || word_in(work->act->doing, status)) {
+		bool again = !set->run && !work->act->reverse && !strcmp(status, "conflict");
+
+		if (again || word_in(work->act->from, status) ||
+		    word_in(work->act->doing, status)) {
 			json_array_append(work->todo, (json_t *)change);
 		} else if (!strcmp(status, work->act->done)) {
 			AUTO(buf_fini) struct buf note = BUF_INIT;
@@ -107,14 +109,10 @@ static bool collect(struct work *work, struct err *err)
 {
 	for (size_t i = 0; cli_arg(work->cli, i); i++) {
 		AUTO(change_set_fini) struct change_set set = CHANGE_SET_INIT;
-		json_t *kept;
 
 		if (!change_set_get(work->cli, cli_arg(work->cli, i), &set, err))
 			return false;
 		sort_set(work, &set);
-		kept = json_pack("{s:o}", "items", change_pick(set.items, work->act->from));
-		json_put_str(kept, "run", set.run);
-		json_array_append_new(work->sets, kept);
 	}
 	return true;
 }
@@ -129,7 +127,6 @@ static bool collect_all(struct work *work, struct err *err)
 		return false;
 	json_array_extend(work->todo, approved);
 	json_array_extend(work->todo, failed);
-	json_array_append_new(work->sets, json_pack("{s:o}", "items", json_copy(work->todo)));
 	return true;
 }
 
@@ -152,7 +149,7 @@ static bool ask_refused(struct work *work, const json_t *change, struct err *why
 	return true;
 }
 
-static bool ask_change(struct work *work, const json_t *change, struct err *err)
+static bool ask_change(struct work *work, json_t *change, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	AUTO(json_auto_decref) json_t *body = json_object();
@@ -163,8 +160,15 @@ static bool ask_change(struct work *work, const json_t *change, struct err *err)
 		return err_set(err, E_CORRUPT, "the daemon showed a change without an id");
 	if (work->act->reverse)
 		json_put_str(body, "reason", cli_opt(work->cli, "reason"));
-	if (cli_post(work->cli, body, &reply, &why, "/v1/changes/%s/%s", id, work->act->verb))
+	/* What is under way already needs no asking. */
+	if (!strcmp(change_status(change), "applying") ||
+	    !strcmp(change_status(change), "reverting"))
 		return true;
+	if (cli_post(work->cli, body, &reply, &why, "/v1/changes/%s/%s", id, work->act->verb)) {
+		if (!change_is(reply.json, change_status(change)))
+			json_object_set_new(change, "moved", json_true());
+		return true;
+	}
 	if (why.code == E_UNAVAILABLE)
 		return err_move(err, &why);
 	if (why.code != E_STATE) {
@@ -174,33 +178,16 @@ static bool ask_change(struct work *work, const json_t *change, struct err *err)
 	return ask_refused(work, change, &why, err);
 }
 
-static bool ask_run(struct work *work, const char *run, struct err *err)
-{
-	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
-	AUTO(json_auto_decref) json_t *body = json_object();
-
-	if (work->act->reverse)
-		json_put_str(body, "reason", cli_opt(work->cli, "reason"));
-	return cli_post(work->cli, body, &reply, err, "/v1/runs/%s/%s", run, work->act->verb);
-}
-
+/* Each by itself, also of a run: what is asked for is what was shown, and no more. */
 static bool ask(struct work *work, struct err *err)
 {
-	const json_t *set, *change;
-	size_t i, at;
+	AUTO(json_auto_decref) json_t *asked = json_copy(work->todo);
+	json_t *change;
+	size_t i;
 
-	json_array_foreach (work->sets, i, set) {
-		const json_t *items = json_object_get(set, "items");
-
-		if (json_str(set, "run") && json_array_size(items)) {
-			if (!ask_run(work, json_str(set, "run"), err))
-				return false;
-			continue;
-		}
-		json_array_foreach (items, at, change)
-			if (!ask_change(work, change, err))
-				return false;
-	}
+	json_array_foreach (asked, i, change)
+		if (!ask_change(work, change, err))
+			return false;
 	return true;
 }
 
@@ -221,7 +208,7 @@ static bool has_ended(const struct work *work, json_t *before, const json_t *now
 		return false;
 	}
 	/* What waits to be taken stands as it stood, until it was once under way or failed anew. */
-	if (word_in(work->act->from, status) && !json_bool(before, "moved", false))
+	if (!json_bool(before, "moved", false) && change_is(before, status))
 		return json_int(now, "attempts", 0) > json_int(before, "attempts", 0) ||
 		       error_is_new(before, now);
 	return true;
@@ -344,9 +331,8 @@ static bool work_run(struct work *work, struct err *err)
 static bool act_on(struct cli *cli, const struct act *act, struct err *err)
 {
 	AUTO(json_auto_decref)
-	json_t *sets = json_array(),
-	       *todo = json_array(), *ended = json_array();
-	struct work work = {.cli = cli, .act = act, .sets = sets, .todo = todo, .ended = ended};
+	json_t *sets = json_array(), *todo = json_array(), *ended = json_array();
+	struct work work = {.cli = cli, .act = act, .todo = todo, .ended = ended};
 
 	if (!cli_arg(cli, 0) && !(cli_has(cli, "all") && !act->reverse))
 		return err_set(err, E_USAGE,

@@ -6,12 +6,13 @@
 #include <string.h>
 
 #include "cli/diff.h"
+#include "pure/path.h"
 
 static const struct column list_columns[] = {
-	{"CHANGE", "id", CELL_ID},	   {"STATUS", "status", CELL_STATUS},
-	{"OP", "op", CELL_TEXT},	   {"TARGET", "target", CELL_TEXT},
-	{"ENTITY", "entity", CELL_TEXT},   {"RUN", "run", CELL_ID},
-	{"CREATED", "created", CELL_TIME}, {"REASON", "reason", CELL_TEXT},
+	{"CHANGE", "id", CELL_ID},	 {"STATUS", "status", CELL_STATUS},
+	{"OP", "op", CELL_TEXT},	 {"TARGET", "target", CELL_TEXT},
+	{"ENTITY", "entity", CELL_TEXT}, {"CREATED", "created", CELL_TIME},
+	{"RUN", "run", CELL_ID},	 {"REASON", "reason", CELL_TEXT},
 };
 
 static const struct column change_columns[] = {
@@ -132,6 +133,31 @@ json_t *change_pick(const json_t *items, const char *statuses)
 		}
 	}
 	return picked;
+}
+
+bool change_keep_where(json_t *items, const char *program, struct err *err)
+{
+	AUTO(path_auto_free) struct path *path = NULL;
+
+	if (!path_compile(str_of(program), &path))
+		return err_set(
+			err, E_USAGE,
+			"--where %s: rouse answers paths, == and != with a constant, and, or, as "
+			".target == \"tickets\"; for more, select with jq from rouse diff --json "
+			"and "
+			"name the changes",
+			program);
+	for (size_t i = json_array_size(items); i-- > 0;) {
+		AUTO(buf_fini) struct buf text = BUF_INIT;
+		bool yes;
+
+		json_write(&text, json_array_get(items, i));
+		if (!path_test(path, buf_str(&text), &yes, err))
+			return err_prefix(err, "--where %s", program);
+		if (!yes)
+			json_array_remove(items, i);
+	}
+	return true;
 }
 
 void change_count_text(const json_t *items, struct buf *out)

@@ -26,6 +26,9 @@ const char *change_status(const json_t *change);
 bool change_is(const json_t *change, const char *status);
 /* items whose status is one of the words of statuses, separated by spaces; a new array. */
 json_t *change_pick(const json_t *items, const char *statuses);
+/* Takes out of items what the jq program is not true for. Only plain programs are answered here
+ * (paths, comparisons with constants, and, or); E_USAGE for others. */
+bool change_keep_where(json_t *items, const char *program, struct err *err);
 /* "12 applied, 1 failed", of items by status. */
 void change_count_text(const json_t *items, struct buf *out);
 

@@ -36,6 +36,17 @@ static json_t *decision_body(const struct cli *cli, const char *digest)
 	return body;
 }
 
+/* A run of which nothing is proposed (any more): as a change that is decided, refused. */
+static bool nothing_decided(const struct decision *decision, const struct change_set *set,
+			    struct err *err)
+{
+	AUTO(buf_fini) struct buf counts = BUF_INIT;
+
+	change_count_text(set->items, &counts);
+	return err_set(err, E_STATE, "nothing of run %s is proposed, so nothing was %s%s%s",
+		       set->run, decision->done, counts.len ? ": " : "", buf_cstr(&counts));
+}
+
 static bool decide_run(struct cli *cli, const struct decision *decision,
 		       const struct change_set *set, struct err *err)
 {
@@ -44,7 +55,6 @@ static bool decide_run(struct cli *cli, const struct decision *decision,
 	AUTO(json_auto_decref) json_t *body = decision_body(cli, digest ? digest : set->digest);
 	int64_t changed, skipped;
 
-	json_put_str(body, "where", cli_opt(cli, "where"));
 	if (!cli_post(cli, body, &reply, err, "/v1/runs/%s/%s", set->run, decision->verb))
 		return false;
 	changed = json_int(reply.json, "changed", -1);
@@ -52,6 +62,8 @@ static bool decide_run(struct cli *cli, const struct decision *decision,
 	if (changed < 0)
 		return err_set(err, E_CORRUPT, "the daemon did not say how many changes it %s",
 			       decision->done);
+	if (!changed)
+		return nothing_decided(decision, set, err);
 	if (cli_json(cli, &reply))
 		return true;
 	print_f(&cli->out, "%s %lld change%s of run ", decision->done, (long long)changed,
@@ -84,50 +96,32 @@ static bool decide_change(struct cli *cli, const struct decision *decision, cons
 	return true;
 }
 
-static bool plan(struct cli *cli, const struct decision *decision, const json_t *items,
-		 struct err *err)
+static bool plan(struct cli *cli, const struct decision *decision, const json_t *items)
 {
-	AUTO(json_auto_decref) json_t *open = change_pick(items, "proposed");
+	const json_t *change;
+	size_t i;
 
-	if (cli_has(cli, "where"))
-		return err_set(err, E_USAGE,
-			       "--plan cannot tell what --where leaves; the daemon "
-			       "evaluates it when it decides");
+	if (cli->out.json) {
+		json_array_foreach (items, i, change) {
+			AUTO(buf_fini) struct buf line = BUF_INIT;
+
+			json_write(&line, change);
+			print_json(&cli->out, buf_str(&line));
+		}
+		return true;
+	}
 	print_f(&cli->out, "Would be %s:\n", decision->done);
-	diff_print(&cli->out, open, &(struct diff_options){.each = 10});
+	diff_print(&cli->out, items, &(struct diff_options){.each = 10});
 	return true;
 }
 
-static bool decide_word(struct cli *cli, const struct decision *decision, const char *word,
-			struct err *err)
+/* Proposed changes, one by one, each under the digest that we were shown. */
+static bool decide_items(struct cli *cli, const struct decision *decision, const json_t *items,
+			 struct err *err)
 {
-	AUTO(change_set_fini) struct change_set set = CHANGE_SET_INIT;
-
-	if (!change_set_get(cli, word, &set, err))
-		return false;
-	if (!set.run && (cli_has(cli, "where") || cli_has(cli, "digest")))
-		return err_set(err, E_USAGE, "--%s is for runs; %s is one change",
-			       cli_has(cli, "where") ? "where" : "digest", word);
-	if (cli_has(cli, "plan"))
-		return plan(cli, decision, set.items, err);
-	return set.run ? decide_run(cli, decision, &set, err)
-		       : decide_change(cli, decision, json_array_get(set.items, 0), err);
-}
-
-/* --all without a name: whatever is proposed, one by one. */
-static bool decide_all(struct cli *cli, const struct decision *decision, struct err *err)
-{
-	AUTO(json_auto_decref) json_t *items = NULL;
 	size_t i, refused = 0;
-	json_t *change;
+	const json_t *change;
 
-	if (cli_has(cli, "where") || cli_has(cli, "digest"))
-		return err_set(err, E_USAGE, "--%s is for a run by name",
-			       cli_has(cli, "where") ? "where" : "digest");
-	if (!cli_fetch_all(cli, "/v1/changes?status=proposed", CHANGE_MOST, &items, err))
-		return false;
-	if (cli_has(cli, "plan"))
-		return plan(cli, decision, items, err);
 	json_array_foreach (items, i, change) {
 		struct err why = ERR_INIT;
 
@@ -144,11 +138,54 @@ static bool decide_all(struct cli *cli, const struct decision *decision, struct 
 			return false;
 	}
 	if (!json_array_size(items))
-		cli_note("Nothing is proposed.");
+		cli_note("Nothing of it is proposed.");
 	if (refused)
 		return err_set(err, E_STATE, "%zu of %zu were not %s; why is said above", refused,
 			       json_array_size(items), decision->done);
 	return true;
+}
+
+static bool decide_word(struct cli *cli, const struct decision *decision, const char *word,
+			struct err *err)
+{
+	AUTO(change_set_fini) struct change_set set = CHANGE_SET_INIT;
+	AUTO(json_auto_decref) json_t *open = NULL;
+	const char *where = cli_opt(cli, "where"), *digest = cli_opt(cli, "digest");
+
+	if (!change_set_get(cli, word, &set, err))
+		return false;
+	if (digest && !set.run)
+		return err_set(err, E_USAGE, "--digest is for runs; %s is one change", word);
+	open = change_pick(set.items, "proposed");
+	if (where && !change_keep_where(open, where, err))
+		return false;
+	if (cli_has(cli, "plan"))
+		return plan(cli, decision, open);
+	if (where && digest && strcmp(digest, set.digest ? set.digest : ""))
+		return err_set(
+			err, E_STATE,
+			"the changes of run %s are not what was shown any more; look at them "
+			"again: rouse diff %s",
+			word, word);
+	if (where)
+		return decide_items(cli, decision, open, err);
+	return set.run ? decide_run(cli, decision, &set, err)
+		       : decide_change(cli, decision, json_array_get(set.items, 0), err);
+}
+
+/* --all without a name: whatever is proposed. */
+static bool decide_all(struct cli *cli, const struct decision *decision, struct err *err)
+{
+	AUTO(json_auto_decref) json_t *items = NULL;
+
+	if (cli_has(cli, "digest"))
+		return err_set(err, E_USAGE, "--digest is for a run by name");
+	if (!cli_fetch_all(cli, "/v1/changes?status=proposed", CHANGE_MOST, &items, err))
+		return false;
+	if (cli_opt(cli, "where") && !change_keep_where(items, cli_opt(cli, "where"), err))
+		return false;
+	return cli_has(cli, "plan") ? plan(cli, decision, items)
+				    : decide_items(cli, decision, items, err);
 }
 
 static bool approve_word(struct cli *cli, const char *word, struct err *err)
@@ -239,8 +276,7 @@ static bool edit_by_hand(const json_t *after, json_t **ret, struct err *err)
 bool verb_edit(struct cli *cli, struct err *err)
 {
 	AUTO(client_reply_fini)
-	struct client_reply now = CLIENT_REPLY_INIT,
-			    reply = CLIENT_REPLY_INIT;
+	struct client_reply now = CLIENT_REPLY_INIT, reply = CLIENT_REPLY_INIT;
 	AUTO(json_auto_decref) json_t *body = json_object();
 	AUTO(json_auto_decref) json_t *after = NULL;
 	const char *from = cli_opt(cli, "data");

@@ -44,6 +44,7 @@ bool verb_diff(struct cli *cli, struct err *err)
 {
 	AUTO(change_set_fini) struct change_set set = CHANGE_SET_INIT;
 	const char *word = cli_arg(cli, 0), *entity = cli_opt(cli, "entity");
+	const char *where = cli_opt(cli, "where");
 	struct err why = ERR_INIT;
 	const json_t *change;
 	size_t i;
@@ -59,6 +60,8 @@ bool verb_diff(struct cli *cli, struct err *err)
 	}
 	if (entity)
 		keep_entity(&set, entity);
+	if (where && !change_keep_where(set.items, where, err))
+		return false;
 	if (cli_has(cli, "csv")) {
 		diff_print_csv(&cli->out, set.items);
 		return true;
@@ -74,7 +77,7 @@ bool verb_diff(struct cli *cli, struct err *err)
 	}
 	diff_print(&cli->out, set.items,
 		   &(struct diff_options){.each = cli_has(cli, "all") ? 0 : 10});
-	if (set.run && digest_for_people(&set) && !entity && cli->out.terminal)
+	if (set.run && digest_for_people(&set) && !entity && !where && cli->out.terminal)
 		print_f(&cli->out, "Approve exactly this: rouse approve %s --digest %s\n", set.run,
 			digest_for_people(&set));
 	return true;

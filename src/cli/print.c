@@ -226,7 +226,20 @@ static bool is_right(enum cell kind)
 	return kind == CELL_COUNT || kind == CELL_MONEY;
 }
 
-/* Takes columns from the widest texts until the line fits; ids and numbers stay whole. */
+/* The last column that is shown goes; the first two always stay. */
+static bool drop_last(unsigned *widths, size_t count)
+{
+	for (size_t i = count; i > 2; i--) {
+		if (!widths[i - 1])
+			continue;
+		widths[i - 1] = 0;
+		return true;
+	}
+	return false;
+}
+
+/* Takes columns from the widest texts until the line fits; ids and numbers stay whole. Where that
+ * is not enough, whole columns go from the right: tables begin with what matters. */
 static void widths_fit(const struct print *print, const struct column *columns, size_t count,
 		       unsigned *widths)
 {
@@ -245,9 +258,12 @@ static void widths_fit(const struct print *print, const struct column *columns, 
 				at = i;
 			}
 		}
-		if (total <= print->width + COLUMN_GAP || at == count)
+		if (total <= print->width + COLUMN_GAP)
 			return;
-		widths[at]--;
+		if (at < count)
+			widths[at]--;
+		else if (!drop_last(widths, count))
+			return;
 	}
 }
 

@@ -14,12 +14,12 @@
 static const struct column list_columns[] = {
 	{"RUN", "id", CELL_ID},
 	{"STATUS", "status", CELL_STATUS},
-	{"REASON", "reason", CELL_TEXT},
 	{"AGENT", "agent", CELL_TEXT},
-	{"TRIGGER", "trigger", CELL_TEXT},
 	{"ENTITY", "entity", CELL_TEXT},
-	{"TRIES", "attempts", CELL_COUNT},
 	{"CREATED", "created", CELL_TIME},
+	{"REASON", "reason", CELL_TEXT},
+	{"TRIGGER", "trigger", CELL_TEXT},
+	{"TRIES", "attempts", CELL_COUNT},
 	{"COST $", "cost_usd", CELL_MONEY},
 };
 
@@ -153,10 +153,12 @@ static bool retry_one(struct cli *cli, const char *id, struct err *err)
 		return false;
 	if (cli_json(cli, &reply))
 		return true;
-	print_text(&cli->out, json_str(reply.json, "id"));
+	/* The same run from its checkpoint, or a new one in its place: the daemon says which. */
+	print_text(&cli->out, json_str(reply.json, "run_id") ? json_str(reply.json, "run_id")
+							     : json_str(reply.json, "id"));
 	print_f(&cli->out, " is ");
 	print_text(&cli->out, json_str(reply.json, "status"));
-	print_f(&cli->out, " again\n");
+	print_f(&cli->out, "\n");
 	return true;
 }
 
@@ -246,8 +248,8 @@ static bool header_put(struct buf *out, const char *name, const char *value, str
 static bool invoke_send(struct cli *cli, int64_t wait_ms, struct client_reply *ret, struct err *err)
 {
 	AUTO(buf_fini)
-	struct buf path = BUF_INIT,
-		   body = BUF_INIT, key = BUF_INIT, id = BUF_INIT, prefer = BUF_INIT;
+	struct buf path = BUF_INIT, body = BUF_INIT, key = BUF_INIT, id = BUF_INIT,
+		   prefer = BUF_INIT;
 	struct client_request request = {.method = "POST"};
 	const char *data = cli_opt(cli, "data");
 	const char *headers[4] = {NULL};

@@ -173,26 +173,44 @@ static bool element_on_event(void *arg, struct str element)
 	return print_flush(&watch->cli->out, &watch->err);
 }
 
+/* One page of events; *ret_array is the raw list, bare or the items of an object. */
+static bool events_get(struct cli *cli, const char *id, const char *after, struct client_reply *ret,
+		       struct str *ret_array, struct err *err)
+{
+	const struct json_step items = {.name = STR("items")};
+	AUTO(buf_fini) struct buf path = BUF_INIT;
+	struct client_request request = {.method = "GET"};
+	struct client *client;
+
+	buf_puts(&path, "/v1/runs/");
+	client_encode(&path, id);
+	buf_puts(&path, "/events?limit=1000");
+	cli_query(&path, "after", after ? after : "0");
+	request.path = buf_cstr(&path);
+	if (!cli_client(cli, &client, err) || !client_send(client, &request, ret, err))
+		return false;
+	*ret_array = buf_str(&ret->body);
+	if (json_is_array(ret->json) || (json_is_array(json_object_get(ret->json, "items")) &&
+					 json_raw_find(buf_str(&ret->body), &items, 1, ret_array)))
+		return true;
+	return err_set(err, E_CORRUPT, "the daemon answered no list of events");
+}
+
 /* All events so far, page by page. */
 static bool list_events(struct watch *watch, const char *id, const char *after, struct err *err)
 {
-	const struct json_step items = {.name = STR("items")};
-
 	for (;;) {
 		AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 		AUTO(auto_free) char *before = mem_strdup(watch->last);
-		size_t count;
 		struct str raw;
 
-		if (!cli_get(watch->cli, &reply, err, "/v1/runs/%s/events?limit=1000&after=%s", id,
-			     after ? after : "0"))
+		if (!events_get(watch->cli, id, after, &reply, &raw, err))
 			return false;
-		count = json_array_size(json_object_get(reply.json, "items"));
-		if (json_raw_find(buf_str(&reply.body), &items, 1, &raw))
-			text_json_elements(raw, element_on_event, watch);
+		text_json_elements(raw, element_on_event, watch);
 		if (watch->err.code != E_OK)
 			return err_move(err, &watch->err);
-		if (count < 1000 || !strcmp(before, watch->last))
+		/* The end is where nothing new comes, whatever a page holds. */
+		if (!strcmp(before, watch->last))
 			break;
 		after = watch->last;
 	}

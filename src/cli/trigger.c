@@ -32,6 +32,10 @@ bool verb_trigger_show(struct cli *cli, struct err *err)
 		return true;
 	print_fields(&cli->out, trigger_columns, ARRAY_LEN(trigger_columns), reply.json);
 	settings = json_object_get(reply.json, "settings");
+	if (json_is_string(settings)) {
+		print_f(&cli->out, "\n");
+		print_lines(&cli->out, "", str_of(json_string_value(settings)));
+	}
 	if (json_object_size(settings))
 		print_f(&cli->out, "\n");
 	json_object_foreach (settings, key, value) {
@@ -82,11 +86,20 @@ bool verb_trigger_disable(struct cli *cli, struct err *err)
 bool verb_trigger_fire(struct cli *cli, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
-	AUTO(json_auto_decref) json_t *data = NULL;
+	AUTO(buf_fini) struct buf path = BUF_INIT, data = BUF_INIT;
+	struct client_request request = {.method = "POST"};
 	const char *from = cli_opt(cli, "data"), *run;
+	struct client *client;
 
-	if ((from && !cli_data_json("--data", from, &data, err)) ||
-	    !cli_post(cli, data, &reply, err, "/v1/triggers/%s/fire", cli_arg(cli, 0)))
+	buf_puts(&path, "/v1/triggers/");
+	client_encode(&path, cli_arg(cli, 0));
+	buf_puts(&path, "/fire");
+	if (from && !cli_data("--data", from, &data, err))
+		return false;
+	request.path = buf_cstr(&path);
+	/* As it was given: no number loses a digit. */
+	request.body = from ? buf_str(&data) : STR_NONE;
+	if (!cli_client(cli, &client, err) || !client_send(client, &request, &reply, err))
 		return false;
 	if (cli_json(cli, &reply))
 		return true;

@@ -214,8 +214,7 @@ static bool write_all(struct adding *adding, struct err *err)
 {
 	const struct trigger_place *place = &adding->place;
 	AUTO(buf_fini)
-	struct buf fresh = BUF_INIT,
-		   said = BUF_INIT, triggers = BUF_INIT, secrets = BUF_INIT;
+	struct buf fresh = BUF_INIT, said = BUF_INIT, triggers = BUF_INIT, secrets = BUF_INIT;
 	AUTO(undo_fini) struct undo undo = {.keep = false};
 	const char *try_args[] = {"-t", "-c", place->config, NULL, NULL};
 

@@ -55,11 +55,12 @@ OPTIONS(logs_options, {"follow", 'f', NULL, "go on until the run ends"},
 OPTIONS(events_options, {"follow", 'f', NULL, "go on until the run ends"},
 	{"after", 0, "SEQ", "only those behind this number"});
 OPTIONS(diff_options, {"entity", 0, "ENTITY", "only what changes this entity"},
+	{"where", 0, "JQ", "only the changes for which this is true"},
 	{"all", 'a', NULL, "every change of each group, not only ten"},
 	{"csv", 0, NULL, "a row for each field that changes"});
 OPTIONS(decide_options, {"all", 'a', NULL, "everything that is proposed"},
 	{"reason", 0, "TEXT", "why; kept with the decision"},
-	{"where", 0, "JQ", "of a run: only the changes for which this is true"},
+	{"where", 0, "JQ", "only the changes for which this is true"},
 	{"digest", 0, "HEX", "of a run: only if the diff is still the one with this digest"},
 	{"plan", 0, NULL, "only show what would be decided"});
 OPTIONS(edit_options,

@@ -47,6 +47,21 @@ gate_expiry(const struct core *core, const json_t *line)
 	return WALL_NONE;
 }
 
+/* Tells who follows, after the turn, what the gate is now. */
+static void
+gate_tell(struct core *core, const char *id)
+{
+	AUTO(gate_row_fini) struct gate_row gate = {0};
+	AUTO(json_auto_decref) json_t *object = NULL;
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+
+	if (!stream_count(core->stream) || !gates_get(core->store, id, &gate, NULL))
+		return;
+	object = gate_object(&gate);
+	json_write(&text, object);
+	stream_publish(core->stream, &(struct stream_event){.kind = "gate", .id = gate.run_id, .type = gate.status, .data = buf_str(&text)});
+}
+
 bool
 gate_open(struct attempt *attempt, const json_t *line, struct err *err)
 {
@@ -72,7 +87,7 @@ gate_open(struct attempt *attempt, const json_t *line, struct err *err)
 	if (!gates_insert(core->store, &gate, &seq, err))
 		return false;
 	log_info("run asks", "run", attempt->run.id, "gate", id.text, "kind", gate.kind, "step", gate.step);
-	stream_publish(core->stream, &(struct stream_event){.kind = "gate", .id = attempt->run.id, .type = "waiting", .data = STR("{}")});
+	gate_tell(core, id.text);
 	return true;
 }
 
@@ -142,6 +157,7 @@ gate_decide(struct core *core, const char *id, const char *decision, const char 
 	telling->run_id = mem_strdup(gate.run_id);
 	decision_line(&gate, decision, payload, by, reason, &telling->line);
 	turn_after(core->store, on_decided, telling);
+	gate_tell(core, gate.id);
 	return true;
 }
 
@@ -154,6 +170,7 @@ gate_object(const struct gate_row *gate)
 	json_put_str(object, "run", gate->run_id);
 	json_put_str(object, "kind", gate->kind);
 	json_put_str(object, "step", gate->step);
+	json_put_str(object, "question", gate->kind && !strcmp(gate->kind, "ask") ? gate->step : NULL);
 	if (gate->payload && json_read(str_of(gate->payload), &value, NULL))
 		json_object_set_new(object, "payload", value);
 	value = NULL;

@@ -13,6 +13,7 @@
 #include "core/envelope.h"
 #include "core/queue.h"
 #include "pure/backoff.h"
+#include "core/stream.h"
 #include "store/changes.h"
 #include "store/events.h"
 #include "store/runs.h"
@@ -155,6 +156,24 @@ run_judge(const struct attempt *attempt, const struct attempt_end *end, uint64_t
 	return verdict_of_word(attempt, end, random);
 }
 
+/* A state that no attempt tells of, to whom it may concern. */
+static void
+run_tell(struct core *core, const char *id, const struct run_row *run, const char *status)
+{
+	AUTO(json_auto_decref) json_t *object = NULL;
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+
+	if (!stream_count(core->stream))
+		return;
+	object = json_object();
+	json_put_str(object, "id", id);
+	json_put_str(object, "status", status);
+	json_put_str(object, "agent", run->agent);
+	json_put_str(object, "trigger", run->trigger);
+	json_write(&text, object);
+	stream_publish(core->stream, &(struct stream_event){.kind = "run", .id = id, .type = status, .data = buf_str(&text)});
+}
+
 /* A run that is queued is cancelled in its row; one that is live through its attempt. */
 bool
 run_cancel(struct core *core, const char *run_id, const char *by, const char *reason, struct err *err)
@@ -178,6 +197,7 @@ run_cancel(struct core *core, const char *run_id, const char *by, const char *re
 		       &(struct run_move){.from = run.status, .to = "cancelled", .error = reason, .ended = core_wall(core), .due = WALL_NONE}, err))
 		return false;
 	queue_note_queued(core->queue, run.agent, -1);
+	run_tell(core, run.id, &run, "cancelled");
 	if (run.entity && runs_free_entity(core->store, run.entity, &ready, err) && ready)
 		queue_wake(core->queue, run.agent);
 	return true;
@@ -246,6 +266,7 @@ run_replay(struct core *core, const char *run_id, const char *payload, const cha
 	if (!decisions_add(core->store, "run", old.id, "replay", by, id.text, NULL, now, err))
 		return false;
 	queue_note_queued(core->queue, row.agent, 1);
+	run_tell(core, id.text, &row, "queued");
 	queue_wake(core->queue, row.agent);
 	*ret_run_id = mem_strdup(id.text);
 	return true;

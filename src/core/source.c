@@ -54,19 +54,45 @@ source_health_name(enum source_health health)
 	return health_names[health];
 }
 
+/* Tells who follows that a trigger's health is another. */
+static void
+source_tell(const struct source *source)
+{
+	AUTO(json_auto_decref) json_t *object = NULL;
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+
+	if (!source->core->stream || !stream_count(source->core->stream))
+		return;
+	object = json_object();
+	json_put_str(object, "name", source->name);
+	json_put_str(object, "source", source->kind->name);
+	json_put_str(object, "health", source_health_name(source->health));
+	json_put_wall(object, "since", source->since.ms);
+	json_put_str(object, "last_error", source->error);
+	json_write(&text, object);
+	stream_publish(source->core->stream,
+		       &(struct stream_event){
+			       .kind = "trigger", .id = source->name, .type = source_health_name(source->health), .data = buf_str(&text)});
+}
+
 void
 source_set_health(struct source *source, enum source_health health, const char *error)
 {
+	bool changed;
+
 	if (source->health != health) {
 		source->since = core_wall(source->core);
 		if (health == HEALTH_FAILING)
 			log_warning("source fails", "trigger", source->name, "error", error);
 	}
+	changed = source->health != health;
 	source->health = health;
-	if (source->error == error)
-		return;
-	free(source->error);
-	source->error = mem_strdup(error);
+	if (source->error != error) {
+		free(source->error);
+		source->error = mem_strdup(error);
+	}
+	if (changed)
+		source_tell(source);
 }
 
 struct sources *

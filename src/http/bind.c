@@ -99,6 +99,15 @@ static void free_context(struct tls_context **ctx)
 	tls_context_free(*ctx);
 }
 
+static void add_listener(struct http_server *server, int take_fd, struct tls_context *take_tls,
+			 const char *cert, const char *key)
+{
+	struct listener *listener = listener_new(server, take_fd, false);
+	listener->tls = take_tls;
+	listener->tls_cert = mem_strdup(cert);
+	listener->tls_key = mem_strdup(key);
+}
+
 /* A name may stand for several addresses: all are listened on, and one that this machine has is
  * enough. Only an address that is taken is fatal. */
 static bool bind_all(struct http_server *server, const char *host_port, struct addrinfo *list,
@@ -120,7 +129,7 @@ static bool bind_all(struct http_server *server, const char *host_port, struct a
 			continue;
 		}
 		port = port_of(fd);
-		listener_new(server, fd, false)->tls = TAKE(tls);
+		add_listener(server, fd, TAKE(tls), cert, key);
 		added++;
 		errnum = 0;
 	}
@@ -151,6 +160,35 @@ bool http_listen_tcp(struct http_server *server, const char *host_port, const ch
 	if (rc)
 		return err_set(err, E_CONFIG, "%s: %s", host_port, gai_strerror(rc));
 	return bind_all(server, host_port, list, tls_cert, tls_key, ret_port, err);
+}
+
+static bool try_tls(const struct http_server *server, struct err *err)
+{
+	const struct listener *listener;
+	TAILQ_FOREACH (listener, &server->listeners, entry) {
+		AUTO(free_context) struct tls_context *tried = NULL;
+		if (listener->tls &&
+		    !(tried = tls_context_new(listener->tls_cert, listener->tls_key, err)))
+			return false;
+	}
+	return true;
+}
+
+bool http_server_reload_tls(struct http_server *server, struct err *err)
+{
+	struct listener *listener;
+	if (!try_tls(server, err))
+		return false;
+	TAILQ_FOREACH (listener, &server->listeners, entry) {
+		struct tls_context *tls = NULL;
+		if (listener->tls)
+			tls = tls_context_new(listener->tls_cert, listener->tls_key, err);
+		if (!tls)
+			continue;
+		tls_context_free(listener->tls);
+		listener->tls = tls;
+	}
+	return true;
 }
 
 /* A socket file whose listener died refuses; one that answers, or is too busy to, lives. */

@@ -63,16 +63,25 @@ static void take_head(struct conn *conn, struct http_request *req, bool more_is_
 	http_reply_error(req, &err);
 }
 
+/* Ten thousand clients with a body each must not be more than there is memory for. */
+static bool bodies_fit(const struct http_server *server, size_t more)
+{
+	size_t max = server->limits.max_bodies ? server->limits.max_bodies : DEFAULT_BODIES;
+	return more <= max && server->body_bytes <= max - more;
+}
+
 static void take_body(struct conn *conn, struct http_request *req, struct str piece)
 {
 	size_t ahead = piece.len;
 	if (!req->body.cap && req->parse.length > ahead)
 		ahead = req->parse.length < READ_SIZE ? (size_t)req->parse.length : READ_SIZE;
 	req->continued = true;
-	if (buf_try_reserve(&req->body, ahead))
-		buf_add_str(&req->body, piece);
-	else
+	if (!bodies_fit(conn->server, piece.len) || !buf_try_reserve(&req->body, ahead)) {
 		refuse(conn, 503, "full", "there is no memory for the body; try again later");
+		return;
+	}
+	buf_add_str(&req->body, piece);
+	conn->server->body_bytes += piece.len;
 }
 
 static void take_whole(struct conn *conn, struct http_request *req)
@@ -199,7 +208,7 @@ static void conn_tell_gone(struct conn *conn)
 	while ((conn->peer_left || conn->dead) && (req = find_untold(conn))) {
 		req->told = req->gone = true;
 		if (req->state == REQ_STREAMING)
-			stream_tell_gone(req->stream);
+			http_stream_tell_gone(req->stream);
 		else if (req->on_gone)
 			req->on_gone(req->gone_arg, req);
 	}
@@ -209,7 +218,7 @@ static void conn_wake_stream(struct conn *conn)
 {
 	struct http_request *req = TAILQ_FIRST(&conn->requests);
 	if (!conn->dead && req && req->state == REQ_STREAMING && !conn_out_len(conn))
-		stream_on_flushed(req->stream);
+		http_stream_flushed(req->stream);
 }
 
 static bool conn_has_work(struct conn *conn)
@@ -355,8 +364,8 @@ void conn_settle(struct conn *conn)
 			conn_destroy(conn);
 		return;
 	}
-	if (conn->closing && !conn->lingering && TAILQ_EMPTY(&conn->requests) &&
-	    !conn_out_len(conn))
+	if (TAILQ_EMPTY(&conn->requests) && !conn_out_len(conn) && !conn->lingering &&
+	    (conn->closing || (conn->server->draining && !conn->held.len)))
 		conn_linger(conn);
 	if (!conn->dead)
 		conn_watch(conn);

@@ -13,9 +13,9 @@
 #include "http/wheel.h"
 
 enum {
-	READ_SIZE = 65536,     /* the one read buffer, and what is read of a connection a turn */
-	OUT_FULL = 256 * 1024, /* a client with so much unread gets no further request taken */
-	OUT_KEEP = 1024,       /* memory that an idle connection may keep for its next reply */
+	READ_SIZE = 65536, /* the one read buffer, and what is read of a connection a turn */
+	OUT_FULL = 65536,  /* a client with so much unread gets no further request taken */
+	OUT_KEEP = 1024,   /* memory that an idle connection may keep for its next reply */
 	LINGER_BYTES = 1024 * 1024, /* read into nothing after the last reply … */
 	LINGER_MS = 2000,	    /* … and for so long, so that the client sees the reply */
 	EVICT_AFTER_MS = 1000,	    /* who has waited so long gives way when all places are taken */
@@ -23,6 +23,7 @@ enum {
 	WRITE_PROGRESS = 8192,	    /* bytes that a client must take within a write_timeout */
 	DEFAULT_TIMEOUT_MS = 30000,
 	DEFAULT_PIPELINED = 32,
+	DEFAULT_BODIES = 256 * 1024 * 1024,
 };
 
 enum request_state {
@@ -99,7 +100,8 @@ struct listener {
 	bool local;
 	unsigned pause_ms; /* for the next time that descriptors are out */
 	struct tls_context *tls;
-	char *path; /* of our own Unix socket; NULL otherwise */
+	char *tls_cert, *tls_key; /* files, to be read again */
+	char *path;		  /* of our own Unix socket; NULL otherwise */
 	dev_t dev;
 	ino_t ino;
 };
@@ -116,6 +118,7 @@ struct http_server {
 	int spare_fd; /* given up for a moment to tell a client that descriptors are out */
 	bool draining;
 	unsigned conn_count, in_flight, streams, pooled, later_count;
+	size_t body_bytes; /* in all requests */
 	uint64_t requests, refused, accepted;
 	int64_t date_sec;
 	struct buf date; /* "Date: ...\r\n" */
@@ -168,9 +171,9 @@ void reply_head(struct http_request *req, int status, const char *content_type, 
 void reply_problem(struct http_request *req, int status, const char *code, const char *detail);
 
 /* stream.c */
-void stream_on_flushed(struct http_stream *stream); /* all that was written has been sent */
-void stream_tell_gone(struct http_stream *stream);
-void stream_free(struct http_stream *stream);
+void http_stream_flushed(struct http_stream *stream); /* all that was written has been sent */
+void http_stream_tell_gone(struct http_stream *stream);
+void http_stream_forget(struct http_stream *stream);
 
 /* listen.c */
 /* take_fd: listening, non-blocking. */

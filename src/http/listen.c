@@ -180,6 +180,8 @@ void listener_free(struct listener *listener)
 	remove_path(listener);
 	close(listener->fd);
 	tls_context_free(listener->tls);
+	free(listener->tls_cert);
+	free(listener->tls_key);
 	free(listener);
 }
 

@@ -164,7 +164,7 @@ static bool take_authority(struct parse *p, struct str *target)
 		return true;
 	skip(target, scheme);
 	size_t len = 0;
-	while (len < target->len && target->p[len] != '/')
+	while (len < target->len && target->p[len] != '/' && target->p[len] != '?')
 		len++;
 	struct str authority = str_make(target->p, len);
 	p->authority = span_of(p, authority);
@@ -188,7 +188,9 @@ static enum parse_event take_target(struct parse *p, struct str target)
 	struct parse_span raw = span_of(p, path);
 	buf_reserve(&p->arena, path.len + 1);
 	size_t at = p->arena.len;
-	if (!syntax_decode_path(parse_str(p, raw), &p->arena))
+	/* RFC 9112 3.2.2: http://host is http://host/ */
+	path = !raw.len && p->authority.len ? STR("/") : parse_str(p, raw);
+	if (!syntax_decode_path(path, &p->arena))
 		return refuse(p, PARSE_TARGET);
 	p->path = (struct parse_span){(uint32_t)at, (uint32_t)(p->arena.len - at)};
 	p->line_start = p->arena.len;

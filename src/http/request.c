@@ -61,12 +61,13 @@ void request_free(struct http_request *req)
 	struct conn *conn = req->conn;
 	struct http_server *server = conn->server;
 	TAILQ_REMOVE(&conn->requests, req, entry);
+	server->body_bytes -= req->body.len;
 	if (req->state != REQ_READING)
 		conn->in_flight--;
 	else
 		conn->reading = NULL;
 	if (req->stream)
-		stream_free(req->stream);
+		http_stream_forget(req->stream);
 	if (req->context && req->context_free)
 		req->context_free(req->context);
 	if (server->pooled >= POOL_MAX) {

@@ -85,7 +85,7 @@ void http_server_stop_listening(struct http_server *server)
 	free_listeners(server);
 	server->draining = true;
 	TAILQ_FOREACH_SAFE (conn, &server->waiting, waiting, next)
-		if (conn->phase == PHASE_IDLE || (conn->phase == PHASE_HEAD && !conn->reading))
+		if (!conn->busy && !conn->in_flight && !conn->reading)
 			conn_lose(conn);
 }
 

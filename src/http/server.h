@@ -21,6 +21,7 @@ struct http_limits {
 	int64_t write_timeout_ms;  /* a client that takes nothing of a reply; 0: 30 s */
 	unsigned max_connections;
 	unsigned max_pipelined; /* requests taken ahead of their replies on one connection; 0: 32 */
+	size_t max_bodies;	/* bytes of all bodies together, until answered; 0: 256 MiB */
 };
 
 /* Who is at the other end. */
@@ -63,6 +64,9 @@ void http_server_set_limits(struct http_server *server, const struct http_limits
  * cert and key (PEM files) make it TLS, both NULL plain. */
 bool http_listen_tcp(struct http_server *server, const char *host_port, const char *tls_cert,
 		     const char *tls_key, unsigned *ret_port, struct err *err);
+/* Reads the certificates and keys of all TLS listeners again, for connections to come. When one
+ * cannot be used, nothing is changed for any. */
+bool http_server_reload_tls(struct http_server *server, struct err *err);
 /* Listens on a Unix socket. A stale socket file is replaced; one that answers is E_EXISTS
  * ("another roused listens on …"). mode: of the file; group: -1 leaves it. */
 bool http_listen_unix(struct http_server *server, const char *path, mode_t mode, gid_t group,

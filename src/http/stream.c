@@ -80,14 +80,14 @@ void http_stream_end(struct http_stream *stream)
 		if (stream->chunked && !req->head_only)
 			buf_puts(reply_target(req), "0\r\n\r\n");
 		req->stream = NULL;
-		stream_free(stream);
+		http_stream_forget(stream);
 		if (req == TAILQ_FIRST(&conn->requests))
 			conn_advance(conn);
 	}
 	conn_later(conn);
 }
 
-void stream_on_flushed(struct http_stream *stream)
+void http_stream_flushed(struct http_stream *stream)
 {
 	if (!stream->wrote || stream->req->gone)
 		return;
@@ -96,13 +96,13 @@ void stream_on_flushed(struct http_stream *stream)
 		stream->on_drain(stream->drain_arg, stream);
 }
 
-void stream_tell_gone(struct http_stream *stream)
+void http_stream_tell_gone(struct http_stream *stream)
 {
 	if (stream->on_gone)
 		stream->on_gone(stream->gone_arg, stream);
 }
 
-void stream_free(struct http_stream *stream)
+void http_stream_forget(struct http_stream *stream)
 {
 	stream->req->conn->server->streams--;
 	free(stream);

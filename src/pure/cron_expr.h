@@ -34,8 +34,9 @@ struct cron_expr {
 	uint8_t dow;	       /* 0 is Sunday */
 	uint8_t nth[7];	       /* of each weekday: bit 0 the first ... bit 4 the fifth */
 	uint8_t loose;	       /* bit f: field f (second, minute, hour) was written with * ? or / */
-	uint8_t fields;	       /* 5, 6 or 7; 0: @every or @reboot */
-	bool both;	       /* + before day-of-week: both days must match */
+	uint8_t wide;	/* bit f: field f has a step that is larger than its range, as 1-5/10 */
+	uint8_t fields; /* 5, 6 or 7; 0: @every or @reboot */
+	bool both;	/* + before day-of-week: both days must match */
 	bool dom_star, dow_star;
 	bool dom_step, dow_step; /* written with a star and a step above 1 */
 	bool rhythm;		 /* follows real time; else a list of appointments */

@@ -437,6 +437,8 @@ static bool parse_range(struct item *it, const struct value *a)
 		if (!take_step(it, &step))
 			return false;
 		set_loose(it);
+		if (step > b.n - a->n)
+			it->expr->wide |= (uint8_t)BIT(it->field);
 	}
 	if (!at_end(it))
 		return fail_byte(it);

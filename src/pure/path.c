@@ -550,19 +550,19 @@ static void add_text(struct buf *out, struct str raw)
 		add_compact(out, raw);
 }
 
+/* From the last path to the first, as jq does: of two that fail the last one's error is told. */
 static bool text_eval(const struct path *path, struct str json, struct buf *ret, struct err *err)
 {
-	struct str raw;
+	struct str raws[TERMS_MAX];
 
-	for (size_t i = 0; i < path->count; i++) {
-		const struct term *t = &path->terms[i];
-
-		buf_add(ret, t->literal, t->literal_len);
-		if (t->literal_only)
-			continue;
-		if (!term_find(t, json, &raw, err))
+	for (size_t i = path->count; i-- > 0;)
+		if (!path->terms[i].literal_only &&
+		    !term_find(&path->terms[i], json, &raws[i], err))
 			return false;
-		add_text(ret, raw);
+	for (size_t i = 0; i < path->count; i++) {
+		buf_add(ret, path->terms[i].literal, path->terms[i].literal_len);
+		if (!path->terms[i].literal_only)
+			add_text(ret, raws[i]);
 	}
 	return true;
 }

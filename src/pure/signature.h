@@ -101,6 +101,7 @@ struct signature_request {
 
 /* Whether one of the secrets signed the request, and when that was. Takes the raw body; nothing
  * is parsed before its signature holds (msgraph has none but what it says in the body).
+ * Of a header that lists several signatures the first 16 are looked at.
  * *ret_secret (may be NULL) is the index of the secret. E_UNAUTHORIZED with the reason. */
 bool signature_verify(const struct signature *signature, const struct str *secrets, size_t count,
 		      const struct signature_request *request, struct wall now, size_t *ret_secret,

@@ -70,7 +70,8 @@ bool runs_count_queued(struct store *store, bool (*fn)(void *arg, const char *ag
 bool runs_oldest_queued(struct store *store, struct wall *ret_created, struct err *err); /* WALL_NONE */
 bool runs_count_dead(struct store *store, int64_t *ret, struct err *err);
 bool runs_count_trigger(struct store *store, const char *trigger, int64_t *ret_queued, struct err *err);
-/* Queued ones of a trigger and entity (NULL: any), for overlap policies; seqs, at most max. */
+/* Those of a trigger and entity (NULL: any) that are queued, running or waiting, for overlap policies; seqs, oldest
+ * first, at most max. */
 bool runs_unfinished(struct store *store, const char *trigger, const char *entity, int64_t *ret_seqs, size_t max,
 		     size_t *ret_count, struct err *err);
 

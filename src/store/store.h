@@ -17,6 +17,10 @@ bool store_open(const char *url, struct store **ret, struct err *err);
 /* An open turn is rolled back. */
 void store_close(struct store *store);
 
+/* A second, read-only view of the same database, for a work thread: lists, exports, statistics. Sees what is
+ * committed; everything that writes answers E_STATE. Closed with store_close(), before the store itself. */
+bool store_open_reader(const struct store *store, struct store **ret, struct err *err);
+
 /* The turn (ARCHITECTURE.md): the first write opens a transaction; what the world would notice
  * waits for turn_end. Every function of this room that writes calls turn_begin itself. */
 bool turn_begin(struct store *store, struct err *err); /* nothing to do when one is open */
@@ -30,8 +34,8 @@ typedef void turn_fn(void *arg, const struct err *err);
 void turn_after(struct store *store, turn_fn *fn, void *arg);
 /* Commits (fsync) and runs the afters. What these write belongs to the next turn. */
 void turn_end(struct store *store);
-/* For what may fail halfway: to a savepoint and back, within the turn. Nests. Afters registered
- * since the savepoint are dropped by turn_undo (called with E_STATE? no: not called). */
+/* For what may fail halfway: to a savepoint and back, within the turn. Nests, to 8. Afters registered since the
+ * savepoint are dropped by turn_undo, not called. turn_end asserts that none is left. */
 bool turn_savepoint(struct store *store, struct err *err);
 void turn_release(struct store *store);
 void turn_undo(struct store *store);
@@ -45,6 +49,9 @@ struct store_stats {
 	bool full;                       /* the last commit found no space */
 };
 struct store_stats store_stats(struct store *store);
+/* The disk answered EIO to a write or a sync: nothing is written any more, every turn_begin and every after gets E_IO,
+ * and the daemon should end with a failure, to come back with what the disk truly holds. */
+bool store_has_failed(const struct store *store);
 /* Cheap truth for /health: can it be written now? Tries a write of one row when it could not last time. */
 bool store_is_writable(struct store *store);
 /* Called by the loop when idle for a moment: checkpoint, optimise. */

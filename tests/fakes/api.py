@@ -131,7 +131,7 @@ def move(c, verb, body):
         c["status"] = grid[verb][1]
         c["decision_reason"] = body.get("reason")
     elif verb == "apply":
-        if c["status"] not in ("approved", "failed"):
+        if c["status"] not in ("approved", "failed", "conflict"):
             raise Problem(409, "state", "change %s is %s" % (c["id"], c["status"]))
         c["status"] = "applying"
     elif verb == "revert":

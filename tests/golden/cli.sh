@@ -177,20 +177,30 @@ golden 'a diff as CSV' diff-csv diff ${run}1 --csv
 it 'a diff of nothing ends with 3' 3 diff ffffffff
 awk '{ gsub(/[^\001-\177]/, "x"); if (length($0) > 82) bad = 1 } END { exit bad }' "$here/diff-batch.txt"
 ok 'a diff stays within 80 columns' $?
+it 'edit without a terminal wants --data' 2 edit ${change}9
+it 'edit replaces what it would make' 0 edit ${change}9 --data '{"note":"short"}'
+says 'and shows it' out '"short"'
+it 'edit refuses what is no JSON' 2 edit ${change}9 --data '{"note"'
 it 'apply of proposed changes is refused' 4 apply ${run}1 --yes
 says 'and says what is to be done first' err 'approve them first: rouse approve'
 it 'approve wants to know what' 2 approve
 it 'a digest that does not match approves nothing' 1 approve ${run}1 --digest 00
 it 'approve --plan only shows' 0 approve ${change}1 --plan
-it '--where is for runs' 2 approve ${change}1 --where .x
+it 'a jq program that is not plain is refused' 2 diff ${run}1 --where '[.confidence] | add > 0.9'
+it 'diff --where leaves what is true' 0 diff ${run}1 --where '.op == "create" or .confidence == 0.4'
+says 'and nothing else' out '^Plan: 1 to create, 1 to update, 0 to delete'
+it 'approve --where that is true for none approves none' 0 approve ${run}1 --where '.target == "x"'
 it 'one change is approved' 0 approve ${change}1 --reason 'looks right'
 it 'twice is refused' 4 approve ${change}1
 says 'with the sentence of the daemon' err 'is approved'
 it 'one change is rejected' 0 reject ${change}3
 it 'a run stands for its other changes' 0 approve ${run}1 --reason good
 says 'and says how many' out 'approved 3 changes of run .*, skipped 2'
+it 'twice is refused as well' 4 approve ${run}1
 it 'apply without a terminal wants --yes' 2 apply ${run}1
 says 'and says so' err 'say --yes'
+it 'an approval under --where goes change by change' 0 approve ${run}3 --where '.entity == "wide:1"'
+says 'and says which' out "^approved ${change}9"
 it 'apply --plan only shows' 0 apply ${run}1 --plan
 says 'with the plan' out '^Plan: 1 to create, 2 to update, 1 to delete'
 it 'apply waits until all are applied' 0 apply ${run}1 --yes
@@ -208,12 +218,10 @@ it 'revert without a terminal wants --yes' 2 revert ${run}5
 it 'revert waits until it is undone' 0 revert ${run}5 --yes --reason oops
 says 'and says so' out 'reverted'
 it 'a rejected change cannot be applied' 4 apply ${change}3 --yes
-it 'edit without a terminal wants --data' 2 edit ${change}9
-it 'edit replaces what it would make' 0 edit ${change}9 --data '{"note":"short"}'
-says 'and shows it' out '"short"'
-it 'edit refuses what is no JSON' 2 edit ${change}9 --data '{"note"'
 it 'edit of a decided one is refused' 4 edit ${change}1 --data '{}'
 it 'approve --all decides what is left' 0 approve --all
+says 'which is nothing' err 'Nothing of it is proposed'
+it 'a conflict by name is tried again' 1 apply ${change}6 --yes
 
 # The others.
 it 'invoke prints the id' 0 invoke triage --data '{"a":1}'
@@ -364,6 +372,21 @@ it 'remove of what stands elsewhere is refused' 4 trigger remove tickets --yes
 export ROUSE_SOCKET="$work/nowhere.sock"
 it 'add works without a daemon' 0 trigger add later --source cron --agent triage --set 'schedule=@daily' -c "$work/etc/rouse.conf"
 says 'and says that it is not running' out 'not running'
+if [ "$(id -u)" = 0 ]; then
+	# As root for a daemon that is somebody else: what it must read becomes its own.
+	export FAKE_UID=65534 ROUSE_SOCKET="$work/other.sock"
+	chmod 711 "$work"
+	fake "$work/other.sock"
+	it 'root adds a trigger for the user of the daemon' 0 trigger add theirs --source webhook --agent triage --verify github
+	[ "$(stat -c '%u %a' "$work/etc/secrets/theirs.secret")" = '65534 600' ]
+	ok 'who owns the secret' $?
+	[ "$(stat -c '%u %a' "$work/etc/triggers.d/theirs.conf")" = '0 640' ]
+	ok 'and may read, not write, the file' $?
+	chmod 777 "$work/other.sock"
+	setpriv --reuid=65533 --clear-groups "$rouse" trigger add mine --source cron --agent a >"$work/out" 2>"$work/err"
+	[ $? = 4 ]
+	ok 'a stranger is refused' $?
+fi
 rouse=$real
 
 # Signatures and schedules: no daemon needed.

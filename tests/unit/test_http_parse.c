@@ -102,6 +102,8 @@ static const struct {
 	{"GET /a%20b/%C3%A9%2Fc HTTP/1.1\r\n" H "\r\n", "GET /a b/\xc3\xa9/c ? @a.example 1 []\n"},
 	{"GET /100%25/ HTTP/1.1\r\n" H "\r\n", "GET /100%/ ? @a.example 1 []\n"},
 	{"GET http://A.example/p HTTP/1.1\r\n" H "\r\n", "GET /p ? @A.example 1 []\n"},
+	{"GET https://a.example HTTP/1.1\r\n" H "\r\n", "GET / ? @a.example 1 []\n"},
+	{"GET http://a.example?q HTTP/1.1\r\n" H "\r\n", "GET / ?q @a.example 1 []\n"},
 	{"GET /?x[]={a}|b^c` HTTP/1.1\r\n" H "\r\n", "GET / ?x[]={a}|b^c` @a.example 1 []\n"},
 	{"GET / HTTP/1.0\r\n\r\n", "GET / ? @ 0 close []\n"},
 	{"GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", "GET / ? @ 1 []\n"},

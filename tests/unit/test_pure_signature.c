@@ -283,7 +283,7 @@ static void test_refusals(void)
 		CHECK(!signature_check_secret(github, STR(""), NULL));
 		CHECK(signature_check_secret(standard, STR("whsec_AAA"), NULL));
 	}
-	IT ("survives a header of a hundred thousand signatures") {
+	IT ("looks at a few of a hundred thousand signatures") {
 		AUTO(signature_auto_free) struct signature *s = signature_named("pagerduty");
 		AUTO(buf_fini) struct buf many = BUF_INIT;
 		struct round r;
@@ -291,6 +291,13 @@ static void test_refusals(void)
 		round_init(&r, "{}");
 		for (int i = 0; i < 100000; i++)
 			buf_puts(&many, "v1=00,");
+		headers_add(&r.headers, "x-pagerduty-signature", buf_cstr(&many));
+		CHECK(!round_verify(&r, s, "k"));
+		headers_clear(&r.headers);
+		CHECK(round_sign(&r, s, "k"));
+		CHECK(round_verify(&r, s, "k"));
+		buf_add_str(&many, headers_get(&r.headers, "x-pagerduty-signature", 0));
+		headers_clear(&r.headers);
 		headers_add(&r.headers, "x-pagerduty-signature", buf_cstr(&many));
 		CHECK(!round_verify(&r, s, "k"));
 		headers_clear(&r.headers);

@@ -1,0 +1,117 @@
+/* Backup: an online copy, under its name only when it is whole. And vacuum. */
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/os.h"
+#include "base/uuid.h"
+#include "store/internal.h"
+
+struct copy {
+	char *path, *part; /* part: the name while it is not whole */
+};
+
+static void copy_fini(struct copy *copy)
+{
+	if (copy->part)
+		unlink(copy->part);
+	free(copy->part);
+	free(copy->path);
+}
+
+static char *folder_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	if (!slash)
+		return mem_strdup(".");
+	return slash == path ? mem_strdup("/") : str_dup(str_make(path, (size_t)(slash - path)));
+}
+
+static bool part_make(struct copy *copy, const char *path, struct err *err)
+{
+	AUTO(buf_fini) struct buf part = BUF_INIT;
+	struct stat st;
+	if (!lstat(path, &st))
+		return err_set(err, E_EXISTS, "%s exists already; a backup overwrites nothing", path);
+	if (errno != ENOENT)
+		return err_errno(err, errno, "cannot make %s", path);
+	copy->path = mem_strdup(path);
+	buf_printf(&part, "%s%s.part-%llx", *path == '/' ? "" : "./", path,
+		   (unsigned long long)entropy_below(UINT64_MAX));
+	AUTO(auto_close) int fd = os.open(buf_cstr(&part), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_errno(err, errno, "cannot make %s", buf_cstr(&part));
+	copy->part = buf_take(&part);
+	return true;
+}
+
+/* link() instead of rename(): it refuses a name that someone took meanwhile. */
+static bool part_publish(struct copy *copy, int64_t *ret_bytes, struct err *err)
+{
+	struct stat st;
+	AUTO(auto_free) char *folder = folder_of(copy->path);
+	AUTO(auto_close) int fd = os.open(copy->part, O_RDWR | O_CLOEXEC, 0);
+	AUTO(auto_close) int dir = os.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd < 0 || fstat(fd, &st) || os.fsync(fd))
+		return err_errno(err, errno, "cannot sync %s", copy->part);
+	if (link(copy->part, copy->path))
+		return err_errno(err, errno, "cannot name the backup %s", copy->path);
+	unlink(copy->part);
+	auto_free(&copy->part);
+	if (dir < 0 || os.fsync(dir))
+		return err_errno(err, errno, "cannot sync the folder %s", folder);
+	*ret_bytes = st.st_size;
+	return true;
+}
+
+static bool copy_check(const char *path, struct err *err)
+{
+	struct driver_conn *conn;
+	struct driver_stmt *stmt;
+	const struct driver *d = &driver_sqlite;
+	if (!d->open(path, DRIVER_READ, &conn, err))
+		return false;
+	bool ok = d->prepare(conn, "PRAGMA quick_check(1)", &stmt, err);
+	if (ok) {
+		ok = d->step(conn, stmt, err) == STEP_ROW;
+		if (ok && !str_eq_cstr(d->column_text(stmt, 0), "ok"))
+			ok = err_set(err, E_CORRUPT, "the copy is not whole (%.*s); run rouse db check",
+				     STR_ARG(d->column_text(stmt, 0)));
+		d->finalize(stmt);
+	}
+	d->close(conn, true);
+	return ok;
+}
+
+bool store_backup(struct store *store, const char *path,
+		  void (*progress)(void *arg, int done, int total), void *arg, int64_t *ret_bytes,
+		  struct err *err)
+{
+	AUTO(copy_fini) struct copy copy = {NULL, NULL};
+	struct driver_conn *conn;
+	if (!part_make(&copy, path, err) ||
+	    !store->driver->open(store->path, DRIVER_READ, &conn, err))
+		return false;
+	bool ok = store->driver->copy(conn, copy.part, progress, arg, err);
+	store->driver->close(conn, true);
+	return ok && copy_check(copy.part, err) && part_publish(&copy, ret_bytes, err);
+}
+
+bool store_vacuum(struct store *store, struct err *err)
+{
+	if (store->reader)
+		return err_set(err, E_STATE, "this connection only reads; vacuum through the daemon's own");
+	if (turn_is_due(store))
+		return err_set(err, E_STATE, "a turn is open; vacuum between turns");
+	if (store->broken.code != E_OK)
+		return err_set(err, E_IO, "%s", err_text(&store->broken));
+	statements_forget(store);
+	if (!store->driver->script(store->conn, "VACUUM", err))
+		return false;
+	store_checkpoint(store);
+	return true;
+}

@@ -1,0 +1,224 @@
+/* Changes on the move: compare-and-swap, the outbox, what a later proposal replaces. */
+/* SPDX-License-Identifier: MIT */
+#include "store/changes.h"
+#include "store/internal.h"
+
+#define OUT "('approved', 'applying', 'reverting')"
+
+enum { MOVE, WHERE, PEEK, NEXT_DUE, DOUBT, PARTIAL, OF_KEEP, OPEN, SUPERSEDE, STATEMENTS };
+
+static const struct statement list[] = {
+	[MOVE] = {"UPDATE changes SET status = :to, decided_by = COALESCE(:decided_by, decided_by), "
+		  "decision_reason = COALESCE(:decision_reason, decision_reason), error = COALESCE(:error, error), "
+		  "receipt = COALESCE(:receipt, receipt), current = COALESCE(:current, current), "
+		  "after = COALESCE(:after, after), digest = COALESCE(:digest, digest), "
+		  "decided_at = COALESCE(:decided_at, decided_at), applied_at = COALESCE(:applied_at, applied_at), "
+		  "reverted_at = COALESCE(:reverted_at, reverted_at), due = COALESCE(:due, due), "
+		  "attempts = CASE :add WHEN 1 THEN attempts + 1 WHEN -1 THEN 0 ELSE attempts END "
+		  "WHERE seq = :seq AND status = :from RETURNING target",
+		  NULL},
+	[WHERE] = {"SELECT status, id FROM changes WHERE seq = :seq", NULL},
+	[PEEK] = {"SELECT c.*, r.id AS run_id FROM changes c LEFT JOIN runs r ON r.seq = c.run WHERE c.target = :target "
+		  "AND c.status IN " OUT " AND c.status <> 'applying' AND (c.due IS NULL OR c.due <= :now) AND NOT EXISTS "
+		  "(SELECT 1 FROM changes f WHERE f.target = c.target AND f.entity = c.entity AND f.entity IS NOT NULL AND "
+		  "f.status IN " OUT " AND f.seq < c.seq) ORDER BY c.seq LIMIT 1",
+		  &change_shape},
+	[NEXT_DUE] = {"SELECT due FROM changes WHERE target = :target AND due > :now AND due IS NOT NULL AND status IN " OUT
+		      " AND status <> 'applying' ORDER BY due LIMIT 1",
+		      NULL},
+	[DOUBT] = {"SELECT c.*, r.id AS run_id FROM changes c LEFT JOIN runs r ON r.seq = c.run "
+		   "WHERE c.status IN ('applying', 'reverting') AND c.status <> 'applied' AND c.seq > :after ORDER BY c.seq LIMIT 1",
+		   &change_shape},
+	[PARTIAL] = {"UPDATE changes SET partial = 1 WHERE run = :run AND partial = 0", NULL},
+	[OF_KEEP] = {"SELECT c.target, c.entity, c.run, r.trigger, r.agent FROM changes c JOIN runs r ON r.seq = c.run "
+		     "WHERE c.seq = :keep",
+		     NULL},
+	[OPEN] = {"SELECT c.seq FROM changes c JOIN runs r ON r.seq = c.run WHERE c.target = :target AND "
+		  "c.entity = :entity AND c.status = 'proposed' AND c.seq <> :keep AND "
+		  "(c.run = :run OR (c.run < :run AND r.trigger = :trigger AND r.agent = :agent))",
+		  NULL},
+	[SUPERSEDE] = {"UPDATE changes SET status = 'superseded' WHERE seq = :seq AND status = 'proposed'", NULL},
+};
+_Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
+const struct statements outbox_statements = {"outbox", list, STATEMENTS};
+
+/* --- moving --- */
+
+static bool was_not(struct store *store, int64_t seq, const char *from, struct err *err)
+{
+	AUTO(query_end) struct query *q = query_read(store, ROOM_OUTBOX, WHERE, err);
+	if (!q)
+		return false;
+	query_int(q, "seq", seq);
+	switch (query_step(q, err)) {
+	case STEP_ROW:
+		return err_set(err, E_STATE, "change %.*s is %.*s, not %s",
+			       STR_ARG(query_get_text(q, 1)), STR_ARG(query_get_text(q, 0)), from);
+	case STEP_DONE:
+		return err_set(err, E_NOT_FOUND, "change number %lld is unknown", (long long)seq);
+	default:
+		return false;
+	}
+}
+
+static bool move_row(struct store *store, int64_t seq, const struct change_move *move,
+		     struct buf *ret_target, struct err *err)
+{
+	AUTO(query_end) struct query *q = query_write(store, ROOM_OUTBOX, MOVE, err);
+	if (!q)
+		return false;
+	query_text(q, "to", move->to);
+	query_text(q, "decided_by", move->decided_by);
+	query_text(q, "decision_reason", move->decision_reason);
+	query_text(q, "error", move->error);
+	query_text(q, "receipt", move->receipt);
+	query_text(q, "current", move->current);
+	query_text(q, "after", move->after);
+	query_text(q, "digest", move->digest);
+	query_wall(q, "decided_at", move->decided_at);
+	query_wall(q, "applied_at", move->applied_at);
+	query_wall(q, "reverted_at", move->reverted_at);
+	query_wall(q, "due", move->due);
+	query_int(q, "add", move->add_attempt);
+	query_int(q, "seq", seq);
+	query_text(q, "from", move->from);
+	switch (query_step(q, err)) {
+	case STEP_ROW:
+		buf_add_str(ret_target, query_get_text(q, 0));
+		return query_run(q, NULL, err);
+	case STEP_DONE:
+		return was_not(store, seq, move->from, err);
+	default:
+		return false;
+	}
+}
+
+bool changes_move(struct store *store, int64_t seq, const struct change_move *move, struct err *err)
+{
+	AUTO(buf_fini) struct buf target = BUF_INIT;
+	if (!move_row(store, seq, move, &target, err))
+		return false;
+	return !strcmp(move->from, move->to) ||
+	       (changes_note(store, move->from, buf_cstr(&target), -1, err) &&
+		changes_note(store, move->to, buf_cstr(&target), 1, err));
+}
+
+/* --- the outbox --- */
+
+bool changes_peek(struct store *store, const char *target, struct wall now, struct change_row *ret,
+		  struct wall *ret_next_due, struct err *err)
+{
+	AUTO(query_end) struct query *q = query_read(store, ROOM_OUTBOX, PEEK, err);
+	*ret_next_due = WALL_NONE;
+	if (!q)
+		return false;
+	query_text(q, "target", target);
+	query_int(q, "now", now.ms);
+	switch (query_step(q, err)) {
+	case STEP_ROW:
+		query_get_row(q, ret, false);
+		return true;
+	case STEP_FAILED:
+		return false;
+	case STEP_DONE:
+		break;
+	}
+	AUTO(query_end) struct query *due = query_read(store, ROOM_OUTBOX, NEXT_DUE, err);
+	if (!due)
+		return false;
+	query_text(due, "target", target);
+	query_int(due, "now", now.ms);
+	return query_number(due, WALL_NONE.ms, &ret_next_due->ms, err) &&
+	       err_set(err, E_NOT_FOUND, "nothing is to be applied on %s now", target);
+}
+
+static bool doubt_next(struct store *store, int64_t after, struct change_row *ret, bool *ret_is,
+		       struct err *err)
+{
+	AUTO(query_end) struct query *q = query_read(store, ROOM_OUTBOX, DOUBT, err);
+	if (!q)
+		return false;
+	query_int(q, "after", after);
+	enum driver_step step = query_step(q, err);
+	*ret_is = step == STEP_ROW;
+	if (*ret_is)
+		query_get_row(q, ret, false);
+	return step != STEP_FAILED;
+}
+
+/* One at a time: fn may move what it is given. */
+bool changes_in_doubt(struct store *store, bool (*fn)(void *arg, const struct change_row *row),
+		      void *arg, struct err *err)
+{
+	int64_t after = 0;
+	for (;;) {
+		AUTO(change_row_fini) struct change_row row = {0};
+		bool is;
+		if (!doubt_next(store, after, &row, &is, err))
+			return false;
+		if (!is || !fn(arg, &row))
+			return true;
+		after = row.seq;
+	}
+}
+
+/* --- proposals --- */
+
+bool changes_mark_partial(struct store *store, int64_t run, struct err *err)
+{
+	AUTO(query_end) struct query *q = query_write(store, ROOM_OUTBOX, PARTIAL, err);
+	if (!q)
+		return false;
+	query_int(q, "run", run);
+	return query_run(q, NULL, err);
+}
+
+static bool supersede_one(struct store *store, int64_t seq, const char *target, struct err *err)
+{
+	AUTO(query_end) struct query *q = query_write(store, ROOM_OUTBOX, SUPERSEDE, err);
+	if (!q)
+		return false;
+	query_int(q, "seq", seq);
+	return query_run(q, NULL, err) && changes_note(store, "proposed", target, -1, err) &&
+	       changes_note(store, "superseded", target, 1, err);
+}
+
+/* keep: the statement at the row that is kept. */
+static bool supersede_all(struct store *store, struct query *keep, int64_t seq, unsigned *ret_count,
+			  struct err *err)
+{
+	const char *target = query_get_text(keep, 0).p;
+	enum driver_step step;
+	AUTO(query_end) struct query *q = query_read(store, ROOM_OUTBOX, OPEN, err);
+	if (!q)
+		return false;
+	query_text(q, "target", target);
+	query_str(q, "entity", query_get_text(keep, 1));
+	query_int(q, "keep", seq);
+	query_int(q, "run", query_get_int(keep, 2));
+	query_str(q, "trigger", query_get_text(keep, 3));
+	query_str(q, "agent", query_get_text(keep, 4));
+	while ((step = query_step(q, err)) == STEP_ROW) {
+		if (!supersede_one(store, query_get_int(q, 0), target, err))
+			return false;
+		++*ret_count;
+	}
+	return step == STEP_DONE;
+}
+
+bool changes_supersede(struct store *store, int64_t keep, unsigned *ret_count, struct err *err)
+{
+	*ret_count = 0;
+	AUTO(query_end) struct query *q = query_read(store, ROOM_OUTBOX, OF_KEEP, err);
+	if (!q)
+		return false;
+	query_int(q, "keep", keep);
+	switch (query_step(q, err)) {
+	case STEP_ROW:
+		return supersede_all(store, q, keep, ret_count, err);
+	case STEP_DONE:
+		return err_set(err, E_NOT_FOUND, "change number %lld is unknown", (long long)keep);
+	default:
+		return false;
+	}
+}

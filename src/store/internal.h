@@ -1,0 +1,79 @@
+/* The store's own: what open.c builds and the other files of this room share. */
+/* SPDX-License-Identifier: MIT */
+#ifndef ROUSE_STORE_INTERNAL_H
+#define ROUSE_STORE_INTERNAL_H
+
+#include "store/stmt.h"
+
+#define SAVEPOINTS_MAX 8
+
+struct after {
+	turn_fn *fn;
+	void *arg;
+};
+struct afters {
+	struct after *list;
+	size_t count, cap;
+};
+
+struct key_index;
+
+struct store {
+	const struct driver *driver;
+	struct driver_conn *conn;
+	char *path;
+	int lock;                /* descriptor that holds the lock beside the file; -1: a reader */
+	bool reader;
+	struct query **prepared[ROOMS];
+
+	bool open;               /* a transaction is */
+	bool ending;             /* turn_end is at work */
+	struct err failed;       /* the turn cannot be committed any more; code E_OK: it can */
+	struct err broken;       /* the disk lied: no write ever again */
+	size_t savepoints;
+	struct {
+		size_t afters;
+		uint64_t keys;
+		bool real;       /* made in the database, too */
+	} marks[SAVEPOINTS_MAX];
+	struct afters afters, running;
+	int64_t rows_before;
+	struct store_stats stats;
+	struct mono last_commit;
+
+	/* The next seq of each table that counts in memory; 0: not read yet. Gaps are fine. */
+	int64_t next_event, next_run;
+	int64_t last_log;        /* largest seq given in the run log */
+	/* runs_peek past paused ones: see runs.c. */
+	struct peek_hint *hints;
+	uint64_t order_epoch;    /* grows when an old run becomes ready again */
+	struct key_index *keys;
+};
+
+/* The turn can only be rolled back: what was said is kept for its afters. */
+void turn_fail(struct store *store, const struct err *why);
+/* E_IO of a write: the disk can no longer be believed. */
+void store_break(struct store *store, const struct err *why);
+/* Moves the log into the file. */
+void store_checkpoint(struct store *store);
+/* MAX(seq) + 1 of a table; statement of ROOM_STORE. */
+bool store_next_seq(struct store *store, int64_t *next, int statement, struct err *err);
+enum { STORE_MAX_EVENT, STORE_MAX_RUN, STORE_PROBE, STORE_VERSION, STORE_QUICK_CHECK, STORE_CHECK, STORE_FOREIGN,
+       STORE_STATEMENTS };
+
+/* Forgets every prepared statement: before the connection goes. */
+void statements_forget(struct store *store);
+
+/* Keys claimed in memory follow the turn. */
+bool keys_load(struct store *store, struct err *err);
+uint64_t keys_mark(const struct store *store);
+void keys_back_to(struct store *store, uint64_t mark);
+void keys_kept(struct store *store);
+void keys_free(struct store *store);
+
+/* Moves the counts of changes beside their status. */
+bool changes_note(struct store *store, const char *status, const char *target, int by, struct err *err);
+
+void hints_free(struct store *store);
+
+#endif

@@ -1,0 +1,335 @@
+/* Runs on the move: claimed, ended, put back, made ready; and what a live one has used. */
+/* SPDX-License-Identifier: MIT */
+#include <assert.h>
+
+#include "store/internal.h"
+#include "store/runs.h"
+
+#define LIVE "('queued', 'running', 'waiting')"
+/* First of its entity among those that are not done. */
+#define FIRST                                                                                      \
+	"(entity IS NULL OR NOT EXISTS (SELECT 1 FROM runs f WHERE f.entity = runs.entity AND "    \
+	"f.status IN " LIVE " AND f.seq < runs.seq))"
+
+enum { CLAIM, CLAIM_ATTEMPT, MOVE, STATUS, RESULT, FREE_ENTITY, DUE, NEXT_DUE, WAKE, PROGRESS,
+       PROGRESS_ATTEMPT, OUTPUTS, SET_LIMITS, DROP, LIVE_SEQS, LAST_ATTEMPT, STATEMENTS };
+
+static const struct statement list[] = {
+	[CLAIM] = {"UPDATE runs SET status = 'running', ready = 0, due = NULL, attempts = attempts + 1, "
+		   "started = COALESCE(started, :now) WHERE seq = :seq AND status = 'queued' RETURNING attempts",
+		   NULL},
+	[CLAIM_ATTEMPT] = {"INSERT INTO attempts (run, n, started, lease) VALUES (:run, :n, :now, :lease)", NULL},
+	[MOVE] = {"UPDATE runs SET status = :to, reason = :reason, error = :error, ended = :ended, due = :due, "
+		  "ready = (:to = 'queued' AND :due IS NULL AND " FIRST ") WHERE seq = :seq AND status = :from",
+		  NULL},
+	[STATUS] = {"SELECT status FROM runs WHERE seq = :seq", NULL},
+	[RESULT] = {"INSERT INTO run_outputs (run, result) VALUES (:run, :result) "
+		    "ON CONFLICT (run) DO UPDATE SET result = excluded.result",
+		    NULL},
+	/* Only if the first that is not done is queued, and not for later. */
+	[FREE_ENTITY] = {"UPDATE runs SET ready = 1 WHERE seq = (SELECT MIN(f.seq) FROM runs f WHERE f.entity = :entity AND "
+			 "f.status IN " LIVE ") AND status = 'queued' AND ready = 0 AND due IS NULL",
+			 NULL},
+	[DUE] = {"SELECT seq FROM runs WHERE due <= :now AND due IS NOT NULL AND status = 'queued' AND ready = 0 "
+		 "ORDER BY due LIMIT :most",
+		 NULL},
+	[NEXT_DUE] = {"SELECT MIN(due) FROM runs WHERE due IS NOT NULL AND status = 'queued' AND ready = 0", NULL},
+	/* One that is due but not the first of its entity waits for FREE_ENTITY from now on. */
+	[WAKE] = {"UPDATE runs SET due = NULL, ready = " FIRST " WHERE seq = :seq", NULL},
+	[PROGRESS] = {"UPDATE runs SET active_ms = :active_ms, steps = :steps, tools = :tools, input_tokens = :input_tokens, "
+		      "output_tokens = :output_tokens, cache_tokens = :cache_tokens, context = :context, cost_uusd = :cost_uusd, "
+		      "output_bytes = :output_bytes WHERE seq = :seq",
+		      &run_shape},
+	[PROGRESS_ATTEMPT] = {"UPDATE attempts SET active_ms = :active_ms, steps = :steps, tools = :tools, "
+			      "input_tokens = :input_tokens, output_tokens = :output_tokens, cache_tokens = :cache_tokens, "
+			      "context = :context, cost_uusd = :cost_uusd, output_bytes = :output_bytes, \"offset\" = :offset "
+			      "WHERE run = :run AND n = :n",
+			      &attempt_shape},
+	[OUTPUTS] = {"INSERT INTO run_outputs (run, checkpoint, completed_steps, decisions) "
+		     "VALUES (:run, :checkpoint, :completed_steps, :decisions) ON CONFLICT (run) DO UPDATE SET "
+		     "checkpoint = COALESCE(excluded.checkpoint, checkpoint), "
+		     "completed_steps = COALESCE(excluded.completed_steps, completed_steps), "
+		     "decisions = COALESCE(excluded.decisions, decisions)",
+		     NULL},
+	[SET_LIMITS] = {"UPDATE runs SET limit_deadline_ms = :limit_deadline_ms, limit_steps = :limit_steps, "
+			"limit_tools = :limit_tools, limit_tokens = :limit_tokens, limit_context = :limit_context, "
+			"limit_cost_uusd = :limit_cost_uusd, limit_output_bytes = :limit_output_bytes, "
+			"max_attempts = :max_attempts WHERE seq = :seq",
+			&run_shape},
+	[DROP] = {"UPDATE runs SET dropped = 1 WHERE seq = :seq AND status = 'failed' AND dropped = 0", NULL},
+	[LIVE_SEQS] = {"SELECT seq FROM runs WHERE status IN ('running', 'waiting') AND status NOT IN ('queued', 'succeeded') "
+		       "AND seq > :after ORDER BY seq LIMIT 100",
+		       NULL},
+	[LAST_ATTEMPT] = {"SELECT * FROM attempts WHERE run = :run ORDER BY n DESC LIMIT 1", &attempt_shape},
+};
+_Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
+const struct statements moves_statements = {"moves", list, STATEMENTS};
+
+/* What a compare-and-swap that changed nothing means. */
+static bool was_not(struct store *store, int64_t seq, const char *from, struct err *err)
+{
+	AUTO(query_end) struct query *q = query_read(store, ROOM_MOVES, STATUS, err);
+	if (!q)
+		return false;
+	query_int(q, "seq", seq);
+	switch (query_step(q, err)) {
+	case STEP_ROW:
+		return err_set(err, E_STATE, "run number %lld is %.*s, not %s", (long long)seq,
+			       STR_ARG(query_get_text(q, 0)), from);
+	case STEP_DONE:
+		return err_set(err, E_NOT_FOUND, "run number %lld is unknown", (long long)seq);
+	default:
+		return false;
+	}
+}
+
+/* --- queued → running --- */
+
+static bool claim_run(struct store *store, int64_t seq, struct wall now, int *ret_attempt,
+		      struct err *err)
+{
+	int64_t n;
+	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, CLAIM, err);
+	if (!q)
+		return false;
+	query_wall(q, "now", now);
+	query_int(q, "seq", seq);
+	if (!query_number(q, 0, &n, err))
+		return false;
+	*ret_attempt = (int)n;
+	return n > 0 ? query_run(q, NULL, err) : was_not(store, seq, "queued", err);
+}
+
+bool runs_claim(struct store *store, int64_t seq, struct wall now, struct wall lease,
+		int *ret_attempt, struct err *err)
+{
+	int n;
+	if (!claim_run(store, seq, now, &n, err))
+		return false;
+	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, CLAIM_ATTEMPT, err);
+	if (!q)
+		return false;
+	query_int(q, "run", seq);
+	query_int(q, "n", n);
+	query_wall(q, "now", now);
+	query_wall(q, "lease", lease);
+	if (!query_run(q, NULL, err))
+		return false;
+	*ret_attempt = n;
+	return true;
+}
+
+/* --- any → any --- */
+
+static bool result_write(struct store *store, int64_t seq, const char *result, struct err *err)
+{
+	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, RESULT, err);
+	if (!q)
+		return false;
+	query_int(q, "run", seq);
+	query_text(q, "result", result);
+	return query_run(q, NULL, err);
+}
+
+bool runs_move(struct store *store, int64_t seq, const struct run_move *move, struct err *err)
+{
+	int64_t changed;
+	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, MOVE, err);
+	if (!q)
+		return false;
+	query_text(q, "to", move->to);
+	query_text(q, "reason", move->reason);
+	query_text(q, "error", move->error);
+	query_wall(q, "ended", move->ended);
+	query_wall(q, "due", move->due);
+	query_int(q, "seq", seq);
+	query_text(q, "from", move->from);
+	if (!query_run(q, &changed, err))
+		return false;
+	if (!changed)
+		return was_not(store, seq, move->from, err);
+	if (!strcmp(move->to, "queued"))
+		store->order_epoch++;
+	return !move->result || result_write(store, seq, move->result, err);
+}
+
+/* --- becoming ready --- */
+
+bool runs_free_entity(struct store *store, const char *entity, bool *ret_ready, struct err *err)
+{
+	int64_t changed;
+	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, FREE_ENTITY, err);
+	if (!q)
+		return false;
+	query_text(q, "entity", entity);
+	if (!query_run(q, &changed, err))
+		return false;
+	*ret_ready = changed > 0;
+	if (changed)
+		store->order_epoch++;
+	return true;
+}
+
+static bool wake_one(struct store *store, int64_t seq, struct err *err)
+{
+	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, WAKE, err);
+	if (!q)
+		return false;
+	query_int(q, "seq", seq);
+	return query_run(q, NULL, err);
+}
+
+static bool wake_due(struct store *store, struct wall now, unsigned most, unsigned *ret_woken,
+		     struct err *err)
+{
+	enum driver_step step;
+	AUTO(query_end) struct query *q = query_read(store, ROOM_MOVES, DUE, err);
+	if (!q)
+		return false;
+	query_int(q, "now", now.ms);
+	query_int(q, "most", most);
+	/* ORDER BY the index that WAKE takes the row from: SQLite may then walk it while it changes, which only ever removes
+	 * what was walked already. */
+	while ((step = query_step(q, err)) == STEP_ROW) {
+		if (!wake_one(store, query_get_int(q, 0), err))
+			return false;
+		++*ret_woken;
+	}
+	return step == STEP_DONE;
+}
+
+bool runs_wake(struct store *store, struct wall now, unsigned most, unsigned *ret_woken,
+	       struct wall *ret_next, struct err *err)
+{
+	*ret_woken = 0;
+	if (!wake_due(store, now, most, ret_woken, err))
+		return false;
+	if (*ret_woken)
+		store->order_epoch++;
+	AUTO(query_end) struct query *q = query_read(store, ROOM_MOVES, NEXT_DUE, err);
+	return q && query_number(q, WALL_NONE.ms, &ret_next->ms, err);
+}
+
+/* --- progress --- */
+
+static bool outputs_write(struct store *store, int64_t seq, const struct run_progress *progress,
+			  struct err *err)
+{
+	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, OUTPUTS, err);
+	if (!q)
+		return false;
+	query_int(q, "run", seq);
+	query_text(q, "checkpoint", progress->checkpoint);
+	query_text(q, "completed_steps", progress->completed_steps);
+	query_text(q, "decisions", progress->decisions);
+	return query_run(q, NULL, err);
+}
+
+static bool attempt_progress(struct store *store, int64_t seq, int attempt,
+			     const struct run_progress *progress, struct err *err)
+{
+	const struct attempt_row row = {
+		.run = seq, .n = attempt, .used = progress->attempt_used, .offset = progress->offset};
+	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, PROGRESS_ATTEMPT, err);
+	if (!q)
+		return false;
+	query_row(q, &row);
+	return query_run(q, NULL, err);
+}
+
+bool runs_progress(struct store *store, int64_t seq, int attempt,
+		   const struct run_progress *progress, struct err *err)
+{
+	const struct run_row row = {.seq = seq, .used = progress->used};
+	int64_t changed;
+	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, PROGRESS, err);
+	if (!q)
+		return false;
+	query_row(q, &row);
+	if (!query_run(q, &changed, err))
+		return false;
+	if (!changed)
+		return err_set(err, E_NOT_FOUND, "run number %lld is unknown", (long long)seq);
+	if ((progress->checkpoint || progress->completed_steps || progress->decisions) &&
+	    !outputs_write(store, seq, progress, err))
+		return false;
+	return attempt_progress(store, seq, attempt, progress, err);
+}
+
+bool runs_set_limits(struct store *store, int64_t seq, const struct run_limits *limits,
+		     int max_attempts, struct err *err)
+{
+	const struct run_row row = {.seq = seq, .limits = *limits, .max_attempts = max_attempts};
+	int64_t changed;
+	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, SET_LIMITS, err);
+	if (!q)
+		return false;
+	query_row(q, &row);
+	if (!query_run(q, &changed, err))
+		return false;
+	return changed || err_set(err, E_NOT_FOUND, "run number %lld is unknown", (long long)seq);
+}
+
+bool runs_drop(struct store *store, int64_t seq, struct err *err)
+{
+	int64_t changed;
+	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, DROP, err);
+	if (!q)
+		return false;
+	query_int(q, "seq", seq);
+	if (!query_run(q, &changed, err))
+		return false;
+	return changed || was_not(store, seq, "a dead letter that can be dropped", err);
+}
+
+/* --- at the start of the daemon --- */
+
+static bool live_one(struct store *store, int64_t seq, struct run_row *run,
+		     struct attempt_row *attempt, struct err *err)
+{
+	if (!runs_get_seq(store, seq, run, err))
+		return false;
+	AUTO(query_end) struct query *q = query_read(store, ROOM_MOVES, LAST_ATTEMPT, err);
+	if (!q)
+		return false;
+	query_int(q, "run", seq);
+	return query_one(q, attempt, "the attempt of a live run", err);
+}
+
+static bool live_seqs(struct store *store, int64_t after, int64_t *ret, size_t *ret_count,
+		      struct err *err)
+{
+	enum driver_step step;
+	AUTO(query_end) struct query *q = query_read(store, ROOM_MOVES, LIVE_SEQS, err);
+	*ret_count = 0;
+	if (!q)
+		return false;
+	query_int(q, "after", after);
+	while ((step = query_step(q, err)) == STEP_ROW)
+		ret[(*ret_count)++] = query_get_int(q, 0);
+	return step == STEP_DONE;
+}
+
+/* In slices: fn may write, and move the very run that it is given. */
+bool runs_live(struct store *store,
+	       bool (*fn)(void *arg, const struct run_row *run, const struct attempt_row *attempt),
+	       void *arg, struct err *err)
+{
+	int64_t seqs[100], after = 0;
+	size_t count;
+	for (;;) {
+		if (!live_seqs(store, after, seqs, &count, err))
+			return false;
+		for (size_t i = 0; i < count; i++) {
+			AUTO(run_row_fini) struct run_row run = {0};
+			AUTO(attempt_row_fini) struct attempt_row attempt = {0};
+			after = seqs[i];
+			if (!live_one(store, after, &run, &attempt, err))
+				return false;
+			if (!fn(arg, &run, &attempt))
+				return true;
+		}
+		if (!count)
+			return true;
+	}
+}
