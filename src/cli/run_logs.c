@@ -30,7 +30,7 @@ static void say(struct watch *watch, enum print_style style, const char *label, 
 	end_line(watch);
 	if (label) {
 		print_styled(out, style, label);
-		print_f(out, ": ");
+		print_f(out, text && *text ? ": " : "");
 	}
 	print_text(out, text ? text : "");
 	print_f(out, "\n");
