@@ -442,6 +442,13 @@ static void feed_on_beat(void *arg)
 	core_timer_arm(feed->api->core, &feed->beat, BEAT_MS, feed_on_beat, feed);
 }
 
+static void copy_member(json_t *to, const json_t *from, const char *key)
+{
+	json_t *value = json_object_get(from, key);
+
+	json_object_set_new(to, key, value ? json_incref(value) : json_null());
+}
+
 /* The whole run, with the state that was told: the row may have gone on already. */
 static bool run_whole(struct core *core, const struct stream_event *event, struct buf *out)
 {
@@ -452,7 +459,8 @@ static bool run_whole(struct core *core, const struct stream_event *event, struc
 	if (!runs_get(core->store, event->id, &run, NULL) || !json_read(event->data, &told, NULL))
 		return false;
 	object = run_object(core, &run, false);
-	json_object_update(object, told);
+	copy_member(object, told, "status");
+	copy_member(object, told, "reason");
 	json_write(out, object);
 	return true;
 }

@@ -264,14 +264,15 @@ static bool find_run(struct asked *asked)
 	return true;
 }
 
-/* An event's story goes on with its run's, unless that one is another's. */
+/* An event's story goes on with its run's. That of a replayed one tells of it in its place. */
 static void tell_event(struct asked *asked, const struct event_row *event)
 {
 	AUTO(run_row_fini) struct run_row run = {0};
 	struct story *story = &asked->story;
 
 	found_set(asked, "event", event->id);
-	if (event->run && !strcmp(event->outcome, "ran")) {
+	if (event->run &&
+	    (!strcmp(event->outcome, "ran") || !strcmp(event->outcome, "replayed"))) {
 		if (runs_get_seq(story->core->store, event->run, &run, &story->err))
 			story_of_run(story, &run);
 		return;
