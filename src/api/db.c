@@ -54,8 +54,8 @@ static void job_reply(struct job *job, json_t *take_answer)
 		log_info("database looked after", "what", job->what, "path", job->path);
 		api_reply(job->req, 200, take_answer);
 	} else {
-		log_error("database not looked after", "what", job->what, "path", job->path, "error",
-			  err_text(&job->err));
+		log_error("database not looked after", "what", job->what, "path", job->path,
+			  "error", err_text(&job->err));
 		http_reply_error(job->req, &job->err);
 	}
 	job_free(job);
@@ -73,8 +73,8 @@ static void backup_run(void *arg)
 {
 	struct job *job = arg;
 
-	job->ok = store_backup(job->api->core->store, job->path, NULL, NULL, &job->bytes,
-			       &job->err);
+	job->ok =
+		store_backup(job->api->core->store, job->path, NULL, NULL, &job->bytes, &job->err);
 }
 
 static void backup_done(void *arg)
@@ -130,8 +130,7 @@ static void check_done(void *arg)
 	struct str rest = buf_str(&job->findings), line;
 	json_t *details, *answer;
 
-	if (!job->ok && !job->findings.len && job->err.code != E_OK &&
-	    job->err.code != E_CORRUPT) {
+	if (!job->ok && !job->findings.len && job->err.code != E_OK && job->err.code != E_CORRUPT) {
 		job_reply(job, NULL);
 		return;
 	}

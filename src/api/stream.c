@@ -45,14 +45,14 @@ struct follower {
 	struct subscriber *subscriber;
 	struct core_timer *beat, *wake;
 	char *run_id;
-	char *by;       /* whose leaving cancels the run; NULL: nobody's */
+	char *by; /* whose leaving cancels the run; NULL: nobody's */
 	int64_t run;
-	int64_t last;   /* seq of the row that was sent last */
-	int64_t bound;  /* rows up to this seq are on disk, also while a turn is open */
-	bool is_final;  /* on disk */
+	int64_t last;  /* seq of the row that was sent last */
+	int64_t bound; /* rows up to this seq are on disk, also while a turn is open */
+	bool is_final; /* on disk */
 	bool said_done;
-	bool held;      /* by the open turn: rows that may yet be undone */
-	bool over;      /* the request is; freed once no turn_after is left */
+	bool held; /* by the open turn: rows that may yet be undone */
+	bool over; /* the request is; freed once no turn_after is left */
 	unsigned got, pending;
 	struct buf out;
 };
@@ -386,7 +386,8 @@ static void on_run_events(void *arg, struct http_request *req, const struct rout
 	uint64_t after = 0, limit = LIST_DEFAULT;
 	bool stream = api_wants_stream(req);
 
-	if (!names_check(req, known, &err) || !number_param(req, "after", INT64_MAX, &after, &err) ||
+	if (!names_check(req, known, &err) ||
+	    !number_param(req, "after", INT64_MAX, &after, &err) ||
 	    !number_param(req, "limit", LIST_MAX, &limit, &err)) {
 		http_reply_error(req, &err);
 		return;
@@ -524,8 +525,8 @@ static void on_stream(void *arg, struct http_request *req, const struct route_ma
 }
 
 static const struct route routes[] = {
-	{"GET", "/v1/runs/{id}/events", "read", "the log of a run: a list, or live as server-sent events",
-	 on_run_events},
+	{"GET", "/v1/runs/{id}/events", "read",
+	 "the log of a run: a list, or live as server-sent events", on_run_events},
 	{"GET", "/v1/stream", "read", "all that happens, live as server-sent events", on_stream},
 };
 
