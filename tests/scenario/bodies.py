@@ -61,6 +61,14 @@ def _(rouse):
     unmoved(rouse)
 
 
+@scenario("a body written over many lines reaches the agent as one")
+def _(rouse):
+    house(rouse)
+    run = rouse.deliver("push", json.dumps(PUSH, indent=2).replace("\n", "\r\n").encode()).expect(202).run_id
+    rouse.wait_run(run, "succeeded")
+    expect([json.loads(line)["payload"] for line in rouse.marks("envelopes")], [PUSH], "the envelope")
+
+
 @scenario("integers beyond 2^53 reach key and agent digit for digit")
 def _(rouse):
     house(rouse, key=".data.n")

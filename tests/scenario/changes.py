@@ -76,15 +76,30 @@ def _(rouse):
     rouse.wait_change(one["id"], "conflict")
 
 
-@scenario("a target that is down is tried again until it is up")
+@scenario("a target that is busy is tried again until it is not")
 def _(rouse):
-    run = staged(rouse, crm={"retry__base": "50ms", "retry__attempts": 50, "retry__cap": "100ms"})
+    run = staged(rouse, crm={"retry__base": "50ms", "retry__attempts": 50, "retry__cap": "100ms", "timeout": "100ms"})
+    holder = sqlite3.connect(rouse.crm_path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    rouse.cli("approve", run, "--all")
+    [one] = rouse.changes(run=run)
+    wait("it was tried twice", lambda: rouse.get("/v1/changes/" + one["id"])["attempts"] >= 2)
+    holder.execute("ROLLBACK")
+    holder.close()
+    rouse.wait_change(one["id"], "applied")
+    expect(rouse.deal(), ("won", 1), "the deal")
+
+
+@scenario("a change that failed is applied when somebody says so again")
+def _(rouse):
+    run = staged(rouse)
     os.rename(rouse.crm_path, rouse.crm_path + ".away")
     rouse.cli("approve", run, "--all")
     [one] = rouse.changes(run=run)
-    rouse.api("POST", f"/v1/changes/{one['id']}/apply", {})
-    wait("it was tried", lambda: rouse.get("/v1/changes/" + one["id"])["attempts"] >= 2)
+    failed = rouse.wait_change(one["id"], "failed")
+    check("crm.db" in failed["error"], f"the error names the database: {failed['error']}")
     os.rename(rouse.crm_path + ".away", rouse.crm_path)
+    rouse.cli("apply", one["id"], "--yes")
     rouse.wait_change(one["id"], "applied")
     expect(rouse.deal(), ("won", 1), "the deal")
 
@@ -145,7 +160,8 @@ def _(rouse):
 def _(rouse):
     run = staged(rouse, *[change(entity=str(n)) for n in range(1, 6)])
     rouse.cli("approve", run, "--where", '.entity == "3"')
-    expect({c["entity"]: c["status"] for c in rouse.changes(run=run)}, {"1": "proposed", "2": "proposed", "3": "approved", "4": "proposed", "5": "proposed"}, "the changes")
+    wait("the third is applied", lambda: rouse.deal("3") == ("won", 1))
+    expect({c["entity"]: c["status"] for c in rouse.changes(run=run)}, {"1": "proposed", "2": "proposed", "3": "applied", "4": "proposed", "5": "proposed"}, "the changes")
 
 
 @scenario("a revert of what somebody changed since is a conflict")
