@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <event2/event.h>
 #include <glob.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -181,6 +182,7 @@ void fake_init(struct fake *f)
 
 	*f = (struct fake){.core = {.clock = clock_system()}};
 	fake = f;
+	signal(SIGPIPE, SIG_IGN);
 	snprintf(f->dir, sizeof(f->dir), "/tmp/rouse-test-%d-XXXXXX", (int)getpid());
 	if (!mkdtemp(f->dir))
 		abort();
