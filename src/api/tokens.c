@@ -286,7 +286,8 @@ static void on_revoke(void *arg, struct http_request *req, const struct route_ma
 static const struct route routes[] = {
 	{"GET", "/v1/tokens", "admin", "tokens, without what is secret", on_list},
 	{"POST", "/v1/tokens", "admin", "make a token; it is shown once", on_create},
-	{"POST", "/v1/tokens/{name}/revoke", "admin", "let a token open nothing any more", on_revoke},
+	{"POST", "/v1/tokens/{name}/revoke", "admin", "let a token open nothing any more",
+	 on_revoke},
 };
 
 void api_tokens_routes(struct api *api)

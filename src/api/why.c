@@ -120,16 +120,37 @@ static const char *act_of(const char *word, bool daemon)
 	return NULL;
 }
 
+/* A switch keeps "on" or "off" where others keep a reason. */
+static const char *switch_act(const char *word, const char *reason)
+{
+	static const char *const switches[][3] = {
+		{"paused", "was paused", "was resumed"},
+		{"disabled", "was disabled", "was enabled"},
+		{"halted", "was halted", "was resumed"},
+	};
+
+	for (size_t i = 0; reason && i < ARRAY_LEN(switches); i++)
+		if (!strcmp(switches[i][0], word))
+			return !strcmp(reason, "on")	? switches[i][1]
+			       : !strcmp(reason, "off") ? switches[i][2]
+							: NULL;
+	return NULL;
+}
+
 static bool decision_tell(void *arg, const char *decision, const char *by, const char *reason,
 			  struct wall at)
 {
 	struct deciding *deciding = arg;
 	struct story *story = deciding->story;
 	bool daemon = !strcmp(by, "rouse");
-	const char *act = act_of(decision, daemon);
+	const char *act = switch_act(decision, reason);
 
 	if (deciding->skip && !strcmp(deciding->skip, decision))
 		return true;
+	if (act)
+		reason = NULL;
+	else
+		act = act_of(decision, daemon);
 	deciding->approved |= !strcmp(decision, "approve") || !strcmp(decision, "reject");
 	deciding->applied |= !strcmp(decision, "applied");
 	deciding->reverted |= !strcmp(decision, "reverted");
@@ -201,7 +222,8 @@ void story_of_change(struct story *story, const struct change_row *change)
 	if (!deciding.applied && wall_is_set(change->applied_at))
 		story_tell(story, change->applied_at, "applied", "%s was applied", buf_cstr(&noun));
 	if (!deciding.reverted && wall_is_set(change->reverted_at))
-		story_tell(story, change->reverted_at, "reverted", "%s was undone", buf_cstr(&noun));
+		story_tell(story, change->reverted_at, "reverted", "%s was undone",
+			   buf_cstr(&noun));
 	if (!strcmp(change->status, "failed"))
 		story_tell(story, WALL_NONE, "failed", "%s is not applied: %s", buf_cstr(&noun),
 			   change->error ? change->error : "its target did not say why");
@@ -215,7 +237,7 @@ void story_of_change(struct story *story, const struct change_row *change)
 struct asked {
 	struct story story;
 	const char *id;
-	char *found;      /* the whole id */
+	char *found;	    /* the whole id */
 	struct err several; /* a beginning that fits several */
 };
 
@@ -242,8 +264,7 @@ static bool not_found(struct asked *asked, struct err *err)
 
 static bool find_trigger(struct asked *asked)
 {
-	const struct trigger *trigger =
-		registry_trigger(asked->story.core->registry, asked->id);
+	const struct trigger *trigger = registry_trigger(asked->story.core->registry, asked->id);
 
 	if (!trigger)
 		return false;
@@ -264,14 +285,14 @@ static bool find_run(struct asked *asked)
 	return true;
 }
 
-/* An event's story goes on with its run's, unless that one is another's. */
+/* An event's story goes on with its run's. That of a replayed one tells of it in its place. */
 static void tell_event(struct asked *asked, const struct event_row *event)
 {
 	AUTO(run_row_fini) struct run_row run = {0};
 	struct story *story = &asked->story;
 
 	found_set(asked, "event", event->id);
-	if (event->run && !strcmp(event->outcome, "ran")) {
+	if (event->run && (!strcmp(event->outcome, "ran") || !strcmp(event->outcome, "replayed"))) {
 		if (runs_get_seq(story->core->store, event->run, &run, &story->err))
 			story_of_run(story, &run);
 		return;
@@ -335,8 +356,7 @@ static bool find_key(struct asked *asked)
 {
 	AUTO(event_row_fini) struct event_row event = {0};
 	struct story *story = &asked->story;
-	struct list_query query = {
-		.filters = {{"key", asked->id}}, .since = WALL_NONE, .limit = 1};
+	struct list_query query = {.filters = {{"key", asked->id}}, .since = WALL_NONE, .limit = 1};
 	int64_t seq = 0;
 
 	if (!events_list(story->core->store, &query, seq_keep, &seq, &story->err))
@@ -351,7 +371,7 @@ static bool find_key(struct asked *asked)
 static void on_why(void *arg, struct http_request *req, const struct route_match *match)
 {
 	static bool (*const finders[])(struct asked *) = {find_trigger, find_run,  find_event,
-							  find_change,  find_gate, find_key};
+							  find_change,	find_gate, find_key};
 	struct api *api = arg;
 	AUTO(auto_free) char *id = api_param(match, 0);
 	struct asked asked = {.story = {.core = api->core}, .id = id};
@@ -377,8 +397,8 @@ static void on_why(void *arg, struct http_request *req, const struct route_match
 }
 
 static const struct route routes[] = {
-	{"GET", "/v1/why/{id...}", "read", "the story of a trigger, run, event, change, gate or delivery",
-	 on_why},
+	{"GET", "/v1/why/{id...}", "read",
+	 "the story of a trigger, run, event, change, gate or delivery", on_why},
 };
 
 void api_why_routes(struct api *api)

@@ -12,7 +12,7 @@ struct story {
 	const char *kind, *id; /* of its subject */
 	struct step *steps;
 	size_t count;
-	struct err err;        /* of a read that failed: the story is not told */
+	struct err err; /* of a read that failed: the story is not told */
 };
 
 /* at: WALL_NONE is how it is now, told last. what: one word. The sentence has no full stop. */

@@ -53,8 +53,7 @@ static void verified_tell(struct story *story, const struct event_row *event,
 {
 	const char *verify;
 
-	if (!trigger || strcmp(event->source, "webhook") ||
-	    strcmp(trigger->kind->name, "webhook"))
+	if (!trigger || strcmp(event->source, "webhook") || strcmp(trigger->kind->name, "webhook"))
 		return;
 	verify = conf_str(trigger->section, "verify");
 	if (verify && strcmp(verify, "none"))
@@ -142,11 +141,13 @@ static bool attempt_tell(void *arg, const struct attempt_row *row)
 	else if (row->exit_code >= 0)
 		buf_printf(&how, " with exit status %d", row->exit_code);
 	buf_printf(&how, ": %s", row->status);
-	if (row->reason && *row->reason && strcmp(row->reason, row->status))
+	/* Its exit has been told. */
+	if (row->reason && *row->reason && strcmp(row->reason, row->status) &&
+	    strcmp(row->reason, "exit") && strcmp(row->reason, "signal"))
 		buf_printf(&how, " (%s)", row->reason);
-	if (row->error && *row->error)
+	if (row->error && *row->error && !strstr(buf_cstr(&how), row->error))
 		buf_printf(&how, ", %s", row->error);
-	story_tell(story, row->ended, "attempt", "attempt %d ended after %.1f s%s", row->n,
+	story_tell(story, row->ended, "attempt", "attempt %d ended after %.2f s%s", row->n,
 		   (double)(row->ended.ms - row->started.ms) / 1000, buf_cstr(&how));
 	story_put(story, "n", json_integer(row->n));
 	story_put(story, "status", json_string(row->status));
@@ -208,8 +209,9 @@ static bool gate_tell_of(void *arg, const struct gate_row *gate)
 		   step);
 	story_put(story, "gate", json_string(gate->id));
 	if (!strcmp(gate->status, "waiting"))
-		story_tell(story, WALL_NONE, "waiting", "a person has yet to decide about %s: rouse gate show %s",
-			   step, gate->id);
+		story_tell(story, WALL_NONE, "waiting",
+			   "a person has yet to decide about %s: rouse gate show %s", step,
+			   gate->id);
 	else if (wall_is_set(gate->decided_at))
 		story_tell(story, gate->decided_at, "decided", "%s: %s by %s%s%s", step,
 			   gate->decision ? gate->decision : gate->status,
@@ -263,8 +265,9 @@ static bool entity_is_busy(struct story *story, const struct run_row *run)
 			return false;
 		if (!ahead.found)
 			continue;
-		story_tell(story, WALL_NONE, "waiting", "it waits, since run %s is %s and has the same entity %s",
-			   ahead.id, states[i], run->entity);
+		story_tell(story, WALL_NONE, "waiting",
+			   "it waits, since run %s is %s and has the same entity %s", ahead.id,
+			   states[i], run->entity);
 		story_put(story, "run", json_string(ahead.id));
 		return true;
 	}
@@ -280,11 +283,13 @@ static bool switch_holds(struct story *story, const struct run_row *run)
 	} scopes[] = {{"agent", run->agent}, {"trigger", run->trigger}, {"tenant", run->tenant}};
 
 	if (core_is_halted(story->core)) {
-		story_tell(story, WALL_NONE, "halted", "it waits, since everything is halted: rouse resume");
+		story_tell(story, WALL_NONE, "halted",
+			   "it waits, since everything is halted: rouse resume");
 		return true;
 	}
 	if (switch_is_on(switches, "all", "", "paused")) {
-		story_tell(story, WALL_NONE, "paused", "it waits, since everything is paused: rouse resume");
+		story_tell(story, WALL_NONE, "paused",
+			   "it waits, since everything is paused: rouse resume");
 		return true;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(scopes); i++) {
@@ -353,8 +358,8 @@ static void waits_tell(struct story *story, const struct run_row *run)
 		return;
 	if (!room_is_full(story, agent))
 		story_tell(story, WALL_NONE, "queued",
-			   "it starts when its turn comes; agent %s has %" PRId64 " queued", run->agent,
-			   queue_depth(core->queue, run->agent));
+			   "it starts when its turn comes; agent %s has %" PRId64 " queued",
+			   run->agent, queue_depth(core->queue, run->agent));
 }
 
 /* --- the whole ----------------------------------------------------------------------------- */

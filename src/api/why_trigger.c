@@ -49,7 +49,8 @@ static void held_tell(struct story *story, const struct trigger *trigger)
 	if (!trigger->enabled)
 		story_tell(story, WALL_NONE, "disabled",
 			   "it does not fire: enabled = no in %s line %d",
-			   conf_section_file(trigger->section), conf_section_line(trigger->section));
+			   conf_section_file(trigger->section),
+			   conf_section_line(trigger->section));
 	if (switch_is_on(switches, "trigger", trigger->name, "disabled"))
 		story_tell(story, WALL_NONE, "disabled",
 			   "it does not fire: it was disabled by hand; rouse trigger enable %s",
@@ -85,8 +86,8 @@ static void health_tell(struct story *story, const struct trigger *trigger)
 	wall_format(source->since, &since);
 	story_tell(story, WALL_NONE, source_health_name(source->health),
 		   "its source (%s) is %s since %s%s%s", trigger->kind->name,
-		   source_health_name(source->health), buf_cstr(&since),
-		   source->error ? ": " : "", source->error ? source->error : "");
+		   source_health_name(source->health), buf_cstr(&since), source->error ? ": " : "",
+		   source->error ? source->error : "");
 }
 
 static void next_tell(struct story *story, const struct trigger *trigger)
