@@ -160,6 +160,19 @@ api_configured(struct api *api)
 
 /* --- bodies and answers -------------------------------------------------------------------- */
 
+/* A string with a NUL inside would be taken for its beginning. */
+static bool
+members_check(const json_t *body, struct err *err)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)body, key, value)
+		if (json_is_string(value) && strlen(json_string_value(value)) != json_string_length(value))
+			return err_set(err, E_INVALID, "body: %s has a NUL (\\u0000) in it; leave it out", key);
+	return true;
+}
+
 bool
 api_body(const struct http_request *req, json_t **ret, struct err *err)
 {
@@ -171,11 +184,11 @@ api_body(const struct http_request *req, json_t **ret, struct err *err)
 	}
 	if (!json_read(body, ret, err))
 		return err_prefix(err, "body");
-	if (json_is_object(*ret))
+	if (json_is_object(*ret) ? members_check(*ret, err) : err_set(err, E_INVALID, "the body must be a JSON object"))
 		return true;
 	json_decref(*ret);
 	*ret = NULL;
-	return err_set(err, E_INVALID, "the body must be a JSON object");
+	return false;
 }
 
 void

@@ -148,7 +148,8 @@ static bool scopes_of(const json_t *body, struct buf *ret, struct err *err)
 	json_array_foreach (value, i, item) {
 		if (!json_is_string(item))
 			return err_set(err, E_INVALID, "scopes[%zu]: expected a string", i);
-		if (!scope_add(ret, str_of(json_string_value(item)), err))
+		if (!scope_add(ret, str_make(json_string_value(item), json_string_length(item)),
+			       err))
 			return false;
 	}
 	if (ret->len)

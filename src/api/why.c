@@ -107,7 +107,7 @@ static const struct {
 	{"drop", "was dropped", NULL},
 	{"approved", NULL, "could not be applied yet, and is tried again"},
 	{"applied", NULL, "was applied"},
-	{"conflict", NULL, "was not applied, since what is there is not what the agent saw"},
+	{"conflict", NULL, "was not applied"},
 	{"failed", NULL, "could not be applied"},
 	{"reverted", NULL, "was undone"},
 };
