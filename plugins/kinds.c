@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "plugins/agents/exec.h"
+#include "plugins/targets/sql.h"
 
 const struct agent_kind *const plugin_agents[] = {
 	&exec_agent,
@@ -12,6 +13,7 @@ const struct agent_kind *const plugin_agents[] = {
 };
 
 const struct target_kind *const plugin_targets[] = {
+	&sql_target_kind,
 	NULL,
 };
 

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <event2/event.h>
+#include <glob.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -206,6 +207,18 @@ void fake_fini(struct fake *f)
 	free(afters);
 	afters = NULL;
 	after_count = 0;
+}
+
+void fake_clean(pid_t pid)
+{
+	char pattern[64];
+	glob_t found;
+
+	snprintf(pattern, sizeof(pattern), "/tmp/rouse-test-%d-*", (int)pid);
+	if (glob(pattern, 0, NULL, &found) == 0)
+		for (size_t i = 0; i < found.gl_pathc; i++)
+			os_remove_tree(found.gl_pathv[i], NULL);
+	globfree(&found);
 }
 
 struct conf *fake_conf(struct fake *f, const char *text)
