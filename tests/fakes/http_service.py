@@ -62,7 +62,7 @@ class Service(http.server.BaseHTTPRequestHandler):
 
     def customer(self, name, body):
         if self.command == "POST" and not name:
-            name = str(max(map(int, customers)) + 1)
+            name = str(max(map(int, customers), default=100) + 1)
             customers[name], versions[name] = json.loads(body), 1
             return self.answer(201, customers[name], Location="/customers/" + name, ETag=self.etag(name))
         if name not in customers:
