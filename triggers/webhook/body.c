@@ -229,6 +229,7 @@ hook_extension(const struct http_request *req, struct buf *out)
 	const struct http_peer *peer = http_peer(req);
 	struct str query = http_query(req);
 
+	buf_reserve(out, 512);
 	headers_build(req, out);
 	buf_puts(out, ",\"query\":");
 	if (query.len) {
