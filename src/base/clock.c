@@ -63,7 +63,8 @@ static void civil_from_days(int64_t days, int64_t *ret_year, int *ret_month, int
 	*ret_year = cycle * 400 + y + (*ret_month < 3);
 }
 
-/* The last n digits, at most four, and what stands behind them. Every event is written with a time. */
+/* The last n digits, at most four, and what stands behind them. Every event is written with a time.
+ */
 static void put_digits(struct buf *out, int64_t value, size_t n, char behind)
 {
 	char text[5];

@@ -61,11 +61,13 @@ struct digest digest_of_parts(enum digest_kind kind, const struct str *parts, si
 	return d;
 }
 
-struct digest digest_hmac(enum digest_kind kind, struct str key, const struct str *parts,
-			  size_t count)
+/* To find HMAC and its hash among libcrypto's providers takes longer than to hash a kilobyte: a
+ * thread does it once, and keeps what it found until the process ends. */
+static EVP_MAC_CTX *hmac_context(enum digest_kind kind)
 {
-	struct digest d = {{0}, 0};
-	assert((unsigned)kind < DIGEST_KINDS);
+	static _Thread_local EVP_MAC_CTX *contexts[DIGEST_KINDS];
+	if (contexts[kind])
+		return contexts[kind];
 	/* The parameter is not written to; OpenSSL's type merely lacks the const. */
 	OSSL_PARAM params[] = {
 		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
@@ -75,15 +77,31 @@ struct digest digest_hmac(enum digest_kind kind, struct str key, const struct st
 	};
 	EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	EVP_MAC_CTX *ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
+	digest_must(ctx && EVP_MAC_CTX_set_params(ctx, params));
+	EVP_MAC_free(mac);
+	contexts[kind] = ctx;
+	return ctx;
+}
+
+static void hmac_key(EVP_MAC_CTX *ctx, struct str key)
+{
 	/* A NULL key would mean "the key of before". */
 	const char *bytes = key.len ? key.p : "";
-	digest_must(ctx && EVP_MAC_init(ctx, (const unsigned char *)bytes, key.len, params));
+	digest_must(EVP_MAC_init(ctx, (const unsigned char *)bytes, key.len, NULL));
+}
+
+struct digest digest_hmac(enum digest_kind kind, struct str key, const struct str *parts,
+			  size_t count)
+{
+	struct digest d = {{0}, 0};
+	assert((unsigned)kind < DIGEST_KINDS);
+	EVP_MAC_CTX *ctx = hmac_context(kind);
+	hmac_key(ctx, key);
 	for (size_t i = 0; i < count; i++)
 		digest_must(!parts[i].len ||
 			    EVP_MAC_update(ctx, (const unsigned char *)parts[i].p, parts[i].len));
 	digest_must(EVP_MAC_final(ctx, d.bytes, &d.len, sizeof(d.bytes)));
-	EVP_MAC_CTX_free(ctx);
-	EVP_MAC_free(mac);
+	hmac_key(ctx, STR("")); /* nothing of the key stays */
 	return d;
 }
 
