@@ -183,8 +183,8 @@ static void search_table(struct search *search, const struct route_table *table,
 	for (size_t i = 0; i < table->count; i++) {
 		const struct route *route = &table->rows[i];
 		struct route_match match;
-		if (!method_match(route->method, method) ||
-		    !pattern_match(route->pattern, path, &match))
+		if (!pattern_match(route->pattern, path, &match) ||
+		    !method_match(route->method, method))
 			continue;
 		uint64_t rank = pattern_rank(route->pattern);
 		if (search->route && rank <= search->rank)
