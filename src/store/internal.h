@@ -33,8 +33,7 @@ struct store {
 	size_t savepoints;
 	struct {
 		size_t afters;
-		uint64_t keys;
-		bool real;       /* made in the database, too */
+		size_t keys;
 	} marks[SAVEPOINTS_MAX];
 	struct afters afters, running;
 	int64_t rows_before;
@@ -64,11 +63,14 @@ enum { STORE_MAX_EVENT, STORE_MAX_RUN, STORE_PROBE, STORE_VERSION, STORE_QUICK_C
 /* Forgets every prepared statement: before the connection goes. */
 void statements_forget(struct store *store);
 
-/* Keys claimed in memory follow the turn. */
+/* Keys in memory follow the turn: keys_work before its COMMIT, then keys_kept or keys_lost; back to a mark at turn_undo. */
 bool keys_load(struct store *store, struct err *err);
-uint64_t keys_mark(const struct store *store);
-void keys_back_to(struct store *store, uint64_t mark);
+void keys_work(struct store *store);
+bool keys_have_work(const struct store *store);
 void keys_kept(struct store *store);
+void keys_lost(struct store *store);
+size_t keys_mark(const struct store *store);
+void keys_back_to(struct store *store, size_t mark);
 void keys_free(struct store *store);
 
 /* Moves the counts of changes beside their status. */

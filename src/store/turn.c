@@ -114,6 +114,7 @@ static void stats_commit(struct store *store, uint64_t us)
 /* True: it is on disk. Otherwise nothing of it is in the database that anyone can see. */
 static bool turn_commit(struct store *store, struct err *err)
 {
+	keys_work(store);
 	uint64_t start = now_us();
 	crash_point("store-commit");
 	if (store->failed.code != E_OK) {
@@ -163,7 +164,7 @@ void turn_end(struct store *store)
 	if (kept)
 		keys_kept(store);
 	else
-		keys_back_to(store, 0);
+		keys_lost(store);
 	afters_run(store, &err);
 	if (kept && written && store->driver->log_pages(store->conn) >= BUSY_PAGES)
 		store_checkpoint(store);
