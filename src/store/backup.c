@@ -61,7 +61,7 @@ static bool part_publish(struct copy *copy, int64_t *ret_bytes, struct err *err)
 	if (link(copy->part, copy->path))
 		return err_errno(err, errno, "cannot name the backup %s", copy->path);
 	unlink(copy->part);
-	auto_free(&copy->part);
+	free(TAKE(copy->part));
 	if (dir < 0 || os.fsync(dir))
 		return err_errno(err, errno, "cannot sync the folder %s", folder);
 	*ret_bytes = st.st_size;
