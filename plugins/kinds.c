@@ -5,6 +5,9 @@
 #include <stddef.h>
 
 #include "plugins/agents/exec.h"
+#include "plugins/targets/exec.h"
+#include "plugins/targets/http.h"
+#include "plugins/targets/sql.h"
 
 const struct agent_kind *const plugin_agents[] = {
 	&exec_agent,
@@ -12,6 +15,9 @@ const struct agent_kind *const plugin_agents[] = {
 };
 
 const struct target_kind *const plugin_targets[] = {
+	&sql_target_kind,
+	&http_target_kind,
+	&exec_target_kind,
 	NULL,
 };
 

@@ -403,7 +403,7 @@ static bool start(struct shim *s, struct err *err)
 static void write_down(struct shim *s)
 {
 	struct spool_status *st = &s->status;
-	bool signalled = WIFSIGNALED(s->wait_status);
+	bool signalled = !st->exec_failed && WIFSIGNALED(s->wait_status);
 	st->ended_ms = clock_wall(clock_system()).ms;
 	st->exit_code = st->exec_failed || signalled ? -1 : WEXITSTATUS(s->wait_status);
 	st->signal = signalled ? WTERMSIG(s->wait_status) : 0;

@@ -4,6 +4,7 @@
 
 #include "api/inside.h"
 #include "core/change.h"
+#include "core/rate.h"
 #include "core/run.h"
 #include "store/changes.h"
 #include "store/runs.h"
@@ -46,6 +47,22 @@ api_by(const struct http_request *req)
 	return visit && visit->by ? visit->by : "nobody";
 }
 
+/* http.rate_per_ip, for what comes by TCP. */
+static bool
+address_may(struct api *api, const struct http_request *req, struct err *err)
+{
+	const struct http_peer *peer = http_peer(req);
+	AUTO(buf_fini) struct buf name = BUF_INIT;
+	int64_t wait_ms;
+
+	if (!api->rate_count || peer->local)
+		return true;
+	buf_printf(&name, "address/%s", peer->address);
+	if (rate_take(api->core, buf_cstr(&name), api->rate_count, api->rate_per_ms, &wait_ms))
+		return true;
+	return err_set(err, E_RATE, "more requests from %s than http.rate_per_ip; try again in %lld ms", peer->address, (long long)wait_ms);
+}
+
 /* Found and allowed before a byte of the body is read. */
 static bool
 on_head(void *arg, struct http_request *req, size_t *ret_max_body, struct err *err)
@@ -55,6 +72,10 @@ on_head(void *arg, struct http_request *req, size_t *ret_max_body, struct err *e
 	const char *allow = NULL;
 
 	(void)ret_max_body;
+	if (!address_may(api, req, err)) {
+		visit_free(visit);
+		return false;
+	}
 	if (!router_find(api->router, http_method(req), http_path(req), &visit->route, &visit->arg, &visit->match, &allow, err)) {
 		if (allow)
 			http_add_header(req, "Allow", allow);
@@ -102,6 +123,7 @@ api_new(struct core *core, const struct http_limits *limits, const struct api_ho
 	api_gates_routes(api);
 	api_db_routes(api);
 	api_openapi_routes(api);
+	api_configured(api);
 	return api;
 }
 
@@ -129,12 +151,27 @@ api_router(struct api *api)
 void
 api_configured(struct api *api)
 {
-	const struct conf_section *daemon = conf_section(registry_conf(api->core->registry), "daemon", "");
+	const struct conf *conf = registry_conf(api->core->registry);
 
-	auth_set_group(api->auth, conf_str(daemon, "group"));
+	auth_set_group(api->auth, conf_str(conf_section(conf, "daemon", ""), "group"));
+	if (!conf_rate(conf_section(conf, "http", ""), "rate_per_ip", &api->rate_count, &api->rate_per_ms))
+		api->rate_count = 0;
 }
 
 /* --- bodies and answers -------------------------------------------------------------------- */
+
+/* A string with a NUL inside would be taken for its beginning. */
+static bool
+members_check(const json_t *body, struct err *err)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)body, key, value)
+		if (json_is_string(value) && strlen(json_string_value(value)) != json_string_length(value))
+			return err_set(err, E_INVALID, "body: %s has a NUL (\\u0000) in it; leave it out", key);
+	return true;
+}
 
 bool
 api_body(const struct http_request *req, json_t **ret, struct err *err)
@@ -147,11 +184,11 @@ api_body(const struct http_request *req, json_t **ret, struct err *err)
 	}
 	if (!json_read(body, ret, err))
 		return err_prefix(err, "body");
-	if (json_is_object(*ret))
+	if (json_is_object(*ret) ? members_check(*ret, err) : err_set(err, E_INVALID, "the body must be a JSON object"))
 		return true;
 	json_decref(*ret);
 	*ret = NULL;
-	return err_set(err, E_INVALID, "the body must be a JSON object");
+	return false;
 }
 
 void

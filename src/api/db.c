@@ -4,8 +4,9 @@
 #include "base/log.h"
 #include "io/work.h"
 
-/* Between two turns nothing is open; other answers of the same turn may come first and write. */
-#define VACUUM_TRIES 8
+/* It needs a moment in which no turn is open: looked for this often, this far apart. */
+#define VACUUM_TRIES 500
+#define VACUUM_WAIT_MS 10
 
 /* One request that takes long. The thread has path to store, the loop the rest. */
 struct job {
@@ -14,6 +15,7 @@ struct job {
 	const char *what; /* for the log */
 	char *path;
 	struct mono begun;
+	struct core_timer *timer;
 	int tries;
 
 	bool ok;
@@ -35,6 +37,7 @@ static struct job *job_new(struct api *api, struct http_request *req, const char
 
 static void job_free(struct job *job)
 {
+	core_timer_free(job->timer);
 	err_fini(&job->err);
 	buf_fini(&job->findings);
 	free(job->path);
@@ -51,8 +54,8 @@ static void job_reply(struct job *job, json_t *take_answer)
 		log_info("database looked after", "what", job->what, "path", job->path);
 		api_reply(job->req, 200, take_answer);
 	} else {
-		log_error("database not looked after", "what", job->what, "path", job->path, "error",
-			  err_text(&job->err));
+		log_error("database not looked after", "what", job->what, "path", job->path,
+			  "error", err_text(&job->err));
 		http_reply_error(job->req, &job->err);
 	}
 	job_free(job);
@@ -70,8 +73,8 @@ static void backup_run(void *arg)
 {
 	struct job *job = arg;
 
-	job->ok = store_backup(job->api->core->store, job->path, NULL, NULL, &job->bytes,
-			       &job->err);
+	job->ok =
+		store_backup(job->api->core->store, job->path, NULL, NULL, &job->bytes, &job->err);
 }
 
 static void backup_done(void *arg)
@@ -127,8 +130,7 @@ static void check_done(void *arg)
 	struct str rest = buf_str(&job->findings), line;
 	json_t *details, *answer;
 
-	if (!job->ok && !job->findings.len && job->err.code != E_OK &&
-	    job->err.code != E_CORRUPT) {
+	if (!job->ok && !job->findings.len && job->err.code != E_OK && job->err.code != E_CORRUPT) {
 		job_reply(job, NULL);
 		return;
 	}
@@ -155,13 +157,12 @@ static void on_check(void *arg, struct http_request *req, const struct route_mat
 /* --- vacuum -------------------------------------------------------------------------------- */
 
 /* Rewrites the file that the loop writes to: no thread may, so everything waits meanwhile. */
-static void vacuum_try(void *arg, const struct err *err)
+static void vacuum_try(void *arg)
 {
 	struct job *job = arg;
 	struct core *core = job->api->core;
 	json_t *answer;
 
-	(void)err;
 	err_fini(&job->err);
 	job->err = (struct err)ERR_INIT;
 	if (store_vacuum(core->store, &job->err)) {
@@ -171,7 +172,7 @@ static void vacuum_try(void *arg, const struct err *err)
 				    json_integer(store_stats(core->store).file_bytes));
 		job_reply(job, answer);
 	} else if (job->err.code == E_STATE && ++job->tries < VACUUM_TRIES) {
-		turn_after(core->store, vacuum_try, job);
+		core_timer_arm(core, &job->timer, VACUUM_WAIT_MS, vacuum_try, job);
 	} else {
 		job_reply(job, NULL);
 	}
@@ -179,10 +180,8 @@ static void vacuum_try(void *arg, const struct err *err)
 
 static void on_vacuum(void *arg, struct http_request *req, const struct route_match *match)
 {
-	struct api *api = arg;
-
 	(void)match;
-	turn_after(api->core->store, vacuum_try, job_new(api, req, "vacuum"));
+	vacuum_try(job_new(arg, req, "vacuum"));
 }
 
 static const struct route routes[] = {

@@ -60,9 +60,10 @@ static bool decide(struct api *api, struct http_request *req, const char *id, st
 		return false;
 	decision = json_str(body, "decision");
 	if (!decision)
-		return err_set(err, E_INVALID,
-			       "no decision; expected {\"decision\": \"approved\"}, denied, edited, "
-			       "responded or ignored");
+		return err_set(
+			err, E_INVALID,
+			"no decision; expected {\"decision\": \"approved\"}, denied, edited, "
+			"responded or ignored");
 	/* A word for those that nobody answered, not for people. */
 	if (!strcmp(decision, "timeout"))
 		return err_set(err, E_INVALID,

@@ -13,6 +13,7 @@ struct api {
 	struct http_server *server;
 	struct router *router;
 	struct auth *auth;
+	int64_t rate_count, rate_per_ms; /* http.rate_per_ip; 0: none */
 };
 
 /* Who asks, for decisions: "alice", "uid:1000", "token:ci". Lives as long as the request. */

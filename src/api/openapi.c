@@ -2,7 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/inside.h"
 
-/* "/v1/runs/{id}/events" has {"name":"id","in":"path",…}; the dots of "{path...}" are ours alone. */
+/* "/v1/runs/{id}/events" has {"name":"id","in":"path",…}; the dots of "{path...}" are ours alone.
+ */
 static json_t *parameters_of(const char *pattern, struct buf *path)
 {
 	json_t *list = json_array();
@@ -30,8 +31,8 @@ static json_t *parameters_of(const char *pattern, struct buf *path)
 
 static json_t *query_parameter(const char *name, const char *type, const char *what)
 {
-	return json_pack("{s:s, s:s, s:s, s:{s:s}}", "name", name, "in", "query", "description", what,
-			 "schema", "type", type);
+	return json_pack("{s:s, s:s, s:s, s:{s:s}}", "name", name, "in", "query", "description",
+			 what, "schema", "type", type);
 }
 
 /* Those that api_list_begin() takes. */
@@ -44,7 +45,8 @@ static void paging_add(json_t *parameters)
 			      query_parameter("since", "string", "not older than this instant"));
 }
 
-static const char *const lists[] = {"/v1/runs", "/v1/events", "/v1/changes", "/v1/gates", "/v1/dlq"};
+static const char *const lists[] = {"/v1/runs", "/v1/events", "/v1/changes", "/v1/gates",
+				    "/v1/dlq"};
 
 static bool is_list(const struct route *route)
 {
@@ -116,17 +118,17 @@ static void route_add(void *arg, const struct route *route)
 
 static json_t *components(void)
 {
-	json_t *problem = json_pack(
-		"{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}}}", "type", "object",
-		"properties", "type", "type", "string", "title", "type", "string", "status", "type",
-		"integer", "detail", "type", "string", "code", "type", "string");
+	json_t *problem = json_pack("{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}}}",
+				    "type", "object", "properties", "type", "type", "string",
+				    "title", "type", "string", "status", "type", "integer",
+				    "detail", "type", "string", "code", "type", "string");
 	json_t *response = json_pack("{s:s, s:{s:{s:{s:s}}}}", "description", "what went wrong",
 				     "content", "application/problem+json", "schema", "$ref",
 				     "#/components/schemas/problem");
-	json_t *scheme = json_pack("{s:s, s:s, s:s}", "type", "http", "scheme", "bearer",
-				   "description",
-				   "over TCP; the Unix socket needs none. rouse token create "
-				   "makes one; the word beside it is the scope that is needed");
+	json_t *scheme =
+		json_pack("{s:s, s:s, s:s}", "type", "http", "scheme", "bearer", "description",
+			  "over TCP; the Unix socket needs none. rouse token create "
+			  "makes one; the word beside it is the scope that is needed");
 
 	return json_pack("{s:{s:o}, s:{s:o}, s:{s:o}}", "schemas", "problem", problem, "responses",
 			 "problem", response, "securitySchemes", "token", scheme);

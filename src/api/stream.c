@@ -45,14 +45,14 @@ struct follower {
 	struct subscriber *subscriber;
 	struct core_timer *beat, *wake;
 	char *run_id;
-	char *by;       /* whose leaving cancels the run; NULL: nobody's */
+	char *by; /* whose leaving cancels the run; NULL: nobody's */
 	int64_t run;
-	int64_t last;   /* seq of the row that was sent last */
-	int64_t bound;  /* rows up to this seq are on disk, also while a turn is open */
-	bool is_final;  /* on disk */
+	int64_t last;  /* seq of the row that was sent last */
+	int64_t bound; /* rows up to this seq are on disk, also while a turn is open */
+	bool is_final; /* on disk */
 	bool said_done;
-	bool held;      /* by the open turn: rows that may yet be undone */
-	bool over;      /* the request is; freed once no turn_after is left */
+	bool held; /* by the open turn: rows that may yet be undone */
+	bool over; /* the request is; freed once no turn_after is left */
 	unsigned got, pending;
 	struct buf out;
 };
@@ -386,7 +386,8 @@ static void on_run_events(void *arg, struct http_request *req, const struct rout
 	uint64_t after = 0, limit = LIST_DEFAULT;
 	bool stream = api_wants_stream(req);
 
-	if (!names_check(req, known, &err) || !number_param(req, "after", INT64_MAX, &after, &err) ||
+	if (!names_check(req, known, &err) ||
+	    !number_param(req, "after", INT64_MAX, &after, &err) ||
 	    !number_param(req, "limit", LIST_MAX, &limit, &err)) {
 		http_reply_error(req, &err);
 		return;
@@ -442,6 +443,13 @@ static void feed_on_beat(void *arg)
 	core_timer_arm(feed->api->core, &feed->beat, BEAT_MS, feed_on_beat, feed);
 }
 
+static void copy_member(json_t *to, const json_t *from, const char *key)
+{
+	json_t *value = json_object_get(from, key);
+
+	json_object_set_new(to, key, value ? json_incref(value) : json_null());
+}
+
 /* The whole run, with the state that was told: the row may have gone on already. */
 static bool run_whole(struct core *core, const struct stream_event *event, struct buf *out)
 {
@@ -452,7 +460,8 @@ static bool run_whole(struct core *core, const struct stream_event *event, struc
 	if (!runs_get(core->store, event->id, &run, NULL) || !json_read(event->data, &told, NULL))
 		return false;
 	object = run_object(core, &run, false);
-	json_object_update(object, told);
+	copy_member(object, told, "status");
+	copy_member(object, told, "reason");
 	json_write(out, object);
 	return true;
 }
@@ -516,8 +525,8 @@ static void on_stream(void *arg, struct http_request *req, const struct route_ma
 }
 
 static const struct route routes[] = {
-	{"GET", "/v1/runs/{id}/events", "read", "the log of a run: a list, or live as server-sent events",
-	 on_run_events},
+	{"GET", "/v1/runs/{id}/events", "read",
+	 "the log of a run: a list, or live as server-sent events", on_run_events},
 	{"GET", "/v1/stream", "read", "all that happens, live as server-sent events", on_stream},
 };
 

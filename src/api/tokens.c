@@ -148,7 +148,8 @@ static bool scopes_of(const json_t *body, struct buf *ret, struct err *err)
 	json_array_foreach (value, i, item) {
 		if (!json_is_string(item))
 			return err_set(err, E_INVALID, "scopes[%zu]: expected a string", i);
-		if (!scope_add(ret, str_of(json_string_value(item)), err))
+		if (!scope_add(ret, str_make(json_string_value(item), json_string_length(item)),
+			       err))
 			return false;
 	}
 	if (ret->len)
@@ -286,7 +287,8 @@ static void on_revoke(void *arg, struct http_request *req, const struct route_ma
 static const struct route routes[] = {
 	{"GET", "/v1/tokens", "admin", "tokens, without what is secret", on_list},
 	{"POST", "/v1/tokens", "admin", "make a token; it is shown once", on_create},
-	{"POST", "/v1/tokens/{name}/revoke", "admin", "let a token open nothing any more", on_revoke},
+	{"POST", "/v1/tokens/{name}/revoke", "admin", "let a token open nothing any more",
+	 on_revoke},
 };
 
 void api_tokens_routes(struct api *api)

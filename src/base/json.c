@@ -209,7 +209,8 @@ bool json_read(struct str text, json_t **ret, struct err *err)
 bool json_check(struct str text, struct err *err)
 {
 	AUTO(json_auto_decref) json_t *value = NULL;
-	return json_read(text, &value, err);
+	/* The parser finds the words for what is wrong. */
+	return json_scan(text) || json_read(text, &value, err);
 }
 
 /* --- writing --- */

@@ -14,8 +14,11 @@
  * Integers beyond int64 are kept as reals in the tree (the raw text stays the truth).
  * E_INVALID with line and column. *ret is a new reference. */
 bool json_read(struct str text, json_t **ret, struct err *err);
-/* The same checks without keeping the tree. */
+/* The same checks without keeping the tree; of most texts without building one. */
 bool json_check(struct str text, struct err *err);
+/* True: json_read takes this text. False: it may not; escaped names, numbers that may be too large
+ * and objects of hundreds of names are left to it. Needs no memory. */
+bool json_scan(struct str text);
 
 /* Compact, in the order of insertion; sorted: keys in order, for digests. */
 void json_write(struct buf *out, const json_t *value);
@@ -40,6 +43,10 @@ struct json_step {
 bool json_raw_find(struct str text, const struct json_step *steps, size_t count, struct str *ret);
 /* A raw string slice ("..." with quotes) unescaped; false when it is not a string. */
 bool json_raw_string(struct str raw, struct buf *out);
+
+/* The first byte or escape of a string's inside (s not empty): bytes used, 0 when it is not JSON,
+ * and the bytes that it stands for. A byte of UTF-8 stands for itself, unchecked. */
+size_t json_unescape_next(struct str s, char out[4], size_t *ret_len);
 
 void json_auto_decref(json_t **value); /* AUTO(json_auto_decref) json_t *v = NULL */
 

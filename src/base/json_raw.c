@@ -106,9 +106,7 @@ static size_t unescape_code(struct str s, uint32_t *ret)
 	return 10;
 }
 
-/* The first byte or escape of a string's inside: bytes used (0: not JSON), and what it stands for.
- */
-static size_t unescape_next(struct str s, char out[4], size_t *ret_len)
+size_t json_unescape_next(struct str s, char out[4], size_t *ret_len)
 {
 	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
 	if (*s.p != '\\') {
@@ -142,7 +140,7 @@ static bool name_is(struct str raw, struct str name)
 		return str_eq(in, name);
 	while (in.len) {
 		char text[4];
-		size_t len, used = unescape_next(in, text, &len);
+		size_t len, used = json_unescape_next(in, text, &len);
 		if (!used || name.len < len || memcmp(name.p, text, len) != 0)
 			return false;
 		in = skip_bytes(in, used);
@@ -203,7 +201,7 @@ bool json_raw_string(struct str raw, struct buf *out)
 	struct str in = str_make(raw.p + 1, raw.len - 2);
 	while (in.len) {
 		char text[4];
-		size_t len, used = unescape_next(in, text, &len);
+		size_t len, used = json_unescape_next(in, text, &len);
 		if (!used) {
 			buf_truncate(out, start);
 			return false;

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 
@@ -17,7 +18,16 @@ static pthread_mutex_t uuid_lock = PTHREAD_MUTEX_INITIALIZER;
 static int64_t uuid_last_ms = -1;
 static unsigned uuid_counter;
 
-void entropy_fill(void *p, size_t len)
+/* A system call for many small wishes. Each thread has its own, a child process a new one: none
+ * hands out what another has handed out, and what was handed out is not kept. */
+enum { POOL_SIZE = 1024, POOL_WISH_MAX = 64 };
+static _Thread_local struct {
+	pid_t pid;
+	size_t left;
+	unsigned char bytes[POOL_SIZE];
+} entropy_pool;
+
+static void entropy_ask(void *p, size_t len)
 {
 	unsigned char *at = p;
 	while (len) {
@@ -29,6 +39,23 @@ void entropy_fill(void *p, size_t len)
 		at += n;
 		len -= (size_t)n;
 	}
+}
+
+void entropy_fill(void *p, size_t len)
+{
+	pid_t pid = getpid();
+	if (!len || len > POOL_WISH_MAX) {
+		entropy_ask(p, len);
+		return;
+	}
+	if (entropy_pool.left < len || entropy_pool.pid != pid) {
+		entropy_ask(entropy_pool.bytes, POOL_SIZE);
+		entropy_pool.left = POOL_SIZE;
+		entropy_pool.pid = pid;
+	}
+	entropy_pool.left -= len;
+	memcpy(p, entropy_pool.bytes + entropy_pool.left, len);
+	explicit_bzero(entropy_pool.bytes + entropy_pool.left, len);
 }
 
 uint64_t entropy_below(uint64_t n)

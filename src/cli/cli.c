@@ -86,14 +86,27 @@ static const char *opt_or_env(const struct cli *cli, const char *option, const c
 	return value ? value : environment(variable);
 }
 
+/* What is said on the command line goes before the environment, a socket there before a URL. */
+static const char *url_of(const struct cli *cli)
+{
+	const char *url = cli_opt(cli, "url");
+
+	if (url || cli_opt(cli, "socket") || environment("ROUSE_SOCKET"))
+		return url;
+	return environment("ROUSE_URL");
+}
+
+bool cli_is_remote(const struct cli *cli)
+{
+	return url_of(cli);
+}
+
 bool cli_client(struct cli *cli, struct client **ret, struct err *err)
 {
 	struct client_place place = {.token = opt_or_env(cli, "token", "ROUSE_TOKEN")};
 
 	if (!cli->client) {
-		place.url = cli_opt(cli, "url");
-		if (!place.url && !cli_opt(cli, "socket") && !environment("ROUSE_SOCKET"))
-			place.url = environment("ROUSE_URL");
+		place.url = url_of(cli);
 		place.socket = opt_or_env(cli, "socket", "ROUSE_SOCKET");
 		if (!place.socket)
 			place.socket = RUNSTATEDIR "/rouse/rouse.sock";

@@ -34,6 +34,8 @@ bool cli_number(const struct cli *cli, const char *name, uint64_t def, uint64_t 
 
 /* Made at the first call, from --socket ROUSE_SOCKET --url ROUSE_URL --token ROUSE_TOKEN. */
 bool cli_client(struct cli *cli, struct client **ret, struct err *err);
+/* Whether the daemon is asked over a URL: then its files are not ours. */
+bool cli_is_remote(const struct cli *cli);
 /* client_get and client_post; path is made from a pattern in which each %s is percent-encoded. */
 bool cli_get(struct cli *cli, struct client_reply *ret, struct err *err, const char *pattern, ...)
 	__attribute__((format(printf, 4, 5)));

@@ -30,7 +30,7 @@ static void say(struct watch *watch, enum print_style style, const char *label, 
 	end_line(watch);
 	if (label) {
 		print_styled(out, style, label);
-		print_f(out, ": ");
+		print_f(out, text && *text ? ": " : "");
 	}
 	print_text(out, text ? text : "");
 	print_f(out, "\n");
@@ -94,6 +94,7 @@ static void show_event(struct watch *watch, struct str seq, const char *type, st
 	struct print *out = &watch->cli->out;
 	AUTO(json_auto_decref) json_t *data = NULL;
 	AUTO(buf_fini) struct buf line = BUF_INIT;
+	uint64_t number;
 
 	if (!json_read(raw, &data, NULL))
 		data = NULL;
@@ -101,7 +102,10 @@ static void show_event(struct watch *watch, struct str seq, const char *type, st
 		say_event(watch, type, data);
 	} else if (out->json) {
 		buf_puts(&line, "{\"seq\":");
-		buf_json_str(&line, seq);
+		if (str_to_u64(seq, &number))
+			buf_add_str(&line, seq);
+		else
+			buf_json_str(&line, seq);
 		buf_puts(&line, ",\"type\":");
 		buf_json_cstr(&line, type);
 		buf_puts(&line, ",\"data\":");

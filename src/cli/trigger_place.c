@@ -44,7 +44,7 @@ static bool from_daemon(struct cli *cli, struct trigger_place *place, struct err
 	int64_t uid;
 
 	if (!cli_get(cli, &reply, &why, "/v1/status")) {
-		if (why.code == E_UNAVAILABLE && cli_opt(cli, "url") == NULL) {
+		if (why.code == E_UNAVAILABLE) {
 			err_fini(&why);
 			return false;
 		}
@@ -85,6 +85,11 @@ bool trigger_place_get(struct cli *cli, const char *name, struct trigger_place *
 			       "40, beginning "
 			       "with a letter or digit",
 			       name);
+	if (cli_is_remote(cli))
+		return err_set(err, E_USAGE,
+			       "this writes files beside the daemon's configuration: do it on its "
+			       "machine, "
+			       "over its socket");
 	if (!from_daemon(cli, ret, &why)) {
 		if (why.code != E_OK)
 			return err_move(err, &why);

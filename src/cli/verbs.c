@@ -133,7 +133,9 @@ const struct verb verb_table[] = {
 	{NULL, "pause", "", 0, 0, pause_options, NULL, 0, "start nothing new",
 	 "What runs goes on. Without an option everything is paused.", verb_pause},
 	{NULL, "resume", "", 0, 0, pause_options, NULL, 0, "start again what pause held back",
-	 "Without an option everything is resumed, a halt also.", verb_resume},
+	 "Without an option it ends a pause of everything, and a halt; what was paused by name is "
+	 "resumed by name.",
+	 verb_resume},
 	{NULL, "halt", "", 0, 0, reason_options, NULL, 0, "stop everything now, what runs as well",
 	 "Does not ask. rouse resume ends it.", verb_halt},
 	{"trigger", "list", "", 0, 0, NULL, "source agent health", VERB_LIST,

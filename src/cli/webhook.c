@@ -203,7 +203,78 @@ static struct signature_request request_of(struct cli *cli, struct webhook_reque
 	};
 }
 
-/* The members of one JSON line, as verify takes them. */
+static struct str str_of_json(const json_t *value)
+{
+	return json_is_string(value) ? str_make(json_string_value(value), json_string_length(value))
+				     : STR("");
+}
+
+static void line_options(const json_t *members, struct signature_options *options)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)members, key, value) {
+		struct str *slot = option_slot(options, str_of(key));
+
+		if (slot && json_is_string(value))
+			*slot = str_of_json(value);
+	}
+}
+
+/* One secret or a list of them. */
+static bool line_secrets(const json_t *secret, struct secret_list *ret, struct err *err)
+{
+	const json_t *one;
+	size_t i;
+
+	if (json_is_string(secret))
+		return secret_add(ret, str_of_json(secret), err);
+	json_array_foreach (secret, i, one)
+		if (!secret_add(ret, str_of_json(one), err))
+			return false;
+	return true;
+}
+
+/* {"Name": "value"}, or a list of values where a header stands several times. */
+static void line_headers(const json_t *headers, struct webhook_request *ret)
+{
+	const char *key;
+	json_t *value, *one;
+	size_t i;
+
+	json_object_foreach ((json_t *)headers, key, value) {
+		if (json_is_string(value))
+			webhook_header_add(ret, str_of(key), str_of_json(value));
+		json_array_foreach (value, i, one)
+			if (json_is_string(one))
+				webhook_header_add(ret, str_of(key), str_of_json(one));
+	}
+}
+
+static bool line_now(const json_t *instant, struct wall *now, struct err *err)
+{
+	double seconds = json_number_value(instant);
+
+	if (!instant || json_is_null(instant))
+		return true;
+	if (!json_is_number(instant) || !(seconds >= -9e15 && seconds <= 9e15))
+		return err_set(err, E_INVALID, "now is no number of seconds since 1970");
+	*now = (struct wall){json_is_integer(instant) ? json_integer_value(instant) * 1000
+						      : (int64_t)(seconds * 1000)};
+	return true;
+}
+
+static bool line_body(const json_t *line, struct buf *ret, struct err *err)
+{
+	const json_t *body = json_object_get(line, "body_b64");
+
+	if (!body || (json_is_string(body) && base64_decode(str_of_json(body), ret)))
+		return true;
+	return err_set(err, E_INVALID, "body_b64 is not base64");
+}
+
+/* One JSON line, as verify takes it. */
 static bool line_verify(const json_t *line, struct wall now, struct err *err)
 {
 	AUTO(webhook_request_fini) struct webhook_request from = WEBHOOK_REQUEST_INIT;
@@ -212,64 +283,23 @@ static bool line_verify(const json_t *line, struct wall now, struct err *err)
 	struct signature_options options = {0};
 	const struct signature_scheme *scheme;
 	struct signature_request request = {.header = webhook_header_find, .arg = &from};
-	const char *name = json_str(line, "scheme"), *body = json_str(line, "body_b64"), *key;
-	const json_t *secret = json_object_get(line, "secret"),
-		     *instant = json_object_get(line, "now");
-	json_t *value, *one;
-	size_t i;
+	const char *name = json_str(line, "scheme"), *method = json_str(line, "method");
 
-	if (!name || !scheme_find(str_of(name), &scheme, err))
-		return name ? false : err_set(err, E_INVALID, "the line has no scheme");
-	json_object_foreach ((json_t *)line, key, value) {
-		struct str *slot = option_slot(&options, str_of(key));
-
-		if (slot && json_is_string(value))
-			*slot = str_make(json_string_value(value), json_string_length(value));
-	}
-	json_object_foreach (json_object_get(line, "options"), key, value) {
-		struct str *slot = option_slot(&options, str_of(key));
-
-		if (slot && json_is_string(value))
-			*slot = str_make(json_string_value(value), json_string_length(value));
-	}
-	if (!signature_new(scheme, &options, &signature, err))
+	if (!name)
+		return err_set(err, E_INVALID, "the line has no scheme");
+	if (!scheme_find(str_of(name), &scheme, err))
 		return false;
-	if (body ? !base64_decode(str_of(body), &from.body)
-		 : json_object_get(line, "body_b64") != NULL)
-		return err_set(err, E_INVALID, "body_b64 is not base64");
-	if (json_is_string(secret) &&
-	    !secret_add(&secrets, str_make(json_string_value(secret), json_string_length(secret)),
-			err))
+	line_options(line, &options);
+	line_options(json_object_get(line, "options"), &options);
+	line_headers(json_object_get(line, "headers"), &from);
+	if (!signature_new(scheme, &options, &signature, err) ||
+	    !line_body(line, &from.body, err) ||
+	    !line_secrets(json_object_get(line, "secret"), &secrets, err) ||
+	    !line_now(json_object_get(line, "now"), &now, err))
 		return false;
-	json_array_foreach (secret, i, one)
-		if (!secret_add(&secrets, str_make(json_string_value(one), json_string_length(one)),
-				err))
-			return false;
-	json_object_foreach (json_object_get(line, "headers"), key, value) {
-		if (json_is_string(value))
-			webhook_header_add(
-				&from, str_of(key),
-				str_make(json_string_value(value), json_string_length(value)));
-		json_array_foreach (value, i, one)
-			if (json_is_string(one))
-				webhook_header_add(
-					&from, str_of(key),
-					str_make(json_string_value(one), json_string_length(one)));
-	}
-	if (json_is_number(instant)) {
-		double seconds = json_number_value(instant);
-
-		if (!(seconds >= -9e15 && seconds <= 9e15))
-			return err_set(err, E_INVALID, "now is out of range");
-		now = json_is_integer(instant)
-			      ? (struct wall){(int64_t)json_integer_value(instant) * 1000}
-			      : (struct wall){(int64_t)(seconds * 1000)};
-	} else if (instant && !json_is_null(instant)) {
-		return err_set(err, E_INVALID, "now is no number of seconds since 1970");
-	}
 	request.body = buf_str(&from.body);
-	request.url = str_of(json_str(line, "url") ? json_str(line, "url") : "");
-	request.method = str_of(json_str(line, "method") ? json_str(line, "method") : "POST");
+	request.url = str_of_json(json_object_get(line, "url"));
+	request.method = str_of(method ? method : "POST");
 	return signature_verify(signature, secrets.slices, secrets.count, &request, now, NULL, err);
 }
 

@@ -208,6 +208,13 @@ static void plain_warn(const struct conf_section *section, const struct conf_key
 		}
 }
 
+static void later_warn(const struct conf_section *section, const struct conf_key *row,
+		       struct conf_report *report)
+{
+	if (row->flags & CONF_LATER)
+		conf_warn(report, section, row->name, "this version does not act on it yet");
+}
+
 static void key_type(struct conf_section *section, const struct raw *raw,
 		     struct conf_report *report)
 {
@@ -235,6 +242,7 @@ static void key_type(struct conf_section *section, const struct raw *raw,
 	value->next = *at;
 	*at = value;
 	plain_warn(section, key->row, value, report);
+	later_warn(section, key->row, report);
 }
 
 static void required_check(struct conf_section *section, struct conf_report *report)

@@ -108,7 +108,7 @@ put_json_text(json_t *object, const char *key, const char *text)
 static void
 put_or_null(json_t *object, const char *key, const char *value)
 {
-	json_object_set_new(object, key, value ? json_string(value) : json_null());
+	json_object_set_new(object, key, value && *value ? json_string(value) : json_null());
 }
 
 json_t *

@@ -106,6 +106,11 @@ envelope_build(const struct run_row *run, int attempt, struct str data, struct b
 	else
 		buf_add_str(out, data);
 	buf_putc(out, '}');
+	/* A payload is as its sender wrote it, over many lines perhaps; within strings JSON has no bare line end. */
+	for (size_t i = 0; i < out->len; i++) {
+		if (out->data[i] == '\n' || out->data[i] == '\r')
+			out->data[i] = ' ';
+	}
 }
 
 struct str

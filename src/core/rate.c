@@ -12,6 +12,23 @@ struct rate {
 	UT_hash_handle hh;
 };
 
+/* Names beyond this many push out those whose bucket is full again: they are as if never asked for. */
+#define RATES_MAX 16384
+
+static void
+rate_drop_full(struct core *core, struct mono now)
+{
+	struct rate *rate, *next;
+
+	HASH_ITER (hh, core->rates, rate, next) {
+		if (rate->left + (double)(now.ms - rate->at.ms) * (double)rate->count / (double)rate->per_ms < (double)rate->count)
+			continue;
+		HASH_DEL(core->rates, rate);
+		free(rate->name);
+		free(rate);
+	}
+}
+
 static struct rate *
 rate_find(struct core *core, const char *name, int64_t count, int64_t per_ms)
 {
@@ -19,6 +36,8 @@ rate_find(struct core *core, const char *name, int64_t count, int64_t per_ms)
 
 	HASH_FIND_STR(core->rates, name, rate);
 	if (!rate) {
+		if (HASH_COUNT(core->rates) >= RATES_MAX)
+			rate_drop_full(core, clock_mono(core->clock));
 		rate = mem_alloc(sizeof(*rate));
 		rate->name = mem_strdup(name);
 		rate->at = clock_mono(core->clock);

@@ -26,20 +26,20 @@ static const struct conf_key http_keys[] = {
 	{"tls_cert", CONF_PATH, .help = "PEM file of the certificate chain; makes the listener TLS"},
 	{"tls_key", CONF_PATH, .help = "PEM file of the certificate's key"},
 	{"rate_per_ip", CONF_RATE, .help = "requests that one address may make"},
-	{"trusted_proxies", CONF_LIST, .help = "addresses whose X-Forwarded-For is believed"},
+	{"trusted_proxies", CONF_LIST, .flags = CONF_LATER, .help = "addresses whose X-Forwarded-For is believed"},
 };
 
 static const struct conf_key store_keys[] = {
 	{"url", CONF_STRING, .help = "sqlite:PATH; default: rouse.db in state_dir"},
-	{"commit_window", CONF_DURATION, "0ms", .min = 0, .max = 1000, .help = "how long a commit may wait for company"},
+	{"commit_window", CONF_DURATION, "0ms", .min = 0, .max = 1000, .flags = CONF_LATER, .help = "how long a commit may wait for company"},
 };
 
 static const struct conf_key limits_keys[] = {
 	{"max_running", CONF_INT, "256", .min = 1, .max = 100000, .help = "runs at once"},
 	{"max_queued", CONF_INT, "1000000", .min = 1, .max = 1000000000, .help = "runs that may wait"},
-	{"queue_full", CONF_ENUM, "reject", "reject|drop_oldest", .help = "what happens to an event when the queue is full"},
-	{"queued_alarm", CONF_DURATION, "5m", .min = 1000, .help = "a run that waits longer is reported"},
-	{"stall_timeout", CONF_DURATION, "15m", .min = 1000, .help = "a run that is silent longer is stopped and tried again"},
+	{"queue_full", CONF_ENUM, "reject", "reject|drop_oldest", .flags = CONF_LATER, .help = "what happens to an event when the queue is full"},
+	{"queued_alarm", CONF_DURATION, "5m", .min = 1000, .flags = CONF_LATER, .help = "a run that waits longer is reported"},
+	{"stall_timeout", CONF_DURATION, "15m", .min = 1000, .flags = CONF_LATER, .help = "a run that is silent longer is stopped and tried again"},
 };
 
 /* What a run may use. Also the rows budget.* of agents and triggers, with this prefix. */
@@ -51,23 +51,23 @@ static const struct conf_key budget_keys[] = {
 	{"context", CONF_INT, "0", .min = 0, .max = 1000000000, .help = "tokens of context at once; 0: no limit"},
 	{"cost", CONF_MONEY, "1.00", .min = 0, .max = 1000000000000, .help = "what a run may cost, US dollars"},
 	{"output", CONF_SIZE, "16M", .min = 1024, .max = 1099511627776, .help = "bytes that a run may print"},
-	{"cost_per_day", CONF_MONEY, .help = "what all runs of a day may cost"},
-	{"cost_per_user_day", CONF_MONEY, "20", .help = "what the runs of one user may cost a day"},
-	{"cost_per_tenant_day", CONF_MONEY, .help = "what the runs of one tenant may cost a day"},
-	{"tokens_per_day", CONF_INT, .help = "tokens of all runs of a day"},
+	{"cost_per_day", CONF_MONEY, .flags = CONF_LATER, .help = "what all runs of a day may cost"},
+	{"cost_per_user_day", CONF_MONEY, "20", .flags = CONF_LATER, .help = "what the runs of one user may cost a day"},
+	{"cost_per_tenant_day", CONF_MONEY, .flags = CONF_LATER, .help = "what the runs of one tenant may cost a day"},
+	{"tokens_per_day", CONF_INT, .flags = CONF_LATER, .help = "tokens of all runs of a day"},
 };
 
 static const struct conf_key retention_keys[] = {
-	{"runs", CONF_DURATION, "30d", .help = "how long ended runs are kept"},
-	{"events", CONF_DURATION, "7d", .help = "how long events are kept"},
-	{"idempotency", CONF_DURATION, "7d", .min = 60000, .help = "how long keys are remembered"},
-	{"changes", CONF_DURATION, "365d", .help = "how long decided changes are kept"},
-	{"logs", CONF_DURATION, "30d", .help = "how long run logs are kept"},
-	{"max_db_size", CONF_SIZE, .help = "size of the database file that is too large"},
+	{"runs", CONF_DURATION, "30d", .flags = CONF_LATER, .help = "how long ended runs are kept"},
+	{"events", CONF_DURATION, "7d", .flags = CONF_LATER, .help = "how long events are kept"},
+	{"idempotency", CONF_DURATION, "7d", .min = 60000, .flags = CONF_LATER, .help = "how long keys are remembered"},
+	{"changes", CONF_DURATION, "365d", .flags = CONF_LATER, .help = "how long decided changes are kept"},
+	{"logs", CONF_DURATION, "30d", .flags = CONF_LATER, .help = "how long run logs are kept"},
+	{"max_db_size", CONF_SIZE, .flags = CONF_LATER, .help = "size of the database file that is too large"},
 };
 
 static const struct conf_key telemetry_keys[] = {
-	{"otlp_url", CONF_STRING, .help = "OTLP/HTTP endpoint that traces and logs are sent to"},
+	{"otlp_url", CONF_STRING, .flags = CONF_LATER, .help = "OTLP/HTTP endpoint that traces and logs are sent to"},
 };
 
 #define BUDGET_OVERRIDES                                                                           \

@@ -208,7 +208,7 @@ static void conn_tell_gone(struct conn *conn)
 	while ((conn->peer_left || conn->dead) && (req = find_untold(conn))) {
 		req->told = req->gone = true;
 		if (req->state == REQ_STREAMING)
-			stream_tell_gone(req->stream);
+			http_stream_tell_gone(req->stream);
 		else if (req->on_gone)
 			req->on_gone(req->gone_arg, req);
 	}
@@ -218,7 +218,7 @@ static void conn_wake_stream(struct conn *conn)
 {
 	struct http_request *req = TAILQ_FIRST(&conn->requests);
 	if (!conn->dead && req && req->state == REQ_STREAMING && !conn_out_len(conn))
-		stream_on_flushed(req->stream);
+		http_stream_flushed(req->stream);
 }
 
 static bool conn_has_work(struct conn *conn)

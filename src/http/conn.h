@@ -171,8 +171,8 @@ void reply_head(struct http_request *req, int status, const char *content_type, 
 void reply_problem(struct http_request *req, int status, const char *code, const char *detail);
 
 /* stream.c */
-void stream_on_flushed(struct http_stream *stream); /* all that was written has been sent */
-void stream_tell_gone(struct http_stream *stream);
+void http_stream_flushed(struct http_stream *stream); /* all that was written has been sent */
+void http_stream_tell_gone(struct http_stream *stream);
 void http_stream_forget(struct http_stream *stream);
 
 /* listen.c */

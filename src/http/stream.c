@@ -87,7 +87,7 @@ void http_stream_end(struct http_stream *stream)
 	conn_later(conn);
 }
 
-void stream_on_flushed(struct http_stream *stream)
+void http_stream_flushed(struct http_stream *stream)
 {
 	if (!stream->wrote || stream->req->gone)
 		return;
@@ -96,7 +96,7 @@ void stream_on_flushed(struct http_stream *stream)
 		stream->on_drain(stream->drain_arg, stream);
 }
 
-void stream_tell_gone(struct http_stream *stream)
+void http_stream_tell_gone(struct http_stream *stream)
 {
 	if (stream->on_gone)
 		stream->on_gone(stream->gone_arg, stream);

@@ -11,14 +11,15 @@ struct fetch_pool;
 struct fetch;
 
 struct fetch_spec {
-	const char *method;          /* "GET" "POST" "PATCH" ... */
-	const char *url;             /* http or https */
-	const char *const *headers;  /* "Name: value", NULL at the end; may be NULL */
-	struct str body;             /* copied */
+	const char *method;			/* "GET" "POST" "PATCH" ... */
+	const char *url;			/* http or https */
+	const char *const *headers;		/* "Name: value", NULL at the end; may be NULL */
+	struct str body;			/* copied */
 	int64_t timeout_ms, connect_timeout_ms; /* 0: 30 s, 10 s */
-	size_t max_body;             /* of the answer; 0: 1 MiB; counted as it arrives */
-	bool private_addresses;      /* may the connected address be loopback, private, link-local, metadata? */
-	const char *unix_socket;     /* connect there; NULL */
+	size_t max_body;			/* of the answer; 0: 1 MiB; counted as it arrives */
+	bool private_addresses;	 /* may the connected address be loopback, private, link-local,
+				    metadata? */
+	const char *unix_socket; /* connect there; NULL */
 };
 
 struct fetch_answer {
@@ -33,8 +34,8 @@ typedef void fetch_on_done(void *arg, const struct fetch_answer *answer, struct 
 
 struct fetch_pool *fetch_pool_new(struct event_base *base);
 void fetch_pool_free(struct fetch_pool *pool);
-struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_spec *spec, fetch_on_done *on_done, void *arg,
-			  struct err *err);
+struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_spec *spec,
+			  fetch_on_done *on_done, void *arg, struct err *err);
 void fetch_cancel(struct fetch *fetch); /* on_done is not called */
 
 #endif

@@ -45,7 +45,7 @@ static void tree_add(struct tree *tree, struct tree_node node)
 }
 
 /* proc(5): "PID (NAME) STATE PPID ..."; the name may hold anything, so its last bracket counts. */
-static bool stat_read(pid_t pid, struct tree_node *ret)
+static bool parent_read(pid_t pid, pid_t *ret)
 {
 	char path[40], text[STAT_SIZE];
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
@@ -59,9 +59,7 @@ static bool stat_read(pid_t pid, struct tree_node *ret)
 	text[n] = '\0';
 	if (!end || text + n - end < 5)
 		return false;
-	ret->pid = pid;
-	ret->state = end[2];
-	ret->parent = (pid_t)strtol(end + 4, NULL, 10);
+	*ret = (pid_t)strtol(end + 4, NULL, 10);
 	return true;
 }
 
@@ -81,7 +79,7 @@ static void list_add(struct tree *tree, int take_fd, pid_t parent)
 				continue;
 			}
 			if (pid > 0)
-				tree_add(tree, (struct tree_node){(pid_t)pid, parent, '?'});
+				tree_add(tree, (struct tree_node){(pid_t)pid, parent});
 			pid = 0;
 		}
 	}
@@ -127,8 +125,10 @@ static void all_add(struct tree *all)
 	while ((entry = readdir(proc))) {
 		char *end;
 		long pid = strtol(entry->d_name, &end, 10);
-		if (pid > 0 && !*end && stat_read((pid_t)pid, &node))
-			tree_add(all, node);
+		if (pid <= 0 || *end || !parent_read((pid_t)pid, &node.parent))
+			continue;
+		node.pid = (pid_t)pid;
+		tree_add(all, node);
 	}
 	closedir(proc);
 }
@@ -142,90 +142,101 @@ static void all_pick(struct tree *tree, const struct tree *all, pid_t parent)
 
 /* --- scanning --- */
 
-static void scan(struct tree *tree, pid_t root, bool deep)
+struct scan {
+	struct tree *tree, all;
+	pid_t root;
+	int sig; /* sent to each as soon as it is met: it may be gone a moment later */
+	size_t sent;
+	bool lists;
+};
+
+static void scan_children(struct scan *scan, pid_t parent)
 {
-	struct tree all = TREE_INIT;
-	bool lists = kernel_lists_children();
-	tree->count = 0;
-	if (!lists)
-		all_add(&all);
-	if (lists)
-		children_add(tree, root);
+	struct tree *tree = scan->tree;
+	size_t from = tree->count;
+	if (scan->lists)
+		children_add(tree, parent);
 	else
-		all_pick(tree, &all, root);
-	for (size_t i = 0; deep && i < tree->count; i++) {
-		if (lists)
-			children_add(tree, tree->nodes[i].pid);
-		else
-			all_pick(tree, &all, tree->nodes[i].pid);
-	}
-	tree_fini(&all);
+		all_pick(tree, &scan->all, parent);
+	for (size_t i = from; scan->sig && i < tree->count; i++)
+		scan->sent += tree_signal_one(tree->nodes[i].pid, parent, scan->root, scan->sig);
+}
+
+static size_t scan_run(struct tree *tree, pid_t root, bool deep, int sig)
+{
+	struct scan scan = {.tree = tree, .all = TREE_INIT, .root = root, .sig = sig};
+	scan.lists = kernel_lists_children();
+	tree->count = 0;
+	if (!scan.lists)
+		all_add(&scan.all);
+	scan_children(&scan, root);
+	for (size_t i = 0; deep && i < tree->count; i++)
+		scan_children(&scan, tree->nodes[i].pid);
+	tree_fini(&scan.all);
+	return scan.sent;
 }
 
 void tree_scan(struct tree *tree, pid_t root)
 {
-	scan(tree, root, true);
+	scan_run(tree, root, true, 0);
 }
 
 void tree_scan_children(struct tree *tree, pid_t root)
 {
-	scan(tree, root, false);
+	scan_run(tree, root, false, 0);
 }
 
 /* --- signalling --- */
 
-static bool signal_node(const struct tree_node *node, pid_t root, int sig, char *ret_state)
-{
-	struct tree_node now;
-	AUTO(auto_close) int fd = pidfd_open(node->pid, 0);
-	if (fd < 0 || !stat_read(node->pid, &now))
-		return false;
-	if (now.parent != node->parent && now.parent != root)
-		return false;
-	if (ret_state)
-		*ret_state = now.state;
-	return pidfd_send_signal(fd, sig, NULL, 0) == 0;
-}
-
 bool tree_signal_one(pid_t pid, pid_t parent, pid_t root, int sig)
 {
-	struct tree_node node = {pid, parent, '?'};
-	return signal_node(&node, root, sig, NULL);
+	pid_t now;
+	/* A child of ours keeps its pid until we reap it. */
+	if (parent == root && root == getpid())
+		return kill(pid, sig) == 0;
+	AUTO(auto_close) int fd = pidfd_open(pid, 0);
+	if (fd < 0 || !parent_read(pid, &now) || (now != parent && now != root))
+		return false;
+	return pidfd_send_signal(fd, sig, NULL, 0) == 0;
 }
 
 size_t tree_signal(pid_t root, int sig)
 {
 	AUTO(tree_fini) struct tree tree = TREE_INIT;
-	size_t count = 0;
-	tree_scan(&tree, root);
-	for (size_t i = 0; i < tree.count; i++)
-		count += signal_node(&tree.nodes[i], root, sig, NULL);
-	return count;
+	return scan_run(&tree, root, true, sig);
 }
 
-static bool state_is_running(char state)
+static int by_pid(const void *a, const void *b)
 {
-	return !strchr("TtZXx", state);
+	const struct tree_node *x = a, *y = b;
+	return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-/* A pass that met only stopped and dead processes met all there are. */
+/* Is everyone in now also in before, which is sorted? Sorts now. */
+static bool nobody_is_new(struct tree *now, const struct tree *before)
+{
+	bool known = true;
+	for (size_t i = 0; known && i < now->count; i++)
+		known = before->count && bsearch(&now->nodes[i], before->nodes, before->count,
+						 sizeof(*now->nodes), by_pid);
+	if (now->count)
+		qsort(now->nodes, now->count, sizeof(*now->nodes), by_pid);
+	return known;
+}
+
+/* The kernel lets no fork end in a process that has a signal waiting, so a pass that meets only
+ * those who were sent SIGSTOP before has met all there are. */
 size_t tree_kill(pid_t root)
 {
-	AUTO(tree_fini) struct tree tree = TREE_INIT;
-	size_t count = 0;
+	struct tree trees[2] = {TREE_INIT, TREE_INIT};
 	for (int pass = 0; pass < STOP_PASSES; pass++) {
-		bool running = false;
-		tree_scan(&tree, root);
-		for (size_t i = 0; i < tree.count; i++) {
-			char state = 'Z';
-			if (signal_node(&tree.nodes[i], root, SIGSTOP, &state))
-				running |= state_is_running(state);
-		}
-		if (!running)
+		struct tree *now = &trees[pass % 2], *before = &trees[(pass + 1) % 2];
+		scan_run(now, root, true, SIGSTOP);
+		if (nobody_is_new(now, before))
 			break;
 	}
-	tree_scan(&tree, root);
-	for (size_t i = 0; i < tree.count; i++)
-		count += signal_node(&tree.nodes[i], root, SIGKILL, NULL);
+	size_t count = scan_run(&trees[0], root, true, SIGKILL);
+	tree_fini(&trees[0]);
+	tree_fini(&trees[1]);
 	return count;
 }

@@ -11,7 +11,6 @@
 /* Everything below a process at one moment; what starts or ends meanwhile may be missed. */
 struct tree_node {
 	pid_t pid, parent;
-	char state; /* as in /proc/PID/stat: R S D Z T ... */
 };
 struct tree {
 	struct tree_node *nodes; /* parents before their children */
@@ -32,13 +31,14 @@ void tree_scan(struct tree *tree, pid_t root);
 void tree_scan_children(struct tree *tree, pid_t root);
 bool tree_has(const struct tree *tree, pid_t pid);
 
-/* Signals pid if its parent is parent or root (who gets orphans); false when it is not that
- * process any more. Takes a handle first, so that a pid that went to another is not hit. */
+/* Signals pid if its parent is parent, or root, who gets orphans (where that is us, it is ours
+ * until we reap it); false when it is not that process any more. A pid that went to another is not
+ * hit. */
 bool tree_signal_one(pid_t pid, pid_t parent, pid_t root, int sig);
 /* Signals every descendant of root once. Returns how many. */
 size_t tree_signal(pid_t root, int sig);
-/* Ends every descendant of root: stops them in passes until none appears that still runs, for a
- * stopped process starts no other; then kills them all. Returns how many were sent SIGKILL; call it
+/* Ends every descendant of root: stops them in passes until one meets nobody new, for who has been
+ * sent SIGSTOP starts no other; then kills them all. Returns how many were sent SIGKILL; call it
  * again until all are reaped. */
 size_t tree_kill(pid_t root);
 

@@ -13,6 +13,7 @@ struct work_pool *work_pool_new(struct event_base *base, unsigned threads, unsig
 /* Waits for what is running, forgets what waits (done is not called). */
 void work_pool_free(struct work_pool *pool);
 /* run(arg) on a thread; then done(arg) in the loop. E_FULL when max_waiting wait. */
-bool work_submit(struct work_pool *pool, void (*run)(void *arg), void (*done)(void *arg), void *arg, struct err *err);
+bool work_submit(struct work_pool *pool, void (*run)(void *arg), void (*done)(void *arg), void *arg,
+		 struct err *err);
 
 #endif

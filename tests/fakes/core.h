@@ -37,6 +37,8 @@ extern struct fake *fake;
 
 void fake_init(struct fake *f);
 void fake_fini(struct fake *f);
+/* Removes the folder of a fake in another process, which was killed. */
+void fake_clean(pid_t pid);
 /* Reads text as a rouse.conf, with the keys of core and of these kinds (NULL: none); NULL when it
  * is refused, the report then says why. */
 struct conf *fake_conf(struct fake *f, const char *text);

@@ -163,6 +163,8 @@ golden 'a stream that breaks goes on where it was' follow run logs -f ${run}1
 grep -q "$(printf '\033')" "$here"/*.txt
 [ $? = 1 ]
 ok 'no escape character reaches the output' $?
+it 'a stream can be JSON as well' 0 run events -f --json ${run}1
+says 'with the same numbers' out '^{"seq":8,"type":"done","data":{"status":"succeeded"}}$'
 golden 'why tells the story' why why ${run}1
 it 'why of nothing ends with 3' 3 why nothing
 golden 'an event shows its document' event event show 0193e000
@@ -320,6 +322,7 @@ says 'and prints what it says' out '^key trigger.overlap'
 it 'add wants a source' 2 trigger add hook --agent triage
 it 'add wants to know how a webhook is signed' 2 trigger add hook --source webhook --agent triage
 it 'add refuses a name that is none' 2 trigger add ../x --source cron --agent triage
+it 'add writes no files for a daemon elsewhere' 2 trigger add hook --source cron --agent triage --url http://127.0.0.1:1
 it 'add --plan writes nothing' 0 trigger add hook --source webhook --agent triage --verify github --plan
 [ ! -e "$work/etc/triggers.d" ]
 ok 'not even a folder' $?

@@ -56,7 +56,8 @@ static struct proc *sh(const char *script, int out, struct seen *seen, struct er
 {
 	const char *argv[] = {"sh", "-c", script, NULL};
 	const char *envp[] = {"PATH=/usr/bin:/bin", "MARK=yes", NULL};
-	struct proc_spec spec = {.argv = argv, .envp = envp, .stdin_fd = -1, .stdout_fd = out, .stderr_fd = -1};
+	struct proc_spec spec = {
+		.argv = argv, .envp = envp, .stdin_fd = -1, .stdout_fd = out, .stderr_fd = -1};
 	memset(seen, 0, sizeof(*seen));
 	return seen->proc = proc_spawn(base, &spec, on_exit_seen, seen, err);
 }
@@ -86,7 +87,8 @@ static const char *output(const char *script)
 static enum err_code failure(const char *program, const char *workdir)
 {
 	const char *argv[] = {program, NULL};
-	struct proc_spec spec = {.argv = argv, .workdir = workdir, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1};
+	struct proc_spec spec = {
+		.argv = argv, .workdir = workdir, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1};
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct seen seen = {0};
 	struct proc *proc = proc_spawn(base, &spec, on_exit_seen, &seen, &err);
@@ -124,8 +126,7 @@ static bool knows(void *arg, pid_t pid)
 static void test_start(void)
 {
 	struct seen seen;
-	IT("tells how a child ended, once")
-	{
+	IT ("tells how a child ended, once") {
 		struct proc *proc = sh("exit 7", -1, &seen, NULL);
 		CHECK(proc && proc_pid(proc) > 0);
 		CHECK(wait_for(&seen));
@@ -136,44 +137,39 @@ static void test_start(void)
 		proc_signal(proc, SIGKILL); /* harmless by now */
 		proc_free(proc);
 	}
-	IT("tells which signal ended a child")
-	{
+	IT ("tells which signal ended a child") {
 		struct proc *proc = sh("kill -SEGV $$", -1, &seen, NULL);
 		CHECK(wait_for(&seen));
 		CHECK(WIFSIGNALED(seen.status) && WTERMSIG(seen.status) == SIGSEGV);
 		proc_free(proc);
 	}
-	IT("may be freed by the one who is told")
-	{
+	IT ("may be freed by the one who is told") {
 		CHECK(sh("true", -1, &seen, NULL));
 		seen.free_inside = true;
 		CHECK(wait_for(&seen));
 	}
-	IT("signals a child")
-	{
+	IT ("signals a child") {
 		struct proc *proc = sh("exec sleep 60", -1, &seen, NULL);
 		proc_signal(proc, SIGTERM);
 		CHECK(wait_for(&seen));
 		CHECK(WIFSIGNALED(seen.status) && WTERMSIG(seen.status) == SIGTERM);
 		proc_free(proc);
 	}
-	IT("gives a child only three descriptors, wherever its pipe lies")
-	{
+	IT ("gives a child only three descriptors, wherever its pipe lies") {
 		int high = fcntl(0, F_DUPFD, 900); /* not close-on-exec */
 		CHECK_STR(output("ls /proc/self/fd | tr '\\n' ' '"), "0 1 2 3 "); /* 3: ls itself */
 		close(high);
 	}
-	IT("gives a child its own environment and no other")
-	{
+	IT ("gives a child its own environment and no other") {
 		setenv("SECRET", "x", 1);
-		CHECK_STR(output("env | grep -v -e ^PWD -e ^_ -e ^SHLVL -e ^OLDPWD | sort | tr '\\n' ' '"), "MARK=yes PATH=/usr/bin:/bin ");
+		CHECK_STR(output("env | grep -v -e ^PWD -e ^_ -e ^SHLVL -e ^OLDPWD | sort | tr "
+				 "'\\n' ' '"),
+			  "MARK=yes PATH=/usr/bin:/bin ");
 	}
-	IT("starts in / unless told otherwise")
-	{
+	IT ("starts in / unless told otherwise") {
 		CHECK_STR(output("pwd"), "/\n");
 	}
-	IT("gives a child default signals, none blocked, whatever ours are")
-	{
+	IT ("gives a child default signals, none blocked, whatever ours are") {
 		sigset_t set, old;
 		sigfillset(&set);
 		signal(SIGPIPE, SIG_IGN);
@@ -184,12 +180,11 @@ static void test_start(void)
 		sigprocmask(SIG_SETMASK, &old, NULL);
 		signal(SIGINT, SIG_DFL);
 	}
-	IT("lets no child gain rights")
-	{
-		CHECK_STR(output("grep NoNewPrivs /proc/self/status | tr -d '\\t\\n'"), "NoNewPrivs:1");
+	IT ("lets no child gain rights") {
+		CHECK_STR(output("grep NoNewPrivs /proc/self/status | tr -d '\\t\\n'"),
+			  "NoNewPrivs:1");
 	}
-	IT("leaves no descriptor behind")
-	{
+	IT ("leaves no descriptor behind") {
 		int before = count_fds();
 		for (int i = 0; i < 20; i++)
 			CHECK_STR(output("echo x"), "x\n");
@@ -206,28 +201,23 @@ static void test_failures(const char *folder)
 	os_write_file(buf_cstr(&plain), STR("no program"), 0644, NULL);
 	os_write_file(buf_cstr(&lost), STR("#!/no/such/interpreter\n"), 0755, NULL);
 	int before = count_fds();
-	IT("says that a program is not there")
-	{
+	IT ("says that a program is not there") {
 		CHECK_INT(failure("/no/such/program", NULL), E_NOT_FOUND);
 		CHECK_INT(failure("no-such-program", NULL), E_NOT_FOUND);
 		CHECK_INT(failure(buf_cstr(&lost), NULL), E_NOT_FOUND);
 	}
-	IT("says that a file may not be executed")
-	{
+	IT ("says that a file may not be executed") {
 		CHECK_INT(failure(buf_cstr(&plain), NULL), E_DENIED);
 		CHECK_INT(failure("/tmp", NULL), E_DENIED);
 	}
-	IT("says that a file is no program")
-	{
+	IT ("says that a file is no program") {
 		chmod(buf_cstr(&plain), 0755);
 		CHECK_INT(failure(buf_cstr(&plain), NULL), E_INVALID);
 	}
-	IT("says that the working folder is not there")
-	{
+	IT ("says that the working folder is not there") {
 		CHECK_INT(failure("/bin/true", "/no/such/folder"), E_NOT_FOUND);
 	}
-	IT("leaves nothing behind where it failed")
-	{
+	IT ("leaves nothing behind where it failed") {
 		CHECK_INT(count_fds(), before);
 		CHECK(nobody_left());
 	}
@@ -236,28 +226,27 @@ static void test_failures(const char *folder)
 static void test_adopt(void)
 {
 	struct seen seen = {0};
-	IT("watches a process by pid and start time")
-	{
+	IT ("watches a process by pid and start time") {
 		pid_t pid = fork();
 		if (!pid) {
 			pause();
 			_exit(3);
 		}
-		struct proc *proc = proc_adopt(base, pid, os_process_start(pid), on_exit_seen, &seen, NULL);
+		struct proc *proc =
+			proc_adopt(base, pid, os_process_start(pid), on_exit_seen, &seen, NULL);
 		CHECK(proc);
 		proc_signal(proc, SIGKILL);
 		CHECK(wait_for(&seen));
 		proc_free(proc);
 		CHECK(nobody_left());
 	}
-	IT("does not take another process for the one that had its pid")
-	{
+	IT ("does not take another process for the one that had its pid") {
 		AUTO(err_fini) struct err err = ERR_INIT;
-		CHECK(!proc_adopt(base, getpid(), os_process_start(getpid()) + 1, on_exit_seen, &seen, &err));
+		CHECK(!proc_adopt(base, getpid(), os_process_start(getpid()) + 1, on_exit_seen,
+				  &seen, &err));
 		CHECK_INT(err.code, E_NOT_FOUND);
 	}
-	IT("says that a process is gone")
-	{
+	IT ("says that a process is gone") {
 		AUTO(err_fini) struct err err = ERR_INIT;
 		CHECK(!proc_adopt(base, 0, 1, on_exit_seen, &seen, &err));
 		CHECK_INT(err.code, E_NOT_FOUND);
@@ -273,15 +262,16 @@ static void test_strangers(const char *folder)
 	struct seen watched, left;
 	buf_printf(&ready, "%s/ready", folder);
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	IT("kills orphans with what they start, and spares those who are known")
-	{
+	IT ("kills orphans with what they start, and spares those who are known") {
 		struct proc *mine = sh("exec sleep 60", -1, &watched, NULL);
 		pid_t known = fork();
 		if (!known)
 			for (;;)
 				pause();
 		/* A grandchild in its own session that goes on starting others. */
-		buf_printf(&script, "setsid sh -c 'trap \"\" TERM; touch %s; while :; do sleep 0.01 & sleep 0.01; done' &",
+		buf_printf(&script,
+			   "setsid sh -c 'trap \"\" TERM; touch %s; while :; do sleep 0.01 & sleep "
+			   "0.01; done' &",
 			   buf_cstr(&ready));
 		struct proc *proc = sh(buf_cstr(&script), -1, &left, NULL);
 		CHECK(wait_for(&left));
@@ -298,18 +288,24 @@ static void test_strangers(const char *folder)
 		waitpid(known, NULL, 0);
 		CHECK(nobody_left());
 	}
-	IT("does nothing where there is nobody")
-	{
+	IT ("does nothing where there is nobody") {
 		CHECK_INT(proc_reap_strangers(NULL, NULL), 0);
 	}
-	IT("kills whoever bears a mark in his environment, and nobody else")
-	{
-		const char *argv[] = {"sh", "-c", "for i in 1 2 3; do setsid sleep 61 & done; touch \"$READY\"; sleep 61", NULL};
+	IT ("kills whoever bears a mark in his environment, and nobody else") {
+		const char *argv[] = {
+			"sh", "-c",
+			"for i in 1 2 3; do setsid sleep 61 & done; touch \"$READY\"; sleep 61",
+			NULL};
 		AUTO(buf_fini) struct buf env = BUF_INIT;
 		unlink(buf_cstr(&ready));
 		buf_printf(&env, "READY=%s", buf_cstr(&ready));
-		const char *envp[] = {"PATH=/usr/bin:/bin", buf_cstr(&env), "ROUSE_TEST_MARK=one", NULL};
-		struct proc_spec spec = {.argv = argv, .envp = envp, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1};
+		const char *envp[] = {"PATH=/usr/bin:/bin", buf_cstr(&env), "ROUSE_TEST_MARK=one",
+				      NULL};
+		struct proc_spec spec = {.argv = argv,
+					 .envp = envp,
+					 .stdin_fd = -1,
+					 .stdout_fd = -1,
+					 .stderr_fd = -1};
 		struct seen marked = {0};
 		struct proc *other = sh("exec sleep 60", -1, &watched, NULL);
 		struct proc *proc = proc_spawn(base, &spec, on_exit_seen, &marked, NULL);

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/uuid.h"
 
@@ -22,6 +24,14 @@ static void *make_many(void *arg)
 static int compare(const void *a, const void *b)
 {
 	return strcmp(a, b);
+}
+
+static int compare_words(const void *a, const void *b)
+{
+	uint64_t x, y;
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return (x > y) - (x < y);
 }
 
 static void test_order(void)
@@ -98,6 +108,33 @@ static void test_entropy(void)
 			zeros += !block[i];
 		CHECK(zeros < 1000);
 		entropy_fill(NULL, 0);
+	}
+	IT ("small wishes are never granted twice, across refills too") {
+		static uint64_t words[10000];
+		int twice = 0;
+		for (size_t i = 0; i < ARRAY_LEN(words); i++)
+			entropy_fill(&words[i], sizeof(words[i]));
+		qsort(words, ARRAY_LEN(words), sizeof(words[0]), compare_words);
+		for (size_t i = 1; i < ARRAY_LEN(words); i++)
+			twice += words[i] == words[i - 1];
+		CHECK_INT(twice, 0);
+	}
+	IT ("a child process gets other bytes than its parent") {
+		char mine[24], its[24] = {0};
+		int ends[2], status = -1;
+		entropy_fill(mine, sizeof(mine));
+		CHECK(!pipe(ends));
+		pid_t child = fork();
+		if (!child) {
+			entropy_fill(its, sizeof(its));
+			_exit(write(ends[1], its, sizeof(its)) != sizeof(its));
+		}
+		entropy_fill(mine, sizeof(mine));
+		CHECK(read(ends[0], its, sizeof(its)) == sizeof(its));
+		CHECK(waitpid(child, &status, 0) == child && !status);
+		CHECK(memcmp(mine, its, sizeof(mine)) != 0);
+		close(ends[0]);
+		close(ends[1]);
 	}
 	IT ("a random number stays below its bound and reaches every value") {
 		unsigned seen = 0;

@@ -1,0 +1,76 @@
+/* Exec agents, inside: one attempt's state, and what its files share. */
+/* SPDX-License-Identifier: MIT */
+#ifndef ROUSE_PLUGINS_EXEC_RUN_H
+#define ROUSE_PLUGINS_EXEC_RUN_H
+
+#include "base/list.h"
+#include "core/agent.h"
+#include "io/spool.h"
+#include "pure/ndjson.h"
+
+struct proc;
+
+/* A rouse-shim that is our child or was adopted: watched until it exits, also when its attempt has
+ * ended before, so that it never counts as a stranger. */
+struct exec_shim {
+	LIST_ENTRY(exec_shim) entry;
+	struct proc *proc;
+	char id[64];
+};
+
+enum exec_phase {
+	EXEC_DOUBT, /* taken up, and its shim has not said who it is */
+	EXEC_RUNS,
+	EXEC_SETTLES, /* all is read; its commit is awaited */
+	EXEC_KILLS,   /* without a word; what it left is being killed */
+	EXEC_ENDED
+};
+
+/* attempt->state */
+struct exec_run {
+	struct attempt *attempt;
+	char *dir;
+	bool text, open;
+	enum exec_phase phase;
+	struct exec_shim *shim; /* NULL: not there (any more) */
+	struct ndjson lines;
+	int64_t read; /* bytes of `out` that the splitter has got */
+	struct mono doubt_until;
+	struct spool_status status; /* from EXEC_SETTLES on */
+	struct core_timer *turn, *stuck;
+};
+
+/* What may take a moment, in a work thread; by id, because the attempt may go meanwhile. */
+struct exec_chore {
+	struct core *core;
+	char id[64];
+	char *dir;	    /* removed; NULL: it stays */
+	bool kill;	    /* whatever bears its mark */
+	const char *reason; /* the attempt then ends with it; "" lost; NULL: it does not end */
+};
+
+/* --- exec_shared.c --- */
+
+/* Opens what all attempts of core share, at the first of them. */
+bool exec_share(struct core *core, struct err *err);
+char *exec_spool_dir(const struct core *core, const char *id); /* owned */
+bool exec_spool_has(const char *dir, const char *name);
+/* The state of a live attempt of this kind; NULL. */
+struct exec_run *exec_run_find(struct core *core, const char *id);
+struct exec_chore exec_chore_of(struct core *core, const char *id);
+/* Takes a copy, and dir with it. */
+void exec_chore(const struct exec_chore *take_chore);
+/* Sets run->shim. */
+bool exec_shim_spawn(struct exec_run *run, struct err *err);
+bool exec_shim_adopt(struct exec_run *run);
+
+/* --- exec_output.c --- */
+
+/* Looks at the attempt after ms: 0 still in this turn. */
+void exec_run_wake(struct exec_run *run, int64_t ms);
+/* Back to the last line that core has. */
+void exec_run_rewind(struct exec_run *run);
+/* Kills both when the shim has not ended its agent ms from now, and what stopping takes. */
+void exec_run_watch(struct exec_run *run, int64_t ms);
+
+#endif

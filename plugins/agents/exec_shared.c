@@ -1,0 +1,269 @@
+/* Exec agents: what all attempts share: shims that are watched, chores in the background, sweeping.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "plugins/agents/exec.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/os.h"
+#include "io/proc.h"
+#include "io/work.h"
+#include "plugins/agents/exec_job.h"
+#include "plugins/agents/exec_run.h"
+
+/* Wakes may get lost; somebody looks now and then. */
+#define LOOK_MS 5000
+#define LOOKS_A_SWEEP 12
+
+/* What all attempts of a daemon share. */
+struct exec {
+	struct core *core;
+	struct spool_wake *wake;
+	struct core_timer *look;
+	unsigned looks;
+	LIST_HEAD(, exec_shim) shims;
+};
+static struct exec *shared;
+
+char *exec_spool_dir(const struct core *core, const char *id)
+{
+	struct buf dir = BUF_INIT;
+
+	buf_printf(&dir, "%s/%s", core->spool_root, id);
+	return buf_take(&dir);
+}
+
+struct exec_run *exec_run_find(struct core *core, const char *id)
+{
+	struct attempt *attempt = attempt_find(core, id);
+
+	return attempt && attempt->agent && attempt->agent->kind == &exec_agent ? attempt->state
+										: NULL;
+}
+
+/* --- chores -------------------------------------------------------------------------------- */
+
+static void chore_run(void *arg)
+{
+	struct exec_chore *chore = arg;
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	if (chore->kill)
+		proc_kill_marked(EXEC_MARK, chore->id);
+	if (chore->dir && !os_remove_tree(chore->dir, &err))
+		log_warning("spool not removed", "attempt", chore->id, "error", err_text(&err));
+}
+
+static void chore_on_done(void *arg)
+{
+	struct exec_chore *chore = arg;
+	struct exec_run *run = chore->reason ? exec_run_find(chore->core, chore->id) : NULL;
+
+	if (run && run->phase == EXEC_KILLS) {
+		run->phase = EXEC_ENDED;
+		attempt_exit(
+			run->attempt,
+			&(struct attempt_end){.lost = !*chore->reason,
+					      .exit_code = -1,
+					      .reason = *chore->reason ? chore->reason : NULL});
+	}
+	free(chore->dir);
+	free(chore);
+}
+
+void exec_chore(const struct exec_chore *template)
+{
+	struct exec_chore *chore = mem_alloc(sizeof(*chore));
+
+	*chore = *template;
+	if (work_submit(chore->core->work, chore_run, chore_on_done, chore, NULL))
+		return;
+	/* Too much waits: then the loop waits, a second at most. */
+	chore_run(chore);
+	chore_on_done(chore);
+}
+
+struct exec_chore exec_chore_of(struct core *core, const char *id)
+{
+	struct exec_chore chore = {.core = core};
+
+	assert(strlen(id) < sizeof(chore.id));
+	memcpy(chore.id, id, strlen(id) + 1);
+	return chore;
+}
+
+/* --- shims --------------------------------------------------------------------------------- */
+
+static void shim_free(struct exec_shim *shim)
+{
+	LIST_REMOVE(shim, entry);
+	proc_free(shim->proc);
+	free(shim);
+}
+
+static void shim_on_exit(void *arg, int wait_status)
+{
+	struct exec_shim *shim = arg;
+	struct exec_run *run = exec_run_find(shared->core, shim->id);
+
+	(void)wait_status;
+	if (run && run->shim == shim) {
+		run->shim = NULL;
+		exec_run_wake(run, 0);
+	}
+	shim_free(shim);
+}
+
+static struct exec_shim *shim_new(const char *id)
+{
+	struct exec_shim *shim = mem_alloc(sizeof(*shim));
+
+	assert(strlen(id) < sizeof(shim->id));
+	memcpy(shim->id, id, strlen(id) + 1);
+	LIST_INSERT_HEAD(&shared->shims, shim, entry);
+	return shim;
+}
+
+static bool shim_is_watched(const char *id)
+{
+	struct exec_shim *shim;
+
+	LIST_FOREACH (shim, &shared->shims, entry)
+		if (!strcmp(shim->id, id))
+			return true;
+	return false;
+}
+
+/* It is no agent: it gets nothing of the daemon's environment, and a session of its own, so that a
+ * ^C at the daemon's terminal ends the daemon alone. */
+bool exec_shim_spawn(struct exec_run *run, struct err *err)
+{
+	struct core *core = run->attempt->core;
+	const char *const argv[] = {core->shim_path, run->dir, NULL};
+	struct proc_spec spec = {.argv = argv,
+				 .workdir = "/",
+				 .stdin_fd = -1,
+				 .stdout_fd = -1,
+				 .stderr_fd = STDERR_FILENO,
+				 .new_session = true};
+	struct exec_shim *shim = shim_new(run->attempt->id);
+
+	shim->proc = proc_spawn(core->base, &spec, shim_on_exit, shim, err);
+	if (!shim->proc) {
+		shim_free(shim);
+		return false;
+	}
+	run->shim = shim;
+	return true;
+}
+
+bool exec_shim_adopt(struct exec_run *run)
+{
+	struct exec_shim *shim;
+	pid_t pid;
+	uint64_t start;
+
+	if (!spool_shim_alive(run->dir, &pid, &start))
+		return false;
+	shim = shim_new(run->attempt->id);
+	shim->proc = proc_adopt(run->attempt->core->base, pid, start, shim_on_exit, shim, NULL);
+	if (!shim->proc) {
+		shim_free(shim);
+		return false;
+	}
+	run->shim = shim;
+	return true;
+}
+
+bool exec_spool_has(const char *dir, const char *name)
+{
+	AUTO(buf_fini) struct buf path = BUF_INIT;
+
+	buf_printf(&path, "%s/%s", dir, name);
+	return !access(buf_cstr(&path), F_OK);
+}
+
+/* --- what attempts share ------------------------------------------------------------------- */
+
+static void exec_on_wake(void *arg, struct str id)
+{
+	struct exec *exec = arg;
+	AUTO(auto_free) char *owned = str_dup(id);
+	struct exec_run *run = exec_run_find(exec->core, owned);
+
+	if (run)
+		exec_run_wake(run, 0);
+}
+
+/* A spool that belongs to no live attempt: its end was stored, and the daemon died before it was
+ * removed; or it was given up. */
+static void sweep_one(void *arg, const char *id)
+{
+	struct exec *exec = arg;
+	AUTO(auto_free) char *dir = NULL;
+	struct exec_chore chore;
+
+	if (strlen(id) >= sizeof(chore.id) || attempt_find(exec->core, id) || shim_is_watched(id))
+		return;
+	dir = exec_spool_dir(exec->core, id);
+	if (spool_shim_alive(dir, NULL, NULL)) {
+		spool_control(dir, STR("C orphaned"), NULL);
+		return;
+	}
+	chore = exec_chore_of(exec->core, id);
+	chore.kill = !exec_spool_has(dir, "status");
+	chore.dir = TAKE(dir);
+	exec_chore(&chore);
+}
+
+static void exec_on_look(void *arg)
+{
+	struct exec *exec = arg;
+	struct attempt *attempt;
+
+	LIST_FOREACH (attempt, attempts_live(exec->core), entry)
+		if (attempt->state && attempt->agent && attempt->agent->kind == &exec_agent)
+			exec_run_wake(attempt->state, 0);
+	if (exec->looks++ % LOOKS_A_SWEEP == 0)
+		spool_each(exec->core->spool_root, sweep_one, exec, NULL);
+	core_timer_arm(exec->core, &exec->look, LOOK_MS, exec_on_look, exec);
+}
+
+bool exec_share(struct core *core, struct err *err)
+{
+	struct exec *exec;
+
+	if (shared) {
+		assert(shared->core == core);
+		return true;
+	}
+	exec = mem_alloc(sizeof(*exec));
+	exec->core = core;
+	LIST_INIT(&exec->shims);
+	exec->wake = spool_wake_new(core->base, core->spool_root, exec_on_wake, exec, err);
+	if (!exec->wake) {
+		free(exec);
+		return false;
+	}
+	core_timer_arm(core, &exec->look, LOOK_MS, exec_on_look, exec);
+	shared = exec;
+	return true;
+}
+
+void exec_agent_fini(struct core *core)
+{
+	struct exec_shim *shim, *next;
+
+	if (!shared)
+		return;
+	assert(shared->core == core);
+	LIST_FOREACH_SAFE (shim, &shared->shims, entry, next)
+		shim_free(shim);
+	core_timer_free(shared->look);
+	spool_wake_free(shared->wake);
+	free(shared);
+	shared = NULL;
+}

@@ -1,0 +1,107 @@
+#!/bin/bash
+# Scenario: the installed service under a real systemd: enabled, restarted with an agent running, stopped.
+# SPDX-License-Identifier: MIT
+# Runs outside through systemd-rig.sh (of the shared rigs), inside as the script that it boots.
+set -u
+
+if [ -z "${RIG_BACKEND-}" ]; then
+	builddir=$(cd "${builddir:-.}" && pwd)
+	srcdir=$(cd "${srcdir:-.}" && pwd)
+	rig=${ROUSE_SHARED:-$srcdir/../shared}/systemd-rig.sh
+	if [ ! -x "$rig" ] || ! "$rig" check >/dev/null 2>&1; then
+		echo '1..0 # SKIP systemd-rig.sh is not here, or cannot run here'
+		exit 0
+	fi
+	tree=$(mktemp -d)
+	trap 'rm -rf "$tree"' EXIT
+	make -C "$builddir" install DESTDIR="$tree" >/dev/null 2>&1 || { echo 'Bail out! make install failed'; exit 1; }
+	# What the programs are linked with, by the packages that hold it.
+	libraries=libevent-core-2.1-7,libevent-openssl-2.1-7,libcurl4,libsqlite3-0,libinih1,libjansson4,libjq1,libonig5,libssl3,libseccomp2,libgit2-1.5,sqlite3
+	"$rig" run --quiet --backend unshare --timeout 200 --with "$libraries" --tree "$tree" "$0" >"$tree/said" 2>"$tree/errors"
+	code=$?
+	case $code in
+	77 | 125)
+		sed 's/^/# /' "$tree/errors" | tail -n 5
+		echo "1..0 # SKIP the rig cannot run here ($code)"
+		exit 0
+		;;
+	esac
+	cat "$tree/said"
+	sed 's/^/# /' "$tree/errors" | tail -n 20
+	exit "$code"
+fi
+
+n=0 failed=0
+ok() {
+	n=$((n + 1))
+	local what=$1
+	shift
+	if "$@" >/tmp/said 2>&1; then
+		echo "ok $n - $what"
+	else
+		echo "not ok $n - $what"
+		sed 's/^/# /' /tmp/said | tail -n 20
+		failed=1
+	fi
+}
+wait_for() {
+	for _ in $(seq 200); do
+		"$@" >/dev/null 2>&1 && return 0
+		sleep 0.1
+	done
+	"$@"
+}
+export PATH=/usr/local/bin:/usr/local/sbin:$PATH
+
+systemd-sysusers /usr/local/lib/sysusers.d/rouse.conf
+systemctl daemon-reload
+ok 'a fresh install starts untouched' systemctl enable --now roused
+ok 'the service is active' systemctl is-active roused
+ok 'the daemon answers root on its socket' rouse status
+ok 'it runs as the user rouse' sh -c 'test "$(stat -c %U /var/lib/rouse)" = rouse'
+
+mkdir -p /etc/rouse/agents.d /srv/agents
+cat >/srv/agents/slow <<'AGENT'
+#!/bin/sh
+read -r envelope
+echo started >>"$HOME_OF_TEST/started"
+while [ ! -e "$HOME_OF_TEST/go" ]; do sleep 0.1; done
+echo '{"type":"result","output":"done"}'
+AGENT
+chmod 755 /srv/agents/slow
+install -d -o rouse /srv/work
+cat >/etc/rouse/agents.d/slow.conf <<'CONF'
+[agent slow]
+kind = exec
+command = /srv/agents/slow
+workdir = /srv/work
+env = HOME_OF_TEST=/srv/work
+pass_env = PATH
+CONF
+ok 'an agent is taken up by reload' systemctl reload roused
+wait_for sh -c 'rouse agent list | grep -q slow'
+ok 'a trigger is added, with its secret' rouse trigger add github-pr --source webhook --verify github --agent slow
+body='{"action":"opened"}'
+deliver() {
+	local secret signature
+	secret=$(cat /etc/rouse/secrets/github-pr.secret)
+	signature=$(printf %s "$body" | openssl dgst -sha256 -hmac "$secret" -r | cut -d' ' -f1)
+	curl -fsS -X POST http://127.0.0.1:8477/hooks/github-pr -H 'Content-Type: application/json' -H 'X-GitHub-Event: pull_request' \
+		-H "X-GitHub-Delivery: $1" -H "X-Hub-Signature-256: sha256=$signature" -d "$body"
+}
+ok 'a signed webhook is taken' deliver d1
+ok 'its agent runs' wait_for test -e /srv/work/started
+agent=$(pgrep -f /srv/agents/slow | head -n 1)
+ok 'the daemon restarts' systemctl restart roused
+ok 'its agent lives on' kill -0 "$agent"
+touch /srv/work/go
+run=$(rouse run list --json | jq -r .id | head -n 1)
+ok 'and its run succeeds, in one attempt' wait_for sh -c "rouse run show $run --json | jq -e '.status == \"succeeded\" and .attempts == 1'"
+ok 'the agent was started once' sh -c 'test "$(wc -l </srv/work/started)" = 1'
+systemctl kill -s KILL roused
+ok 'a killed daemon comes back by itself' wait_for rouse status
+ok 'the service stops' systemctl stop roused
+ok 'and leaves no process behind' sh -c '! pgrep -u rouse'
+ok 'nothing is failed' sh -c '! systemctl is-failed roused'
+echo "1..$n"
+exit "$failed"
