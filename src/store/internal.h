@@ -76,6 +76,7 @@ void redo_forget(struct store *store);
 /* The turn as it was at the mark. On failure the turn cannot go on. */
 bool redo_back_to(struct store *store, size_t mark, struct err *err);
 struct driver_stmt *query_stmt(struct query *query);
+const struct shape *query_shape(const struct query *query);
 
 /* Keys in memory follow the turn: keys_work before its COMMIT, then keys_kept or keys_lost; back to a mark at turn_undo. */
 bool keys_load(struct store *store, struct err *err);

@@ -45,10 +45,10 @@ void redo_value(struct store *store, size_t at, int param, enum redo_type type, 
 	if (at == REDO_NONE || store->redo_full)
 		return;
 	size_t pad = type < REDO_TEXT ? 0 : -len & 7;
-	if (type < REDO_TEXT)
-		memcpy(&value.u, p, len);
-	else
+	if (type >= REDO_TEXT)
 		value.u.len = len;
+	else if (len)
+		memcpy(&value.u, p, len);
 	if (store->redo.len + len > REDO_BYTES) {
 		store->redo_full = true;
 		return;

@@ -106,6 +106,11 @@ struct query *query_read(struct store *store, enum room room, int id, struct err
 	return q;
 }
 
+const struct shape *query_shape(const struct query *q)
+{
+	return q->def->shape;
+}
+
 struct driver_stmt *query_stmt(struct query *q)
 {
 	return q->stmt;
