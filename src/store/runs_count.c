@@ -8,25 +8,32 @@ enum { QUEUED, GROUPS, CREATED, DEAD, OF_TRIGGER, OPEN, OPEN_ENTITY, STATEMENTS 
 #define OPEN_STATES "status IN ('queued', 'running', 'waiting')"
 
 static const struct statement list[] = {
-	[QUEUED] = {"SELECT agent, COUNT(*) FROM runs WHERE status = 'queued' GROUP BY agent", NULL},
-	/* The first of the queue behind (agent, ready, priority): a hop over the rest of that group. */
+	[QUEUED] = {"SELECT agent, COUNT(*) FROM runs WHERE status = 'queued' GROUP BY agent",
+		    NULL},
+	/* The first of the queue behind (agent, ready, priority): a hop over the rest of that
+	   group. */
 	[GROUPS] = {"SELECT agent, ready, priority, seq FROM runs WHERE status = 'queued' AND "
-		    "(agent, ready, priority) > (:agent, :ready, :priority) ORDER BY agent, ready, priority, seq LIMIT 1",
+		    "(agent, ready, priority) > (:agent, :ready, :priority) ORDER BY agent, ready, "
+		    "priority, seq LIMIT 1",
 		    NULL},
 	[CREATED] = {"SELECT created FROM runs WHERE seq = :seq", NULL},
-	[DEAD] = {"SELECT COUNT(*) FROM runs WHERE status = 'failed' AND dropped = 0",
+	[DEAD] = {"SELECT COUNT(*) FROM runs WHERE status = 'failed' AND dropped = 0", NULL},
+	[OF_TRIGGER] = {"SELECT COUNT(*) FROM runs WHERE trigger = :trigger AND " OPEN_STATES
+			" AND status = 'queued'",
+			NULL},
+	[OPEN] = {"SELECT seq FROM runs WHERE trigger = :trigger AND " OPEN_STATES
+		  " ORDER BY seq LIMIT :max",
 		  NULL},
-	[OF_TRIGGER] = {"SELECT COUNT(*) FROM runs WHERE trigger = :trigger AND " OPEN_STATES " AND status = 'queued'", NULL},
-	[OPEN] = {"SELECT seq FROM runs WHERE trigger = :trigger AND " OPEN_STATES " ORDER BY seq LIMIT :max", NULL},
-	[OPEN_ENTITY] = {"SELECT seq FROM runs WHERE entity = :entity AND entity IS NOT NULL AND trigger = :trigger AND " OPEN_STATES
-			 " ORDER BY seq LIMIT :max",
+	[OPEN_ENTITY] = {"SELECT seq FROM runs WHERE entity = :entity AND entity IS NOT NULL AND "
+			 "trigger = :trigger AND " OPEN_STATES " ORDER BY seq LIMIT :max",
 			 NULL},
 };
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
 const struct statements counts_statements = {"counts", list, STATEMENTS};
 
-bool runs_count_queued(struct store *store, bool (*fn)(void *arg, const char *agent, int64_t queued),
-		       void *arg, struct err *err)
+bool runs_count_queued(struct store *store,
+		       bool (*fn)(void *arg, const char *agent, int64_t queued), void *arg,
+		       struct err *err)
 {
 	enum driver_step step;
 	AUTO(query_end) struct query *q = query_read(store, ROOM_COUNTS, QUEUED, err);
@@ -107,8 +114,8 @@ bool runs_unfinished(struct store *store, const char *trigger, const char *entit
 		     int64_t *ret_seqs, size_t max, size_t *ret_count, struct err *err)
 {
 	enum driver_step step;
-	AUTO(query_end) struct query *q =
-		query_read(store, ROOM_COUNTS, entity ? OPEN_ENTITY : OPEN, err);
+	AUTO(query_end)
+	struct query *q = query_read(store, ROOM_COUNTS, entity ? OPEN_ENTITY : OPEN, err);
 	*ret_count = 0;
 	if (!q)
 		return false;
