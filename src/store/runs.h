@@ -90,7 +90,7 @@ bool runs_count_dead(struct store *store, int64_t *ret, struct err *err);
 bool runs_count_trigger(struct store *store, const char *trigger, int64_t *ret_queued,
 			struct err *err);
 /* Those of a trigger and entity (NULL: any) that are queued, running or waiting, for overlap
- * policies; seqs, oldest first, at most max. */
+ * policies; seqs, live ones first, then by age, at most max. */
 bool runs_unfinished(struct store *store, const char *trigger, const char *entity,
 		     int64_t *ret_seqs, size_t max, size_t *ret_count, struct err *err);
 
