@@ -46,9 +46,8 @@ struct exec_run *exec_run_find(struct core *core, const char *id)
 
 /* --- chores -------------------------------------------------------------------------------- */
 
-static void chore_run(void *arg)
+static void chore_do(struct exec_chore *chore)
 {
-	struct exec_chore *chore = arg;
 	AUTO(err_fini) struct err err = ERR_INIT;
 
 	if (chore->kill)
@@ -57,10 +56,21 @@ static void chore_run(void *arg)
 		log_warning("spool not removed", "attempt", chore->id, "error", err_text(&err));
 }
 
+static void chore_free(struct exec_chore *chore)
+{
+	free(chore->dir);
+	free(chore);
+}
+
+static void chore_run(void *arg)
+{
+	chore_do(arg);
+}
+
 static void chore_on_done(void *arg)
 {
 	struct exec_chore *chore = arg;
-	struct exec_run *run = chore->reason ? exec_run_find(chore->core, chore->id) : NULL;
+	struct exec_run *run = exec_run_find(chore->core, chore->id);
 
 	if (run && run->phase == EXEC_KILLS) {
 		run->phase = EXEC_ENDED;
@@ -70,20 +80,35 @@ static void chore_on_done(void *arg)
 					      .exit_code = -1,
 					      .reason = *chore->reason ? chore->reason : NULL});
 	}
-	free(chore->dir);
-	free(chore);
+	chore_free(chore);
+}
+
+/* One that nobody waits for ends in its thread: the loop may end first, and then no one asks. */
+static void chore_run_alone(void *arg)
+{
+	struct exec_chore *chore = arg;
+
+	chore_do(chore);
+	chore_free(chore);
+}
+
+static void chore_on_forgotten(void *arg)
+{
+	(void)arg;
 }
 
 void exec_chore(const struct exec_chore *template)
 {
 	struct exec_chore *chore = mem_alloc(sizeof(*chore));
+	void (*run)(void *arg) = template->reason ? chore_run : chore_run_alone;
+	void (*done)(void *arg) = template->reason ? chore_on_done : chore_on_forgotten;
 
 	*chore = *template;
-	if (work_submit(chore->core->work, chore_run, chore_on_done, chore, NULL))
+	if (work_submit(template->core->work, run, done, chore, NULL))
 		return;
 	/* Too much waits: then the loop waits, a second at most. */
-	chore_run(chore);
-	chore_on_done(chore);
+	run(chore);
+	done(chore);
 }
 
 struct exec_chore exec_chore_of(struct core *core, const char *id)
