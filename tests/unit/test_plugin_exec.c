@@ -314,6 +314,17 @@ static void test_limits(void)
 		CHECK(a.attempt.now.offset <= 1 << 20);
 		finish(&a);
 	}
+	IT ("is not held up by output that comes faster than it is taken") {
+		CHECK(agent_is("head -c 60000000 /dev/zero", "grace = 200ms"));
+		fake_attempt_init(&a, &f, "a", RUN);
+		a.attempt.run.limits.output_bytes = 100 << 20;
+		start = clock_mono(f.core.clock).ms;
+		CHECK(fake_run(&a, ENVELOPE, LONG_MS));
+		CHECK(clock_mono(f.core.clock).ms - start < 8000);
+		CHECK_INT(a.end.exit_code, 0);
+		CHECK_INT(a.attempt.durable.offset, 60000000);
+		finish(&a);
+	}
 	IT ("reads a flood in turns, and cuts a line that never ends") {
 		unsigned before = f.turns;
 
