@@ -7,6 +7,7 @@
 #include "base/os.h"
 #include "io/proc.h"
 #include "io/spool.h"
+#include "io/work.h"
 #include "plugins/agents/exec_job.h"
 #include "plugins/kinds.h"
 #include "tests/fakes/core.h"
@@ -398,7 +399,9 @@ static void daemon_dies(struct fake_attempt *a, struct fake_attempt *next)
 
 	a->agent.kind->release(&a->attempt, false);
 	fake_attempt_fini(a);
+	work_pool_free(f.core.work);
 	plugins_fini(&f.core);
+	f.core.work = work_pool_new(f.core.base, 2, 1000);
 	fake_attempt_init(next, &f, "a", RUN);
 	next->attempt.now.offset = next->attempt.durable.offset = offset;
 }
