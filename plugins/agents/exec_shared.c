@@ -22,7 +22,8 @@
 struct exec {
 	struct core *core;
 	struct spool_wake *wake;
-	struct spool_pool *pool; /* NULL where it could not be made: then each folder is a new one */
+	struct spool_pool
+		*pool; /* NULL where it could not be made: then each folder is a new one */
 	struct core_timer *look;
 	unsigned looks;
 	bool looking; /* the timer is armed */
