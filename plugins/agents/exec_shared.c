@@ -22,9 +22,13 @@
 struct exec {
 	struct core *core;
 	struct spool_wake *wake;
+	struct spool_pool
+		*pool; /* NULL where it could not be made: then each folder is a new one */
 	struct core_timer *look;
 	unsigned looks;
+	bool looking; /* the timer is armed */
 	LIST_HEAD(, exec_shim) shims;
+	LIST_HEAD(, exec_chore) chores; /* given to the work threads */
 };
 static struct exec *shared;
 
@@ -53,8 +57,18 @@ static void chore_run(void *arg)
 
 	if (chore->kill)
 		proc_kill_marked(EXEC_MARK, chore->id);
-	if (chore->dir && !os_remove_tree(chore->dir, &err))
+	if (!chore->dir)
+		return;
+	chore->clean = spool_pool_clean(chore->dir);
+	if (!chore->clean && !os_remove_tree(chore->dir, &err))
 		log_warning("spool not removed", "attempt", chore->id, "error", err_text(&err));
+}
+
+static void chore_free(struct exec_chore *chore)
+{
+	LIST_REMOVE(chore, entry);
+	free(chore->dir);
+	free(chore);
 }
 
 static void chore_on_done(void *arg)
@@ -70,8 +84,14 @@ static void chore_on_done(void *arg)
 					      .exit_code = -1,
 					      .reason = *chore->reason ? chore->reason : NULL});
 	}
-	free(chore->dir);
-	free(chore);
+	if (chore->clean && !spool_pool_give(shared->pool, chore->dir))
+		os_remove_tree(chore->dir, NULL);
+	chore_free(chore);
+}
+
+struct spool_pool *exec_pool(void)
+{
+	return shared ? shared->pool : NULL;
 }
 
 void exec_chore(const struct exec_chore *template)
@@ -79,6 +99,7 @@ void exec_chore(const struct exec_chore *template)
 	struct exec_chore *chore = mem_alloc(sizeof(*chore));
 
 	*chore = *template;
+	LIST_INSERT_HEAD(&shared->chores, chore, entry);
 	if (work_submit(chore->core->work, chore_run, chore_on_done, chore, NULL))
 		return;
 	/* Too much waits: then the loop waits, a second at most. */
@@ -229,6 +250,17 @@ static void exec_on_look(void *arg)
 			exec_run_wake(attempt->state, 0);
 	if (exec->looks++ % LOOKS_A_SWEEP == 0)
 		spool_each(exec->core->spool_root, sweep_one, exec, NULL);
+	/* Nobody is left to look at: the next start arms it again, and an idle daemon sleeps. */
+	exec->looking = !LIST_EMPTY(attempts_live(exec->core));
+	if (exec->looking)
+		core_timer_arm(exec->core, &exec->look, LOOK_MS, exec_on_look, exec);
+}
+
+static void look_later(struct exec *exec)
+{
+	if (exec->looking)
+		return;
+	exec->looking = true;
 	core_timer_arm(exec->core, &exec->look, LOOK_MS, exec_on_look, exec);
 }
 
@@ -238,17 +270,20 @@ bool exec_share(struct core *core, struct err *err)
 
 	if (shared) {
 		assert(shared->core == core);
+		look_later(shared);
 		return true;
 	}
 	exec = mem_alloc(sizeof(*exec));
 	exec->core = core;
 	LIST_INIT(&exec->shims);
+	LIST_INIT(&exec->chores);
 	exec->wake = spool_wake_new(core->base, core->spool_root, exec_on_wake, exec, err);
 	if (!exec->wake) {
 		free(exec);
 		return false;
 	}
-	core_timer_arm(core, &exec->look, LOOK_MS, exec_on_look, exec);
+	look_later(exec);
+	exec->pool = spool_pool_new(core->spool_root, NULL);
 	shared = exec;
 	return true;
 }
@@ -256,14 +291,18 @@ bool exec_share(struct core *core, struct err *err)
 void exec_agent_fini(struct core *core)
 {
 	struct exec_shim *shim, *next;
+	struct exec_chore *chore, *later;
 
 	if (!shared)
 		return;
 	assert(shared->core == core);
 	LIST_FOREACH_SAFE (shim, &shared->shims, entry, next)
 		shim_free(shim);
+	LIST_FOREACH_SAFE (chore, &shared->chores, entry, later)
+		chore_free(chore);
 	core_timer_free(shared->look);
 	spool_wake_free(shared->wake);
+	spool_pool_free(shared->pool);
 	free(shared);
 	shared = NULL;
 }
