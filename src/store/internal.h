@@ -3,6 +3,7 @@
 #ifndef ROUSE_STORE_INTERNAL_H
 #define ROUSE_STORE_INTERNAL_H
 
+#include "store/retention.h"
 #include "store/stmt.h"
 
 #define SAVEPOINTS_MAX 8
@@ -50,6 +51,7 @@ struct store {
 	struct peek_hint *hints;
 	uint64_t order_epoch; /* grows when an old run becomes ready again */
 	struct key_index *keys;
+	int64_t retained[RETENTIONS]; /* where the next look of each begins */
 };
 
 /* The turn can only be rolled back: what was said is kept for its afters. */

@@ -555,11 +555,84 @@ static void test_counts(void)
 	store_close(store);
 }
 
+static unsigned retain(struct store *store, enum retention what, int64_t before, unsigned most)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+	unsigned gone, all = 0;
+	bool through = false;
+	for (int i = 0; i < 1000 && !through; i++) {
+		if (!retention_apply(store, what, at_ms(before), most, &gone, &through, &err)) {
+			printf("# retention: %s\n", err_text(&err));
+			return 9999;
+		}
+		all += gone;
+		turn_end(store);
+	}
+	return through ? all : 9998;
+}
+
+static void test_retention(void)
+{
+	struct store *store = help_open("retention.db");
+	AUTO(err_fini) struct err err = ERR_INIT;
+	int64_t seq, run[40];
+
+	IT ("lets old runs go with all that is theirs, and keeps the live, the young and those "
+	    "with changes") {
+		for (int i = 0; i < 40; i++) {
+			int64_t event = help_event(store, "t", "ran", runs_next_seq(store));
+			run[i] = help_run(store,
+					  (struct run_row){.event = event,
+							   .payload = (char *)"{}",
+							   .created = at_ms(i * 10)},
+					  NULL);
+			CHECK(runlog_add(store, run[i], 1, at_ms(i), "log", STR("{}"), &seq, &err));
+			if (i % 4 == 3)
+				continue;
+			CHECK(claim(store, run[i]) && end(store, run[i], 1, "succeeded", NULL));
+		}
+		help_change(store, (struct change_row){.run = run[0], .status = (char *)"applied"},
+			    &err);
+		help_change(store, (struct change_row){.run = run[1]}, &err);
+		turn_end(store);
+		CHECK_INT(retain(store, RETAIN_RUNS, 200, 7), 0);
+		CHECK_INT(retain(store, RETAIN_RUNS, 3000, 7), 28);
+		CHECK_INT(help_number(store->path, "SELECT COUNT(*) FROM runs"), 12);
+		CHECK_INT(help_number(store->path, "SELECT COUNT(*) FROM events"), 12);
+		CHECK_INT(help_number(store->path, "SELECT COUNT(*) FROM runlog"), 12);
+		CHECK_INT(help_number(store->path, "SELECT COUNT(*) FROM attempts"), 2);
+		CHECK_INT(help_number(store->path, "SELECT COUNT(*) FROM run_inputs"), 12);
+	}
+	IT ("lets documents, logs and changes go on their own, and then the runs that had these") {
+		CHECK_INT(retain(store, RETAIN_DOCUMENTS, 3000, 5), 2);
+		CHECK_INT(retain(store, RETAIN_DOCUMENTS, 3000, 5), 0);
+		CHECK_INT(retain(store, RETAIN_LOGS, 3000, 5), 2);
+		CHECK_INT(retain(store, RETAIN_CHANGES, 3000, 5), 1);
+		CHECK_INT(retain(store, RETAIN_RUNS, 3000, 5), 1);
+		help_event(store, "t", "filtered", 0);
+		help_event(store, "t", "filtered", 0);
+		turn_end(store);
+		CHECK_INT(retain(store, RETAIN_EVENTS, 3000, 5), 1);
+	}
+	IT ("gives no number twice when all is gone") {
+		int64_t next = runs_next_seq(store), next_event = events_next_seq(store);
+		store_close(store);
+		store = help_open("retention.db");
+		CHECK_INT(runs_next_seq(store), next);
+		CHECK_INT(events_next_seq(store), next_event);
+		AUTO(buf_fini) struct buf out = BUF_INIT;
+		CHECK(store_check(store, &out, &err));
+		CHECK_STR(buf_cstr(&out), "");
+	}
+	store_close(store);
+}
+
 int main(void)
 {
 	test_rows();
 	test_queue();
 	test_moves();
 	test_counts();
+	test_retention();
 	return tap_done();
 }
