@@ -24,7 +24,7 @@
 
 struct attempts {
 	struct core *core;
-	struct attempt *by_id;
+	struct attempt *by_id, *by_run;
 	struct attempt_list live;
 };
 
@@ -44,6 +44,7 @@ struct took {
 };
 
 static void ending_write(void *arg);
+static void ending_free(struct ending *ending);
 
 struct attempts *
 attempts_new(struct core *core)
@@ -80,6 +81,7 @@ attempt_new(struct core *core, struct run_row *take_run, int n)
 	attempt->completed_steps = mem_strdup(attempt->run.completed_steps);
 	attempt->said_retry_after_ms = -1;
 	HASH_ADD_STR(core->attempts->by_id, id, attempt);
+	HASH_ADD_KEYPTR(hh_run, core->attempts->by_run, attempt->run.id, strlen(attempt->run.id), attempt);
 	LIST_INSERT_HEAD(&core->attempts->live, attempt, entry);
 	return attempt;
 }
@@ -88,10 +90,12 @@ static void
 attempt_free(struct attempt *attempt)
 {
 	HASH_DEL(attempt->core->attempts->by_id, attempt);
+	HASH_DELETE(hh_run, attempt->core->attempts->by_run, attempt);
 	LIST_REMOVE(attempt, entry);
 	if (attempt->agent && attempt->state)
 		attempt->agent->kind->release(attempt, false);
 	core_timer_free(attempt->progress_timer);
+	ending_free(attempt->end);
 	run_row_fini(&attempt->run);
 	err_fini(&attempt->said);
 	free(attempt->said_reason);
@@ -131,10 +135,8 @@ attempt_of_run(struct core *core, const char *run_id)
 {
 	struct attempt *attempt;
 
-	LIST_FOREACH (attempt, &core->attempts->live, entry)
-		if (!strcmp(attempt->run.id, run_id))
-			return attempt;
-	return NULL;
+	HASH_FIND(hh_run, core->attempts->by_run, run_id, strlen(run_id), attempt);
+	return attempt;
 }
 
 void
@@ -183,6 +185,17 @@ attempt_not_started(struct attempt *attempt, const struct err *err)
 	attempt_exit(attempt, &(struct attempt_end){.not_started = !again, .exit_code = again ? 75 : -1, .text = err_text(err)});
 }
 
+/* The event whose data is the payload, unless the run has one of its own. */
+static bool
+attempt_event(const struct attempt *attempt, struct event_row *event, struct err *err)
+{
+	if (attempt->run.payload)
+		return true;
+	if (!events_get_seq(attempt->core->store, attempt->run.event, event, err) && err->code != E_NOT_FOUND)
+		return false;
+	return event->document || err_set(err, E_NOT_FOUND, "the event of the run is no longer kept, and its data was the payload");
+}
+
 void
 attempt_start(struct core *core, struct run_row *take_run, int n)
 {
@@ -198,7 +211,7 @@ attempt_start(struct core *core, struct run_row *take_run, int n)
 		attempt_not_started(attempt, &err);
 		return;
 	}
-	if (!events_get_seq(core->store, attempt->run.event, &event, &err) && err.code != E_NOT_FOUND) {
+	if (!attempt_event(attempt, &event, &err)) {
 		attempt_not_started(attempt, &err);
 		return;
 	}
@@ -217,6 +230,15 @@ attempt_start(struct core *core, struct run_row *take_run, int n)
 
 /* --- adoption: what an earlier daemon started --------------------------------------------- */
 
+/* How long ago that was; 0 where the clock went back. */
+static int64_t
+wall_age_ms(const struct core *core, struct wall at)
+{
+	struct wall now = core_wall(core);
+
+	return wall_is_set(at) && at.ms < now.ms ? now.ms - at.ms : 0;
+}
+
 static bool
 on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 {
@@ -233,6 +255,10 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 	attempt->executor = mem_strdup(row->executor);
 	attempt->now.offset = row->offset;
 	attempt->now.used = row->used;
+	attempt->now.open_steps = row->used.steps;
+	attempt->now.open_tools = row->used.tools;
+	attempt->started.ms -= wall_age_ms(core, row->started);
+	protocol_recall(attempt);
 	attempt->durable = attempt->now;
 	queue_note_running(core->queue, attempt->run.agent, 1);
 	if (!attempt->agent)
@@ -272,6 +298,23 @@ attempt_on_rewind(void *arg)
 	attempt->agent->kind->rewind(attempt);
 }
 
+/* Counted when it is on disk, so that what is read twice counts once. */
+static void
+progress_count(const struct attempt *attempt)
+{
+	struct metrics *metrics = attempt->core->metrics;
+	const struct run_meters *now = &attempt->now.used, *before = &attempt->durable.used;
+	const char *agent = attempt->run.agent, *tenant = attempt->run.tenant ? attempt->run.tenant : "";
+
+	if (now->input_tokens != before->input_tokens)
+		metrics_count(metrics, "rouse_tokens_total", "agent", agent, "kind", "input", (double)(now->input_tokens - before->input_tokens));
+	if (now->output_tokens != before->output_tokens)
+		metrics_count(metrics, "rouse_tokens_total", "agent", agent, "kind", "output",
+			      (double)(now->output_tokens - before->output_tokens));
+	if (now->cost_uusd != before->cost_uusd)
+		metrics_count(metrics, "rouse_cost_usd_total", "agent", agent, "tenant", tenant, (double)(now->cost_uusd - before->cost_uusd) / 1e6);
+}
+
 /* What the turn took is on disk, or it is not and has to be read once more. */
 static void
 on_took(void *arg, const struct err *err)
@@ -284,9 +327,12 @@ on_took(void *arg, const struct err *err)
 		return;
 	attempt->took_pending = false;
 	if (err->code == E_OK) {
+		progress_count(attempt);
 		attempt->durable = attempt->now;
 		return;
 	}
+	if (attempt->ending)
+		return;
 	attempt->now = attempt->durable;
 	core_timer_arm(attempt->core, &attempt->progress_timer, STORE_RETRY_MS, attempt_on_rewind, attempt);
 }
@@ -339,6 +385,8 @@ attempt_stop(struct attempt *attempt, const char *reason, const char *text)
 static void
 ending_free(struct ending *ending)
 {
+	if (!ending)
+		return;
 	core_timer_free(ending->timer);
 	free(ending->reason);
 	free(ending->text);
@@ -374,7 +422,6 @@ on_ended(void *arg, const struct err *err)
 		attempt->state = NULL;
 	}
 	attempt_free(attempt);
-	ending_free(ending);
 }
 
 static void
@@ -485,6 +532,7 @@ attempt_exit(struct attempt *attempt, const struct attempt_end *end)
 	ending = mem_alloc(sizeof(*ending));
 	active_ms = clock_mono(attempt->core->clock).ms - attempt->started.ms;
 	attempt->ending = true;
+	attempt->end = ending;
 	attempt->now.used.active_ms += active_ms;
 	attempt->now.run_used.active_ms += active_ms;
 	ending->attempt = attempt;
