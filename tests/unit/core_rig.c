@@ -605,6 +605,25 @@ bool rig_reload(const char *conf)
 	return true;
 }
 
+bool rig_step(void)
+{
+	bool any = turn_is_due(rig.core.store);
+
+	turn_end(rig.core.store);
+	any |= timers_fire();
+	any |= jail_answers(false);
+	return calls_answer() || any;
+}
+
+void rig_sql(const char *sql)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	assert(!turn_is_open(rig.core.store));
+	if (!driver_sqlite.script(rig.core.store->conn, sql, &err))
+		printf("# %s: %s\n", sql, err_text(&err));
+}
+
 void rig_run(void)
 {
 	for (int i = 0; i < QUIET_ROUNDS; i++) {

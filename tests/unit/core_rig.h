@@ -41,11 +41,16 @@ void rig_restart(const char *conf);
 bool rig_reload(const char *conf);
 /* Turns, until nothing is to be done now. */
 void rig_run(void);
+/* One round of the loop, without the end of the turn; false when nothing was to be done. The next
+ * call ends the turn first. */
+bool rig_step(void);
 /* Time passes, and what it brings happens in order. */
 void rig_pass(int64_t ms);
 
 /* What the database on disk says. Text is static, of the last eight calls. */
 int64_t rig_int(const char *sql);
+/* Writes, while no turn is open. */
+void rig_sql(const char *sql);
 const char *rig_text(const char *sql);
 
 /* --- what comes in ------------------------------------------------------------------------- */
