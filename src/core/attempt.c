@@ -10,6 +10,7 @@
 #include "core/agent.h"
 #include "core/apply.h"
 #include "core/envelope.h"
+#include "core/gate.h"
 #include "core/metrics.h"
 #include "core/protocol.h"
 #include "core/queue.h"
@@ -26,6 +27,8 @@ struct attempts {
 	struct core *core;
 	struct attempt *by_id, *by_run;
 	struct attempt_list live;
+	struct core_timer *gate_timer;
+	struct wall gate_due;
 };
 
 /* An end whose rows are being written: kept until they are on disk. */
@@ -52,6 +55,7 @@ attempts_new(struct core *core)
 	struct attempts *attempts = mem_alloc(sizeof(*attempts));
 
 	attempts->core = core;
+	attempts->gate_due = WALL_NONE;
 	LIST_INIT(&attempts->live);
 	return attempts;
 }
@@ -118,7 +122,15 @@ attempts_free(struct attempts *attempts)
 		return;
 	LIST_FOREACH_SAFE (attempt, &attempts->live, entry, next)
 		attempt_free(attempt);
+	core_timer_free(attempts->gate_timer);
 	free(attempts);
+}
+
+struct core_timer **
+attempts_gate_timer(struct core *core, struct wall **ret_due)
+{
+	*ret_due = &core->attempts->gate_due;
+	return &core->attempts->gate_timer;
 }
 
 struct attempt *
@@ -215,6 +227,10 @@ attempt_start(struct core *core, struct run_row *take_run, int n)
 		attempt_not_started(attempt, &err);
 		return;
 	}
+	if (n > 1) {
+		free(attempt->run.decisions);
+		attempt->run.decisions = gates_decisions(core, attempt->run.id);
+	}
 	envelope_build(&attempt->run, n, event.document ? envelope_event_data(str_of(event.document)) : STR("null"), &envelope);
 	log_info("run starts", "run", attempt->run.id, "agent", attempt->run.agent, "trigger", attempt->run.trigger);
 	attempt_log(attempt, "start", STR("{\"type\":\"start\"}"));
@@ -275,7 +291,10 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 bool
 attempts_adopt_all(struct core *core, struct err *err)
 {
-	return runs_live(core->store, on_live, core, err);
+	if (!runs_live(core->store, on_live, core, err))
+		return false;
+	gates_watch(core);
+	return true;
 }
 
 /* --- output ------------------------------------------------------------------------------- */
@@ -469,6 +488,8 @@ ending_rows(struct ending *ending, struct err *err)
 	if (!runs_move(store, attempt->run.seq, &move, err))
 		return false;
 	if (run_is_final(to) && verdict->event != RUN_SUCCEED && !changes_mark_partial(store, attempt->run.seq, err))
+		return false;
+	if (run_is_final(to) && !gates_cancel(attempt->core, attempt->run.id, err))
 		return false;
 	if (run_is_final(to) && attempt->run.entity && !runs_free_entity(store, attempt->run.entity, &ready, err))
 		return false;

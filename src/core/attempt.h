@@ -71,6 +71,8 @@ void attempts_free(struct attempts *attempts); /* ends nothing: their shims go o
 void attempt_start(struct core *core, struct run_row *take_run, int n);
 /* Takes up those that an earlier daemon started. */
 bool attempts_adopt_all(struct core *core, struct err *err);
+/* The timer of what live runs ask, and when it fires (WALL_NONE: it does not). For core/gate.c. */
+struct core_timer **attempts_gate_timer(struct core *core, struct wall **ret_due);
 /* NULL when it is not live. */
 struct attempt *attempt_find(struct core *core, const char *attempt_id);
 struct attempt *attempt_of_run(struct core *core, const char *run_id);

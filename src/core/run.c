@@ -11,6 +11,7 @@
 #include "core/agent.h"
 #include "core/change.h"
 #include "core/envelope.h"
+#include "core/gate.h"
 #include "core/queue.h"
 #include "pure/backoff.h"
 #include "core/stream.h"
@@ -237,7 +238,7 @@ cancel_rows(struct core *core, const struct run_row *run, const char *by, const 
 		return false;
 	if (run_state_of(run->status) != RUN_QUEUED)
 		return true;
-	return runs_move(core->store, run->seq, &move, err) && (!run->entity || runs_free_entity(core->store, run->entity, &ready, err));
+	return runs_move(core->store, run->seq, &move, err) && gates_cancel(core, run->id, err) && (!run->entity || runs_free_entity(core->store, run->entity, &ready, err));
 }
 
 /* A run that is queued is cancelled in its row; one that is live through its attempt. */
