@@ -5,6 +5,8 @@
 #include <stddef.h>
 
 #include "plugins/agents/exec.h"
+#include "plugins/targets/exec.h"
+#include "plugins/targets/http.h"
 #include "plugins/targets/sql.h"
 
 const struct agent_kind *const plugin_agents[] = {
@@ -14,6 +16,8 @@ const struct agent_kind *const plugin_agents[] = {
 
 const struct target_kind *const plugin_targets[] = {
 	&sql_target_kind,
+	&http_target_kind,
+	&exec_target_kind,
 	NULL,
 };
 

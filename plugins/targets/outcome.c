@@ -4,6 +4,8 @@
 
 #include <stdarg.h>
 
+#define STEPS_MAX 16
+
 void outcome_init(struct outcome *o, struct core *core, target_on_done *on_done, void *arg)
 {
 	*o = (struct outcome){.what = TARGET_FAILED, .core = core, .on_done = on_done, .arg = arg};
@@ -65,6 +67,23 @@ const char *change_expected(const struct change_row *change, bool revert)
 	if (!revert)
 		return change->before;
 	return strcmp(change->op, "call") ? change_wanted(change) : NULL;
+}
+
+bool change_image_find(const char *image, const char *path, struct str *ret)
+{
+	struct json_step steps[STEPS_MAX];
+	size_t count = 0;
+	struct str rest = str_of(path);
+
+	if (!image)
+		return false;
+	while (rest.p && count < STEPS_MAX) {
+		struct str head;
+
+		rest = str_split(rest, '.', &head);
+		steps[count++] = (struct json_step){.name = head};
+	}
+	return !rest.p && json_raw_find(str_of(image), steps, count, ret);
 }
 
 char *change_before(const struct change_row *change)

@@ -38,6 +38,8 @@ const char *change_op(const struct change_row *change, bool revert);
 void change_tell_target(const struct change_row *change, bool revert, struct buf *out);
 /* The key, another one for the way back. */
 void change_key(const struct change_row *change, bool revert, struct buf *out);
+/* The raw value of a dotted path (NAME or NAME.NAME ...) in an image, which may be NULL. */
+bool change_image_find(const char *image, const char *path, struct str *ret);
 /* The true before-image: what the receipt kept when it was applied, else what the proposal said.
  * Owned; NULL. */
 char *change_before(const struct change_row *change);

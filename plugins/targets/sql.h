@@ -67,8 +67,6 @@ struct sql_images {
 };
 bool sql_text_bind(const struct sql_text *text, const struct sql_images *images,
 		   struct sql_values *ret, struct err *err);
-/* The raw value of a dotted path. */
-bool sql_image_find(const char *image, const char *path, struct str *ret);
 
 /* --- databases --- */
 

@@ -6,8 +6,6 @@
 
 #include "plugins/targets/outcome.h"
 
-#define STEPS_MAX 16
-
 void sql_text_fini(struct sql_text *text)
 {
 	for (size_t i = 0; i < text->count; i++)
@@ -125,23 +123,6 @@ bool sql_text_parse(const char *statement, char mark, struct sql_text *ret, stru
 
 /* --- binding it ---------------------------------------------------------------------------- */
 
-bool sql_image_find(const char *image, const char *path, struct str *ret)
-{
-	struct json_step steps[STEPS_MAX];
-	size_t count = 0;
-	struct str rest = str_of(path);
-
-	if (!image)
-		return false;
-	while (rest.p && count < STEPS_MAX) {
-		struct str head;
-
-		rest = str_split(rest, '.', &head);
-		steps[count++] = (struct json_step){.name = head};
-	}
-	return !rest.p && json_raw_find(str_of(image), steps, count, ret);
-}
-
 static bool param_bind(const struct sql_param *param, const struct sql_images *images,
 		       struct sql_value *ret, struct err *err)
 {
@@ -161,9 +142,9 @@ static bool param_bind(const struct sql_param *param, const struct sql_images *i
 	}
 	buf_printf(&what, "%s.%s", image, param->path);
 	if (param->source == SQL_FROM_AFTER
-		    ? sql_image_find(images->after, param->path, &raw)
-		    : sql_image_find(images->before[0], param->path, &raw) ||
-			      sql_image_find(images->before[1], param->path, &raw))
+		    ? change_image_find(images->after, param->path, &raw)
+		    : change_image_find(images->before[0], param->path, &raw) ||
+			      change_image_find(images->before[1], param->path, &raw))
 		return sql_value_of(raw, buf_cstr(&what), ret, err);
 	return err_set(err, E_INVALID,
 		       "the change has no %s, and the statement uses :%s; give it, null where "

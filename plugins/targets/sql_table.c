@@ -152,8 +152,8 @@ static bool id_add(struct table_plan *p, struct sql_values *values)
 		buf_puts(&value->bytes, p->change->entity);
 		return true;
 	}
-	if (sql_image_find(change_wanted(p->change), p->t->id_column, &raw) ||
-	    sql_image_find(p->change->receipt, "id", &raw))
+	if (change_image_find(change_wanted(p->change), p->t->id_column, &raw) ||
+	    change_image_find(p->change->receipt, "id", &raw))
 		return sql_value_of(raw, p->t->id_column, value, p->err);
 	return err_set(p->err, E_INVALID,
 		       "the change names no entity, and nothing else tells the row's %s",

@@ -38,6 +38,7 @@ api_trigger(struct core *core, const struct trigger *trigger)
 	json_t *object = json_object();
 	bool enabled = trigger_is_enabled(core, trigger);
 	struct wall next = source && source->kind->next ? source->kind->next(source) : WALL_NONE;
+	const char *error;
 	int64_t backlog = 0;
 
 	runs_count_trigger(core->store, trigger->name, &backlog, NULL);
@@ -51,7 +52,8 @@ api_trigger(struct core *core, const struct trigger *trigger)
 		json_put_wall(object, "last_event", last.time.ms);
 	else
 		json_object_set_new(object, "last_event", json_null());
-	json_object_set_new(object, "last_error", source && source->error ? json_string(source->error) : json_null());
+	error = sources_error(core->sources, trigger->name);
+	json_object_set_new(object, "last_error", error ? json_string(error) : json_null());
 	json_put_wall(object, "next", enabled ? next.ms : WALL_NONE.ms);
 	json_object_set_new(object, "backlog", json_integer(backlog + (source ? source->backlog : 0)));
 	json_object_set_new(object, "paused", json_boolean(switch_is_on(core->switches, "trigger", trigger->name, "paused")));

@@ -367,7 +367,7 @@ replay_keep(struct admission *a, int64_t known, bool same_print)
 static void
 key_scope(const struct admission *a, struct buf *out)
 {
-	buf_printf(out, "%s/%s", a->trigger ? "trigger" : "agent", a->trigger ? a->trigger->name : a->agent->name);
+	buf_cat(out, a->trigger ? "trigger/" : "agent/", a->trigger ? a->trigger->name : a->agent->name);
 }
 
 /* A known key is its run's, whatever else goes on: only a new one can be skipped, and stays free then. */
@@ -420,8 +420,10 @@ run_admit(struct admission *a)
 	run_fill(a, &run_id, &row);
 	row.seq = seq;
 	row.event = events_next_seq(store);
-	if (!a->result.outcome)
-		outcome_set(a, "ran", "%s", a->trigger ? "" : "invoked");
+	if (!a->result.outcome) {
+		a->result.outcome = "ran";
+		buf_puts(&a->rule, a->trigger ? "" : "invoked");
+	}
 	if (!event_keep(a, seq) || !runs_insert(store, &row, &seq, &ready, &a->err))
 		return false;
 	a->result.run_seq = seq;

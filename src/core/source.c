@@ -11,8 +11,8 @@
 
 /* A live source and the digest of the section that it was started from. */
 struct live {
-	struct source *source;
-	char *name;
+	struct source *source; /* NULL: it did not start */
+	char *name, *error;    /* error: why it did not; NULL */
 	char digest[65];
 	UT_hash_handle hh;
 };
@@ -111,6 +111,7 @@ live_stop(struct sources *sources, struct live *live)
 	if (live->source)
 		live->source->kind->stop(live->source);
 	free(live->name);
+	free(live->error);
 	free(live);
 }
 
@@ -143,6 +144,16 @@ sources_find(struct sources *sources, const char *name)
 	return live ? live->source : NULL;
 }
 
+const char *
+sources_error(struct sources *sources, const char *name)
+{
+	struct live *live = live_find(sources, name);
+
+	if (!live)
+		return NULL;
+	return live->source ? live->source->error : live->error;
+}
+
 static void
 live_start(struct sources *sources, const struct trigger *trigger)
 {
@@ -152,8 +163,10 @@ live_start(struct sources *sources, const struct trigger *trigger)
 	live->name = mem_strdup(trigger->name);
 	memcpy(live->digest, conf_section_digest(trigger->section), sizeof(live->digest));
 	live->source = trigger->kind->start(sources->core, trigger, &err);
-	if (!live->source)
+	if (!live->source) {
+		live->error = mem_strdup(err_text(&err));
 		log_error("trigger does not start", "trigger", trigger->name, "error", err_text(&err));
+	}
 	HASH_ADD_KEYPTR(hh, sources->by_name, live->name, strlen(live->name), live);
 }
 

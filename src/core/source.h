@@ -48,6 +48,8 @@ void sources_free(struct sources *sources);
 void sources_reload(struct sources *sources, const struct registry *old, json_t *ret_added, json_t *ret_changed,
 		    json_t *ret_removed);
 struct source *sources_find(struct sources *sources, const char *name);
+/* What went wrong last with a trigger, or why it did not start; NULL: nothing. */
+const char *sources_error(struct sources *sources, const char *name);
 /* A trigger's switch: enabled in the file and not disabled by hand. */
 bool trigger_is_enabled(const struct core *core, const struct trigger *trigger);
 

@@ -173,6 +173,11 @@ pid_t proc_pid(const struct proc *proc)
 	return proc->pid;
 }
 
+bool proc_is_running(const struct proc *proc)
+{
+	return proc->pidfd >= 0;
+}
+
 void proc_signal(struct proc *proc, int sig)
 {
 	if (proc->pidfd >= 0)

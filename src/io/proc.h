@@ -33,6 +33,7 @@ struct proc *proc_spawn(struct event_base *base, const struct proc_spec *spec,
 struct proc *proc_adopt(struct event_base *base, pid_t pid, uint64_t start, proc_on_exit *on_exit,
 			void *arg, struct err *err);
 pid_t proc_pid(const struct proc *proc);
+bool proc_is_running(const struct proc *proc); /* on_exit has not come yet */
 void proc_signal(struct proc *proc, int sig);
 /* Stops watching (the process goes on). on_exit is not called any more. */
 void proc_free(struct proc *proc);

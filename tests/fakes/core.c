@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <event2/event.h>
 #include <glob.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "io/fetch.h"
 #include "io/work.h"
 #include "plugins/kinds.h"
+#include "store/runs.h"
 
 struct fake *fake;
 
@@ -173,6 +175,29 @@ static void turn(struct fake *f)
 	free(list);
 }
 
+/* Every change is of a run that an event of a chain woke. */
+bool runs_get_seq(struct store *store, int64_t seq, struct run_row *ret, struct err *err)
+{
+	(void)store;
+	if (seq != 7)
+		return err_set(err, E_NOT_FOUND, "there is no run %d", (int)seq);
+	*ret = (struct run_row){.root = mem_strdup("root-event"),
+				.event_id = mem_strdup("its-event"),
+				.hops = 2,
+				.correlation = mem_strdup("order-9")};
+	return true;
+}
+
+void run_row_fini(struct run_row *row)
+{
+	char *const texts[] = {row->id,		 row->agent,	   row->trigger,  row->intent,
+			       row->mode,	 row->root,	   row->event_id, row->key,
+			       row->correlation, row->traceparent, row->entity,	  row->user};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		free(texts[i]);
+}
+
 /* --- what the tests call ------------------------------------------------------------------- */
 
 void fake_init(struct fake *f)
@@ -181,6 +206,7 @@ void fake_init(struct fake *f)
 
 	*f = (struct fake){.core = {.clock = clock_system()}};
 	fake = f;
+	signal(SIGPIPE, SIG_IGN);
 	snprintf(f->dir, sizeof(f->dir), "/tmp/rouse-test-%d-XXXXXX", (int)getpid());
 	if (!mkdtemp(f->dir))
 		abort();
@@ -325,17 +351,11 @@ void fake_attempt_init(struct fake_attempt *a, struct fake *f, const char *agent
 
 void fake_attempt_fini(struct fake_attempt *a)
 {
-	const struct run_row *run = &a->attempt.run;
-	char *const texts[] = {run->id,	    run->agent, run->trigger,	  run->intent,
-			       run->mode,   run->key,	run->correlation, run->traceparent,
-			       run->entity, run->user};
-
 	if (a->attempt.state)
 		a->agent.kind->release(&a->attempt, a->ended);
 	LIST_REMOVE(&a->attempt, entry);
 	core_timer_free(a->attempt.progress_timer);
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		free(texts[i]);
+	run_row_fini(&a->attempt.run);
 	free(a->attempt.executor);
 	free((char *)a->end.reason);
 	free((char *)a->end.text);

@@ -494,6 +494,15 @@ class Rouse:
     def nothing_left(self, within=15):
         wait("no process of an agent survives", lambda: not self.strays() or (_ for _ in ()).throw(Failed(str(self.strays()))), within)
 
+    def is_clean(self):
+        """No sanitizer has complained."""
+        text = self.log_text() if os.path.exists(self.log) else ""
+        for word in ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "double free"):
+            if word in text:
+                for line in text[text.index(word) :].splitlines()[:60]:
+                    print("#   ! " + line)
+                raise Failed(word)
+
     def close(self):
         if self.daemon is not None and self.daemon.poll() is None:
             self.daemon.kill()
@@ -548,6 +557,9 @@ def main():
         try:
             f(rouse)
             check(rouse.daemon is None or rouse.is_alive(), "roused ended by itself")
+            if rouse.daemon:
+                rouse.stop()
+            rouse.is_clean()
             print(f"ok {number} - {sentence}")
         except Skip as e:
             print(f"ok {number} - {sentence} # SKIP {e}")

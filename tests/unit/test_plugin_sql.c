@@ -9,75 +9,10 @@
 #include "base/os.h"
 #include "plugins/kinds.h"
 #include "plugins/targets/sql.h"
-#include "tests/fakes/core.h"
+#include "tests/fakes/target.h"
 #include "tests/unit/tap.h"
 
-#define LONG_MS 20000
-
-static struct fake f;
-static struct target t;
 static sqlite3 *crm; /* another user of the database */
-
-/* --- a change, and what became of it ------------------------------------------------------- */
-
-static struct {
-	bool done;
-	enum target_outcome outcome;
-	char current[4096], receipt[8192], error[1024];
-	enum err_code code;
-} got;
-
-static void on_done(void *arg, const struct target_result *result, struct err *err)
-{
-	(void)arg;
-	got.done = true;
-	got.outcome = result->outcome;
-	snprintf(got.current, sizeof(got.current), "%s", result->current ? result->current : "");
-	snprintf(got.receipt, sizeof(got.receipt), "%s", result->receipt ? result->receipt : "");
-	snprintf(got.error, sizeof(got.error), "%s", err_text(err));
-	got.code = err->code;
-}
-
-static enum target_outcome go(const struct change_row *change, bool revert)
-{
-	memset(&got, 0, sizeof(got));
-	t.kind->apply(&f.core, &t, change, revert, on_done, NULL);
-	if (got.done)
-		printf("# on_done from within\n");
-	fake_until_true(&f, &got.done, LONG_MS);
-	if (got.code != E_OK)
-		printf("# %s\n", got.error);
-	return got.done ? got.outcome : (enum target_outcome) - 1;
-}
-
-static struct change_row change_of(const char *key, const char *op, const char *entity,
-				   const char *before, const char *after)
-{
-	return (struct change_row){.id = (char *)"019abcde-0000-7000-8000-00000000c0de",
-				   .run_id = (char *)"019abcde-0000-7000-8000-000000000001",
-				   .target = (char *)"crm",
-				   .key = (char *)key,
-				   .op = (char *)op,
-				   .entity = (char *)entity,
-				   .before = (char *)before,
-				   .after = (char *)after};
-}
-
-static bool check(const char *op, const char *entity, const char *before, const char *after,
-		  const char **ret_text)
-{
-	static struct err err;
-	struct change_row change = change_of("k", op, entity, before, after);
-	bool ok;
-
-	err_fini(&err);
-	err = (struct err)ERR_INIT;
-	ok = t.kind->check(&t, &change, &err);
-	*ret_text = err_text(&err);
-	if (!ok)
-		printf("# %s\n", err_text(&err));
-	return ok;
-}
 
 /* --- the database -------------------------------------------------------------------------- */
 
@@ -122,20 +57,6 @@ static void database_new(void)
 	    "INSERT INTO customers (id, name, tier) VALUES (43, 'Bob', 'free')");
 }
 
-static bool target_is(const char *keys)
-{
-	AUTO(buf_fini) struct buf text = BUF_INIT;
-
-	if (t.kind)
-		t.kind->close(&t);
-	t = (struct target){0};
-	buf_printf(&text, "[target crm]\nkind = sql\n%s\n", keys);
-	if (fake_conf(&f, buf_cstr(&text)) && fake_target(&f, "crm", &t))
-		return true;
-	printf("# %s", fake_report(&f));
-	return false;
-}
-
 #define TABLE "url = sqlite:crm.db\ntable = customers\n"
 
 /* --- the simple form ----------------------------------------------------------------------- */
@@ -147,7 +68,7 @@ static void test_table(void)
 
 	IT ("updates only the columns that after names") {
 		database_new();
-		CHECK(target_is(TABLE));
+		CHECK(target_is("sql", TABLE));
 		change = change_of("k1", "update", "42", "{\"tier\":\"free\"}",
 				   "{\"tier\":\"gold\",\"vip\":true}");
 		CHECK_INT(go(&change, false), TARGET_DONE);
@@ -268,7 +189,7 @@ static void test_table_check(void)
 
 	IT ("sends a proposal back that the table has no place for") {
 		database_new();
-		CHECK(target_is(TABLE));
+		CHECK(target_is("sql", TABLE));
 		CHECK(check("update", "42", "{\"tier\":\"free\"}", "{\"tier\":\"gold\"}", &text));
 		CHECK(!check("update", "42", NULL, "{\"teir\":\"gold\"}", &text));
 		CHECK(strstr(text, "did you mean tier"));
@@ -305,7 +226,8 @@ static void test_table_check(void)
 
 		sql("CREATE TABLE \"odd \"\"table\" (\"the id\" TEXT, \"we\"\"ird col\" INT); "
 		    "INSERT INTO \"odd \"\"table\" VALUES ('a''b', 1)");
-		CHECK(target_is("url = sqlite:crm.db\ntable = odd \"table\nid_column = the id\n"));
+		CHECK(target_is("sql",
+				"url = sqlite:crm.db\ntable = odd \"table\nid_column = the id\n"));
 		CHECK_INT(go(&change, false), TARGET_DONE);
 		CHECK_STR(ask("SELECT \"we\"\"ird col\" FROM \"odd \"\"table\""), "5");
 	}
@@ -329,7 +251,8 @@ static void test_statements(void)
 
 	IT ("runs statements of one's own, by operation") {
 		database_new();
-		CHECK(target_is("url = sqlite:crm.db\n"
+		CHECK(target_is("sql",
+				"url = sqlite:crm.db\n"
 				"read = SELECT tier, 'it''s :entity' AS q FROM customers WHERE id "
 				"= :entity\n"
 				"apply = UPDATE customers SET tier = :after.tier /* :nothing */ "
@@ -364,7 +287,8 @@ static void test_statements(void)
 	}
 	IT ("uses a revert statement as it is written") {
 		database_new();
-		CHECK(target_is("url = sqlite:crm.db\nledger = no\n"
+		CHECK(target_is("sql",
+				"url = sqlite:crm.db\nledger = no\n"
 				"apply = UPDATE customers SET balance = balance + :after.amount "
 				"WHERE id = :entity\n"
 				"revert = UPDATE customers SET balance = balance - :after.amount "
@@ -402,26 +326,29 @@ static void test_statements(void)
 static void test_load(void)
 {
 	IT ("refuses at load what cannot work, with a sentence") {
-		CHECK(!target_is("url = sqlite:crm.db\n"));
+		CHECK(!target_is("sql", "url = sqlite:crm.db\n"));
 		CHECK(strstr(fake_report(&f), "table = NAME"));
-		CHECK(!target_is("url = mysql:crm\ntable = t\n"));
-		CHECK(!target_is("url = sqlite:\ntable = t\n"));
-		CHECK(!target_is("url = sqlite:crm.db\ntable = t\napply = SELECT 1\n"));
+		CHECK(!target_is("sql", "url = mysql:crm\ntable = t\n"));
+		CHECK(!target_is("sql", "url = sqlite:\ntable = t\n"));
+		CHECK(!target_is("sql", "url = sqlite:crm.db\ntable = t\napply = SELECT 1\n"));
 		CHECK(!target_is(
+			"sql",
 			"url = sqlite:crm.db\napply = UPDATE customers SET tier = :aftr.tier\n"));
-		CHECK(!target_is("url = sqlite:crm.db\napply = UPDAT customers SET tier = 1\n"));
+		CHECK(!target_is("sql",
+				 "url = sqlite:crm.db\napply = UPDAT customers SET tier = 1\n"));
 		CHECK(strstr(fake_report(&f), "syntax error"));
-		CHECK(!target_is("url = sqlite:crm.db\napply = DELETE FROM customers;DELETE FROM "
+		CHECK(!target_is("sql",
+				 "url = sqlite:crm.db\napply = DELETE FROM customers;DELETE FROM "
 				 "customers\n"));
 		CHECK(strstr(fake_report(&f), "one statement"));
 	}
 	IT ("only warns of what may still come: the file, a table, a column") {
-		CHECK(target_is("url = sqlite:later.db\ntable = t\n"));
+		CHECK(target_is("sql", "url = sqlite:later.db\ntable = t\n"));
 		CHECK_INT(conf_report_warnings(f.report), 1);
-		CHECK(target_is("url = sqlite:crm.db\ntable = later\n"));
+		CHECK(target_is("sql", "url = sqlite:crm.db\ntable = later\n"));
 		CHECK_INT(conf_report_warnings(f.report), 1);
-		CHECK(target_is("url = sqlite:crm.db\napply = UPDATE customers SET later = "
-				":after.later WHERE id = :entity\n"));
+		CHECK(target_is("sql", "url = sqlite:crm.db\napply = UPDATE customers SET later = "
+				       ":after.later WHERE id = :entity\n"));
 		CHECK_INT(conf_report_warnings(f.report), 1);
 	}
 }
@@ -450,7 +377,7 @@ static void test_bad_days(void)
 	struct stat st;
 
 	IT ("makes no database where there is none") {
-		CHECK(target_is("url = sqlite:missing.db\ntable = customers\n"));
+		CHECK(target_is("sql", "url = sqlite:missing.db\ntable = customers\n"));
 		CHECK_INT(go(&change, false), TARGET_FAILED);
 		CHECK_INT(got.code, E_NOT_FOUND);
 		buf_printf(&path, "%s/missing.db", f.dir);
@@ -460,7 +387,7 @@ static void test_bad_days(void)
 		int64_t start;
 
 		database_new();
-		CHECK(target_is(TABLE "busy_timeout = 200ms\n"));
+		CHECK(target_is("sql", TABLE "busy_timeout = 200ms\n"));
 		sql("BEGIN IMMEDIATE");
 		start = clock_mono(f.core.clock).ms;
 		CHECK_INT(go(&change, false), TARGET_FAILED);
@@ -471,7 +398,8 @@ static void test_bad_days(void)
 	}
 	IT ("ends a statement that takes for ever at the timeout") {
 		change.key = (char *)"b2";
-		CHECK(target_is("url = sqlite:crm.db\ntimeout = 300ms\n"
+		CHECK(target_is("sql",
+				"url = sqlite:crm.db\ntimeout = 300ms\n"
 				"apply = UPDATE customers SET tier = (WITH RECURSIVE n(i) AS "
 				"(SELECT 1 UNION ALL SELECT i + 1 FROM n) "
 				"SELECT max(i) FROM n) WHERE id = :entity\n"));
@@ -487,13 +415,13 @@ static void test_bad_days(void)
 				    STR("this is no database, but long enough to look at: "
 					"....................................................."),
 				    0600, NULL));
-		CHECK(target_is("url = sqlite:garbage.db\ntable = t\n"));
+		CHECK(target_is("sql", "url = sqlite:garbage.db\ntable = t\n"));
 		CHECK_INT(go(&change, false), TARGET_FAILED);
 		CHECK_INT(got.code, E_CORRUPT);
 	}
 	IT ("keeps no before-image of a row that is enormous, and does not delete it then") {
 		change = change_of("b3", "delete", "42", NULL, NULL);
-		CHECK(target_is(TABLE));
+		CHECK(target_is("sql", TABLE));
 		sql("UPDATE customers SET photo = zeroblob(9000000) WHERE id = 42");
 		CHECK_INT(go(&change, false), TARGET_FAILED);
 		CHECK_INT(got.code, E_TOO_LARGE);
@@ -527,7 +455,7 @@ static void test_bad_days(void)
 					       "{\"score\":1}");
 			t.kind->apply(&f.core, &t, &changes[i], false, tally_done, &tally);
 		}
-		CHECK(fake_until_true(&f, &tally.all, LONG_MS));
+		CHECK(fake_until_true(&f, &tally.all, TARGET_MS));
 		CHECK_INT(tally.done, MANY / 2);
 		CHECK_INT(tally.already, MANY / 2);
 		CHECK_STR(ask("SELECT count(*) FROM rouse_applied"), "8");
@@ -564,7 +492,7 @@ static int doomed(char **args)
 
 	fake_init(&f);
 	buf_printf(&keys, "url = sqlite:%s\ntable = customers\n", args[0]);
-	if (target_is(buf_cstr(&keys)))
+	if (target_is("sql", buf_cstr(&keys)))
 		go(&change, false);
 	return 1;
 }
@@ -576,7 +504,7 @@ static void test_kills(void)
 
 	IT ("has done nothing when it is killed before the commit, and does it then") {
 		database_new();
-		CHECK(target_is(TABLE));
+		CHECK(target_is("sql", TABLE));
 		CHECK(dies_at("sql-before-commit", change.key, change.after));
 		CHECK_STR(ask("SELECT tier FROM customers WHERE id = 42"), "free");
 		CHECK_INT(go(&change, false), TARGET_DONE);
@@ -602,8 +530,7 @@ int main(int argc, char **argv)
 	test_statements();
 	test_load();
 	test_bad_days();
-	if (t.kind)
-		t.kind->close(&t);
+	target_free();
 	sqlite3_close(crm);
 	fake_fini(&f);
 	return tap_done();

@@ -1,0 +1,37 @@
+/* Children of targets: programs that get a text, print one, and end soon. */
+/* SPDX-License-Identifier: MIT */
+#ifndef ROUSE_PLUGINS_CHILD_H
+#define ROUSE_PLUGINS_CHILD_H
+
+#include "core/core.h"
+
+#define CHILD_OUT_MAX (64 * 1024)
+#define CHILD_ERR_MAX 4096
+
+struct child_spec {
+	const char *command; /* split into words; no shell */
+	const char *workdir;
+	const char *const *envp;
+	const char *mark_name,
+		*mark;	  /* of envp: by these its whole tree is found when its time is over */
+	struct str input; /* copied */
+	int64_t timeout_ms;
+};
+
+struct child_result {
+	int exit_code;	/* -1 */
+	int signal;	/* 0 */
+	bool timed_out; /* then it and all that it started was killed */
+	struct str out; /* the first CHILD_OUT_MAX bytes */
+	bool out_cut;
+	struct str err; /* the last CHILD_ERR_MAX bytes */
+};
+
+/* Exactly once, never from within child_start(). Everything lives until return. */
+typedef void child_on_done(void *arg, const struct child_result *result);
+
+/* False when it cannot be started: E_NOT_FOUND, E_DENIED, E_INVALID, E_FULL. */
+bool child_start(struct core *core, const struct child_spec *spec, child_on_done *on_done,
+		 void *arg, struct err *err);
+
+#endif

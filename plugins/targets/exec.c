@@ -1,0 +1,238 @@
+/* Exec targets: a command of one's own applies changes. SPEC 10, exit codes of SPEC 6. */
+/* SPDX-License-Identifier: MIT */
+#include "plugins/targets/exec.h"
+
+#include "base/os.h"
+#include "plugins/env.h"
+#include "plugins/targets/child.h"
+#include "plugins/targets/outcome.h"
+
+#define EXIT_TEMPORARY 75
+#define EXIT_DRIFTED                                                                               \
+	76 /* EX_PROTOCOL: what is there is not what was expected; what is there on standard       \
+	      output */
+#define SENTENCE_BYTES 400
+
+static const int permanent_exits[] = {64, 65, 66, 69, 77, 78};
+
+static void exec_check(const struct conf_section *section, struct conf_report *report)
+{
+	command_check(section, "command", report);
+	command_check(section, "read", report);
+	env_check(section, report);
+}
+
+static const struct conf_key keys[] = {
+	{"command", CONF_STRING, .flags = CONF_REQUIRED,
+	 .help = "gets the change as JSON on standard input; exit status 0 done, 75 try again, 76 "
+		 "drifted (what is there on "
+		 "standard output), 64 65 66 69 77 78 never; no shell runs it"},
+	{"read", CONF_STRING,
+	 .help = "command that prints what is there now as JSON, nothing when nothing is; without "
+		 "it only command sees drift"},
+	{"workdir", CONF_PATH, "/", .help = "folder that it starts in"},
+	{"env", CONF_LIST, .help = "NAME=VALUE, ... for its environment"},
+	{"pass_env", CONF_LIST, .help = "NAME, ... that it gets from the daemon's own environment"},
+};
+
+static const struct conf_table exec_table = {
+	.section = "target",
+	.named = true,
+	.selector = "kind",
+	.value = "exec",
+	.keys = keys,
+	.count = ARRAY_LEN(keys),
+	.check = exec_check,
+	.help = "a target that is a program: it gets each change on standard input",
+};
+
+/* One application: perhaps a look, then the deed. */
+struct exec_job {
+	struct outcome outcome;
+	const struct target *target;
+	const struct change_row *change;
+	bool revert;
+	struct mono until;
+	struct buf before; /* what the look found */
+};
+
+static void job_end(void *arg)
+{
+	struct exec_job *job = arg;
+
+	outcome_give(&job->outcome);
+	outcome_fini(&job->outcome);
+	buf_fini(&job->before);
+	free(job);
+}
+
+static bool exit_is_permanent(int code)
+{
+	for (size_t i = 0; i < ARRAY_LEN(permanent_exits); i++)
+		if (permanent_exits[i] == code)
+			return true;
+	return false;
+}
+
+/* The last line of what it said on standard error. */
+static struct str last_words(struct str text)
+{
+	struct str last;
+
+	text = str_trim(text);
+	last = text;
+	for (size_t i = text.len; i > 0; i--) {
+		if (text.p[i - 1] != '\n')
+			continue;
+		last = str_make(text.p + i, text.len - i);
+		break;
+	}
+	return last.len > SENTENCE_BYTES ? str_make(last.p, SENTENCE_BYTES) : last;
+}
+
+static void job_failed(struct exec_job *job, const char *key, const struct child_result *result)
+{
+	struct str words = last_words(result->err);
+	const char *colon = words.len ? ": " : "";
+
+	if (result->timed_out)
+		outcome_fail(&job->outcome, E_TIMEOUT,
+			     "%s did not end within %lld ms (timeout); killed%s%.*s", key,
+			     (long long)job->target->timeout_ms, colon, STR_ARG(words));
+	else if (result->signal)
+		outcome_fail(&job->outcome, E_UNAVAILABLE, "%s was ended by signal %d%s%.*s", key,
+			     result->signal, colon, STR_ARG(words));
+	else
+		outcome_fail(&job->outcome,
+			     exit_is_permanent(result->exit_code) ? E_INVALID : E_UNAVAILABLE,
+			     "%s: exit status %d%s%.*s", key, result->exit_code, colon,
+			     STR_ARG(words));
+}
+
+static bool is_json(struct str text)
+{
+	return text.len && json_check(text, NULL);
+}
+
+static void receipt_write(struct exec_job *job, const struct child_result *result)
+{
+	struct buf *receipt = &job->outcome.receipt;
+	struct str out = str_trim(result->out);
+
+	buf_puts(receipt, "{\"exit\":0");
+	if (job->before.len) {
+		buf_puts(receipt, ",\"before\":");
+		buf_add_str(receipt, buf_str(&job->before));
+	}
+	if (out.len) {
+		buf_puts(receipt, ",\"output\":");
+		if (!result->out_cut && is_json(out))
+			buf_add_str(receipt, out);
+		else
+			buf_json_str(receipt, out);
+	}
+	buf_printf(receipt, "%s}", result->out_cut ? ",\"truncated\":true" : "");
+}
+
+static void on_applied(void *arg, const struct child_result *result)
+{
+	struct exec_job *job = arg;
+	struct str out = str_trim(result->out);
+
+	crash_point("exec-target-done");
+	if (result->timed_out || (result->exit_code != 0 && result->exit_code != EXIT_DRIFTED)) {
+		job_failed(job, "command", result);
+	} else if (result->exit_code == EXIT_DRIFTED) {
+		job->outcome.what = TARGET_DRIFTED;
+		if (!result->out_cut && is_json(out) && !str_eq_cstr(out, "null"))
+			buf_add_str(&job->outcome.current, out);
+	} else {
+		job->outcome.what = TARGET_DONE;
+		receipt_write(job, result);
+	}
+	job_end(job);
+}
+
+static bool job_run(struct exec_job *job, const char *key, child_on_done *on_done)
+{
+	const struct conf_section *section = job->target->section;
+	const struct change_row *change = job->change;
+	AUTO(env_fini) struct env env = ENV_INIT;
+	AUTO(buf_fini) struct buf input = BUF_INIT;
+	AUTO(buf_fini) struct buf change_name = BUF_INIT;
+	struct child_spec spec = {.command = conf_str(section, key),
+				  .workdir = conf_str(section, "workdir"),
+				  .mark_name = "ROUSE_CHANGE_ID",
+				  .mark = change->id,
+				  .timeout_ms =
+					  job->until.ms - clock_mono(job->outcome.core->clock).ms};
+
+	change_key(change, job->revert, &change_name);
+	env_put_section(&env, section, NULL);
+	env_put(&env, "ROUSE_CHANGE_KEY", buf_cstr(&change_name));
+	env_put(&env, "ROUSE_CHANGE_ID", change->id);
+	env_put(&env, "ROUSE_RUN_ID", change->run_id);
+	env_put(&env, "ROUSE_TARGET", change->target);
+	env_put(&env, "ROUSE_ENTITY", change->entity);
+	env_put(&env, "ROUSE_OP", change_op(change, job->revert));
+	env_put(&env, "ROUSE_REVERT", job->revert ? "1" : "0");
+	spec.envp = env_items(&env);
+	change_tell_target(change, job->revert, &input);
+	buf_putc(&input, '\n');
+	spec.input = buf_str(&input);
+	return child_start(job->outcome.core, &spec, on_done, job, &job->outcome.err) ||
+	       err_prefix(&job->outcome.err, "%s", key);
+}
+
+static void on_read(void *arg, const struct child_result *result)
+{
+	struct exec_job *job = arg;
+	struct str out = str_trim(result->out);
+	const char *expected = change_expected(job->change, job->revert);
+
+	if (result->timed_out || result->exit_code) {
+		job_failed(job, "read", result);
+		job_end(job);
+		return;
+	}
+	if (out.len && (result->out_cut || !is_json(out))) {
+		outcome_fail(&job->outcome, E_INVALID,
+			     "read printed no JSON of at most %d bytes; expected what is there "
+			     "now, as JSON",
+			     CHILD_OUT_MAX);
+		job_end(job);
+		return;
+	}
+	if (!str_eq_cstr(out, "null"))
+		buf_add_str(&job->before, out);
+	if (change_drifted(expected, job->before.len ? buf_cstr(&job->before) : NULL)) {
+		job->outcome.what = TARGET_DRIFTED;
+		buf_add_str(&job->outcome.current, buf_str(&job->before));
+		job_end(job);
+		return;
+	}
+	if (!job_run(job, "command", on_applied))
+		job_end(job);
+}
+
+static void exec_apply(struct core *core, const struct target *target,
+		       const struct change_row *change, bool revert, target_on_done *on_done,
+		       void *arg)
+{
+	struct exec_job *job = mem_alloc(sizeof(*job));
+	bool reads = conf_str(target->section, "read") != NULL;
+
+	outcome_init(&job->outcome, core, on_done, arg);
+	job->target = target;
+	job->change = change;
+	job->revert = revert;
+	job->until = (struct mono){clock_mono(core->clock).ms + target->timeout_ms};
+	if (!job_run(job, reads ? "read" : "command", reads ? on_read : on_applied))
+		outcome_later(&job->outcome, job_end, job);
+}
+
+const struct target_kind exec_target_kind = {
+	.name = "exec",
+	.table = &exec_table,
+	.apply = exec_apply,
+};
