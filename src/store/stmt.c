@@ -11,12 +11,12 @@
 #define NO_FIELD 0xff
 
 static const struct statements *const rooms[] = {
-	[ROOM_EVENTS] = &events_statements,	[ROOM_RUNS] = &runs_statements,
-	[ROOM_MOVES] = &moves_statements,	[ROOM_COUNTS] = &counts_statements,
-	[ROOM_ATTEMPTS] = &attempts_statements, [ROOM_RUNLOG] = &runlog_statements,
-	[ROOM_KEYS] = &keys_statements,		[ROOM_CHANGES] = &changes_statements,
-	[ROOM_OUTBOX] = &outbox_statements,	[ROOM_STATE] = &state_statements,
-	[ROOM_GATES] = &gates_statements,	[ROOM_STORE] = &store_statements,
+	[ROOM_EVENTS] = &events_statements,	  [ROOM_RUNS] = &runs_statements,
+	[ROOM_MOVES] = &moves_statements,	  [ROOM_COUNTS] = &counts_statements,
+	[ROOM_ATTEMPTS] = &attempts_statements,	  [ROOM_RUNLOG] = &runlog_statements,
+	[ROOM_KEYS] = &keys_statements,		  [ROOM_CHANGES] = &changes_statements,
+	[ROOM_OUTBOX] = &outbox_statements,	  [ROOM_STATE] = &state_statements,
+	[ROOM_GATES] = &gates_statements,	  [ROOM_STORE] = &store_statements,
 	[ROOM_RETENTION] = &retention_statements,
 };
 _Static_assert(ARRAY_LEN(rooms) == ROOMS, "every room has its statements");
@@ -31,7 +31,7 @@ struct query {
 	bool writes;
 	size_t note; /* where it stands in the turn's redo */
 	int params, columns, next;
-	const char **names; /* of the parameters, from 1 */
+	char **names; /* of the parameters, from 1; the database's own go when it prepares anew */
 	unsigned char *param_field, *column_field;
 };
 
@@ -54,6 +54,8 @@ static unsigned char field_find(const struct shape *shape, const char *name)
 static void query_free(struct query *q)
 {
 	q->driver->finalize(q->stmt);
+	for (int i = 1; i <= q->params; i++)
+		free(q->names[i]);
 	free(q->names);
 	free(q->param_field);
 	free(q->column_field);
@@ -77,7 +79,7 @@ static struct query *query_new(struct store *store, const struct statement *def,
 	q->column_field = mem_alloc((size_t)q->columns + 1);
 	assert(!def->shape || def->shape->count < NO_FIELD);
 	for (int i = 1; i <= q->params; i++) {
-		q->names[i] = q->driver->param_name(stmt, i);
+		q->names[i] = mem_strdup(q->driver->param_name(stmt, i));
 		q->param_field[i] = field_find(def->shape, q->names[i]);
 	}
 	for (int i = 0; i < q->columns; i++)
