@@ -252,6 +252,61 @@ static void overlaps(void)
 	rig_fini();
 }
 
+#define WITH(status) "SELECT COUNT(*) FROM runs WHERE status = '" status "'"
+
+static void replacements(void)
+{
+	rig_init("[agent a]\nkind = fake\nretry.base = 1s\nretry.jitter = none\n"
+		 "[trigger one]\nsource = fake\nagent = a\noverlap = queue_one\n"
+		 "[trigger new]\nsource = fake\nagent = a\noverlap = cancel_other\nentity = .data.e\n");
+	for (int i = 0; i < 4; i++)
+		rig_event("one", i == 3 ? "{\"last\":1}" : "1", NULL);
+	IT("with queue_one the newest waits alone, and the others say so")
+	{
+		CHECK_INT(rig_agents(), 1);
+		CHECK_INT(rig_int(WITH("skipped")), 2);
+		CHECK_INT(rig_int(WITH("queued")), 1);
+		CHECK_INT(queue_depth(rig.core.queue, "a"), 1);
+		CHECK(strstr(rig_text("SELECT error FROM runs WHERE status = 'skipped'"), "queue_one") != NULL);
+	}
+	rig_exits(rig_agent(0), 1);
+	rig_event("one", "{\"later\":1}", NULL);
+	IT("one that was begun and is to be tried again is not replaced")
+	{
+		CHECK_INT(rig_int(WITH("skipped")), 3);
+		rig_pass(1100);
+		CHECK(strstr(rig_agent(1)->envelope, "\"attempt\":2") != NULL);
+	}
+	rig_exits(rig_agent(1), 0);
+	IT("and the newest runs when it is done")
+	{
+		CHECK_INT(rig_agents(), 3);
+		CHECK(strstr(rig_agent(2)->envelope, "\"later\"") != NULL);
+		CHECK_INT(queue_depth(rig.core.queue, "a"), 0);
+	}
+	rig_exits(rig_agent(2), 0);
+	rig_event("new", "{\"e\":\"x\",\"n\":1}", NULL);
+	rig_event("new", "{\"e\":\"y\",\"n\":2}", NULL);
+	rig_event("new", "{\"e\":\"x\",\"n\":3}", NULL);
+	IT("with cancel_other a newer event stops the earlier run of its entity, and no other")
+	{
+		CHECK_STR(rig_agent(3)->cancelled, "cancelled");
+		CHECK_STR(rig_agent(4)->cancelled, "");
+		CHECK_INT(rig_agents(), 5);
+	}
+	rig.fail_commits = 1;
+	rig_event("new", "{\"e\":\"y\",\"n\":4}", NULL);
+	IT("but none that the disk did not take") { CHECK_STR(rig_agent(4)->cancelled, ""); }
+	rig_ends(rig_agent(3), (struct attempt_end){.exit_code = -1, .signal = 15});
+	IT("and runs when that has ended")
+	{
+		CHECK_INT(rig_agents(), 6);
+		CHECK(strstr(rig_agent(5)->envelope, "\"n\":3") != NULL);
+		CHECK_INT(rig_int(WITH("cancelled")), 1);
+	}
+	rig_fini();
+}
+
 static void failures(void)
 {
 	struct rig_answer got;
@@ -357,6 +412,7 @@ int main(void)
 	programs();
 	doors();
 	overlaps();
+	replacements();
 	failures();
 	no_turn();
 	tries();
