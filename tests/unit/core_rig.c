@@ -26,10 +26,11 @@ int rig_target_auto = TARGET_DONE;
 int rig_sources_started, rig_sources_stopped;
 struct buf rig_told;
 
-const char *const rig_conf = "[target crm]\nkind = fake\nretry.attempts = 3\nretry.base = 1s\nretry.jitter = none\n"
-			     "[target other]\nkind = fake\n"
-			     "[agent a]\nkind = fake\ntargets = crm\nretry.jitter = none\n"
-			     "[trigger hook]\nsource = fake\nagent = a\n";
+const char *const rig_conf =
+	"[target crm]\nkind = fake\nretry.attempts = 3\nretry.base = 1s\nretry.jitter = none\n"
+	"[target other]\nkind = fake\n"
+	"[agent a]\nkind = fake\ntargets = crm\nretry.jitter = none\n"
+	"[trigger hook]\nsource = fake\nagent = a\n";
 
 /* --- timers of the fake clock: core.c's stay in the library ---------------------------------- */
 
@@ -43,7 +44,8 @@ struct core_timer {
 static LIST_HEAD(, core_timer) timers;
 static int64_t timer_order;
 
-void core_timer_arm(struct core *core, struct core_timer **timer, int64_t ms, void (*fn)(void *arg), void *arg)
+void core_timer_arm(struct core *core, struct core_timer **timer, int64_t ms, void (*fn)(void *arg),
+		    void *arg)
 {
 	(void)core;
 	if (!*timer) {
@@ -77,7 +79,8 @@ static struct core_timer *timer_first(int64_t until)
 
 	LIST_FOREACH (timer, &timers, entry)
 		if (timer->armed && timer->at <= until &&
-		    (!first || timer->at < first->at || (timer->at == first->at && timer->order < first->order)))
+		    (!first || timer->at < first->at ||
+		     (timer->at == first->at && timer->order < first->order)))
 			first = timer;
 	return first;
 }
@@ -126,15 +129,16 @@ bool jail_check(struct jail *jail UNUSED, const char *program UNUSED, struct err
 	return true;
 }
 
-bool jail_run(struct jail *jail UNUSED, const char *program, struct str input UNUSED, jail_on_answer *on_answer,
-	      void *arg, struct err *err)
+bool jail_run(struct jail *jail UNUSED, const char *program, struct str input UNUSED,
+	      jail_on_answer *on_answer, void *arg, struct err *err)
 {
 	struct question *question;
 
 	if (!strcmp(program, "broken"))
 		return err_set(err, E_FULL, "too much waits");
 	question = mem_alloc(sizeof(*question));
-	*question = (struct question){.program = mem_strdup(program), .on_answer = on_answer, .arg = arg};
+	*question = (struct question){
+		.program = mem_strdup(program), .on_answer = on_answer, .arg = arg};
 	LIST_INSERT_HEAD(&questions, question, entry);
 	return true;
 }
@@ -160,7 +164,9 @@ static bool jail_answers(bool waiting)
 	LIST_FOREACH_SAFE (question, &questions, entry, next) {
 		if (!strncmp(question->program, "wait ", 5) != waiting)
 			continue;
-		answer_give(question, !strncmp(question->program, "give ", 5) || waiting ? question->program + 5 : NULL);
+		answer_give(question, !strncmp(question->program, "give ", 5) || waiting
+					      ? question->program + 5
+					      : NULL);
 		any = true;
 	}
 	return any;
@@ -190,7 +196,9 @@ int rig_agents(void)
 static void agent_feed(void *arg)
 {
 	struct rig_agent *agent = arg;
-	struct str rest = str_make(agent->out.data + agent->fed, agent->out.len - (size_t)agent->fed), line;
+	struct str rest = str_make(agent->out.data + agent->fed,
+				   agent->out.len - (size_t)agent->fed),
+		   line;
 
 	if (!agent->attempt)
 		return;
@@ -275,8 +283,8 @@ static void fake_rewind(struct attempt *attempt)
 
 static const struct conf_table agent_table = {
 	.section = "agent", .named = true, .selector = "kind", .value = "fake", .help = "a fake"};
-static const struct agent_kind fake_agent = {
-	"fake", &agent_table, fake_start, fake_adopt, fake_send, fake_cancel, fake_release, fake_rewind};
+static const struct agent_kind fake_agent = {"fake",	&agent_table, fake_start,   fake_adopt,
+					     fake_send, fake_cancel,  fake_release, fake_rewind};
 static const struct agent_kind *const agent_kinds[] = {&fake_agent, NULL};
 
 void rig_says(struct rig_agent *agent, const char *lines)
@@ -315,15 +323,17 @@ int rig_calls(void)
 	return call_count;
 }
 
-static bool fake_check(const struct target *target, const struct change_row *change, struct err *err)
+static bool fake_check(const struct target *target, const struct change_row *change,
+		       struct err *err)
 {
 	if (change->after && strstr(change->after, "senseless"))
 		return err_set(err, E_INVALID, "target %s cannot do this", target->name);
 	return true;
 }
 
-static void fake_apply(struct core *core, const struct target *target, const struct change_row *change, bool revert,
-		       target_on_done *on_done, void *arg)
+static void fake_apply(struct core *core, const struct target *target,
+		       const struct change_row *change, bool revert, target_on_done *on_done,
+		       void *arg)
 {
 	(void)core;
 	(void)target;
@@ -337,7 +347,8 @@ static void fake_apply(struct core *core, const struct target *target, const str
 						.arg = arg};
 }
 
-static void call_answer(struct rig_call *call, enum target_outcome outcome, const char *current, enum err_code code)
+static void call_answer(struct rig_call *call, enum target_outcome outcome, const char *current,
+			enum err_code code)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 
@@ -348,11 +359,13 @@ static void call_answer(struct rig_call *call, enum target_outcome outcome, cons
 	call->on_done(call->arg,
 		      &(struct target_result){.outcome = outcome,
 					      .current = current,
-					      .receipt = outcome == TARGET_DONE ? "{\"etag\":\"7\"}" : NULL},
+					      .receipt = outcome == TARGET_DONE ? "{\"etag\":\"7\"}"
+										: NULL},
 		      &err);
 }
 
-void rig_target_says(struct rig_call *call, enum target_outcome outcome, const char *current, enum err_code code)
+void rig_target_says(struct rig_call *call, enum target_outcome outcome, const char *current,
+		     enum err_code code)
 {
 	call_answer(call, outcome, current, code);
 	rig_run();
@@ -382,7 +395,8 @@ static const struct target_kind *const target_kinds[] = {&fake_target, NULL};
 
 static const struct source_kind fake_source, fake_cron;
 
-static struct source *source_begin(struct core *core, const struct trigger *trigger, struct err *err)
+static struct source *source_begin(struct core *core, const struct trigger *trigger,
+				   struct err *err)
 {
 	struct source *source;
 
@@ -420,10 +434,16 @@ static const struct conf_table cron_table = {.section = "trigger",
 					     .help = "a fake"};
 static const struct conf_table *const source_tables[] = {&source_table, NULL};
 static const struct conf_table *const cron_tables[] = {&cron_table, NULL};
-static const struct source_kind fake_source = {
-	.name = "fake", .tables = source_tables, .trust = TRUST_AUTHENTICATED, .start = source_begin, .stop = source_end};
-static const struct source_kind fake_cron = {
-	.name = "cron", .tables = cron_tables, .trust = TRUST_TRUSTED, .start = source_begin, .stop = source_end};
+static const struct source_kind fake_source = {.name = "fake",
+					       .tables = source_tables,
+					       .trust = TRUST_AUTHENTICATED,
+					       .start = source_begin,
+					       .stop = source_end};
+static const struct source_kind fake_cron = {.name = "cron",
+					     .tables = cron_tables,
+					     .trust = TRUST_TRUSTED,
+					     .start = source_begin,
+					     .stop = source_end};
 static const struct source_kind *const source_kinds[] = {&fake_source, &fake_cron, NULL};
 
 const struct trigger *rig_trigger(const char *name)
@@ -506,7 +526,8 @@ static void rig_open(const char *conf)
 	core->apply = apply_new(core);
 	core->sources = sources_new(core);
 	core->switches = switches_new(core, &err);
-	if (!queue_load(core->queue, &err) || !attempts_adopt_all(core, &err) || !apply_load(core->apply, &err)) {
+	if (!queue_load(core->queue, &err) || !attempts_adopt_all(core, &err) ||
+	    !apply_load(core->apply, &err)) {
 		printf("Bail out! %s\n", err_text(&err));
 		exit(99);
 	}
@@ -670,7 +691,8 @@ static bool rig_ask(const char *sql, struct buf *ret)
 		return false;
 	}
 	if (driver_sqlite.prepare(conn, sql, &stmt, &err)) {
-		found = driver_sqlite.step(conn, stmt, &err) == STEP_ROW && !driver_sqlite.column_is_null(stmt, 0);
+		found = driver_sqlite.step(conn, stmt, &err) == STEP_ROW &&
+			!driver_sqlite.column_is_null(stmt, 0);
 		if (found)
 			buf_add_str(ret, driver_sqlite.column_text(stmt, 0));
 		driver_sqlite.finalize(stmt);
@@ -715,7 +737,8 @@ static void on_admitted(void *arg, const struct admission_result *result, const 
 	snprintf(rig_last.rule, sizeof(rig_last.rule), "%s", result->rule);
 	snprintf(rig_last.run_id, sizeof(rig_last.run_id), "%s", result->run_id);
 	snprintf(rig_last.event_id, sizeof(rig_last.event_id), "%s", result->event_id);
-	snprintf(rig_last.run_status, sizeof(rig_last.run_status), "%s", result->run_status ? result->run_status : "");
+	snprintf(rig_last.run_status, sizeof(rig_last.run_status), "%s",
+		 result->run_status ? result->run_status : "");
 	rig_last.replayed = result->replayed;
 }
 
