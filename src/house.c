@@ -505,8 +505,8 @@ house_free(struct house *house)
 	attempts_free(core->attempts);
 	apply_free(core->apply);
 	queue_free(core->queue);
-	plugins_fini(core);
 	work_pool_free(core->work);
+	plugins_fini(core);
 	fetch_pool_free(core->fetch);
 	jail_free(core->jail);
 	switches_free(core->switches);
