@@ -74,13 +74,14 @@ void spool_status_fini(struct spool_status *status);
 bool spool_create(const char *dir, const struct spool_job *job, struct err *err);
 /* The same in a folder of the pool where there is one. pool NULL: always a new one. */
 struct spool_pool;
-bool spool_create_from(struct spool_pool *pool, const char *dir, const struct spool_job *job, struct err *err);
+bool spool_create_from(struct spool_pool *pool, const char *dir, const struct spool_job *job,
+		       struct err *err);
 
 /* Folders that ended attempts left, to be used again: ROOT/.free, empty at the start. */
 struct spool_pool *spool_pool_new(const char *root, struct err *err);
 void spool_pool_free(struct spool_pool *pool);
-/* Makes the folder of an ended attempt as it is before a start; on any thread. False: it holds what it should not,
- * or cannot be written; remove it. */
+/* Makes the folder of an ended attempt as it is before a start; on any thread. False: it holds what
+ * it should not, or cannot be written; remove it. */
 bool spool_pool_clean(const char *dir);
 /* Keeps a clean folder. False: there are enough; remove it. */
 bool spool_pool_give(struct spool_pool *pool, const char *dir);
