@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -96,19 +97,19 @@ void agent_kill(void)
 
 bool who_write(const char *file, pid_t pid, struct err *err)
 {
-	struct stat st;
 	char text[48];
 	int len = snprintf(text, sizeof(text), "%d %llu\n", (int)pid,
 			   (unsigned long long)os_process_start(pid));
 	AUTO(auto_close)
 	int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 || fstat(fd, &st))
+	struct stat st;
+	if (fd < 0)
 		return err_errno(err, errno, "cannot create %s", file);
-	/* One byte is what a folder that is used again holds there; more, and somebody was here
-	 * before us. */
-	if (st.st_size > 1)
-		return err_set(err, E_EXISTS, "%s names a process already", file);
+	/* One byte is what a folder that is used again begins with; more is another shim's name. */
+	if (flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &st) || st.st_size > 1)
+		return err_set(err, E_EXISTS, "%s is somebody else's already", file);
 	if (!os_write_all(fd, str_make(text, (size_t)len), err))
 		return err_prefix(err, "%s", file);
-	return true;
+	/* The folder may have been used before: what stood here was longer, or shorter. */
+	return !ftruncate(fd, len) || err_errno(err, errno, "cannot cut %s", file);
 }
