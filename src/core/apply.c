@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/apply.h"
 
+#include <inttypes.h>
+
 #include "base/log.h"
 #include "base/list.h"
 #include "base/map.h"
@@ -15,6 +17,8 @@
 /* At once on one target; of one entity never more than one. */
 #define IN_FLIGHT_A_TARGET 8
 #define STORE_RETRY_MS 500
+/* A target ends by itself within its timeout; one that has not so long after never will. */
+#define OVERDUE_MARGIN_MS 10000
 /* A revert on its way is out of the way of the next look for so long; longer ones are known by their flight. */
 #define REVERT_HOLD_MS 60000
 
@@ -23,7 +27,7 @@ struct lane {
 	char *target;
 	int in_flight;
 	bool armed;
-	LIST_HEAD(, flight) flights;
+	LIST_HEAD(, flight) flights, late; /* late: given up, but their targets may still answer */
 	struct core_timer *turn, *due;
 	UT_hash_handle hh;
 };
@@ -34,13 +38,14 @@ struct apply {
 	int in_flight;
 };
 
-/* One change on its way, from the claim's commit to its last row. */
+/* One change on its way, from the claim's commit to its last row; and, where that did not wait for the target, on
+ * to its answer: the target holds on to it until then. */
 struct flight {
 	LIST_ENTRY(flight) entry;
 	struct lane *lane;
 	struct registry *registry;
 	struct change_row change;
-	bool revert, claimed;
+	bool revert, overdue, answered, landed;
 	/* What the target said, kept until it is on disk. */
 	enum target_outcome outcome;
 	char *current, *receipt, *error;
@@ -73,6 +78,8 @@ apply_free(struct apply *apply)
 	HASH_ITER (hh, apply->lanes, lane, next) {
 		/* Their targets' answers never come now; the next daemon asks again. */
 		LIST_FOREACH_SAFE (flight, &lane->flights, entry, after)
+			flight_free(flight);
+		LIST_FOREACH_SAFE (flight, &lane->late, entry, after)
 			flight_free(flight);
 		HASH_DEL(apply->lanes, lane);
 		core_timer_free(lane->turn);
@@ -150,7 +157,13 @@ flight_land(struct flight *flight)
 
 	lane->in_flight--;
 	lane->apply->in_flight--;
-	flight_free(flight);
+	if (flight->overdue && !flight->answered) {
+		flight->landed = true;
+		LIST_REMOVE(flight, entry);
+		LIST_INSERT_HEAD(&lane->late, flight, entry);
+	} else {
+		flight_free(flight);
+	}
 	lane_wake(lane);
 }
 
@@ -257,11 +270,8 @@ flight_write(void *arg)
 }
 
 static void
-on_applied(void *arg, const struct target_result *result, struct err *err)
+flight_answer(struct flight *flight, const struct target_result *result, const struct err *err)
 {
-	struct flight *flight = arg;
-
-	crash_point("after-apply");
 	flight->outcome = result->outcome;
 	flight->current = mem_strdup(result->current);
 	flight->receipt = mem_strdup(result->receipt);
@@ -276,6 +286,43 @@ on_applied(void *arg, const struct target_result *result, struct err *err)
 	flight_write(flight);
 }
 
+/* Whatever it did, it is asked again under the same key, or a person looks. */
+static void
+on_late(struct flight *flight)
+{
+	log_warning("target answered after it was given up", "change", flight->change.id, "target", flight->change.target);
+	flight->answered = true;
+	if (flight->landed)
+		flight_free(flight);
+}
+
+static void
+on_applied(void *arg, const struct target_result *result, struct err *err)
+{
+	struct flight *flight = arg;
+
+	crash_point("after-apply");
+	if (flight->overdue) {
+		on_late(flight);
+		return;
+	}
+	core_timer_stop(flight->timer);
+	flight_answer(flight, result, err);
+}
+
+static void
+on_overdue(void *arg)
+{
+	struct flight *flight = arg;
+	const struct target *target = registry_target(flight->registry, flight->change.target);
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	flight->overdue = true;
+	err_set(&err, E_TIMEOUT, "target %s did not answer within %" PRId64 " ms; it may or may not have done it", flight->change.target,
+		target->timeout_ms + OVERDUE_MARGIN_MS);
+	flight_answer(flight, &(struct target_result){.outcome = TARGET_FAILED}, &err);
+}
+
 /* --- the claim ----------------------------------------------------------------------------- */
 
 static void
@@ -284,7 +331,7 @@ flight_fail(struct flight *flight, const char *why)
 	AUTO(err_fini) struct err err = ERR_INIT;
 
 	err_set(&err, E_NOT_FOUND, "%s", why);
-	on_applied(flight, &(struct target_result){.outcome = TARGET_FAILED}, &err);
+	flight_answer(flight, &(struct target_result){.outcome = TARGET_FAILED}, &err);
 }
 
 static void
@@ -297,6 +344,7 @@ flight_start(struct flight *flight)
 		flight_fail(flight, "the target is no longer configured; add it again, then rouse apply");
 		return;
 	}
+	core_timer_arm(flight->lane->apply->core, &flight->timer, target->timeout_ms + OVERDUE_MARGIN_MS, on_overdue, flight);
 	target->kind->apply(flight->lane->apply->core, target, &flight->change, flight->revert, on_applied, flight);
 }
 

@@ -32,7 +32,8 @@ struct target_kind {
 	bool (*check)(const struct target *target, const struct change_row *change, struct err *err);
 	/* Reads what is there now, compares it with the before-image (core's change_drifted), applies under
 	 * change->key; revert: the other way round, from `after` to the recorded `before`. Must end within
-	 * target->timeout_ms. `registry` is referenced by the caller until on_done. */
+	 * target->timeout_ms: some seconds later it counts as failed (E_TIMEOUT), and its answer is not
+	 * listened to. target and change live until on_done, however late that is. */
 	void (*apply)(struct core *core, const struct target *target, const struct change_row *change, bool revert,
 		      target_on_done *on_done, void *arg);
 };

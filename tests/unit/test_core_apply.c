@@ -317,6 +317,74 @@ static void doors(void)
 	rig_fini();
 }
 
+/* The target's timeout is 30 s, and 10 s of grace. */
+static void silences(void)
+{
+	begin(CHANGE("x", "1") CHANGE("x", "2"));
+	rig_pass(39000);
+	IT ("a target has its time") {
+		CHECK_STR(column(0, "status"), "applying");
+		CHECK_INT(apply_in_flight(rig.core.apply), 1);
+	}
+	rig_pass(1100);
+	IT ("one that does not answer at all has failed for now, and its place is free") {
+		CHECK_STR(column(0, "status"), "approved");
+		CHECK(strstr(column(0, "error"), "did not answer within 40000 ms") != NULL);
+		CHECK_INT(column(0, "attempts")[0], '1');
+		CHECK_INT(apply_in_flight(rig.core.apply), 0);
+	}
+	rig_pass(10000);
+	IT ("it is asked again, under the same key") {
+		CHECK_INT(rig_calls(), 2);
+		CHECK_STR(rig_call(1)->key, rig_call(0)->key);
+	}
+	rig_target_says(rig_call(0), TARGET_DONE, NULL, E_OK);
+	IT ("the late answer changes nothing") {
+		CHECK_STR(column(0, "status"), "applying");
+		CHECK_INT(apply_in_flight(rig.core.apply), 1);
+		CHECK(column(0, "receipt") == NULL);
+	}
+	rig_target_says(rig_call(1), TARGET_ALREADY, NULL, E_OK);
+	IT ("the answer to the second does, and the next has its turn") {
+		CHECK_STR(column(0, "status"), "applied");
+		CHECK_INT(rig_calls(), 3);
+		rig_pass(100000);
+		CHECK_STR(column(0, "status"), "applied");
+	}
+	rig_pass(60000);
+	IT ("a target that is silent to the last fails, with what that means") {
+		CHECK_STR(column(1, "status"), "failed");
+		CHECK(strstr(column(1, "error"), "may or may not have done it") != NULL);
+		CHECK_INT(rig_calls(), 5);
+	}
+	rig_fini();
+
+	begin(CHANGE("x", "1"));
+	rig_pass(39900);
+	rig.fail_commits = 3;
+	rig_pass(200);
+	IT ("an answer that comes while the failure waits for the disk is late, too") {
+		CHECK_STR(column(0, "status"), "applying");
+		rig_target_says(rig_call(0), TARGET_DONE, NULL, E_OK);
+		rig_pass(3000);
+		CHECK_STR(column(0, "status"), "approved");
+		CHECK_INT(apply_in_flight(rig.core.apply), 0);
+	}
+	rig_fini();
+
+	begin(CHANGE("x", "1"));
+	rig_pass(41000);
+	IT ("a daemon ends with an answer outstanding") {
+		CHECK_STR(column(0, "status"), "approved");
+	}
+	rig_restart(NULL);
+	rig_pass(10000);
+	IT ("and the next one asks again") {
+		CHECK_INT(rig_calls(), 2);
+	}
+	rig_fini();
+}
+
 int main(void)
 {
 	order();
@@ -324,6 +392,7 @@ int main(void)
 	disks();
 	deaths();
 	doors();
+	silences();
 	err_fini(&why);
 	return tap_done();
 }
