@@ -11,6 +11,7 @@
 struct after {
 	turn_fn *fn;
 	void *arg;
+	bool undone;
 };
 struct afters {
 	struct after *list;

@@ -37,8 +37,8 @@ void turn_after(struct store *store, turn_fn *fn, void *arg);
 /* Commits (fsync) and runs the afters. What these write belongs to the next turn. */
 void turn_end(struct store *store);
 /* For what may fail halfway: to a savepoint and back, within the turn. Nests, to 8. Afters
- * registered since the savepoint are dropped by turn_undo, not called. turn_end asserts that none
- * is left. */
+ * registered since the savepoint get E_STATE at the end of the turn when turn_undo goes back behind
+ * them. turn_end asserts that no savepoint is left. */
 bool turn_savepoint(struct store *store, struct err *err);
 void turn_release(struct store *store);
 void turn_undo(struct store *store);

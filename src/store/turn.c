@@ -99,7 +99,7 @@ void turn_after(struct store *store, turn_fn *fn, void *arg)
 		a->cap = a->cap ? a->cap * 2 : 64;
 		a->list = mem_realloc(a->list, a->cap * sizeof(*a->list));
 	}
-	a->list[a->count++] = (struct after){fn, arg};
+	a->list[a->count++] = (struct after){fn, arg, false};
 }
 
 static void stats_commit(struct store *store, uint64_t us)
@@ -143,10 +143,15 @@ static bool turn_commit(struct store *store, struct err *err)
 /* Two arrays take turns: what the afters of one turn register belongs to the next. */
 static void afters_run(struct store *store, const struct err *err)
 {
+	AUTO(err_fini) struct err undone = ERR_INIT;
 	struct afters now = store->afters;
 	store->afters = store->running;
-	for (size_t i = 0; i < now.count; i++)
-		now.list[i].fn(now.list[i].arg, err);
+	for (size_t i = 0; i < now.count; i++) {
+		if (now.list[i].undone && undone.code == E_OK)
+			err_set(&undone, E_STATE, "undone; nothing of it was kept");
+		now.list[i].fn(now.list[i].arg,
+			       now.list[i].undone && err->code == E_OK ? &undone : err);
+	}
 	now.count = 0;
 	if (now.cap > AFTERS_KEPT) {
 		now.cap = AFTERS_KEPT;
@@ -214,7 +219,8 @@ void turn_undo(struct store *store)
 	assert(store->savepoints);
 	store->savepoints--;
 	store->order_epoch++;
-	store->afters.count = store->marks[store->savepoints].afters;
+	for (size_t i = store->marks[store->savepoints].afters; i < store->afters.count; i++)
+		store->afters.list[i].undone = true;
 	keys_back_to(store, store->marks[store->savepoints].keys);
 	size_t mark = store->marks[store->savepoints].redo;
 	if (store->failed.code != E_OK)

@@ -238,6 +238,15 @@ static void decisions(void)
 		CHECK_STR(change_status(2), "proposed");
 		CHECK_INT(rig_calls(), 1);
 	}
+	IT ("an approval that is undone with others asks no target") {
+		CHECK(turn_savepoint(rig.core.store, &why));
+		CHECK(change_decide(&rig.core, change_id(2), CHANGE_APPROVE, "ann", "a", NULL,
+				    &why));
+		turn_undo(rig.core.store);
+		rig_run();
+		CHECK_STR(change_status(2), "proposed");
+		CHECK_INT(rig_calls(), 1);
+	}
 	IT ("two at once: the second hears of the first") {
 		change_decide(&rig.core, change_id(2), CHANGE_REJECT, "ann", "a", NULL, &why);
 		CHECK(!change_decide(&rig.core, change_id(2), CHANGE_APPROVE, "ben", "b", NULL,

@@ -32,6 +32,11 @@ static void on_b(void *arg, const struct err *err UNUSED)
 	buf_putc(&((struct told *)arg)->text, 'b');
 }
 
+static void on_undone(void *arg, const struct err *err)
+{
+	buf_printf(&((struct told *)arg)->text, "(%s)", err_name(err->code));
+}
+
 static int64_t events(struct store *store)
 {
 	return help_number(store->path, "SELECT COUNT(*) FROM events");
@@ -161,11 +166,14 @@ static void test_savepoints(bool full)
 		digest_add(store, &before);
 		CHECK(turn_savepoint(store, &err));
 		write_all(store, 2);
-		turn_after(store, on_b, &t);
+		turn_after(store, on_undone, &t);
 		CHECK(turn_savepoint(store, &err));
 		write_all(store, 3);
+		turn_after(store, on_undone, &t);
 		turn_release(store);
 		turn_undo(store);
+		turn_after(store, on_b, &t);
+		CHECK_STR(buf_cstr(&t.text), "");
 		digest_add(store, &after);
 		CHECK_STR(buf_cstr(&after), buf_cstr(&before));
 		int64_t run;
@@ -174,7 +182,8 @@ static void test_savepoints(bool full)
 		CHECK(keys_find(store, STR("trigger/t"), STR("k3"), &run, &err) && !run);
 		write_all(store, 4);
 		turn_end(store);
-		CHECK_STR(buf_cstr(&t.text), "a");
+		/* Whoever waits hears of it, once, and frees what is its own. */
+		CHECK_STR(buf_cstr(&t.text), "a(state)(state)b");
 		CHECK_INT(events(store), 2);
 	}
 	IT (full ? "keeps what was released then, too"
