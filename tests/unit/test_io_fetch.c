@@ -508,27 +508,42 @@ static void *serve_forgetful(void *arg)
 	return NULL;
 }
 
-static void test_once(void)
+/* Two requests to it, one after the other. */
+static int talk_twice(struct fetch_spec first, struct fetch_spec second, struct seen *ret)
 {
 	char url[64];
-	int listener = listen_local(url, sizeof(url));
+	struct server server = {.listener = listen_local(url, sizeof(url))};
+	struct seen seen = {0};
+	pthread_t thread;
+
+	first.url = second.url = url;
+	pthread_create(&thread, NULL, serve_forgetful, &server);
+	if (fetch_start(pool, &first, on_done, &seen, NULL))
+		wait_for(&seen, 5);
+	CHECK_INT(seen.status, 200);
+	if (fetch_start(pool, &second, on_done, ret, NULL))
+		wait_for(ret, 5);
+	pthread_join(thread, NULL);
+	close(server.listener);
+	return server.asked;
+}
+
+static void test_kept(void)
+{
+	struct fetch_spec get_inside = {.method = "GET", .private_addresses = true};
+	struct fetch_spec get_outside = {.method = "GET"};
+	struct fetch_spec post = {.method = "POST", .body = STR("$"), .private_addresses = true};
+
 	IT ("sends a POST once, even when a kept connection ends before its answer") {
-		struct server server = {.listener = listener};
-		struct seen first = {0}, second = {0};
-		struct fetch_spec spec = {
-			.method = "POST", .url = url, .body = STR("$"), .private_addresses = true};
-		pthread_t thread;
-		pthread_create(&thread, NULL, serve_forgetful, &server);
-		CHECK(fetch_start(pool, &spec, on_done, &first, NULL));
-		wait_for(&first, 5);
-		CHECK_INT(first.status, 200);
-		CHECK(fetch_start(pool, &spec, on_done, &second, NULL));
-		wait_for(&second, 5);
-		pthread_join(thread, NULL);
-		CHECK_INT(second.code, E_UNAVAILABLE);
-		CHECK_INT(server.asked, 2);
+		struct seen seen = {0};
+		CHECK_INT(talk_twice(post, post, &seen), 2);
+		CHECK_INT(seen.code, E_UNAVAILABLE);
 	}
-	close(listener);
+	IT ("does not lend a kept connection to who may not go there") {
+		struct seen seen = {0};
+		CHECK_INT(talk_twice(get_inside, get_outside, &seen), 1);
+		CHECK_INT(seen.code, E_DENIED);
+	}
 }
 
 static void test_sent(const char *folder)
@@ -634,7 +649,7 @@ int main(void)
 	test_requests();
 	test_ssrf(buf_cstr(&urls));
 	test_sent(folder);
-	test_once();
+	test_kept();
 	test_hostile();
 	IT ("leaves no descriptor behind") {
 		struct seen seen = {0};
