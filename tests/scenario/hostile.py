@@ -12,6 +12,8 @@ MODES = {
     "fd-dump": "succeeded", "spy-parent": "succeeded", "kill-parent": "succeeded", "symlink-out": "succeeded", "lie-usage": None,
     "bad-json": None, "exit-255": "failed", "segv": "failed", "slow-exit": None, "clock": None, "forge-apply": "succeeded",
 }
+# Those that only the deadline ends.
+ENDLESS = ("forkbomb", "ignore-term", "stop-self", "slow-exit", "clock")
 
 
 def mode(name, status):
@@ -24,7 +26,7 @@ def mode(name, status):
         work = os.path.join(rouse.dir, "work")
         os.mkdir(work)
         rouse.agent("hostile", "", command=f"python3 {FAKE} {name}{more}", workdir=work, retry__attempts=1, grace="300ms", linger="300ms",
-                    budget__deadline="4s", budget__output="8M", memory_max="400M", file_size="8M", files=64)
+                    budget__deadline="3s" if name in ENDLESS else "30s", budget__output="8M", memory_max="400M", file_size="8M", files=64)
         rouse.agent("honest", says(RESULT))
         rouse.webhook("push", agent="hostile")
         rouse.webhook("next", agent="honest")
@@ -33,7 +35,7 @@ def mode(name, status):
         before = len(os.listdir(f"/proc/{rouse.daemon.pid}/fd"))
         run = rouse.deliver("push", {"pad": "x" * 500000}).expect(202).run_id
         rouse.wait_run(rouse.deliver("next").expect(202).run_id, "succeeded", 5)
-        ended = wait("the run ends", lambda: (lambda r: r if r["status"] in ("succeeded", "failed") else None)(rouse.run(run)), 30)
+        ended = wait("the run ends", lambda: (lambda r: r if r["status"] in ("succeeded", "failed") else None)(rouse.run(run)), 45)
         if status:
             expect(ended["status"], status, "status")
         rouse.nothing_left()
