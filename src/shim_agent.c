@@ -99,8 +99,11 @@ bool who_write(const char *file, pid_t pid, struct err *err)
 	int len = snprintf(text, sizeof(text), "%d %llu\n", (int)pid,
 			   (unsigned long long)os_process_start(pid));
 	AUTO(auto_close)
-	int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_errno(err, errno, "cannot create %s", file);
-	return os_write_all(fd, str_make(text, (size_t)len), err) || err_prefix(err, "%s", file);
+	if (!os_write_all(fd, str_make(text, (size_t)len), err))
+		return err_prefix(err, "%s", file);
+	/* The folder may have been used before: what stood here was longer, or shorter. */
+	return !ftruncate(fd, len) || err_errno(err, errno, "cannot cut %s", file);
 }

@@ -9,6 +9,7 @@
 #include "plugins/env.h"
 #include "io/proc.h"
 #include "io/spool.h"
+#include "plugins/agents/exec_run.h"
 
 #define STDERR_MAX (1 << 20)
 #define UMASK_MAX 0777
@@ -185,7 +186,7 @@ static bool job_create(const struct attempt *attempt, const char *dir, char **wo
 	umask_of(section, &job.umask);
 	job_env(attempt, &env);
 	job.envp = env_items(&env);
-	return spool_create(dir, &job, err);
+	return spool_create_from(exec_pool(), dir, &job, err);
 }
 
 bool exec_job_create(const struct attempt *attempt, const char *dir, struct str envelope,

@@ -251,7 +251,7 @@ static bool run_in_doubt(struct exec_run *run)
 {
 	if (run->phase != EXEC_DOUBT)
 		return false;
-	if (!exec_spool_has(run->dir, "shim") && !exec_spool_has(run->dir, "status") &&
+	if (!spool_shim_began(run->dir) && !exec_spool_has(run->dir, "status") &&
 	    clock_mono(run->attempt->core->clock).ms < run->doubt_until.ms) {
 		exec_run_wake(run, DOUBT_LOOK_MS);
 		return true;

@@ -44,7 +44,8 @@ struct exec_run {
 struct exec_chore {
 	struct core *core;
 	char id[64];
-	char *dir;	    /* removed; NULL: it stays */
+	char *dir;	    /* cleaned and kept, or removed; NULL: it stays */
+	bool clean;	    /* what the chore made of dir */
 	bool kill;	    /* whatever bears its mark */
 	const char *reason; /* the attempt then ends with it; "" lost; NULL: it does not end */
 };
@@ -53,6 +54,8 @@ struct exec_chore {
 
 /* Opens what all attempts of core share, at the first of them. */
 bool exec_share(struct core *core, struct err *err);
+/* Of folders that can be used again; NULL: there is none. */
+struct spool_pool *exec_pool(void);
 char *exec_spool_dir(const struct core *core, const char *id); /* owned */
 bool exec_spool_has(const char *dir, const char *name);
 /* The state of a live attempt of this kind; NULL. */

@@ -22,8 +22,10 @@
 struct exec {
 	struct core *core;
 	struct spool_wake *wake;
+	struct spool_pool *pool; /* NULL where it could not be made: then each folder is a new one */
 	struct core_timer *look;
 	unsigned looks;
+	bool looking; /* the timer is armed */
 	LIST_HEAD(, exec_shim) shims;
 };
 static struct exec *shared;
@@ -53,7 +55,10 @@ static void chore_run(void *arg)
 
 	if (chore->kill)
 		proc_kill_marked(EXEC_MARK, chore->id);
-	if (chore->dir && !os_remove_tree(chore->dir, &err))
+	if (!chore->dir)
+		return;
+	chore->clean = spool_pool_clean(chore->dir);
+	if (!chore->clean && !os_remove_tree(chore->dir, &err))
 		log_warning("spool not removed", "attempt", chore->id, "error", err_text(&err));
 }
 
@@ -70,8 +75,15 @@ static void chore_on_done(void *arg)
 					      .exit_code = -1,
 					      .reason = *chore->reason ? chore->reason : NULL});
 	}
+	if (chore->clean && (!shared || !spool_pool_give(shared->pool, chore->dir)))
+		os_remove_tree(chore->dir, NULL);
 	free(chore->dir);
 	free(chore);
+}
+
+struct spool_pool *exec_pool(void)
+{
+	return shared ? shared->pool : NULL;
 }
 
 void exec_chore(const struct exec_chore *template)
@@ -229,6 +241,17 @@ static void exec_on_look(void *arg)
 			exec_run_wake(attempt->state, 0);
 	if (exec->looks++ % LOOKS_A_SWEEP == 0)
 		spool_each(exec->core->spool_root, sweep_one, exec, NULL);
+	/* Nobody is left to look at: the next start arms it again, and an idle daemon sleeps. */
+	exec->looking = !LIST_EMPTY(attempts_live(exec->core));
+	if (exec->looking)
+		core_timer_arm(exec->core, &exec->look, LOOK_MS, exec_on_look, exec);
+}
+
+static void look_later(struct exec *exec)
+{
+	if (exec->looking)
+		return;
+	exec->looking = true;
 	core_timer_arm(exec->core, &exec->look, LOOK_MS, exec_on_look, exec);
 }
 
@@ -238,6 +261,7 @@ bool exec_share(struct core *core, struct err *err)
 
 	if (shared) {
 		assert(shared->core == core);
+		look_later(shared);
 		return true;
 	}
 	exec = mem_alloc(sizeof(*exec));
@@ -248,7 +272,8 @@ bool exec_share(struct core *core, struct err *err)
 		free(exec);
 		return false;
 	}
-	core_timer_arm(core, &exec->look, LOOK_MS, exec_on_look, exec);
+	look_later(exec);
+	exec->pool = spool_pool_new(core->spool_root, NULL);
 	shared = exec;
 	return true;
 }
@@ -264,6 +289,7 @@ void exec_agent_fini(struct core *core)
 		shim_free(shim);
 	core_timer_free(shared->look);
 	spool_wake_free(shared->wake);
+	spool_pool_free(shared->pool);
 	free(shared);
 	shared = NULL;
 }

@@ -86,7 +86,15 @@ void buf_puts(struct buf *b, const char *s)
 
 void buf_putc(struct buf *b, char c)
 {
-	buf_add(b, &c, 1);
+	buf_reserve(b, 1);
+	b->data[b->len++] = c;
+	b->data[b->len] = '\0';
+}
+
+void buf_cat_all(struct buf *b, const char *const *strings)
+{
+	for (; *strings; strings++)
+		buf_puts(b, *strings);
 }
 
 void buf_printf(struct buf *b, const char *fmt, ...)

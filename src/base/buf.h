@@ -26,6 +26,9 @@ void buf_add(struct buf *b, const void *p, size_t len);
 void buf_add_str(struct buf *b, struct str s);
 void buf_puts(struct buf *b, const char *s);
 void buf_putc(struct buf *b, char c);
+/* Strings one behind the other: buf_cat(&b, kind, "/", name). */
+#define buf_cat(b, ...) buf_cat_all((b), (const char *const[]){__VA_ARGS__, NULL})
+void buf_cat_all(struct buf *b, const char *const *strings); /* up to a NULL */
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
 void buf_consume(struct buf *b, size_t len); /* removes len bytes at the front */

@@ -63,6 +63,17 @@ static void civil_from_days(int64_t days, int64_t *ret_year, int *ret_month, int
 	*ret_year = cycle * 400 + y + (*ret_month < 3);
 }
 
+/* The last n digits, at most four, and what stands behind them. Every event is written with a time.
+ */
+static void put_digits(struct buf *out, int64_t value, size_t n, char behind)
+{
+	char text[5];
+	text[n] = behind;
+	for (size_t i = n; i--; value /= 10)
+		text[i] = (char)('0' + value % 10);
+	buf_add(out, text, n + 1);
+}
+
 void wall_format(struct wall w, struct buf *out)
 {
 	if (!wall_is_set(w)) {
@@ -76,9 +87,16 @@ void wall_format(struct wall w, struct buf *out)
 	int64_t year;
 	int month, day;
 	civil_from_days(days, &year, &month, &day);
-	buf_printf(out, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ", (long long)year, month, day,
-		   (int)(ms / 3600000), (int)(ms / 60000 % 60), (int)(ms / 1000 % 60),
-		   (int)(ms % 1000));
+	if (year >= 0 && year <= 9999)
+		put_digits(out, year, 4, '-');
+	else
+		buf_printf(out, "%04lld-", (long long)year);
+	put_digits(out, month, 2, '-');
+	put_digits(out, day, 2, 'T');
+	put_digits(out, ms / 3600000, 2, ':');
+	put_digits(out, ms / 60000 % 60, 2, ':');
+	put_digits(out, ms / 1000 % 60, 2, '.');
+	put_digits(out, ms % 1000, 3, 'Z');
 }
 
 /* Takes exactly n digits off the front of s. */

@@ -3,6 +3,7 @@
 #include "base/digest.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include <openssl/core_names.h>
@@ -13,11 +14,10 @@
 static const struct {
 	const char *name;
 	const char *openssl_name;
-	const EVP_MD *(*md)(void);
 } digest_kinds[] = {
-	[DIGEST_SHA1] = {"sha1", "SHA1", EVP_sha1},
-	[DIGEST_SHA256] = {"sha256", "SHA256", EVP_sha256},
-	[DIGEST_SHA512] = {"sha512", "SHA512", EVP_sha512},
+	[DIGEST_SHA1] = {"sha1", "SHA1"},
+	[DIGEST_SHA256] = {"sha256", "SHA256"},
+	[DIGEST_SHA512] = {"sha512", "SHA512"},
 };
 
 _Static_assert(ARRAY_LEN(digest_kinds) == DIGEST_KINDS, "every kind has its row");
@@ -41,6 +41,24 @@ bool digest_kind_parse(struct str name, enum digest_kind *ret)
 	return false;
 }
 
+/* To find a hash among libcrypto's providers takes longer than to hash a short text: it is done
+ * once, and what was found is kept until the process ends. */
+static EVP_MD *digest_mds[DIGEST_KINDS];
+
+static void digest_find_all(void)
+{
+	for (size_t i = 0; i < DIGEST_KINDS; i++)
+		digest_mds[i] = EVP_MD_fetch(NULL, digest_kinds[i].openssl_name, NULL);
+}
+
+static const EVP_MD *digest_md(enum digest_kind kind)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	assert((unsigned)kind < DIGEST_KINDS);
+	digest_must(!pthread_once(&once, digest_find_all) && digest_mds[kind]);
+	return digest_mds[kind];
+}
+
 struct digest digest_of(enum digest_kind kind, struct str data)
 {
 	return digest_of_parts(kind, &data, 1);
@@ -50,9 +68,8 @@ struct digest digest_of_parts(enum digest_kind kind, const struct str *parts, si
 {
 	struct digest d = {{0}, 0};
 	unsigned len = 0;
-	assert((unsigned)kind < DIGEST_KINDS);
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	digest_must(ctx && EVP_DigestInit_ex(ctx, digest_kinds[kind].md(), NULL));
+	digest_must(ctx && EVP_DigestInit_ex(ctx, digest_md(kind), NULL));
 	for (size_t i = 0; i < count; i++)
 		digest_must(!parts[i].len || EVP_DigestUpdate(ctx, parts[i].p, parts[i].len));
 	digest_must(EVP_DigestFinal_ex(ctx, d.bytes, &len));
@@ -61,11 +78,12 @@ struct digest digest_of_parts(enum digest_kind kind, const struct str *parts, si
 	return d;
 }
 
-struct digest digest_hmac(enum digest_kind kind, struct str key, const struct str *parts,
-			  size_t count)
+/* The same for HMAC, once for each thread: its context holds what it is doing. */
+static EVP_MAC_CTX *hmac_context(enum digest_kind kind)
 {
-	struct digest d = {{0}, 0};
-	assert((unsigned)kind < DIGEST_KINDS);
+	static _Thread_local EVP_MAC_CTX *contexts[DIGEST_KINDS];
+	if (contexts[kind])
+		return contexts[kind];
 	/* The parameter is not written to; OpenSSL's type merely lacks the const. */
 	OSSL_PARAM params[] = {
 		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
@@ -75,15 +93,31 @@ struct digest digest_hmac(enum digest_kind kind, struct str key, const struct st
 	};
 	EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	EVP_MAC_CTX *ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
+	digest_must(ctx && EVP_MAC_CTX_set_params(ctx, params));
+	EVP_MAC_free(mac);
+	contexts[kind] = ctx;
+	return ctx;
+}
+
+static void hmac_key(EVP_MAC_CTX *ctx, struct str key)
+{
 	/* A NULL key would mean "the key of before". */
 	const char *bytes = key.len ? key.p : "";
-	digest_must(ctx && EVP_MAC_init(ctx, (const unsigned char *)bytes, key.len, params));
+	digest_must(EVP_MAC_init(ctx, (const unsigned char *)bytes, key.len, NULL));
+}
+
+struct digest digest_hmac(enum digest_kind kind, struct str key, const struct str *parts,
+			  size_t count)
+{
+	struct digest d = {{0}, 0};
+	assert((unsigned)kind < DIGEST_KINDS);
+	EVP_MAC_CTX *ctx = hmac_context(kind);
+	hmac_key(ctx, key);
 	for (size_t i = 0; i < count; i++)
 		digest_must(!parts[i].len ||
 			    EVP_MAC_update(ctx, (const unsigned char *)parts[i].p, parts[i].len));
 	digest_must(EVP_MAC_final(ctx, d.bytes, &d.len, sizeof(d.bytes)));
-	EVP_MAC_CTX_free(ctx);
-	EVP_MAC_free(mac);
+	hmac_key(ctx, STR("")); /* nothing of the key stays */
 	return d;
 }
 

@@ -394,7 +394,7 @@ run_admit(struct admission *a)
 	if (a->has_key && !a->again) {
 		AUTO(buf_fini) struct buf scope = BUF_INIT;
 
-		buf_printf(&scope, "%s/%s", a->trigger ? "trigger" : "agent", a->trigger ? a->trigger->name : a->agent->name);
+		buf_cat(&scope, a->trigger ? "trigger/" : "agent/", a->trigger ? a->trigger->name : a->agent->name);
 		if (!keys_claim(store, buf_str(&scope), buf_str(&a->key), a->fingerprint, seq, a->at, &known, &same, &a->err))
 			return false;
 	}
@@ -404,8 +404,10 @@ run_admit(struct admission *a)
 	run_fill(a, &run_id, &row);
 	row.seq = seq;
 	row.event = events_next_seq(store);
-	if (!a->result.outcome)
-		outcome_set(a, "ran", "%s", a->trigger ? "" : "invoked");
+	if (!a->result.outcome) {
+		a->result.outcome = "ran";
+		buf_puts(&a->rule, a->trigger ? "" : "invoked");
+	}
 	if (!event_keep(a, seq) || !runs_insert(store, &row, &seq, &ready, &a->err))
 		return false;
 	a->result.run_seq = seq;

@@ -8,7 +8,7 @@
 static void
 member(struct buf *out, const char *name, struct str value)
 {
-	buf_printf(out, ",\"%s\":", name);
+	buf_cat(out, ",\"", name, "\":");
 	buf_json_str(out, value);
 }
 
@@ -23,13 +23,13 @@ event_document(const struct happening *h, const char *event_id, struct wall at, 
 	buf_puts(out, "{\"specversion\":\"1.0\",\"id\":");
 	buf_json_str(out, h->id.len ? h->id : str_of(event_id));
 	if (!h->source.p)
-		buf_printf(&source, "%s/%s", kind, name);
+		buf_cat(&source, kind, "/", name);
 	member(out, "source", h->source.p ? h->source : buf_str(&source));
 	buf_puts(out, ",\"type\":");
 	if (h->type.p)
 		buf_json_str(out, h->type);
 	else
-		buf_printf(out, "\"rouse.%s\"", kind);
+		buf_cat(out, "\"rouse.", kind, "\"");
 	buf_puts(out, ",\"time\":\"");
 	wall_format(at, out);
 	buf_putc(out, '"');

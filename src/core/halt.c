@@ -26,7 +26,7 @@ struct switches {
 static void
 key_of(struct buf *out, const char *scope, const char *name, const char *kind)
 {
-	buf_printf(out, "%s/%s/%s", scope, kind, name);
+	buf_cat(out, scope, "/", kind, "/", name);
 }
 
 static struct entry *

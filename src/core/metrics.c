@@ -72,7 +72,7 @@ label_add(struct buf *out, const char *name, const char *value)
 		return;
 	if (out->len && out->data[out->len - 1] != '{')
 		buf_putc(out, ',');
-	buf_printf(out, "%s=\"", name);
+	buf_cat(out, name, "=\"");
 	for (const char *p = value ? value : ""; *p; p++) {
 		if (*p == '"' || *p == '\\')
 			buf_putc(out, '\\');
@@ -91,7 +91,7 @@ series_of(struct metrics *metrics, const char *name, const char *l1, const char 
 	struct series *series;
 	bool full = HASH_COUNT(metrics->series) >= SERIES_MAX;
 
-	buf_printf(&text, "%s{", name);
+	buf_cat(&text, name, "{");
 	label_add(&text, l1, full ? "other" : v1);
 	label_add(&text, l2, full ? "other" : v2);
 	HASH_FIND(hh, metrics->series, text.data, text.len, series);

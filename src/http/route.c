@@ -75,6 +75,15 @@ static bool is_param(struct str segment, bool *ret_takes_rest)
 	return segment.len > 2 && segment.p[0] == '{' && segment.p[segment.len - 1] == '}';
 }
 
+/* Most patterns already differ from a path before their first parameter. */
+static bool pattern_may_match(const char *pattern, struct str path)
+{
+	size_t i = 0;
+	while (i < path.len && pattern[i] != '{' && pattern[i] == path.p[i])
+		i++;
+	return pattern[i] == '{' || (i == path.len && !pattern[i]);
+}
+
 /* What stands before slashes is compared piece by piece; a parameter takes one that is not empty.
  */
 static bool pattern_match(const char *pattern, struct str path, struct route_match *ret)
@@ -82,6 +91,8 @@ static bool pattern_match(const char *pattern, struct str path, struct route_mat
 	struct str left = str_of(pattern), rest = path, want, got;
 	size_t params = 0;
 	bool takes_rest;
+	if (!pattern_may_match(pattern, path))
+		return false;
 	*ret = (struct route_match){0};
 	while (left.p && rest.p) {
 		struct str whole = rest;
@@ -164,7 +175,6 @@ struct search {
 	void *arg;
 	struct route_match match;
 	uint64_t rank;
-	struct buf allow;
 };
 
 static void search_table(struct search *search, const struct route_table *table, struct str method,
@@ -173,11 +183,11 @@ static void search_table(struct search *search, const struct route_table *table,
 	for (size_t i = 0; i < table->count; i++) {
 		const struct route *route = &table->rows[i];
 		struct route_match match;
-		if (!pattern_match(route->pattern, path, &match))
+		if (!pattern_match(route->pattern, path, &match) ||
+		    !method_match(route->method, method))
 			continue;
-		list_add(&search->allow, route->method);
 		uint64_t rank = pattern_rank(route->pattern);
-		if (!method_match(route->method, method) || (search->route && rank <= search->rank))
+		if (search->route && rank <= search->rank)
 			continue;
 		search->route = route;
 		search->arg = table->arg;
@@ -186,16 +196,23 @@ static void search_table(struct search *search, const struct route_table *table,
 	}
 }
 
-static void search_fini(struct search *search)
+/* The methods that the path has. */
+static void list_allowed(const struct router *router, struct str path, struct buf *list)
 {
-	buf_fini(&search->allow);
+	struct route_table *table;
+	struct route_match match;
+	STAILQ_FOREACH (table, &router->tables, entry)
+		for (size_t i = 0; i < table->count; i++)
+			if (pattern_match(table->rows[i].pattern, path, &match))
+				list_add(list, table->rows[i].method);
 }
 
 bool router_find(const struct router *router, struct str method, struct str path,
 		 const struct route **ret_route, void **ret_arg, struct route_match *ret_match,
 		 const char **ret_allow, struct err *err)
 {
-	AUTO(search_fini) struct search search = {0};
+	AUTO(buf_fini) struct buf allow = BUF_INIT;
+	struct search search = {0};
 	struct route_table *table;
 	STAILQ_FOREACH (table, &router->tables, entry)
 		search_table(&search, table, method, path);
@@ -205,10 +222,11 @@ bool router_find(const struct router *router, struct str method, struct str path
 		*ret_match = search.match;
 		return true;
 	}
-	if (!search.allow.len)
+	list_allowed(router, path, &allow);
+	if (!allow.len)
 		return err_set(err, E_NOT_FOUND, "there is nothing at %.*s", STR_ARG(path));
 	/* The lists that are kept are no part of what the router answers. */
-	*ret_allow = router_keep((struct router *)router, buf_cstr(&search.allow));
+	*ret_allow = router_keep((struct router *)router, buf_cstr(&allow));
 	return err_set(err, E_METHOD, "%.*s is not for %.*s, only for %s", STR_ARG(path),
 		       STR_ARG(method), *ret_allow);
 }

@@ -10,11 +10,12 @@ struct event_base;
 struct fetch_pool;
 struct fetch;
 
+/* Everything is copied. */
 struct fetch_spec {
-	const char *method;			/* "GET" "POST" "PATCH" ... */
-	const char *url;			/* http or https */
-	const char *const *headers;		/* "Name: value", NULL at the end; may be NULL */
-	struct str body;			/* copied */
+	const char *method;	    /* "GET" "POST" "PATCH" ... */
+	const char *url;	    /* http or https */
+	const char *const *headers; /* "Name: value", NULL at the end; may be NULL */
+	struct str body;
 	int64_t timeout_ms, connect_timeout_ms; /* 0: 30 s, 10 s */
 	size_t max_body;			/* of the answer; 0: 1 MiB; counted as it arrives */
 	bool private_addresses;	 /* may the connected address be loopback, private, link-local,
@@ -28,14 +29,19 @@ struct fetch_answer {
 	struct str etag, content_type, location, retry_after; /* p NULL when absent */
 };
 
-/* answer NULL: err says what (E_TIMEOUT, E_UNAVAILABLE, E_DENIED for an address, E_TOO_LARGE).
- * Everything lives until return. Exactly once, never from within fetch_start(). */
+/* answer NULL: err says what (E_TIMEOUT, E_UNAVAILABLE, E_DENIED for an address, E_TOO_LARGE). err
+ * is never NULL and may be moved away. Everything lives until return. Exactly once, never from
+ * within fetch_start(). The handle is gone by then. */
 typedef void fetch_on_done(void *arg, const struct fetch_answer *answer, struct err *err);
 
 struct fetch_pool *fetch_pool_new(struct event_base *base);
+/* Cancels what is under way. Not from within on_done. */
 void fetch_pool_free(struct fetch_pool *pool);
+/* NULL: E_INVALID for a method, URL or header that cannot be sent, E_DENIED for another scheme.
+ * Redirects are answers; no proxy, no cookies, no .netrc; bodies come as they are sent, compressed
+ * or not (none is asked for). */
 struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_spec *spec,
 			  fetch_on_done *on_done, void *arg, struct err *err);
-void fetch_cancel(struct fetch *fetch); /* on_done is not called */
+void fetch_cancel(struct fetch *fetch); /* on_done is not called; NULL is fine */
 
 #endif

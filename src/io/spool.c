@@ -67,19 +67,21 @@ static bool user_find(const char *name, struct user *ret, struct err *err)
 	return err_set(err, E_TOO_LARGE, "the user %s is in more than %d groups", name, GROUPS_MAX);
 }
 
-static bool file_write(const char *dir, const char *name, struct str data, struct err *err)
+/* used: the file is there, and what it holds is written over. */
+static bool file_write(const char *dir, const char *name, struct str data, bool used, struct err *err)
 {
 	AUTO(auto_free) char *path = path_of(dir, name);
 	AUTO(auto_close)
-	int fd = os.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = os.open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | (used ? 0 : O_CREAT | O_EXCL), 0600);
 	if (fd < 0)
 		return err_errno(err, errno, "cannot create %s", path);
-	return os_write_all(fd, data, err) || err_prefix(err, "%s", path);
+	if (!os_write_all(fd, data, err))
+		return err_prefix(err, "%s", path);
+	return !used || !ftruncate(fd, (off_t)data.len) || err_errno(err, errno, "cannot cut %s", path);
 }
 
-static bool folder_fill(const char *dir, const struct spool_job *job, struct err *err)
+static bool job_write(const char *dir, const struct spool_job *job, bool used, struct err *err)
 {
-	AUTO(auto_free) char *ctl = path_of(dir, "ctl");
 	struct buf text = BUF_INIT;
 	struct user user = {0};
 	bool ok = !job->user || user_find(job->user, &user, err);
@@ -91,13 +93,22 @@ static bool folder_fill(const char *dir, const struct spool_job *job, struct err
 		known.groups = user.groups;
 		known.group_count = user.change ? (size_t)user.count : 0;
 		spool_job_format(&known, &text);
-		ok = file_write(dir, "job", buf_str(&text), err);
+		ok = file_write(dir, "job", buf_str(&text), used, err);
 		mem_zero(text.data, text.len);
 	}
 	free(user.groups);
 	buf_fini(&text);
-	if (!ok || !file_write(dir, "out", STR(""), err) || !file_write(dir, "err", STR(""), err))
-		return false;
+	return ok;
+}
+
+/* All files from the start, so that the folder can be used again. */
+static bool folder_fill(const char *dir, struct err *err)
+{
+	static const char *const empty[] = {"out", "err", "shim", "agent", "status.new"};
+	AUTO(auto_free) char *ctl = path_of(dir, "ctl");
+	for (size_t i = 0; i < ARRAY_LEN(empty); i++)
+		if (!file_write(dir, empty[i], STR(""), false, err))
+			return false;
 	if (mkfifo(ctl, 0600))
 		return err_errno(err, errno, "cannot create %s", ctl);
 	return true;
@@ -105,13 +116,24 @@ static bool folder_fill(const char *dir, const struct spool_job *job, struct err
 
 bool spool_create(const char *dir, const struct spool_job *job, struct err *err)
 {
+	return spool_create_from(NULL, dir, job, err);
+}
+
+bool spool_create_from(struct spool_pool *pool, const char *dir, const struct spool_job *job, struct err *err)
+{
 	assert(job->id && job->argv && job->argv[0]);
+	if (spool_pool_take(pool, dir)) {
+		if (job_write(dir, job, true, err))
+			return true;
+		os_remove_tree(dir, NULL);
+		return false;
+	}
 	if (mkdir(dir, 0700)) {
 		if (errno == EEXIST)
 			return err_set(err, E_EXISTS, "%s is there already", dir);
 		return err_errno(err, errno, "cannot make folder %s", dir);
 	}
-	if (folder_fill(dir, job, err))
+	if (job_write(dir, job, false, err) && folder_fill(dir, err))
 		return true;
 	os_remove_tree(dir, NULL);
 	return false;
@@ -147,6 +169,14 @@ static bool who_read(const char *dir, const char *file, pid_t *ret_pid, uint64_t
 		return false;
 	*ret_pid = (pid_t)pid;
 	return true;
+}
+
+/* The file is there from the start; a folder of the pool has one byte in it. */
+bool spool_shim_began(const char *dir)
+{
+	AUTO(auto_free) char *path = path_of(dir, "shim");
+	struct stat st;
+	return !stat(path, &st) && st.st_size > 1;
 }
 
 bool spool_shim_alive(const char *dir, pid_t *ret_pid, uint64_t *ret_start)
@@ -255,7 +285,7 @@ static bool send_by_file(const char *dir, int fd, struct str line, struct err *e
 		return err_set(err, E_FULL, "no memory for a control line of %zu bytes", line.len);
 	buf_add_str(&text, line);
 	buf_putc(&text, '\n');
-	if (!file_write(dir, buf_cstr(&name), buf_str(&text), err))
+	if (!file_write(dir, buf_cstr(&name), buf_str(&text), false, err))
 		return false;
 	AUTO(buf_fini) struct buf note = BUF_INIT;
 	buf_printf(&note, "@%s", buf_cstr(&name) + 4);
@@ -270,12 +300,11 @@ static bool send_by_file(const char *dir, int fd, struct str line, struct err *e
  * for the pipe once more: one of us sees the other. */
 static bool send_early(const char *dir, struct str line, struct err *err)
 {
-	AUTO(auto_free) char *shim = path_of(dir, "shim");
 	AUTO(auto_free) char *job = path_of(dir, "job");
 	AUTO(auto_free) char *early = path_of(dir, "ctl.early");
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	int fifo;
-	if (!access(shim, F_OK) || access(job, F_OK))
+	if (spool_shim_began(dir) || access(job, F_OK))
 		return err_set(err, E_NOT_FOUND, "the shim of %s has ended", dir);
 	AUTO(auto_close)
 	int fd = open(early, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);

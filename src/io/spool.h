@@ -72,6 +72,20 @@ void spool_status_fini(struct spool_status *status);
  * for an unknown user, E_DENIED for one that we may not become. job->id, argv and workdir are
  * needed. */
 bool spool_create(const char *dir, const struct spool_job *job, struct err *err);
+/* The same in a folder of the pool where there is one. pool NULL: always a new one. */
+struct spool_pool;
+bool spool_create_from(struct spool_pool *pool, const char *dir, const struct spool_job *job, struct err *err);
+
+/* Folders that ended attempts left, to be used again: ROOT/.free, empty at the start. */
+struct spool_pool *spool_pool_new(const char *root, struct err *err);
+void spool_pool_free(struct spool_pool *pool);
+/* Makes the folder of an ended attempt as it is before a start; on any thread. False: it holds what it should not,
+ * or cannot be written; remove it. */
+bool spool_pool_clean(const char *dir);
+/* Keeps a clean folder. False: there are enough; remove it. */
+bool spool_pool_give(struct spool_pool *pool, const char *dir);
+/* Makes a kept folder `dir`. False: there is none. */
+bool spool_pool_take(struct spool_pool *pool, const char *dir);
 /* The same without looking at job->user: for tests and the shim's own tools. */
 void spool_job_format(const struct spool_job *job, struct buf *out);
 bool spool_job_parse(struct str text, struct spool_job **ret, struct err *err);
@@ -84,6 +98,8 @@ bool spool_status_parse(struct str text, struct spool_status *ret, struct err *e
 /* E_NOT_FOUND while there is none. E_CORRUPT when it says what cannot be (less output on disk than
  * it counts, as after a power cut). */
 bool spool_status_read(const char *dir, struct spool_status *ret, struct err *err);
+/* Has the shim of this folder said who it is? */
+bool spool_shim_began(const char *dir);
 /* Is the shim of this folder alive? False also before it has said who it is: whoever started it
  * knows. */
 bool spool_shim_alive(const char *dir, pid_t *ret_pid, uint64_t *ret_start);

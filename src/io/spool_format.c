@@ -378,12 +378,13 @@ bool spool_status_write(const char *dir, const struct spool_status *status, stru
 	buf_printf(&fresh, "%s/status.new", dir);
 	buf_printf(&path, "%s/status", dir);
 	AUTO(auto_close)
-	int fd = os.open(buf_cstr(&fresh), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-			 0600);
+	int fd = os.open(buf_cstr(&fresh), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_errno(err, errno, "cannot create %s", buf_cstr(&fresh));
 	if (!os_write_all(fd, buf_str(&text), err))
 		return err_prefix(err, "%s", buf_cstr(&fresh));
+	if (ftruncate(fd, (off_t)text.len))
+		return err_errno(err, errno, "cannot cut %s", buf_cstr(&fresh));
 	if (rename(buf_cstr(&fresh), buf_cstr(&path)))
 		return err_errno(err, errno, "cannot write %s", buf_cstr(&path));
 	return true;

@@ -221,7 +221,7 @@ void signing_fini(struct signing *s)
 /* Twilio: the URL with or without its port, and the form; a JSON body by its digest in the URL. */
 bool signing_find_url(struct signing *s, struct err *err)
 {
-	struct str sha256 = signed_url_sha256(s->request->url);
+	struct str sha256;
 	struct digest body;
 
 	AUTO(buf_fini) struct buf want = BUF_INIT;
@@ -232,6 +232,7 @@ bool signing_find_url(struct signing *s, struct err *err)
 		s->spellings = URL_SPELLINGS;
 	if (!strstr(s->scheme->signed_text, "{form}"))
 		return true;
+	sha256 = signed_url_sha256(s->request->url);
 	if (!sha256.p) {
 		signed_form(s->request->body, &s->form);
 		return true;

@@ -33,10 +33,12 @@ struct store {
 	size_t savepoints;
 	struct {
 		size_t afters;
-		uint64_t keys;
-		bool real;       /* made in the database, too */
+		size_t keys;
+		size_t redo;     /* REDO_NONE: it is one of the database's */
 	} marks[SAVEPOINTS_MAX];
 	struct afters afters, running;
+	struct buf redo;         /* redo.c */
+	bool redo_full;
 	int64_t rows_before;
 	struct store_stats stats;
 	struct mono last_commit;
@@ -64,11 +66,26 @@ enum { STORE_MAX_EVENT, STORE_MAX_RUN, STORE_PROBE, STORE_VERSION, STORE_QUICK_C
 /* Forgets every prepared statement: before the connection goes. */
 void statements_forget(struct store *store);
 
-/* Keys claimed in memory follow the turn. */
+/* The statements of the turn, noted with their values; see redo.c. */
+#define REDO_NONE SIZE_MAX
+enum redo_type { REDO_NULL, REDO_INT, REDO_REAL, REDO_TEXT, REDO_BLOB };
+size_t redo_begin(struct store *store, int room, int statement);
+void redo_value(struct store *store, size_t at, int param, enum redo_type type, const void *p, size_t len);
+void redo_done(struct store *store, size_t at);
+void redo_forget(struct store *store);
+/* The turn as it was at the mark. On failure the turn cannot go on. */
+bool redo_back_to(struct store *store, size_t mark, struct err *err);
+struct driver_stmt *query_stmt(struct query *query);
+const struct shape *query_shape(const struct query *query);
+
+/* Keys in memory follow the turn: keys_work before its COMMIT, then keys_kept or keys_lost; back to a mark at turn_undo. */
 bool keys_load(struct store *store, struct err *err);
-uint64_t keys_mark(const struct store *store);
-void keys_back_to(struct store *store, uint64_t mark);
+void keys_work(struct store *store);
+bool keys_have_work(const struct store *store);
 void keys_kept(struct store *store);
+void keys_lost(struct store *store);
+size_t keys_mark(const struct store *store);
+void keys_back_to(struct store *store, size_t mark);
 void keys_free(struct store *store);
 
 /* Moves the counts of changes beside their status. */

@@ -56,6 +56,7 @@ bool query_by_id(struct query *q, const char *noun, const char *id, void *ret, s
 	step = query_step(q, err);
 	if (step == STEP_DONE)
 		return true;
+	row_fini(query_shape(q), ret);
 	if (step == STEP_ROW)
 		err_set(err, E_INVALID, "several %ss begin with %s; give more of the id", noun, id);
 	return false;

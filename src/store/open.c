@@ -116,8 +116,6 @@ static bool header_check(const char *path, int64_t *ret_size, struct err *err)
 		return open_failed(path, errno, err);
 	if (fstat(fd, &st))
 		return err_errno(err, errno, "cannot look at %s", path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, E_STATE, "%s is no file; expected a Rouse database", path);
 	*ret_size = st.st_size;
 	ssize_t n = pread(fd, head, sizeof(head), 0);
 	if (n < 0)
@@ -207,7 +205,7 @@ static bool file_ensure(struct store *store, int64_t *ret_size, struct err *err)
 	bool there = beside(store->path, "", &st);
 	if (!there && errno != ENOENT)
 		return open_failed(store->path, errno, err);
-	if (there && (st.st_size || !S_ISREG(st.st_mode)))
+	if (there && st.st_size)
 		return header_check(store->path, ret_size, err);
 	if (beside(store->path, "-wal", &st) && st.st_size)
 		return err_set(err, E_STATE, "%s is missing or empty, but its log %s-wal is there: put the database back, or move the log away",
@@ -266,6 +264,9 @@ bool store_next_seq(struct store *store, int64_t *next, int statement, struct er
 static bool open_all(struct store *store, struct err *err)
 {
 	int64_t size = 0;
+	struct stat st;
+	if (beside(store->path, "", &st) && !S_ISREG(st.st_mode))
+		return err_set(err, E_STATE, "%s is no file; expected a Rouse database", store->path);
 	if (!lock_take(store->path, &store->lock, err) || !file_ensure(store, &size, err))
 		return false;
 	if (store->driver->open(store->path, DRIVER_WRITE, &store->conn, err) && version_check(store, err) &&
@@ -304,6 +305,7 @@ static void store_free(struct store *store, bool keep_log)
 	err_fini(&store->broken);
 	free(store->afters.list);
 	free(store->running.list);
+	buf_fini(&store->redo);
 	auto_close(&store->lock);
 	free(store->path);
 	free(store);

@@ -11,7 +11,7 @@
 
 #define BUSY_MS 2000       /* a person's sqlite3 holds the write lock */
 #define DEPTH_MAX 16       /* savepoints within savepoints */
-#define COPY_PAGES 1024    /* of a backup between two words of progress */
+#define COPY_PAGES 256    /* of a backup between two words of progress */
 
 enum own { OWN_BEGIN, OWN_COMMIT, OWN_ROLLBACK, OWNS };
 
@@ -39,7 +39,9 @@ static enum err_code code_of(struct driver_conn *conn, int rc)
 		conn->disk_errno = ENOSPC;
 		return E_FULL;
 	case SQLITE_IOERR:
-		why = conn->disk_errno = sqlite3_system_errno(conn->db);
+		/* At a COMMIT SQLite keeps no errno: then it is the last one, as before each step there is none. */
+		why = sqlite3_system_errno(conn->db);
+		why = conn->disk_errno = why ? why : errno;
 		/* A quota or a limit on the size of files is no fault of the disk, and may go away. */
 		return why == ENOSPC || why == EDQUOT || why == EFBIG || rc == SQLITE_IOERR_NOMEM
 			       ? E_FULL
@@ -246,6 +248,7 @@ static void bind_blob(struct driver_stmt *stmt, int i, struct str v)
 
 static enum driver_step step(struct driver_conn *conn, struct driver_stmt *stmt, struct err *err)
 {
+	errno = 0;
 	int rc = sqlite3_step(own(stmt));
 	if (rc == SQLITE_ROW)
 		return STEP_ROW;
@@ -303,6 +306,7 @@ static struct str column_blob(struct driver_stmt *stmt, int i)
 static bool run(struct driver_conn *conn, sqlite3_stmt **kept, const char *sql, struct err *err)
 {
 	int rc = SQLITE_OK;
+	errno = 0;
 	if (!*kept)
 		rc = sqlite3_prepare_v3(conn->db, sql, -1, SQLITE_PREPARE_PERSISTENT, kept, NULL);
 	if (rc == SQLITE_OK)
@@ -390,6 +394,7 @@ static int64_t log_pages(struct driver_conn *conn)
 static bool checkpoint(struct driver_conn *conn, struct err *err)
 {
 	int end = 0, copied = 0;
+	errno = 0;
 	int rc = sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &end,
 					   &copied);
 	if (rc == SQLITE_BUSY)
@@ -444,6 +449,9 @@ static bool copy(struct driver_conn *conn, const char *to,
 		err_set(err, E_IO, "cannot open %s: %s", to, sqlite3_errstr(rc));
 	else
 		ok = copy_pages(conn, db, progress, arg, err);
+	/* So that it is one file, and reading it makes no others beside it. */
+	if (ok && (rc = sqlite3_exec(db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL)) != SQLITE_OK)
+		ok = err_set(err, E_IO, "cannot finish %s: %s", to, sqlite3_errstr(rc));
 	sqlite3_close(db);
 	rollback(conn);
 	return ok;

@@ -27,6 +27,7 @@ struct query {
 	bool busy;          /* between query_read and query_end */
 	bool spare;         /* a second one of a statement that was busy: freed at its end */
 	bool writes;
+	size_t note;        /* where it stands in the turn's redo */
 	int params, columns, next;
 	const char **names; /* of the parameters, from 1 */
 	unsigned char *param_field, *column_field;
@@ -100,8 +101,19 @@ struct query *query_read(struct store *store, enum room room, int id, struct err
 	}
 	q->busy = true;
 	q->writes = false;
+	q->note = REDO_NONE;
 	q->next = 1;
 	return q;
+}
+
+const struct shape *query_shape(const struct query *q)
+{
+	return q->def->shape;
+}
+
+struct driver_stmt *query_stmt(struct query *q)
+{
+	return q->stmt;
 }
 
 struct query *query_write(struct store *store, enum room room, int id, struct err *err)
@@ -109,8 +121,10 @@ struct query *query_write(struct store *store, enum room room, int id, struct er
 	if (!turn_begin(store, err))
 		return NULL;
 	struct query *q = query_read(store, room, id, err);
-	if (q)
-		q->writes = true;
+	if (!q)
+		return NULL;
+	q->writes = true;
+	q->note = redo_begin(store, room, id);
 	return q;
 }
 
@@ -153,80 +167,101 @@ static int param(struct query *q, const char *name)
 	return i;
 }
 
+/* Every bind passes here, to be noted with the turn. */
+static void put_null(struct query *q, int i)
+{
+	q->driver->bind_null(q->stmt, i);
+	redo_value(q->store, q->note, i, REDO_NULL, NULL, 0);
+}
+
+static void put_int(struct query *q, int i, int64_t v)
+{
+	q->driver->bind_int(q->stmt, i, v);
+	redo_value(q->store, q->note, i, REDO_INT, &v, sizeof(v));
+}
+
+static void put_real(struct query *q, int i, double v)
+{
+	q->driver->bind_real(q->stmt, i, v);
+	redo_value(q->store, q->note, i, REDO_REAL, &v, sizeof(v));
+}
+
+static void put_text(struct query *q, int i, struct str v)
+{
+	if (!v.p) {
+		put_null(q, i);
+		return;
+	}
+	q->driver->bind_text(q->stmt, i, v);
+	redo_value(q->store, q->note, i, REDO_TEXT, v.p, v.len);
+}
+
 void query_int(struct query *q, const char *name, int64_t v)
 {
-	q->driver->bind_int(q->stmt, param(q, name), v);
+	put_int(q, param(q, name), v);
 }
 
 void query_ref(struct query *q, const char *name, int64_t v)
 {
-	if (v)
-		query_int(q, name, v);
-	else
-		q->driver->bind_null(q->stmt, param(q, name));
+	int i = param(q, name);
+	v ? put_int(q, i, v) : put_null(q, i);
 }
 
 void query_str(struct query *q, const char *name, struct str v)
 {
-	if (v.p)
-		q->driver->bind_text(q->stmt, param(q, name), v);
-	else
-		q->driver->bind_null(q->stmt, param(q, name));
+	put_text(q, param(q, name), v);
 }
 
 void query_text(struct query *q, const char *name, const char *v)
 {
-	query_str(q, name, str_of(v));
+	put_text(q, param(q, name), str_of(v));
 }
 
 void query_blob(struct query *q, const char *name, struct str v)
 {
-	q->driver->bind_blob(q->stmt, param(q, name), v);
+	int i = param(q, name);
+	q->driver->bind_blob(q->stmt, i, v);
+	redo_value(q->store, q->note, i, REDO_BLOB, v.p, v.len);
 }
 
 void query_wall(struct query *q, const char *name, struct wall v)
 {
-	if (wall_is_set(v))
-		query_int(q, name, v.ms);
-	else
-		q->driver->bind_null(q->stmt, param(q, name));
+	int i = param(q, name);
+	wall_is_set(v) ? put_int(q, i, v.ms) : put_null(q, i);
 }
 
 static void field_bind(struct query *q, int i, enum field_type type, const void *member)
 {
-	const struct driver *d = q->driver;
-	const char *text;
 	int64_t n;
 	switch (type) {
 	case FIELD_INT:
-		d->bind_int(q->stmt, i, *(const int64_t *)member);
+		put_int(q, i, *(const int64_t *)member);
 		return;
 	case FIELD_REF:
 		n = *(const int64_t *)member;
-		n ? d->bind_int(q->stmt, i, n) : d->bind_null(q->stmt, i);
+		n ? put_int(q, i, n) : put_null(q, i);
 		return;
 	case FIELD_SMALL:
-		d->bind_int(q->stmt, i, *(const int *)member);
+		put_int(q, i, *(const int *)member);
 		return;
 	case FIELD_BOOL:
-		d->bind_int(q->stmt, i, *(const bool *)member);
+		put_int(q, i, *(const bool *)member);
 		return;
 	case FIELD_TEXT:
+		put_text(q, i, str_of(*(char *const *)member));
+		return;
 	case FIELD_NAME:
-		text = *(char *const *)member;
-		if (!text && type == FIELD_NAME)
-			text = "";
-		text ? d->bind_text(q->stmt, i, str_of(text)) : d->bind_null(q->stmt, i);
+		put_text(q, i, *(char *const *)member ? str_of(*(char *const *)member) : STR(""));
 		return;
 	case FIELD_WALL:
 		n = ((const struct wall *)member)->ms;
-		n != WALL_NONE.ms ? d->bind_int(q->stmt, i, n) : d->bind_null(q->stmt, i);
+		n != WALL_NONE.ms ? put_int(q, i, n) : put_null(q, i);
 		return;
 	case FIELD_SHARE:
 		if (*(const double *)member >= 0)
-			d->bind_real(q->stmt, i, *(const double *)member);
+			put_real(q, i, *(const double *)member);
 		else
-			d->bind_null(q->stmt, i);
+			put_null(q, i);
 		return;
 	}
 }
@@ -262,6 +297,8 @@ enum driver_step query_step(struct query *q, struct err *err)
 		if (q->writes)
 			write_failed(q, &why);
 		err_move(err, &why);
+	} else {
+		redo_done(q->store, q->note);
 	}
 	err_fini(&why);
 	return step;
@@ -365,6 +402,6 @@ void row_fini(const struct shape *shape, void *row)
 {
 	for (size_t i = 0; i < shape->count; i++) {
 		if (shape->fields[i].type == FIELD_TEXT || shape->fields[i].type == FIELD_NAME)
-			auto_free((char *)row + shape->fields[i].offset);
+			free(TAKE(*(char **)(void *)((char *)row + shape->fields[i].offset)));
 	}
 }

@@ -48,6 +48,14 @@ static void test_growth(void)
 		buf_add_str(&b, STR("\0c"));
 		CHECK(str_eq(buf_str(&b), STR("a\0b\0c")));
 	}
+	IT ("strings stand one behind the other") {
+		AUTO(buf_fini) struct buf b = BUF_INIT;
+		buf_cat(&b, "");
+		CHECK(b.data == NULL);
+		buf_cat(&b, "a", "", "/", "bc");
+		buf_cat(&b, "!");
+		CHECK_STR(buf_cstr(&b), "a/bc!");
+	}
 	IT ("what is consumed at the front leaves the rest in order") {
 		AUTO(buf_fini) struct buf b = BUF_INIT;
 		buf_puts(&b, "hello world");

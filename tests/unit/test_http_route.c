@@ -89,6 +89,11 @@ int main(void)
 			       "tag"));
 		CHECK(find(router, "POST", "/hooks/a/b").arg == &hooks_arg);
 	}
+	IT ("braces in a path are a path") {
+		CHECK(leads_to(router, "GET", "/v1/runs/{id}", "/v1/runs/{id}", "{id}"));
+		CHECK(leads_to(router, "GET", "/v1/runs/{no}", "/v1/runs/{id}", "{no}"));
+		CHECK(leads_to(router, "GET", "/v1/runs/{", "/v1/runs/{id}", "{"));
+	}
 	IT ("HEAD goes where GET goes") {
 		CHECK(leads_to(router, "HEAD", "/v1/runs", "/v1/runs", NULL));
 	}

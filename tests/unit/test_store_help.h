@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/digest.h"
 #include "base/os.h"
 #include "base/uuid.h"
 #include "store/changes.h"

@@ -24,8 +24,8 @@ static const struct {
 };
 
 /* Headers that prove who sent it are nobody else's business. */
-static const char *const secret_headers[] = {"authorization", "cookie",     "proxy-authorization", "x-gitlab-token", "x-api-key"};
-static const char *const secret_parts[] = {"signature", "token", "secret", "hmac"};
+static const struct str secret_headers[] = {STR("authorization"), STR("cookie"), STR("proxy-authorization"), STR("x-gitlab-token"), STR("x-api-key")};
+static const struct str secret_parts[] = {STR("signature"), STR("token"), STR("secret"), STR("hmac")};
 
 static struct str
 media_type(struct str content_type)
@@ -179,10 +179,10 @@ static bool
 header_is_secret(struct str name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(secret_headers); i++)
-		if (str_eq_cstr(name, secret_headers[i]))
+		if (str_eq(name, secret_headers[i]))
 			return true;
 	for (size_t i = 0; i < ARRAY_LEN(secret_parts); i++)
-		if (memmem(name.p, name.len, secret_parts[i], strlen(secret_parts[i])))
+		if (memmem(name.p, name.len, secret_parts[i].p, secret_parts[i].len))
 			return true;
 	return false;
 }
@@ -229,6 +229,7 @@ hook_extension(const struct http_request *req, struct buf *out)
 	const struct http_peer *peer = http_peer(req);
 	struct str query = http_query(req);
 
+	buf_reserve(out, 512);
 	headers_build(req, out);
 	buf_puts(out, ",\"query\":");
 	if (query.len) {

@@ -273,9 +273,10 @@ answer_run(struct http_request *req, int status, const struct admission_result *
 	AUTO(buf_fini) struct buf json = BUF_INIT;
 	AUTO(buf_fini) struct buf location = BUF_INIT;
 
-	buf_printf(&json, "{\"run_id\":\"%s\",\"event_id\":\"%s\",\"status\":\"%s\"%s}", result->run_id, result->event_id, result->run_status,
-		   result->replayed ? ",\"replayed\":true" : "");
-	buf_printf(&location, "/v1/runs/%s", result->run_id);
+	buf_reserve(&json, 192);
+	buf_cat(&json, "{\"run_id\":\"", result->run_id, "\",\"event_id\":\"", result->event_id, "\",\"status\":\"", result->run_status, "\"",
+		result->replayed ? ",\"replayed\":true}" : "}");
+	buf_cat(&location, "/v1/runs/", result->run_id);
 	http_add_header(req, "Location", buf_cstr(&location));
 	if (result->replayed)
 		http_add_header(req, "Idempotency-Replayed", "true");

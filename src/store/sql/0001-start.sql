@@ -158,16 +158,39 @@ CREATE TABLE runlog (
 	PRIMARY KEY (run, seq)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE keys (
-	-- Idempotency keys. hash: the first 16 bytes of SHA-256 over scope, NUL, key.
+CREATE TABLE keys_new (
+	-- Idempotency keys, the latest, in order of arrival: appended, and looked up in memory.
+	-- hash: the first 16 bytes of SHA-256 over scope, NUL, key.
+	seq      INTEGER PRIMARY KEY,
 	hash     BLOB NOT NULL CHECK (length(hash) = 16),
 	run      INTEGER NOT NULL,          -- runs.seq
 	at       INTEGER NOT NULL,
-	print    INTEGER NOT NULL DEFAULT 0, -- fingerprint of the request; 0: not compared
-	PRIMARY KEY (hash)
+	print    INTEGER NOT NULL DEFAULT 0 -- fingerprint of the request; 0: not compared
+) STRICT;
+
+CREATE TABLE keys (
+	-- The older ones, in parts of 65536 or so: each written once, in order, and dropped as a whole.
+	-- One index of all would dirty a page a key.
+	part     INTEGER NOT NULL,
+	hash     BLOB NOT NULL CHECK (length(hash) = 16),
+	run      INTEGER NOT NULL,
+	at       INTEGER NOT NULL,
+	print    INTEGER NOT NULL DEFAULT 0,
+	PRIMARY KEY (part, hash)
 ) STRICT, WITHOUT ROWID;
 
-CREATE VIEW keys_all AS SELECT hash, run, at, print FROM keys;
+CREATE TABLE key_parts (
+	-- The parts that are whole. What keys_new has up to last_seq is in them.
+	part     INTEGER PRIMARY KEY,
+	last_seq INTEGER NOT NULL,
+	last_at  INTEGER NOT NULL,
+	n        INTEGER NOT NULL,
+	filter   BLOB NOT NULL              -- Bloom filter, blocks of 64 bytes: what a look in memory may skip
+) STRICT;
+
+CREATE VIEW keys_all AS
+	-- Every key that is known. One that is on its way into a part stands in both.
+SELECT hash, run, at, print FROM keys_new UNION SELECT hash, run, at, print FROM keys;
 
 CREATE TABLE changes (
 	-- Effects that runs propose: staging table, outbox and undo in one.

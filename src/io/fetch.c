@@ -1,0 +1,416 @@
+/* HTTP out: libcurl's multi interface on the loop, with limits on time, size and where to. */
+/* SPDX-License-Identifier: MIT */
+#include "io/fetch.h"
+
+#include <assert.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "base/list.h"
+#include "io/address.h"
+
+enum {
+	TIMEOUT_MS = 30000,
+	CONNECT_TIMEOUT_MS = 10000,
+	MAX_BODY = 1 << 20,
+	HEADERS_MAX = 64 << 10, /* of all answers to one request: endless 100s count as well */
+	URL_MAX = 8192,
+	CONNECTIONS_KEPT = 64,
+};
+
+/* Two worlds that share no connection: one open to a private address must not serve a fetch that
+ * may not go there. */
+enum { PUBLIC, PRIVATE, WORLDS };
+
+struct world {
+	struct fetch_pool *pool;
+	CURLM *multi;
+	struct event *timer;
+};
+
+struct fetch_pool {
+	struct event_base *base;
+	struct world worlds[WORLDS];
+	LIST_HEAD(, fetch) all;
+	bool telling;
+};
+
+struct fetch {
+	LIST_ENTRY(fetch) link;
+	struct world *world;
+	CURL *easy;
+	struct curl_slist *headers;
+	fetch_on_done *on_done;
+	void *arg;
+	struct buf body;
+	size_t max_body, header_bytes;
+	bool private_addresses, unix_socket;
+	bool denied, too_large, headers_too_large, no_memory;
+	char why[CURL_ERROR_SIZE];
+};
+
+/* --- the loop: libcurl says what it waits for, libevent tells it --- */
+
+static void messages_take(struct world *world);
+
+static void on_socket(evutil_socket_t fd, short what, void *arg)
+{
+	struct world *world = arg;
+	int running, ready = (what & EV_READ ? CURL_CSELECT_IN : 0) |
+			     (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
+	curl_multi_socket_action(world->multi, fd, ready, &running);
+	messages_take(world);
+}
+
+static void on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct world *world = arg;
+	int running;
+	curl_multi_socket_action(world->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	messages_take(world);
+}
+
+/* socket_arg: the event that watches it, once there is one. */
+static int socket_wanted(CURL *easy UNUSED, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+	struct world *world = arg;
+	struct event *event = socket_arg;
+	short wanted = EV_PERSIST;
+	if (what == CURL_POLL_REMOVE) {
+		if (event)
+			event_free(event);
+		curl_multi_assign(world->multi, fd, NULL);
+		return 0;
+	}
+	wanted |= what & CURL_POLL_IN ? EV_READ : 0;
+	wanted |= what & CURL_POLL_OUT ? EV_WRITE : 0;
+	if (event && event_get_events(event) == wanted)
+		return 0;
+	if (event)
+		event_free(event);
+	event = event_new(world->pool->base, fd, wanted, on_socket, world);
+	if (!event || event_add(event, NULL))
+		abort(); /* out of memory */
+	curl_multi_assign(world->multi, fd, event);
+	return 0;
+}
+
+static int timer_wanted(CURLM *multi UNUSED, long ms, void *arg)
+{
+	struct world *world = arg;
+	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+	if (ms < 0)
+		evtimer_del(world->timer);
+	else
+		evtimer_add(world->timer, &tv);
+	return 0;
+}
+
+/* --- what is let through --- */
+
+/* The address itself, after every name, number and alias has been resolved. */
+static curl_socket_t socket_open(void *arg, curlsocktype purpose UNUSED, struct curl_sockaddr *to)
+{
+	struct fetch *fetch = arg;
+	bool allowed = to->family == AF_UNIX
+			       ? fetch->unix_socket
+			       : fetch->private_addresses || address_is_public(&to->addr);
+	if (allowed)
+		return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+	fetch->denied = true;
+	return CURL_SOCKET_BAD;
+}
+
+/* libcurl's own size limit trusts what the server declares. */
+static size_t body_take(char *data, size_t size, size_t count, void *arg)
+{
+	struct fetch *fetch = arg;
+	size_t len = size * count;
+	fetch->too_large |= len > fetch->max_body - fetch->body.len;
+	if (fetch->too_large)
+		return CURL_WRITEFUNC_ERROR;
+	if (!buf_try_reserve(&fetch->body, len)) {
+		fetch->no_memory = true;
+		return CURL_WRITEFUNC_ERROR;
+	}
+	buf_add(&fetch->body, data, len);
+	return len;
+}
+
+static size_t header_take(char *data UNUSED, size_t size, size_t count, void *arg)
+{
+	struct fetch *fetch = arg;
+	fetch->header_bytes += size * count;
+	fetch->headers_too_large = fetch->header_bytes > HEADERS_MAX;
+	return fetch->headers_too_large ? CURL_WRITEFUNC_ERROR : size * count;
+}
+
+/* --- the end --- */
+
+static void fetch_free(struct fetch *fetch)
+{
+	LIST_REMOVE(fetch, link);
+	curl_multi_remove_handle(fetch->world->multi, fetch->easy);
+	curl_easy_cleanup(fetch->easy);
+	curl_slist_free_all(fetch->headers);
+	buf_fini(&fetch->body);
+	free(fetch);
+}
+
+static void fail(const struct fetch *fetch, CURLcode code, struct err *err)
+{
+	static const struct {
+		CURLcode code;
+		enum err_code to;
+	} codes[] = {
+		{CURLE_OPERATION_TIMEDOUT, E_TIMEOUT},
+
+		{CURLE_URL_MALFORMAT, E_INVALID},
+		{CURLE_OUT_OF_MEMORY, E_FULL},
+	};
+	enum err_code to = E_UNAVAILABLE;
+	const char *host = NULL;
+	curl_easy_getinfo(fetch->easy, CURLINFO_EFFECTIVE_URL, &host);
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+		if (codes[i].code == code)
+			to = codes[i].to;
+	if (fetch->too_large)
+		err_set(err, E_TOO_LARGE, "the answer is larger than %zu bytes", fetch->max_body);
+	else if (fetch->headers_too_large)
+		err_set(err, E_TOO_LARGE, "the answer has more than %d KiB of headers",
+			HEADERS_MAX >> 10);
+	else if (fetch->no_memory)
+		err_set(err, E_FULL, "no memory for the answer");
+	else if (fetch->denied)
+		err_set(err, E_DENIED,
+			"the address is this machine's or a private network's, which may not be "
+			"reached");
+	else
+		err_set(err, to, "%s", fetch->why[0] ? fetch->why : curl_easy_strerror(code));
+}
+
+static struct str header_of(struct fetch *fetch, const char *name)
+{
+	struct curl_header *header;
+	if (curl_easy_header(fetch->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+		return STR_NONE;
+	return str_of(header->value);
+}
+
+/* The handle is forgotten first: on_done may start others. */
+static void finish(struct fetch *fetch, CURLcode code)
+{
+	struct fetch_pool *pool = fetch->world->pool;
+	AUTO(err_fini) struct err err = ERR_INIT;
+	struct fetch_answer answer = {0};
+	long status = 0;
+	if (code == CURLE_OK) {
+		curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
+		answer.status = (int)status;
+		answer.body = buf_str(&fetch->body);
+		answer.etag = header_of(fetch, "ETag");
+		answer.content_type = header_of(fetch, "Content-Type");
+		answer.location = header_of(fetch, "Location");
+		answer.retry_after = header_of(fetch, "Retry-After");
+	} else {
+		fail(fetch, code, &err);
+	}
+	pool->telling = true;
+	fetch->on_done(fetch->arg, code == CURLE_OK ? &answer : NULL, &err);
+	pool->telling = false;
+	fetch_free(fetch);
+}
+
+static void messages_take(struct world *world)
+{
+	CURLMsg *message;
+	int left;
+	while ((message = curl_multi_info_read(world->multi, &left))) {
+		struct fetch *fetch = NULL;
+		CURLcode code = message->data.result;
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&fetch);
+		finish(fetch, code);
+	}
+}
+
+void fetch_cancel(struct fetch *fetch)
+{
+	if (fetch)
+		fetch_free(fetch);
+}
+
+/* --- the pool --- */
+
+static void world_init(struct world *world, struct fetch_pool *pool)
+{
+	world->pool = pool;
+	world->multi = curl_multi_init();
+	world->timer = evtimer_new(pool->base, on_timer, world);
+	if (!world->multi || !world->timer)
+		abort(); /* out of memory */
+	curl_multi_setopt(world->multi, CURLMOPT_SOCKETFUNCTION, socket_wanted);
+	curl_multi_setopt(world->multi, CURLMOPT_SOCKETDATA, world);
+	curl_multi_setopt(world->multi, CURLMOPT_TIMERFUNCTION, timer_wanted);
+	curl_multi_setopt(world->multi, CURLMOPT_TIMERDATA, world);
+	curl_multi_setopt(world->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
+}
+
+struct fetch_pool *fetch_pool_new(struct event_base *base)
+{
+	struct fetch_pool *pool = mem_alloc(sizeof(*pool));
+	pool->base = base;
+	if (curl_global_init(CURL_GLOBAL_DEFAULT))
+		abort(); /* out of memory */
+	LIST_INIT(&pool->all);
+	for (int i = 0; i < WORLDS; i++)
+		world_init(&pool->worlds[i], pool);
+	return pool;
+}
+
+void fetch_pool_free(struct fetch_pool *pool)
+{
+	if (!pool)
+		return;
+	assert(!pool->telling);
+	while (!LIST_EMPTY(&pool->all))
+		fetch_free(LIST_FIRST(&pool->all));
+	for (int i = 0; i < WORLDS; i++) {
+		curl_multi_cleanup(pool->worlds[i].multi);
+		event_free(pool->worlds[i].timer);
+	}
+	curl_global_cleanup();
+	free(pool);
+}
+
+/* --- the beginning --- */
+
+static bool has_control(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			return true;
+	return false;
+}
+
+static bool spec_check(const struct fetch_spec *spec, struct err *err)
+{
+	struct str url = str_of(spec->url);
+	size_t method = strspn(spec->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-");
+	if (!method || spec->method[method])
+		return err_set(err, E_INVALID,
+			       "%.40s is no HTTP method; expected one like GET or POST",
+			       spec->method);
+	if (url.len > URL_MAX)
+		return err_set(err, E_INVALID, "the URL has %zu bytes; expected at most %d",
+			       url.len, URL_MAX);
+	if (has_control(spec->url) || strchr(spec->url, ' '))
+		return err_set(err, E_INVALID, "the URL has a blank or a control character");
+	if (!str_starts_nocase(url, STR("http://")) && !str_starts_nocase(url, STR("https://")))
+		return err_set(err, E_DENIED,
+			       "%.100s is no URL that may be fetched; expected http:// or https://",
+			       spec->url);
+	for (size_t i = 0; spec->headers && spec->headers[i]; i++) {
+		const char *colon = strchr(spec->headers[i], ':');
+		if (!colon || colon == spec->headers[i] || has_control(spec->headers[i]))
+			return err_set(err, E_INVALID,
+				       "a header is not \"Name: value\" on one line");
+	}
+	return true;
+}
+
+static bool headers_add(struct fetch *fetch, const struct fetch_spec *spec)
+{
+	/* Nobody waits for a "100 Continue"; curl invents no content type. */
+	static const char *const unwanted[] = {"Expect:", "Content-Type:"};
+	bool typed = false;
+	for (size_t i = 0; spec->headers && spec->headers[i]; i++) {
+		struct curl_slist *more = curl_slist_append(fetch->headers, spec->headers[i]);
+		if (!more)
+			return false;
+		fetch->headers = more;
+		typed |= str_starts_nocase(str_of(spec->headers[i]), STR("Content-Type:"));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(unwanted) - typed; i++) {
+		struct curl_slist *more = curl_slist_append(fetch->headers, unwanted[i]);
+		if (!more)
+			return false;
+		fetch->headers = more;
+	}
+	return true;
+}
+
+static bool method_set(CURL *easy, const struct fetch_spec *spec)
+{
+	bool ok = true;
+	if (spec->body.len || (strcmp(spec->method, "GET") && strcmp(spec->method, "HEAD"))) {
+		ok = !curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+				       (curl_off_t)spec->body.len) &&
+		     !curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS,
+				       spec->body.p ? spec->body.p : "");
+	}
+	if (!strcmp(spec->method, "HEAD"))
+		return ok && !curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+	return ok && !curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, spec->method);
+}
+
+static bool options_set(struct fetch *fetch, const struct fetch_spec *spec)
+{
+	CURL *easy = fetch->easy;
+	int64_t timeout = spec->timeout_ms > 0 ? spec->timeout_ms : TIMEOUT_MS;
+	int64_t connect =
+		spec->connect_timeout_ms > 0 ? spec->connect_timeout_ms : CONNECT_TIMEOUT_MS;
+	bool bad = curl_easy_setopt(easy, CURLOPT_URL, spec->url);
+	bad |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	bad |= curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+	bad |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	bad |= curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	bad |= curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	bad |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	bad |= curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
+	bad |= curl_easy_setopt(easy, CURLOPT_QUICK_EXIT,
+				1L); /* a resolver that hangs holds up nobody */
+	bad |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout);
+	bad |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect);
+	bad |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, socket_open);
+	bad |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, fetch);
+	bad |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_take);
+	bad |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
+	bad |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, header_take);
+	bad |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, fetch);
+	bad |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->headers);
+	bad |= curl_easy_setopt(easy, CURLOPT_USERAGENT, "rouse");
+	bad |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, fetch->why);
+	bad |= curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch);
+	if (spec->unix_socket)
+		bad |= curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, spec->unix_socket);
+	return !bad && method_set(easy, spec);
+}
+
+struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_spec *spec,
+			  fetch_on_done *on_done, void *arg, struct err *err)
+{
+	if (!spec_check(spec, err))
+		return NULL;
+	struct fetch *fetch = mem_alloc(sizeof(*fetch));
+	fetch->world = &pool->worlds[spec->private_addresses ? PRIVATE : PUBLIC];
+	fetch->on_done = on_done;
+	fetch->arg = arg;
+	fetch->max_body = spec->max_body ? spec->max_body : MAX_BODY;
+	fetch->private_addresses = spec->private_addresses;
+	fetch->unix_socket = spec->unix_socket;
+	fetch->easy = curl_easy_init();
+	LIST_INSERT_HEAD(&pool->all, fetch, link);
+	if (fetch->easy && headers_add(fetch, spec) && options_set(fetch, spec) &&
+	    !curl_multi_add_handle(fetch->world->multi, fetch->easy))
+		return fetch;
+	err_set(err, E_FULL, "no memory to fetch %.100s, or libcurl lacks what is needed",
+		spec->url);
+	fetch_free(fetch);
+	return NULL;
+}
