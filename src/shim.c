@@ -477,7 +477,7 @@ static int run(struct shim *s)
 	/* Whoever comes second must not touch the first one's spool. */
 	if (!who_write("shim", getpid(), &err))
 		return EXIT_SPOOL;
-	unlink("job");
+	spool_job_forget(".");
 	s->status.started_ms = clock_wall(clock_system()).ms;
 	if (!start(s, &err))
 		return fail(s, &err, 0);

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/os.h"
@@ -100,8 +102,12 @@ bool who_write(const char *file, pid_t pid, struct err *err)
 			   (unsigned long long)os_process_start(pid));
 	AUTO(auto_close)
 	int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct stat st;
 	if (fd < 0)
 		return err_errno(err, errno, "cannot create %s", file);
+	/* One byte is what a folder that is used again begins with; more is another shim's name. */
+	if (flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &st) || st.st_size > 1)
+		return err_set(err, E_EXISTS, "%s is somebody else's already", file);
 	if (!os_write_all(fd, str_make(text, (size_t)len), err))
 		return err_prefix(err, "%s", file);
 	/* The folder may have been used before: what stood here was longer, or shorter. */

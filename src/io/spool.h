@@ -92,6 +92,8 @@ bool spool_job_parse(struct str text, struct spool_job **ret, struct err *err);
 /* For the shim. Everything of *ret belongs to one block that spool_job_free() frees. */
 bool spool_job_read(const char *dir, struct spool_job **ret, struct err *err);
 void spool_job_free(struct spool_job *job);
+/* Writes over what the job file holds (the environment, the envelope) and leaves one byte. */
+void spool_job_forget(const char *dir);
 bool spool_status_write(const char *dir, const struct spool_status *status, struct err *err);
 void spool_status_format(const struct spool_status *status, struct buf *out);
 bool spool_status_parse(struct str text, struct spool_status *ret, struct err *err);

@@ -312,6 +312,25 @@ void spool_job_free(struct spool_job *job)
 	free(job);
 }
 
+/* Not unlinked: the folder is used again. */
+void spool_job_forget(const char *dir)
+{
+	static const char nothing[4096];
+	AUTO(buf_fini) struct buf path = BUF_INIT;
+	struct stat st;
+	buf_printf(&path, "%s/job", dir);
+	AUTO(auto_close) int fd = os.open(buf_cstr(&path), O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+	if (fd < 0 || fstat(fd, &st))
+		return;
+	for (off_t left = st.st_size; left > 0; left -= (off_t)sizeof(nothing)) {
+		size_t len = left < (off_t)sizeof(nothing) ? (size_t)left : sizeof(nothing);
+		if (!os_write_all(fd, str_make(nothing, len), NULL))
+			break;
+	}
+	if (ftruncate(fd, 1))
+		unlink(buf_cstr(&path));
+}
+
 /* --- the status --- */
 
 void spool_status_fini(struct spool_status *status)

@@ -184,7 +184,8 @@ def _():
     eq((r.out(), r.read("err")), (b'{"a":1}\n', b"oops\n"))
     eq((s["out_bytes"], s["err_bytes"], s["err_truncated"], s["killed"], s["exec_failed"]), (8, 5, 0, 0, 0))
     assert s["started_ms"] <= s["ended_ms"] and s["max_rss_bytes"] > 0
-    assert not os.path.exists(r.path("job")), "the job with its secrets is still there"
+    with open(r.path("job"), "rb") as f:
+        assert f.read() == b"\0", "the job with its secrets is still there"
     eq(oct(os.stat(r.path("status")).st_mode), "0o100600")
 
 
