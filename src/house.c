@@ -525,8 +525,8 @@ house_free(struct house *house)
 	attempts_free(core->attempts);
 	apply_free(core->apply);
 	queue_free(core->queue);
-	plugins_fini(core);
 	work_pool_free(core->work);
+	plugins_fini(core);
 	fetch_pool_free(core->fetch);
 	jail_free(core->jail);
 	switches_free(core->switches);
@@ -587,6 +587,9 @@ house_run(struct house *house)
 	log_info("ready", "version", PACKAGE_VERSION, "socket", house->socket, "url", core->public_url, "config", house->config);
 	while (!house->stop) {
 		event_base_loop(core->base, turn_is_due(core->store) ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE);
+		/* While these were handled others came: they share the COMMIT, the dearest part of a delivery. */
+		if (turn_is_open(core->store))
+			event_base_loop(core->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 		if (turn_is_open(core->store) && !house->idling) {
 			house->idling = true;
 			core_timer_arm(core, &house->idle, IDLE_MS, on_idle, house);

@@ -61,6 +61,9 @@ bool drain_run(struct drain *drain, int64_t now)
 		drain->over |= n > room;
 		drain->held_len = n > room ? (size_t)room : (size_t)n;
 	}
+	/* What the last round read: nobody looks at the pipe while something is held. */
+	if (drain->held_len && !drain->failed)
+		drain_write(drain, now);
 	return drain->bytes > before;
 }
 

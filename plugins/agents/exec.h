@@ -7,7 +7,7 @@
 
 extern const struct agent_kind exec_agent;
 
-/* Ends what the attempts of core share; their shims go on. */
+/* Ends what the attempts of core share; their shims go on. After work_pool_free(). */
 void exec_agent_fini(struct core *core);
 
 #endif

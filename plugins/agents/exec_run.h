@@ -42,6 +42,7 @@ struct exec_run {
 
 /* What may take a moment, in a work thread; by id, because the attempt may go meanwhile. */
 struct exec_chore {
+	LIST_ENTRY(exec_chore) entry;
 	struct core *core;
 	char id[64];
 	char *dir;	    /* cleaned and kept, or removed; NULL: it stays */

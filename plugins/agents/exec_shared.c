@@ -22,11 +22,13 @@
 struct exec {
 	struct core *core;
 	struct spool_wake *wake;
-	struct spool_pool *pool; /* NULL where it could not be made: then each folder is a new one */
+	struct spool_pool
+		*pool; /* NULL where it could not be made: then each folder is a new one */
 	struct core_timer *look;
 	unsigned looks;
 	bool looking; /* the timer is armed */
 	LIST_HEAD(, exec_shim) shims;
+	LIST_HEAD(, exec_chore) chores; /* given to the work threads */
 };
 static struct exec *shared;
 
@@ -62,6 +64,13 @@ static void chore_run(void *arg)
 		log_warning("spool not removed", "attempt", chore->id, "error", err_text(&err));
 }
 
+static void chore_free(struct exec_chore *chore)
+{
+	LIST_REMOVE(chore, entry);
+	free(chore->dir);
+	free(chore);
+}
+
 static void chore_on_done(void *arg)
 {
 	struct exec_chore *chore = arg;
@@ -75,10 +84,9 @@ static void chore_on_done(void *arg)
 					      .exit_code = -1,
 					      .reason = *chore->reason ? chore->reason : NULL});
 	}
-	if (chore->clean && (!shared || !spool_pool_give(shared->pool, chore->dir)))
+	if (chore->clean && !spool_pool_give(shared->pool, chore->dir))
 		os_remove_tree(chore->dir, NULL);
-	free(chore->dir);
-	free(chore);
+	chore_free(chore);
 }
 
 struct spool_pool *exec_pool(void)
@@ -91,6 +99,7 @@ void exec_chore(const struct exec_chore *template)
 	struct exec_chore *chore = mem_alloc(sizeof(*chore));
 
 	*chore = *template;
+	LIST_INSERT_HEAD(&shared->chores, chore, entry);
 	if (work_submit(chore->core->work, chore_run, chore_on_done, chore, NULL))
 		return;
 	/* Too much waits: then the loop waits, a second at most. */
@@ -267,6 +276,7 @@ bool exec_share(struct core *core, struct err *err)
 	exec = mem_alloc(sizeof(*exec));
 	exec->core = core;
 	LIST_INIT(&exec->shims);
+	LIST_INIT(&exec->chores);
 	exec->wake = spool_wake_new(core->base, core->spool_root, exec_on_wake, exec, err);
 	if (!exec->wake) {
 		free(exec);
@@ -281,12 +291,15 @@ bool exec_share(struct core *core, struct err *err)
 void exec_agent_fini(struct core *core)
 {
 	struct exec_shim *shim, *next;
+	struct exec_chore *chore, *later;
 
 	if (!shared)
 		return;
 	assert(shared->core == core);
 	LIST_FOREACH_SAFE (shim, &shared->shims, entry, next)
 		shim_free(shim);
+	LIST_FOREACH_SAFE (chore, &shared->chores, entry, later)
+		chore_free(chore);
 	core_timer_free(shared->look);
 	spool_wake_free(shared->wake);
 	spool_pool_free(shared->pool);

@@ -83,7 +83,7 @@ static void child_give(void *arg)
 
 /* --- the end ------------------------------------------------------------------------------- */
 
-/* What runs in a work thread: what left the group is found by its mark. */
+/* What runs in a work thread, and ends there: what left the group is found by its mark. */
 struct hunt {
 	char *name, *mark;
 };
@@ -93,15 +93,14 @@ static void hunt_run(void *arg)
 	struct hunt *hunt = arg;
 
 	proc_kill_marked(hunt->name, hunt->mark);
+	free(hunt->name);
+	free(hunt->mark);
+	free(hunt);
 }
 
 static void hunt_on_done(void *arg)
 {
-	struct hunt *hunt = arg;
-
-	free(hunt->name);
-	free(hunt->mark);
-	free(hunt);
+	(void)arg;
 }
 
 static void tree_kill_all(const struct child *child)
@@ -111,10 +110,8 @@ static void tree_kill_all(const struct child *child)
 	kill(-child->group, SIGKILL);
 	hunt->name = mem_strdup(child->mark_name);
 	hunt->mark = mem_strdup(child->mark);
-	if (work_submit(child->core->work, hunt_run, hunt_on_done, hunt, NULL))
-		return;
-	hunt_run(hunt);
-	hunt_on_done(hunt);
+	if (!work_submit(child->core->work, hunt_run, hunt_on_done, hunt, NULL))
+		hunt_run(hunt);
 }
 
 /* Over after both: its exit, and the end of its output. */

@@ -305,7 +305,10 @@ run_fill(struct admission *a, const struct uuid *id, struct run_row *row)
 		.hops = a->cause.hops,
 		.priority = a->trigger ? a->trigger->priority : 1,
 		.status = (char *)"queued",
-		.payload = (char *)(payload->state == MAPPED_VALUE ? buf_cstr(&payload->json) : NULL),
+		/* What the program keeps back is not given in its stead. */
+		.payload = (char *)(payload->state == MAPPED_VALUE   ? buf_cstr(&payload->json)
+				    : payload->state == MAPPED_EMPTY ? "null"
+								     : NULL),
 		.schedule = (char *)text_or_null(&a->schedule),
 		.max_attempts = a->agent->retry.attempts,
 		.created = a->at,
@@ -361,14 +364,27 @@ replay_keep(struct admission *a, int64_t known, bool same_print)
 	return event_keep(a, known);
 }
 
+static void
+key_scope(const struct admission *a, struct buf *out)
+{
+	buf_cat(out, a->trigger ? "trigger/" : "agent/", a->trigger ? a->trigger->name : a->agent->name);
+}
+
+/* A known key is its run's, whatever else goes on: only a new one can be skipped, and stays free then. */
 static bool
 overlap_skips(struct admission *a, bool *ret_skip)
 {
-	int64_t seqs[1];
+	AUTO(buf_fini) struct buf scope = BUF_INIT;
+	int64_t seqs[1], known = 0;
 	size_t count = 0;
 
 	*ret_skip = false;
 	if (!a->trigger || a->trigger->overlap != OVERLAP_SKIP || a->by_hand)
+		return true;
+	key_scope(a, &scope);
+	if (a->has_key && !a->again && !keys_find(a->core->store, buf_str(&scope), buf_str(&a->key), &known, &a->err))
+		return false;
+	if (known)
 		return true;
 	if (!runs_unfinished(a->core->store, a->trigger->name, text_or_null(&a->entity), seqs, 1, &count, &a->err))
 		return false;
@@ -394,7 +410,7 @@ run_admit(struct admission *a)
 	if (a->has_key && !a->again) {
 		AUTO(buf_fini) struct buf scope = BUF_INIT;
 
-		buf_cat(&scope, a->trigger ? "trigger/" : "agent/", a->trigger ? a->trigger->name : a->agent->name);
+		key_scope(a, &scope);
 		if (!keys_claim(store, buf_str(&scope), buf_str(&a->key), a->fingerprint, seq, a->at, &known, &same, &a->err))
 			return false;
 	}
@@ -467,13 +483,22 @@ on_failed(void *arg, const struct err *err)
 }
 
 static void
+admission_fail(struct admission *a)
+{
+	log_error("event not kept", "trigger", a->trigger ? a->trigger->name : NULL, "error", err_text(&a->err));
+	turn_after(a->core->store, on_failed, a);
+}
+
+static void
 admission_keep(struct admission *a)
 {
 	bool kept;
 
 	if (!turn_savepoint(a->core->store, &a->err)) {
-		kept = false;
-	} else if (mapping_decides(a) || door_is_shut(a)) {
+		admission_fail(a);
+		return;
+	}
+	if (mapping_decides(a) || door_is_shut(a)) {
 		struct err said = a->err;
 
 		a->err = (struct err)ERR_INIT;
@@ -497,8 +522,7 @@ admission_keep(struct admission *a)
 		return;
 	}
 	turn_undo(a->core->store);
-	log_error("event not kept", "trigger", a->trigger ? a->trigger->name : NULL, "error", err_text(&a->err));
-	turn_after(a->core->store, on_failed, a);
+	admission_fail(a);
 }
 
 /* For `trigger test`: what would have been. */

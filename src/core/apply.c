@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "base/uuid.h"
 #include "core/change.h"
+#include "core/halt.h"
 #include "core/metrics.h"
 #include "core/target.h"
 #include "store/changes.h"
@@ -14,13 +15,15 @@
 /* At once on one target; of one entity never more than one. */
 #define IN_FLIGHT_A_TARGET 8
 #define STORE_RETRY_MS 500
-#define REVERT_HOLD_MS (24 * 3600 * 1000)
+/* A revert on its way is out of the way of the next look for so long; longer ones are known by their flight. */
+#define REVERT_HOLD_MS 60000
 
 struct lane {
 	struct apply *apply;
 	char *target;
 	int in_flight;
 	bool armed;
+	LIST_HEAD(, flight) flights;
 	struct core_timer *turn, *due;
 	UT_hash_handle hh;
 };
@@ -33,6 +36,7 @@ struct apply {
 
 /* One change on its way, from the claim's commit to its last row. */
 struct flight {
+	LIST_ENTRY(flight) entry;
 	struct lane *lane;
 	struct registry *registry;
 	struct change_row change;
@@ -45,6 +49,7 @@ struct flight {
 	struct core_timer *timer;
 };
 
+static void flight_free(struct flight *flight);
 static void lane_on_turn(void *arg);
 static void flight_write(void *arg);
 
@@ -61,10 +66,14 @@ void
 apply_free(struct apply *apply)
 {
 	struct lane *lane, *next;
+	struct flight *flight, *after;
 
 	if (!apply)
 		return;
 	HASH_ITER (hh, apply->lanes, lane, next) {
+		/* Their targets' answers never come now; the next daemon asks again. */
+		LIST_FOREACH_SAFE (flight, &lane->flights, entry, after)
+			flight_free(flight);
 		HASH_DEL(apply->lanes, lane);
 		core_timer_free(lane->turn);
 		core_timer_free(lane->due);
@@ -124,6 +133,7 @@ apply_wake(struct apply *apply, const char *target)
 static void
 flight_free(struct flight *flight)
 {
+	LIST_REMOVE(flight, entry);
 	core_timer_free(flight->timer);
 	change_row_fini(&flight->change);
 	registry_unref(flight->registry);
@@ -298,6 +308,7 @@ flight_new(struct lane *lane)
 	struct flight *flight = mem_alloc(sizeof(*flight));
 
 	flight->lane = lane;
+	LIST_INSERT_HEAD(&lane->flights, flight, entry);
 	flight->registry = registry_ref(lane->apply->core->registry);
 	return flight;
 }
@@ -311,6 +322,19 @@ flight_begin(struct flight *flight)
 	turn_after(flight->lane->apply->core->store, on_claimed, flight);
 }
 
+/* The store keeps the order of what waits; a revert of something older may come while a newer one is on its way. */
+static bool
+flight_must_wait(const struct flight *self)
+{
+	const struct flight *flight;
+
+	LIST_FOREACH (flight, &self->lane->flights, entry)
+		if (flight != self && (flight->change.seq == self->change.seq || (flight->change.entity && self->change.entity &&
+											  !strcmp(flight->change.entity, self->change.entity))))
+			return true;
+	return false;
+}
+
 static bool
 lane_claim(struct lane *lane)
 {
@@ -322,6 +346,11 @@ lane_claim(struct lane *lane)
 				   .due = WALL_NONE};
 
 	if (changes_peek(core->store, lane->target, now, &flight->change, &due, &err)) {
+		if (flight_must_wait(flight)) {
+			/* Its landing wakes the lane. */
+			flight_free(flight);
+			return false;
+		}
 		if (!strcmp(flight->change.status, "reverting")) {
 			/* Stays what it is; out of the way of the next look until it has landed. */
 			move.from = move.to = "reverting";
@@ -349,19 +378,23 @@ lane_on_turn(void *arg)
 	struct core *core = lane->apply->core;
 
 	lane->armed = false;
-	if (core->draining)
+	if (core->draining || core_is_halted(core))
 		return;
 	while (lane->in_flight < IN_FLIGHT_A_TARGET && lane_claim(lane))
 		;
 }
 
-/* Left applying or reverting by a daemon that died: the target decides by the key whether it was done. */
+/* Left applying by a daemon that died: the target decides by the key whether it was done. What is reverting may
+ * not have been begun, and there may be many: their lanes come to them when they are due. */
 static bool
 on_doubt(void *arg, const struct change_row *row)
 {
 	struct apply *apply = arg;
-	struct flight *flight = flight_new(lane_of(apply, row->target));
+	struct flight *flight;
 
+	if (strcmp(row->status, "applying"))
+		return true;
+	flight = flight_new(lane_of(apply, row->target));
 	log_warning("change was being applied when the daemon died; asking its target", "change", row->id, "target", row->target);
 	if (!changes_get_seq(apply->core->store, row->seq, &flight->change, NULL)) {
 		flight_free(flight);

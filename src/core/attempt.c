@@ -10,6 +10,7 @@
 #include "core/agent.h"
 #include "core/apply.h"
 #include "core/envelope.h"
+#include "core/gate.h"
 #include "core/metrics.h"
 #include "core/protocol.h"
 #include "core/queue.h"
@@ -24,8 +25,10 @@
 
 struct attempts {
 	struct core *core;
-	struct attempt *by_id;
+	struct attempt *by_id, *by_run;
 	struct attempt_list live;
+	struct core_timer *gate_timer;
+	struct wall gate_due;
 };
 
 /* An end whose rows are being written: kept until they are on disk. */
@@ -44,6 +47,7 @@ struct took {
 };
 
 static void ending_write(void *arg);
+static void ending_free(struct ending *ending);
 
 struct attempts *
 attempts_new(struct core *core)
@@ -51,6 +55,7 @@ attempts_new(struct core *core)
 	struct attempts *attempts = mem_alloc(sizeof(*attempts));
 
 	attempts->core = core;
+	attempts->gate_due = WALL_NONE;
 	LIST_INIT(&attempts->live);
 	return attempts;
 }
@@ -80,6 +85,7 @@ attempt_new(struct core *core, struct run_row *take_run, int n)
 	attempt->completed_steps = mem_strdup(attempt->run.completed_steps);
 	attempt->said_retry_after_ms = -1;
 	HASH_ADD_STR(core->attempts->by_id, id, attempt);
+	HASH_ADD_KEYPTR(hh_run, core->attempts->by_run, attempt->run.id, strlen(attempt->run.id), attempt);
 	LIST_INSERT_HEAD(&core->attempts->live, attempt, entry);
 	return attempt;
 }
@@ -88,10 +94,12 @@ static void
 attempt_free(struct attempt *attempt)
 {
 	HASH_DEL(attempt->core->attempts->by_id, attempt);
+	HASH_DELETE(hh_run, attempt->core->attempts->by_run, attempt);
 	LIST_REMOVE(attempt, entry);
 	if (attempt->agent && attempt->state)
 		attempt->agent->kind->release(attempt, false);
 	core_timer_free(attempt->progress_timer);
+	ending_free(attempt->end);
 	run_row_fini(&attempt->run);
 	err_fini(&attempt->said);
 	free(attempt->said_reason);
@@ -114,7 +122,15 @@ attempts_free(struct attempts *attempts)
 		return;
 	LIST_FOREACH_SAFE (attempt, &attempts->live, entry, next)
 		attempt_free(attempt);
+	core_timer_free(attempts->gate_timer);
 	free(attempts);
+}
+
+struct core_timer **
+attempts_gate_timer(struct core *core, struct wall **ret_due)
+{
+	*ret_due = &core->attempts->gate_due;
+	return &core->attempts->gate_timer;
 }
 
 struct attempt *
@@ -131,10 +147,8 @@ attempt_of_run(struct core *core, const char *run_id)
 {
 	struct attempt *attempt;
 
-	LIST_FOREACH (attempt, &core->attempts->live, entry)
-		if (!strcmp(attempt->run.id, run_id))
-			return attempt;
-	return NULL;
+	HASH_FIND(hh_run, core->attempts->by_run, run_id, strlen(run_id), attempt);
+	return attempt;
 }
 
 void
@@ -183,6 +197,17 @@ attempt_not_started(struct attempt *attempt, const struct err *err)
 	attempt_exit(attempt, &(struct attempt_end){.not_started = !again, .exit_code = again ? 75 : -1, .text = err_text(err)});
 }
 
+/* The event whose data is the payload, unless the run has one of its own. */
+static bool
+attempt_event(const struct attempt *attempt, struct event_row *event, struct err *err)
+{
+	if (attempt->run.payload)
+		return true;
+	if (!events_get_seq(attempt->core->store, attempt->run.event, event, err) && err->code != E_NOT_FOUND)
+		return false;
+	return event->document || err_set(err, E_NOT_FOUND, "the event of the run is no longer kept, and its data was the payload");
+}
+
 void
 attempt_start(struct core *core, struct run_row *take_run, int n)
 {
@@ -198,9 +223,13 @@ attempt_start(struct core *core, struct run_row *take_run, int n)
 		attempt_not_started(attempt, &err);
 		return;
 	}
-	if (!events_get_seq(core->store, attempt->run.event, &event, &err) && err.code != E_NOT_FOUND) {
+	if (!attempt_event(attempt, &event, &err)) {
 		attempt_not_started(attempt, &err);
 		return;
+	}
+	if (n > 1) {
+		free(attempt->run.decisions);
+		attempt->run.decisions = gates_decisions(core, attempt->run.id);
 	}
 	envelope_build(&attempt->run, n, event.document ? envelope_event_data(str_of(event.document)) : STR("null"), &envelope);
 	log_info("run starts", "run", attempt->run.id, "agent", attempt->run.agent, "trigger", attempt->run.trigger);
@@ -216,6 +245,15 @@ attempt_start(struct core *core, struct run_row *take_run, int n)
 }
 
 /* --- adoption: what an earlier daemon started --------------------------------------------- */
+
+/* How long ago that was; 0 where the clock went back. */
+static int64_t
+wall_age_ms(const struct core *core, struct wall at)
+{
+	struct wall now = core_wall(core);
+
+	return wall_is_set(at) && at.ms < now.ms ? now.ms - at.ms : 0;
+}
 
 static bool
 on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
@@ -233,6 +271,10 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 	attempt->executor = mem_strdup(row->executor);
 	attempt->now.offset = row->offset;
 	attempt->now.used = row->used;
+	attempt->now.open_steps = row->used.steps;
+	attempt->now.open_tools = row->used.tools;
+	attempt->started.ms -= wall_age_ms(core, row->started);
+	protocol_recall(attempt);
 	attempt->durable = attempt->now;
 	queue_note_running(core->queue, attempt->run.agent, 1);
 	if (!attempt->agent)
@@ -249,7 +291,10 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 bool
 attempts_adopt_all(struct core *core, struct err *err)
 {
-	return runs_live(core->store, on_live, core, err);
+	if (!runs_live(core->store, on_live, core, err))
+		return false;
+	gates_watch(core);
+	return true;
 }
 
 /* --- output ------------------------------------------------------------------------------- */
@@ -272,6 +317,23 @@ attempt_on_rewind(void *arg)
 	attempt->agent->kind->rewind(attempt);
 }
 
+/* Counted when it is on disk, so that what is read twice counts once. */
+static void
+progress_count(const struct attempt *attempt)
+{
+	struct metrics *metrics = attempt->core->metrics;
+	const struct run_meters *now = &attempt->now.used, *before = &attempt->durable.used;
+	const char *agent = attempt->run.agent, *tenant = attempt->run.tenant ? attempt->run.tenant : "";
+
+	if (now->input_tokens != before->input_tokens)
+		metrics_count(metrics, "rouse_tokens_total", "agent", agent, "kind", "input", (double)(now->input_tokens - before->input_tokens));
+	if (now->output_tokens != before->output_tokens)
+		metrics_count(metrics, "rouse_tokens_total", "agent", agent, "kind", "output",
+			      (double)(now->output_tokens - before->output_tokens));
+	if (now->cost_uusd != before->cost_uusd)
+		metrics_count(metrics, "rouse_cost_usd_total", "agent", agent, "tenant", tenant, (double)(now->cost_uusd - before->cost_uusd) / 1e6);
+}
+
 /* What the turn took is on disk, or it is not and has to be read once more. */
 static void
 on_took(void *arg, const struct err *err)
@@ -284,9 +346,12 @@ on_took(void *arg, const struct err *err)
 		return;
 	attempt->took_pending = false;
 	if (err->code == E_OK) {
+		progress_count(attempt);
 		attempt->durable = attempt->now;
 		return;
 	}
+	if (attempt->ending)
+		return;
 	attempt->now = attempt->durable;
 	core_timer_arm(attempt->core, &attempt->progress_timer, STORE_RETRY_MS, attempt_on_rewind, attempt);
 }
@@ -339,6 +404,8 @@ attempt_stop(struct attempt *attempt, const char *reason, const char *text)
 static void
 ending_free(struct ending *ending)
 {
+	if (!ending)
+		return;
 	core_timer_free(ending->timer);
 	free(ending->reason);
 	free(ending->text);
@@ -374,7 +441,6 @@ on_ended(void *arg, const struct err *err)
 		attempt->state = NULL;
 	}
 	attempt_free(attempt);
-	ending_free(ending);
 }
 
 static void
@@ -422,6 +488,8 @@ ending_rows(struct ending *ending, struct err *err)
 	if (!runs_move(store, attempt->run.seq, &move, err))
 		return false;
 	if (run_is_final(to) && verdict->event != RUN_SUCCEED && !changes_mark_partial(store, attempt->run.seq, err))
+		return false;
+	if (run_is_final(to) && !gates_cancel(attempt->core, attempt->run.id, err))
 		return false;
 	if (run_is_final(to) && attempt->run.entity && !runs_free_entity(store, attempt->run.entity, &ready, err))
 		return false;
@@ -485,6 +553,7 @@ attempt_exit(struct attempt *attempt, const struct attempt_end *end)
 	ending = mem_alloc(sizeof(*ending));
 	active_ms = clock_mono(attempt->core->clock).ms - attempt->started.ms;
 	attempt->ending = true;
+	attempt->end = ending;
 	attempt->now.used.active_ms += active_ms;
 	attempt->now.run_used.active_ms += active_ms;
 	ending->attempt = attempt;

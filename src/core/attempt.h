@@ -13,7 +13,10 @@ struct attempt_progress {
 	struct run_meters run_used;   /* of the run, all attempts */
 	struct run_meters used;       /* of this attempt */
 	int64_t offset;               /* bytes of output handled */
+	int64_t open_steps, open_tools; /* begun and counted, not yet done */
+	unsigned logged;              /* rows that its lines made in the run log */
 	bool has_result;
+	bool over_budget;             /* it says things still, and proposes nothing any more */
 };
 
 struct attempt {
@@ -36,7 +39,7 @@ struct attempt {
 	const char *stop_reason;      /* why we stopped it (budget_…, cancelled, deadline); NULL */
 	char *stop_text;
 	bool progress_dirty, took_pending, ending;
-	unsigned logged;              /* rows that its lines made in the run log */
+	struct ending *end;           /* while its rows are being written; NULL */
 
 	char *executor;               /* JSON; of the kind */
 	void *state;                  /* of the kind */
@@ -44,6 +47,7 @@ struct attempt {
 	struct core_timer *progress_timer;
 	LIST_ENTRY(attempt) entry;
 	UT_hash_handle hh;            /* by id */
+	UT_hash_handle hh_run;        /* by run.id */
 };
 
 LIST_HEAD(attempt_list, attempt);
@@ -67,6 +71,8 @@ void attempts_free(struct attempts *attempts); /* ends nothing: their shims go o
 void attempt_start(struct core *core, struct run_row *take_run, int n);
 /* Takes up those that an earlier daemon started. */
 bool attempts_adopt_all(struct core *core, struct err *err);
+/* The timer of what live runs ask, and when it fires (WALL_NONE: it does not). For core/gate.c. */
+struct core_timer **attempts_gate_timer(struct core *core, struct wall **ret_due);
 /* NULL when it is not live. */
 struct attempt *attempt_find(struct core *core, const char *attempt_id);
 struct attempt *attempt_of_run(struct core *core, const char *run_id);
@@ -79,6 +85,7 @@ void attempt_log(struct attempt *attempt, const char *type, struct str data);
 int64_t attempt_time_left_ms(const struct attempt *attempt);
 /* Output was handled up to here in this turn: stores the progress. */
 void attempt_took(struct attempt *attempt);
+/* Not before the turn that took its last lines is on disk: what that turn would lose could not be read again. */
 void attempt_exit(struct attempt *attempt, const struct attempt_end *end);
 /* Stops it: reason is what the run will end with ("budget_output", "cancelled", "deadline"). */
 void attempt_stop(struct attempt *attempt, const char *reason, const char *text);

@@ -270,6 +270,22 @@ wake_after(struct core *core, const char *target)
 	turn_after(core->store, on_approved, wake);
 }
 
+/* An attempt that is repeated proposes again what stands already. Anything else needs a key of its own. */
+static bool
+stands_already(struct core *core, int64_t seq, const struct change_row *change, struct err *err)
+{
+	AUTO(change_row_fini) struct change_row known = {0};
+
+	if (!changes_get_seq(core->store, seq, &known, err))
+		return false;
+	if (known.digest && strcmp(known.digest, change->digest))
+		return err_set(err, E_CONFLICT, "change %s of this run has the key %s already, and is another; use another key", known.id,
+			       change->key);
+	err_fini(err);
+	*err = (struct err)ERR_INIT;
+	return true;
+}
+
 bool
 change_propose(struct attempt *attempt, const json_t *line, struct err *err)
 {
@@ -293,16 +309,13 @@ change_propose(struct attempt *attempt, const json_t *line, struct err *err)
 		change.decided_by = mem_strdup("policy");
 		change.decided_at = change.created;
 	}
-	if (!changes_insert(core->store, &change, &seq, err)) {
-		/* An attempt that is repeated proposes again what stands already. */
-		if (err->code != E_EXISTS)
-			return false;
-		err_fini(err);
-		*err = (struct err)ERR_INIT;
-		return true;
-	}
-	if (!changes_supersede(core->store, seq, &superseded, err))
+	if (!turn_savepoint(core->store, err))
 		return false;
+	if (!changes_insert(core->store, &change, &seq, err) || !changes_supersede(core->store, seq, &superseded, err)) {
+		turn_undo(core->store);
+		return err->code == E_EXISTS && stands_already(core, seq, &change, err);
+	}
+	turn_release(core->store);
 	change_tell(core, seq);
 	if (approved)
 		wake_after(core, change.target);
@@ -318,13 +331,31 @@ refuse_state(const struct change_row *change, enum change_event ev, struct err *
 	return err_set(err, E_STATE, "change %s is %s; it cannot be %s now", change->id, change->status, event_participles[ev]);
 }
 
+/* The move and the decision, or neither. */
+static bool
+decision_keep(struct core *core, const struct change_row *change, const struct change_move *move, const char *decision, const char *by,
+	      const char *reason, struct err *err)
+{
+	if (!turn_savepoint(core->store, err))
+		return false;
+	if (changes_move(core->store, change->seq, move, err) &&
+	    decisions_add(core->store, "change", change->id, decision, by, reason, move->digest ? move->digest : change->digest,
+			  core_wall(core), err)) {
+		turn_release(core->store);
+		return true;
+	}
+	turn_undo(core->store);
+	return false;
+}
+
 bool
 change_decide(struct core *core, const char *id, enum change_event ev, const char *by, const char *reason, const char *seen_digest,
 	      struct err *err)
 {
 	AUTO(change_row_fini) struct change_row change = {0};
-	enum change_state to;
 	struct wall now = core_wall(core);
+	struct change_move move;
+	enum change_state to;
 
 	if (!changes_get(core->store, id, &change, err))
 		return false;
@@ -333,12 +364,9 @@ change_decide(struct core *core, const char *id, enum change_event ev, const cha
 		return refuse_state(&change, ev, err);
 	if (seen_digest && change.digest && strcmp(seen_digest, change.digest))
 		return err_set(err, E_STATE, "change %s is not what was shown any more; look at it again (rouse diff %s)", change.id, change.id);
-	if (!changes_move(core->store, change.seq,
-			  &(struct change_move){.from = change.status, .to = change_state_name(to), .decided_by = by, .decision_reason = reason,
-						.decided_at = now, .applied_at = WALL_NONE, .reverted_at = WALL_NONE, .due = now, .add_attempt = -1},
-			  err))
-		return false;
-	if (!decisions_add(core->store, "change", change.id, event_words[ev], by, reason, change.digest, now, err))
+	move = (struct change_move){.from = change.status, .to = change_state_name(to), .decided_by = by, .decision_reason = reason,
+				    .decided_at = now, .applied_at = WALL_NONE, .reverted_at = WALL_NONE, .due = now, .add_attempt = -1};
+	if (!decision_keep(core, &change, &move, event_words[ev], by, reason, err))
 		return false;
 	change_tell(core, change.seq);
 	log_info("change decided", "change", change.id, "decision", event_words[ev], "by", by);
@@ -354,7 +382,7 @@ change_edit(struct core *core, const char *id, const json_t *after, const char *
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	AUTO(auto_free) char *digest = NULL;
 	const struct target *target;
-	struct wall now = core_wall(core);
+	struct change_move move;
 
 	if (!changes_get(core->store, id, &change, err))
 		return false;
@@ -367,12 +395,9 @@ change_edit(struct core *core, const char *id, const json_t *after, const char *
 	if (target && target->kind->check && !target->kind->check(target, &change, err))
 		return false;
 	digest = change_digest(&change);
-	if (!changes_move(core->store, change.seq,
-			  &(struct change_move){.from = "proposed", .to = "proposed", .after = buf_cstr(&text), .digest = digest,
-						.decided_at = WALL_NONE, .applied_at = WALL_NONE, .reverted_at = WALL_NONE, .due = WALL_NONE},
-			  err))
-		return false;
-	if (!decisions_add(core->store, "change", change.id, "edit", by, reason, digest, now, err))
+	move = (struct change_move){.from = "proposed", .to = "proposed", .after = buf_cstr(&text), .digest = digest,
+				    .decided_at = WALL_NONE, .applied_at = WALL_NONE, .reverted_at = WALL_NONE, .due = WALL_NONE};
+	if (!decision_keep(core, &change, &move, "edit", by, reason, err))
 		return false;
 	change_tell(core, change.seq);
 	return true;
@@ -382,6 +407,8 @@ bool
 change_apply_again(struct core *core, const char *id, const char *by, struct err *err)
 {
 	AUTO(change_row_fini) struct change_row change = {0};
+	const struct change_move now = {.from = "approved", .to = "approved", .decided_at = WALL_NONE, .applied_at = WALL_NONE,
+					.reverted_at = WALL_NONE, .due = core_wall(core)};
 	enum change_state state;
 
 	if (!changes_get(core->store, id, &change, err))
@@ -393,7 +420,10 @@ change_apply_again(struct core *core, const char *id, const char *by, struct err
 		return err_set(err, E_STATE, "change %s is proposed; approve it first (rouse approve %s)", change.id, change.id);
 	if (state == CHANGE_REJECTED || state == CHANGE_SUPERSEDED || state == CHANGE_REVERTED || state == CHANGE_REVERTING)
 		return err_set(err, E_STATE, "change %s is %s; it is not applied any more", change.id, change.status);
-	apply_wake(core->apply, change.target);
+	/* One that waits after a failure does not wait for a person. */
+	if (state == CHANGE_APPROVED && !changes_move(core->store, change.seq, &now, err))
+		return false;
+	wake_after(core, change.target);
 	return true;
 }
 
@@ -401,18 +431,14 @@ bool
 change_revert(struct core *core, const char *id, const char *by, const char *reason, struct err *err)
 {
 	AUTO(change_row_fini) struct change_row change = {0};
-	struct wall now = core_wall(core);
+	const struct change_move move = {.from = "applied", .to = "reverting", .decided_at = WALL_NONE, .applied_at = WALL_NONE,
+					 .reverted_at = WALL_NONE, .due = core_wall(core), .add_attempt = -1};
 
 	if (!changes_get(core->store, id, &change, err))
 		return false;
 	if (change_next(change_state_of(change.status), CHANGE_REVERT) == CHANGE_NOWHERE)
 		return refuse_state(&change, CHANGE_REVERT, err);
-	if (!changes_move(core->store, change.seq,
-			  &(struct change_move){.from = "applied", .to = "reverting", .decided_at = WALL_NONE, .applied_at = WALL_NONE,
-						.reverted_at = WALL_NONE, .due = now, .add_attempt = -1},
-			  err))
-		return false;
-	if (!decisions_add(core->store, "change", change.id, "revert", by, reason, change.digest, now, err))
+	if (!decision_keep(core, &change, &move, "revert", by, reason, err))
 		return false;
 	change_tell(core, change.seq);
 	wake_after(core, change.target);

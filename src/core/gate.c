@@ -20,6 +20,13 @@ static const struct decision {
 	{"responded", "decided", "respond"}, {"ignored", "decided", "ignore"}, {"timeout", "expired", NULL},
 };
 
+#define GATES_LOOKED_AT 1000
+#define TIMEOUT_MAX_MS 1000000000000LL
+#define STORE_RETRY_MS 1000
+
+static bool gate_resume(struct core *core, const char *id, struct err *err);
+static void gates_watch_at(struct core *core, struct wall at);
+
 static char *
 member_text(const json_t *line, const char *key)
 {
@@ -40,7 +47,7 @@ gate_expiry(const struct core *core, const json_t *line)
 	struct wall now = clock_wall(core->clock);
 	int64_t ms;
 
-	if (timeout && duration_parse(str_of(timeout), &ms, NULL))
+	if (timeout && duration_parse(str_of(timeout), &ms, NULL) && ms >= 0 && ms < TIMEOUT_MAX_MS)
 		return (struct wall){now.ms + ms};
 	if (seconds > 0 && seconds < 1e9)
 		return (struct wall){now.ms + (int64_t)(seconds * 1000)};
@@ -60,6 +67,43 @@ gate_tell(struct core *core, const char *id)
 	object = gate_object(&gate);
 	json_write(&text, object);
 	stream_publish(core->stream, &(struct stream_event){.kind = "gate", .id = gate.run_id, .type = gate.status, .data = buf_str(&text)});
+}
+
+struct gate_search {
+	const struct gate_row *wanted;
+	struct wall before; /* asked by an earlier attempt */
+	char *id;
+};
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static bool
+on_gate_of_run(void *arg, const struct gate_row *row)
+{
+	struct gate_search *search = arg;
+
+	if (row->created.ms >= search->before.ms || !same_text(row->kind, search->wanted->kind) || !same_text(row->step, search->wanted->step) ||
+	    !same_text(row->payload, search->wanted->payload) || (strcmp(row->status, "waiting") && strcmp(row->status, "decided")))
+		return true;
+	search->id = mem_strdup(row->id);
+	return false;
+}
+
+/* The gate at which an earlier attempt of the run asked the very same. NULL: none. Owned. */
+static char *
+gate_known(const struct attempt *attempt, const struct gate_row *wanted)
+{
+	struct core *core = attempt->core;
+	struct list_query query = {.filters = {{"run", attempt->run.id}}, .since = WALL_NONE, .limit = GATES_LOOKED_AT};
+	struct gate_search search = {.wanted = wanted,
+				     .before = {core_wall(core).ms - (clock_mono(core->clock).ms - attempt->started.ms)}};
+
+	gates_list(core->store, &query, on_gate_of_run, &search, NULL);
+	return search.id;
 }
 
 bool
@@ -82,10 +126,15 @@ gate_open(struct attempt *attempt, const json_t *line, struct err *err)
 		.expires = gate_expiry(core, line),
 		.decided_at = WALL_NONE,
 	};
+	AUTO(auto_free) char *known = attempt->n > 1 ? gate_known(attempt, &gate) : NULL;
 	int64_t seq;
 
+	if (known)
+		return gate_resume(core, known, err);
 	if (!gates_insert(core->store, &gate, &seq, err))
 		return false;
+	if (wall_is_set(gate.expires))
+		gates_watch_at(core, gate.expires);
 	log_info("run asks", "run", attempt->run.id, "gate", id.text, "kind", gate.kind, "step", gate.step);
 	gate_tell(core, id.text);
 	return true;
@@ -126,6 +175,30 @@ on_decided(void *arg, const struct err *err)
 	free(telling);
 }
 
+static void
+tell_agent(struct core *core, const struct gate_row *gate, const char *decision, const char *payload, const char *by, const char *reason)
+{
+	struct telling *telling = mem_alloc(sizeof(*telling));
+
+	telling->core = core;
+	telling->run_id = mem_strdup(gate->run_id);
+	decision_line(gate, decision, payload, by, reason, &telling->line);
+	turn_after(core->store, on_decided, telling);
+}
+
+/* Nothing to do while it waits: who decides tells whatever attempt is live then. */
+static bool
+gate_resume(struct core *core, const char *id, struct err *err)
+{
+	AUTO(gate_row_fini) struct gate_row gate = {0};
+
+	if (!gates_get(core->store, id, &gate, err))
+		return false;
+	if (gate.decision)
+		tell_agent(core, &gate, gate.decision, gate.answer, gate.decided_by, gate.reason);
+	return true;
+}
+
 static const struct decision *
 decision_find(const char *word)
 {
@@ -141,7 +214,6 @@ gate_decide(struct core *core, const char *id, const char *decision, const char 
 	AUTO(gate_row_fini) struct gate_row gate = {0};
 	const struct decision *known = decision_find(decision);
 	struct wall now = core_wall(core);
-	struct telling *telling;
 
 	if (!known)
 		return err_set(err, E_INVALID, "decision %s is unknown; expected approved, denied, edited, responded or ignored", decision);
@@ -149,16 +221,159 @@ gate_decide(struct core *core, const char *id, const char *decision, const char 
 		return false;
 	if (known->allow && gate.allow && !strstr(gate.allow, known->allow))
 		return err_set(err, E_STATE, "gate %s does not allow %s; it allows %s", gate.id, known->allow, gate.allow);
-	if (!gates_decide(core->store, gate.seq, known->status, decision, by, reason, payload, now, err) ||
-	    !decisions_add(core->store, "gate", gate.id, decision, by, reason, NULL, now, err))
+	if (!turn_savepoint(core->store, err))
 		return false;
-	telling = mem_alloc(sizeof(*telling));
-	telling->core = core;
-	telling->run_id = mem_strdup(gate.run_id);
-	decision_line(&gate, decision, payload, by, reason, &telling->line);
-	turn_after(core->store, on_decided, telling);
+	if (!gates_decide(core->store, gate.seq, known->status, decision, by, reason, payload, now, err) ||
+	    !decisions_add(core->store, "gate", gate.id, decision, by, reason, NULL, now, err)) {
+		turn_undo(core->store);
+		return false;
+	}
+	turn_release(core->store);
+	tell_agent(core, &gate, decision, payload, by, reason);
 	gate_tell(core, gate.id);
 	return true;
+}
+
+/* --- all of a run ------------------------------------------------------------------------- */
+
+static bool
+on_decision(void *arg, const struct gate_row *row)
+{
+	json_t *made = arg, *value = NULL, *item;
+
+	/* Newest first: what was decided last stands. */
+	if (!row->decision || !row->step || json_object_get(made, row->step))
+		return true;
+	item = json_object();
+	json_put_str(item, "decision", row->decision);
+	json_put_str(item, "by", row->decided_by);
+	json_put_str(item, "reason", row->reason);
+	if (row->answer && json_read(str_of(row->answer), &value, NULL))
+		json_object_set_new(item, "payload", value);
+	json_object_set_new(made, row->step, item);
+	return true;
+}
+
+char *
+gates_decisions(struct core *core, const char *run_id)
+{
+	struct list_query query = {.filters = {{"run", run_id}}, .since = WALL_NONE, .limit = GATES_LOOKED_AT};
+	AUTO(json_auto_decref) json_t *made = json_object();
+	struct buf text = BUF_INIT;
+
+	if (!gates_list(core->store, &query, on_decision, made, NULL) || !json_object_size(made))
+		return NULL;
+	json_write(&text, made);
+	return buf_take(&text);
+}
+
+/* Gates to be moved, gathered before they are: a list is not walked while it changes. */
+struct gate_ids {
+	char *ids[GATES_LOOKED_AT];
+	size_t count;
+	struct wall now, next; /* expired by now; the next to expire */
+};
+
+static void
+gate_ids_free(struct gate_ids *ids)
+{
+	for (size_t i = 0; i < ids->count; i++)
+		free(ids->ids[i]);
+	free(ids);
+}
+
+static bool
+on_gate_id(void *arg, const struct gate_row *row)
+{
+	struct gate_ids *ids = arg;
+
+	ids->ids[ids->count++] = mem_strdup(row->id);
+	return ids->count < GATES_LOOKED_AT;
+}
+
+bool
+gates_cancel(struct core *core, const char *run_id, struct err *err)
+{
+	struct list_query query = {.filters = {{"run", run_id}, {"status", "waiting"}}, .since = WALL_NONE, .limit = GATES_LOOKED_AT};
+	struct gate_ids *ids = mem_alloc(sizeof(*ids));
+	bool ok = gates_list(core->store, &query, on_gate_id, ids, err);
+
+	for (size_t i = 0; ok && i < ids->count; i++) {
+		AUTO(gate_row_fini) struct gate_row gate = {0};
+
+		ok = gates_get(core->store, ids->ids[i], &gate, err) &&
+		     gates_decide(core->store, gate.seq, "cancelled", NULL, "rouse", "its run has ended", NULL, core_wall(core), err);
+	}
+	gate_ids_free(ids);
+	return ok;
+}
+
+/* --- time --------------------------------------------------------------------------------- */
+
+static bool
+on_waiting(void *arg, const struct gate_row *row)
+{
+	struct gate_ids *ids = arg;
+
+	if (!wall_is_set(row->expires))
+		return true;
+	if (row->expires.ms <= ids->now.ms)
+		return on_gate_id(arg, row);
+	if (!wall_is_set(ids->next) || row->expires.ms < ids->next.ms)
+		ids->next = row->expires;
+	return true;
+}
+
+static void
+gates_on_time(void *arg)
+{
+	gates_watch(arg);
+}
+
+static void
+gates_watch_at(struct core *core, struct wall at)
+{
+	struct wall *due;
+	struct core_timer **timer = attempts_gate_timer(core, &due);
+	struct wall now = core_wall(core);
+
+	if (!wall_is_set(at) || (wall_is_set(*due) && due->ms <= at.ms))
+		return;
+	*due = at;
+	core_timer_arm(core, timer, at.ms > now.ms ? at.ms - now.ms : 0, gates_on_time, core);
+}
+
+/* Their time-out is on disk, or is looked for again. */
+static void
+on_expired(void *arg, const struct err *err)
+{
+	struct core *core = arg;
+
+	if (err->code != E_OK)
+		gates_watch_at(core, (struct wall){core_wall(core).ms + STORE_RETRY_MS});
+}
+
+void
+gates_watch(struct core *core)
+{
+	struct list_query query = {.filters = {{"status", "waiting"}}, .since = WALL_NONE, .limit = GATES_LOOKED_AT};
+	struct gate_ids *ids = mem_alloc(sizeof(*ids));
+	AUTO(err_fini) struct err err = ERR_INIT;
+	struct wall *due;
+
+	attempts_gate_timer(core, &due);
+	*due = WALL_NONE;
+	ids->now = core_wall(core);
+	ids->next = WALL_NONE;
+	if (!gates_list(core->store, &query, on_waiting, ids, &err))
+		ids->next = (struct wall){ids->now.ms + STORE_RETRY_MS};
+	for (size_t i = 0; i < ids->count; i++)
+		if (!gate_decide(core, ids->ids[i], "timeout", NULL, "rouse", "nobody decided in time", &err))
+			ids->next = (struct wall){ids->now.ms + STORE_RETRY_MS};
+	if (ids->count)
+		turn_after(core->store, on_expired, core);
+	gates_watch_at(core, ids->next);
+	gate_ids_free(ids);
 }
 
 json_t *

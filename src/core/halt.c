@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "core/apply.h"
 #include "core/attempt.h"
 #include "core/queue.h"
 #include "store/changes.h"
@@ -113,14 +114,33 @@ core_is_halted(const struct core *core)
 	return switch_is_on(core->switches, "all", "", "halted");
 }
 
-/* What follows a switch once it is on disk. */
+/* What follows a switch once it is on disk; or memory says again what the disk says. */
 static void
 on_switched(void *arg, const struct err *err)
 {
 	struct core *core = arg;
+	struct switches *switches = core->switches;
+	AUTO(err_fini) struct err failure = ERR_INIT;
+	struct entry *entry, *next;
 
-	if (err->code == E_OK)
-		queue_wake(core->queue, NULL);
+	if (err->code != E_OK) {
+		HASH_ITER (hh, switches->entries, entry, next)
+			entry_free(switches, entry);
+		if (!switches_list(core->store, entry_add, switches, &failure))
+			log_error("switches cannot be read", "error", err_text(&failure));
+	}
+	queue_wake(core->queue, NULL);
+	apply_wake(core->apply, NULL);
+}
+
+static bool
+switch_rows(struct core *core, const char *scope, const char *name, const char *kind, bool on, const char *by, struct err *err)
+{
+	struct wall now = core_wall(core);
+
+	return (on ? switches_set(core->store, scope, name, kind, by, now, err)
+		   : switches_clear(core->store, scope, name, kind, err)) &&
+	       decisions_add(core->store, *name ? scope : "daemon", *name ? name : "rouse", kind, by, on ? "on" : "off", NULL, now, err);
 }
 
 static void
@@ -136,16 +156,17 @@ bool
 switch_turn(struct core *core, const char *scope, const char *name, const char *kind, bool on, const char *by,
 	    struct err *err)
 {
-	struct wall now = core_wall(core);
 	struct entry *entry;
 
-	if (on ? !switches_set(core->store, scope, name, kind, by, now, err)
-	       : !switches_clear(core->store, scope, name, kind, err))
+	if (!turn_savepoint(core->store, err))
 		return false;
-	if (!decisions_add(core->store, *name ? scope : "daemon", *name ? name : "rouse", kind, by, on ? "on" : "off", NULL, now, err))
+	if (!switch_rows(core, scope, name, kind, on, by, err)) {
+		turn_undo(core->store);
 		return false;
+	}
+	turn_release(core->store);
 	if (on)
-		entry_add(core->switches, scope, name, kind, by, now);
+		entry_add(core->switches, scope, name, kind, by, core_wall(core));
 	else if ((entry = entry_find(core->switches, scope, name, kind)))
 		entry_free(core->switches, entry);
 	turn_after(core->store, on_switched, core);

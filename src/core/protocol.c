@@ -7,10 +7,11 @@
 #include "base/json.h"
 #include "core/change.h"
 #include "core/gate.h"
-#include "core/metrics.h"
+#include "store/runs.h"
 
 /* Rows of the run log that one attempt may make by its lines; what follows is counted, not kept. */
 #define LOG_ROWS_MAX 20000
+#define RECALL_ROWS 1000
 #define TOKENS_MAX 1000000000000LL
 
 struct line_type {
@@ -39,24 +40,39 @@ budget_check(struct attempt *attempt, int64_t used, int64_t limit, const char *r
 	if (limit < 0 || used <= limit)
 		return;
 	buf_printf(&text, "used %lld %s, and its budget is %lld", (long long)used, what, (long long)limit);
+	attempt->now.over_budget = true;
 	attempt_stop(attempt, reason, buf_cstr(&text));
+}
+
+/* A use counts at its beginning, or at an end whose beginning was not told. */
+static bool
+use_counts(int64_t *open, bool done)
+{
+	if (!done) {
+		++*open;
+		return true;
+	}
+	if (!*open)
+		return true;
+	--*open;
+	return false;
 }
 
 static void
 on_step(struct attempt *attempt, const json_t *line)
 {
 	const char *name = json_str(line, "name"), *status = json_str(line, "status");
+	bool done = status && !strcmp(status, "done");
 	AUTO(json_auto_decref) json_t *steps = NULL;
 	json_t *output;
 
-	if (!name)
-		return;
-	if (!status || strcmp(status, "done")) {
+	if (use_counts(&attempt->now.open_steps, done)) {
 		attempt->now.used.steps++;
 		attempt->now.run_used.steps++;
 		budget_check(attempt, attempt->now.run_used.steps, attempt->run.limits.steps, "budget_steps", "steps");
-		return;
 	}
+	if (!done || !name)
+		return;
 	if (!attempt->completed_steps || !json_read(str_of(attempt->completed_steps), &steps, NULL))
 		steps = json_object();
 	output = json_object_get(line, "output");
@@ -65,9 +81,10 @@ on_step(struct attempt *attempt, const json_t *line)
 }
 
 static void
-on_tool_start(struct attempt *attempt, const json_t *line)
+on_tool(struct attempt *attempt, const json_t *line)
 {
-	(void)line;
+	if (!use_counts(&attempt->now.open_tools, !strcmp(json_str(line, "type"), "tool_end")))
+		return;
 	attempt->now.used.tools++;
 	attempt->now.run_used.tools++;
 	budget_check(attempt, attempt->now.run_used.tools, attempt->run.limits.tools, "budget_tools", "tool calls");
@@ -112,10 +129,6 @@ on_usage(struct attempt *attempt, const json_t *line)
 	meters_add(&attempt->now.used, input, output, cache, cost);
 	meters_add(&attempt->now.run_used, input, output, cache, cost);
 	attempt->now.used.context = attempt->now.run_used.context = context;
-	metrics_count(attempt->core->metrics, "rouse_tokens_total", "agent", attempt->run.agent, "kind", "input", (double)input);
-	metrics_count(attempt->core->metrics, "rouse_tokens_total", "agent", attempt->run.agent, "kind", "output", (double)output);
-	metrics_count(attempt->core->metrics, "rouse_cost_usd_total", "agent", attempt->run.agent, "tenant",
-		      attempt->run.tenant ? attempt->run.tenant : "", (double)cost / 1e6);
 	budget_check(attempt, add_capped(used->input_tokens, used->output_tokens), limits->tokens, "budget_tokens", "tokens");
 	budget_check(attempt, context, limits->context ? limits->context : -1, "budget_context", "tokens of context");
 	budget_check(attempt, used->cost_uusd, limits->cost_uusd, "budget_cost", "millionths of a dollar");
@@ -132,34 +145,45 @@ on_checkpoint(struct attempt *attempt, const json_t *line)
 	keep_text(&attempt->checkpoint, kept);
 }
 
+/* A run that is being stopped goes on talking for a while; it gets nothing more done by that. */
+static bool
+may_act(const struct attempt *attempt, struct err *err)
+{
+	if (!attempt->now.over_budget && !(attempt->stop_reason && !strcmp(attempt->stop_reason, "cancelled")))
+		return true;
+	return err_set(err, E_STATE, "the run is being stopped (%s)", attempt->stop_reason);
+}
+
+/* What was refused is told in the run's log; the run goes on. */
+static void
+refuse(struct attempt *attempt, const char *what, const struct err *err)
+{
+	AUTO(buf_fini) struct buf refusal = BUF_INIT;
+
+	buf_puts(&refusal, "{\"type\":\"log\",\"level\":\"warning\",\"text\":");
+	buf_json_cstr(&refusal, err_text(err));
+	buf_printf(&refusal, ",\"fields\":{\"refused\":\"%s\",\"code\":", what);
+	buf_json_cstr(&refusal, err_name(err->code));
+	buf_puts(&refusal, "}}");
+	attempt_log(attempt, "log", buf_str(&refusal));
+}
+
 static void
 on_change(struct attempt *attempt, const json_t *line)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
-	AUTO(buf_fini) struct buf refusal = BUF_INIT;
 
-	if (change_propose(attempt, line, &err))
-		return;
-	buf_puts(&refusal, "{\"type\":\"log\",\"level\":\"warning\",\"text\":");
-	buf_json_cstr(&refusal, err_text(&err));
-	buf_puts(&refusal, ",\"fields\":{\"refused\":\"change\",\"code\":");
-	buf_json_cstr(&refusal, err_name(err.code));
-	buf_puts(&refusal, "}}");
-	attempt_log(attempt, "log", buf_str(&refusal));
+	if (!may_act(attempt, &err) || !change_propose(attempt, line, &err))
+		refuse(attempt, "change", &err);
 }
 
 static void
 on_gate(struct attempt *attempt, const json_t *line)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
-	AUTO(buf_fini) struct buf refusal = BUF_INIT;
 
-	if (gate_open(attempt, line, &err))
-		return;
-	buf_puts(&refusal, "{\"type\":\"log\",\"level\":\"warning\",\"text\":");
-	buf_json_cstr(&refusal, err_text(&err));
-	buf_putc(&refusal, '}');
-	attempt_log(attempt, "log", buf_str(&refusal));
+	if (!may_act(attempt, &err) || !gate_open(attempt, line, &err))
+		refuse(attempt, "gate", &err);
 }
 
 static void
@@ -198,7 +222,7 @@ on_kept(struct attempt *attempt, const json_t *line)
 
 static const struct line_type types[] = {
 	{"status", on_kept},         {"token", on_kept},       {"step", on_step},
-	{"tool_start", on_tool_start}, {"tool_end", on_kept},  {"usage", on_usage},
+	{"tool_start", on_tool},     {"tool_end", on_tool},    {"usage", on_usage},
 	{"checkpoint", on_checkpoint}, {"change", on_change},  {"approval", on_gate},
 	{"ask", on_gate},            {"emit", on_kept},        {"log", on_kept},
 	{"suspend", on_kept},        {"error", on_error},      {"result", on_result},
@@ -213,13 +237,19 @@ type_find(const char *name)
 	return NULL;
 }
 
-/* A row of the run log, up to the bound. */
+static bool
+is_last_word(const char *type)
+{
+	return !strcmp(type, "result") || !strcmp(type, "error");
+}
+
+/* A row of the run log, up to the bound; last words always, for protocol_recall(). */
 static void
 line_keep(struct attempt *attempt, const char *type, struct str data)
 {
-	if (++attempt->logged < LOG_ROWS_MAX)
+	if (++attempt->now.logged < LOG_ROWS_MAX || is_last_word(type))
 		attempt_log(attempt, type, data);
-	else if (attempt->logged == LOG_ROWS_MAX)
+	else if (attempt->now.logged == LOG_ROWS_MAX)
 		attempt_log(attempt, "log", STR("{\"type\":\"log\",\"level\":\"warning\",\"text\":\"more lines came than are kept; the rest is not in this log\"}"));
 }
 
@@ -256,4 +286,33 @@ protocol_line(struct attempt *attempt, struct str line, bool truncated)
 	}
 	line_keep(attempt, type->name, line);
 	type->handle(attempt, object);
+}
+
+struct recall {
+	struct attempt *attempt;
+	int64_t seq;
+};
+
+static bool
+on_row(void *arg, const struct log_row *row)
+{
+	struct recall *recall = arg;
+	AUTO(json_auto_decref) json_t *object = NULL;
+
+	recall->seq = row->seq;
+	if (row->attempt == recall->attempt->n && is_last_word(row->type) && json_read(str_of(row->data), &object, NULL) &&
+	    json_is_object(object))
+		type_find(row->type)->handle(recall->attempt, object);
+	return true;
+}
+
+void
+protocol_recall(struct attempt *attempt)
+{
+	struct recall recall = {attempt, 0};
+	int64_t before;
+
+	do
+		before = recall.seq;
+	while (runlog_list(attempt->core->store, attempt->run.seq, before, RECALL_ROWS, on_row, &recall, NULL) && recall.seq != before);
 }

@@ -168,6 +168,16 @@ queue_on_again(void *arg)
 	queue_wake(arg, NULL);
 }
 
+/* What was made ready is on disk, or still waits for its time, which has come. */
+static void
+on_woken(void *arg, const struct err *err)
+{
+	struct queue *queue = arg;
+
+	if (err->code != E_OK)
+		queue_wake_at(queue, (struct wall){core_wall(queue->core).ms + RETRY_MS});
+}
+
 static void
 queue_on_due(void *arg)
 {
@@ -181,6 +191,8 @@ queue_on_due(void *arg)
 		log_error("queue cannot look for due runs", "error", err_text(&err));
 		next = (struct wall){core_wall(queue->core).ms + RETRY_MS};
 	}
+	if (woken)
+		turn_after(queue->core->store, on_woken, queue);
 	queue_wake(queue, NULL);
 	queue_wake_at(queue, next);
 }
@@ -203,21 +215,37 @@ on_claimed(void *arg, const struct err *err)
 	free(claim);
 }
 
+/* The next run of the agent, running from now on; false leaves it queued. */
+static bool
+claim_rows(struct claim *claim, const char *agent, struct err *err)
+{
+	struct core *core = claim->core;
+	const struct conf_section *daemon = conf_section(registry_conf(core->registry), "daemon", "");
+	struct wall now = core_wall(core);
+	struct wall lease = {now.ms + conf_ms(daemon, "lease")};
+
+	if (!runs_peek(core->store, agent, switches_paused(core->switches, "trigger"), switches_paused(core->switches, "tenant"),
+		       &claim->run, err) ||
+	    !turn_savepoint(core->store, err))
+		return false;
+	if (runs_claim(core->store, claim->run.seq, now, lease, &claim->n, err)) {
+		turn_release(core->store);
+		return true;
+	}
+	turn_undo(core->store);
+	return false;
+}
+
 /* True: one was claimed. */
 static bool
 slot_claim(struct queue *queue, struct slot *slot)
 {
 	struct core *core = queue->core;
-	const struct conf_section *daemon = conf_section(registry_conf(core->registry), "daemon", "");
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct claim *claim = mem_alloc(sizeof(*claim));
-	struct wall now = core_wall(core);
-	struct wall lease = {now.ms + conf_ms(daemon, "lease")};
 
 	claim->core = core;
-	if (runs_peek(core->store, slot->agent, switches_paused(core->switches, "trigger"),
-		      switches_paused(core->switches, "tenant"), &claim->run, &err) &&
-	    runs_claim(core->store, claim->run.seq, now, lease, &claim->n, &err)) {
+	if (claim_rows(claim, slot->agent, &err)) {
 		claim->run.attempts = claim->n;
 		queue_note_queued(queue, slot->agent, -1);
 		queue_note_running(queue, slot->agent, 1);
@@ -232,6 +260,14 @@ slot_claim(struct queue *queue, struct slot *slot)
 	run_row_fini(&claim->run);
 	free(claim);
 	return false;
+}
+
+/* To the end of the line: where not all may start, every agent gets its turn. */
+static void
+slot_serve_last(struct queue *queue, struct slot *slot)
+{
+	HASH_DEL(queue->slots, slot);
+	HASH_ADD_KEYPTR(hh, queue->slots, slot->agent, strlen(slot->agent), slot);
 }
 
 static bool
@@ -264,6 +300,7 @@ queue_on_turn(void *arg)
 				break;
 			if (!slot_may_start(queue, slot) || !slot_claim(queue, slot))
 				continue;
+			slot_serve_last(queue, slot);
 			claims++;
 			any = true;
 		}

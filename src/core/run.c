@@ -11,6 +11,7 @@
 #include "core/agent.h"
 #include "core/change.h"
 #include "core/envelope.h"
+#include "core/gate.h"
 #include "core/queue.h"
 #include "pure/backoff.h"
 #include "core/stream.h"
@@ -174,32 +175,98 @@ run_tell(struct core *core, const char *id, const struct run_row *run, const cha
 	stream_publish(core->stream, &(struct stream_event){.kind = "run", .id = id, .type = status, .data = buf_str(&text)});
 }
 
+/* What a new state of a row means for the queue, once it is on disk. */
+struct row_note {
+	struct core *core;
+	char *run_id, *agent, *reason;
+	int queued; /* by how many more wait */
+};
+
+static struct row_note *
+note_new(struct core *core, const struct run_row *run, int queued)
+{
+	struct row_note *note = mem_alloc(sizeof(*note));
+
+	note->core = core;
+	note->run_id = mem_strdup(run->id);
+	note->agent = mem_strdup(run->agent);
+	note->queued = queued;
+	return note;
+}
+
+static void
+note_free(struct row_note *note)
+{
+	free(note->run_id);
+	free(note->agent);
+	free(note->reason);
+	free(note);
+}
+
+static void
+on_row_kept(void *arg, const struct err *err)
+{
+	struct row_note *note = arg;
+
+	if (err->code == E_OK) {
+		queue_note_queued(note->core->queue, note->agent, note->queued);
+		/* Of any agent: what waited for its entity may be another's. */
+		queue_wake(note->core->queue, NULL);
+	}
+	note_free(note);
+}
+
+/* The decision is on disk, and so is the claim where it came in the same turn: its attempt exists by now. */
+static void
+on_cancel_kept(void *arg, const struct err *err)
+{
+	struct row_note *note = arg;
+	struct attempt *attempt = err->code == E_OK ? attempt_of_run(note->core, note->run_id) : NULL;
+
+	if (attempt)
+		attempt_stop(attempt, "cancelled", note->reason);
+	note_free(note);
+}
+
+static bool
+cancel_rows(struct core *core, const struct run_row *run, const char *by, const char *reason, struct err *err)
+{
+	const struct run_move move = {.from = "queued", .to = "cancelled", .error = reason, .ended = core_wall(core), .due = WALL_NONE};
+	bool ready;
+
+	if (!decisions_add(core->store, "run", run->id, "cancel", by, reason, NULL, core_wall(core), err))
+		return false;
+	if (run_state_of(run->status) != RUN_QUEUED)
+		return true;
+	return runs_move(core->store, run->seq, &move, err) && gates_cancel(core, run->id, err) && (!run->entity || runs_free_entity(core->store, run->entity, &ready, err));
+}
+
 /* A run that is queued is cancelled in its row; one that is live through its attempt. */
 bool
 run_cancel(struct core *core, const char *run_id, const char *by, const char *reason, struct err *err)
 {
 	AUTO(run_row_fini) struct run_row run = {0};
-	struct attempt *attempt;
-	bool ready;
+	struct row_note *note;
 
 	if (!runs_get(core->store, run_id, &run, err))
 		return false;
 	if (run_next(run_state_of(run.status), RUN_CANCEL) == RUN_NOWHERE)
 		return err_set(err, E_STATE, "run %s has ended (%s); there is nothing to cancel", run.id, run.status);
-	if (!decisions_add(core->store, "run", run.id, "cancel", by, reason, NULL, core_wall(core), err))
+	if (!turn_savepoint(core->store, err))
 		return false;
-	attempt = attempt_of_run(core, run.id);
-	if (attempt) {
-		attempt_stop(attempt, "cancelled", reason);
-		return true;
+	if (!cancel_rows(core, &run, by, reason, err)) {
+		turn_undo(core->store);
+		return false;
 	}
-	if (!runs_move(core->store, run.seq,
-		       &(struct run_move){.from = run.status, .to = "cancelled", .error = reason, .ended = core_wall(core), .due = WALL_NONE}, err))
-		return false;
-	queue_note_queued(core->queue, run.agent, -1);
-	run_tell(core, run.id, &run, "cancelled");
-	if (run.entity && runs_free_entity(core->store, run.entity, &ready, err) && ready)
-		queue_wake(core->queue, run.agent);
+	turn_release(core->store);
+	note = note_new(core, &run, -1);
+	note->reason = mem_strdup(reason);
+	if (run_state_of(run.status) == RUN_QUEUED) {
+		run_tell(core, run.id, &run, "cancelled");
+		turn_after(core->store, on_row_kept, note);
+	} else {
+		turn_after(core->store, on_cancel_kept, note);
+	}
 	return true;
 }
 
@@ -213,9 +280,16 @@ run_drop(struct core *core, const char *run_id, const char *by, const char *reas
 	if (strcmp(run.status, "failed"))
 		return err_set(err, E_STATE, "run %s is %s, not failed; only dead letters are dropped", run.id, run.status);
 	if (run.dropped)
-		return err_set(err, E_STATE, "run %s was dropped before", run.id);
-	return runs_drop(core->store, run.seq, err) &&
-	       decisions_add(core->store, "run", run.id, "drop", by, reason, NULL, core_wall(core), err);
+		return err_set(err, E_STATE, "run %s is no dead letter any more; it was dropped or replayed before", run.id);
+	if (!turn_savepoint(core->store, err))
+		return false;
+	if (runs_drop(core->store, run.seq, err) &&
+	    decisions_add(core->store, "run", run.id, "drop", by, reason, NULL, core_wall(core), err)) {
+		turn_release(core->store);
+		return true;
+	}
+	turn_undo(core->store);
+	return false;
 }
 
 /* A copy of a row's run, as new. Borrowed strings. */
@@ -240,6 +314,32 @@ replay_fill(const struct run_row *old, const struct agent *agent, const struct u
 		row->payload = (char *)payload;
 }
 
+/* The new run; the old one leaves the dead letters, and the decision says by what. */
+static bool
+replay_rows(struct core *core, const struct run_row *old, const struct run_row *row, const char *by, struct err *err)
+{
+	int64_t seq;
+	bool ready;
+
+	return runs_insert(core->store, row, &seq, &ready, err) &&
+	       (strcmp(old->status, "failed") || old->dropped || runs_drop(core->store, old->seq, err)) &&
+	       decisions_add(core->store, "run", old->id, "replay", by, row->id, NULL, row->created, err);
+}
+
+/* Without a payload of its own, what the event brought is it. */
+static bool
+payload_is_kept(struct core *core, const struct run_row *run, struct err *err)
+{
+	AUTO(event_row_fini) struct event_row event = {0};
+
+	if (run->payload)
+		return true;
+	if (!events_get_seq(core->store, run->event, &event, err) && (!err || err->code != E_NOT_FOUND))
+		return false;
+	return event.document ||
+	       err_set(err, E_NOT_FOUND, "the event of run %s is no longer kept, and its data was the payload; give a payload", run->id);
+}
+
 bool
 run_replay(struct core *core, const char *run_id, const char *payload, const char *by, char **ret_run_id, struct err *err)
 {
@@ -248,8 +348,6 @@ run_replay(struct core *core, const char *run_id, const char *payload, const cha
 	struct wall now = core_wall(core);
 	struct uuid id = uuid_v7(now);
 	struct run_row row;
-	int64_t seq;
-	bool ready;
 
 	if (!runs_get(core->store, run_id, &old, err))
 		return false;
@@ -259,15 +357,15 @@ run_replay(struct core *core, const char *run_id, const char *payload, const cha
 	if (!agent)
 		return err_set(err, E_NOT_FOUND, "agent %s of run %s is no longer configured", old.agent, old.id);
 	replay_fill(&old, agent, &id, payload, now, &row);
-	if (!runs_insert(core->store, &row, &seq, &ready, err))
+	if (!payload_is_kept(core, &row, err) || !turn_savepoint(core->store, err))
 		return false;
-	if (!strcmp(old.status, "failed") && !old.dropped && !runs_drop(core->store, old.seq, err))
+	if (!replay_rows(core, &old, &row, by, err)) {
+		turn_undo(core->store);
 		return false;
-	if (!decisions_add(core->store, "run", old.id, "replay", by, id.text, NULL, now, err))
-		return false;
-	queue_note_queued(core->queue, row.agent, 1);
+	}
+	turn_release(core->store);
 	run_tell(core, id.text, &row, "queued");
-	queue_wake(core->queue, row.agent);
+	turn_after(core->store, on_row_kept, note_new(core, &row, 1));
 	*ret_run_id = mem_strdup(id.text);
 	return true;
 }
@@ -282,7 +380,7 @@ run_send(struct core *core, const char *run_id, const char *text, struct err *er
 	if (!runs_get(core->store, run_id, &run, err))
 		return false;
 	attempt = attempt_of_run(core, run.id);
-	if (!attempt)
+	if (!attempt || attempt->ending || !attempt->agent)
 		return err_set(err, E_STATE, "run %s is %s; only a running one takes input", run.id, run.status);
 	buf_puts(&line, "{\"type\":\"input\",\"text\":");
 	buf_json_cstr(&line, text);

@@ -6,11 +6,16 @@
 enum { END, SET_EXECUTOR, RENEW, GET, LIST, STATEMENTS };
 
 static const struct statement list[] = {
-	[END] = {"UPDATE attempts SET status = :status, reason = :reason, error = :error, exit_code = :exit_code, "
-		 "signal = :signal, ended = :ended, lease = NULL WHERE run = :run AND n = :n AND status = 'running'",
+	[END] = {"UPDATE attempts SET status = :status, reason = :reason, error = :error, "
+		 "exit_code = :exit_code, "
+		 "signal = :signal, ended = :ended, lease = NULL WHERE run = :run AND n = :n AND "
+		 "status = 'running'",
 		 NULL},
-	[SET_EXECUTOR] = {"UPDATE attempts SET executor = :executor WHERE run = :run AND n = :n", NULL},
-	[RENEW] = {"UPDATE attempts SET lease = :lease WHERE run = :run AND n = :n AND status = 'running'", NULL},
+	[SET_EXECUTOR] = {"UPDATE attempts SET executor = :executor WHERE run = :run AND n = :n",
+			  NULL},
+	[RENEW] = {"UPDATE attempts SET lease = :lease WHERE run = :run AND n = :n AND status = "
+		   "'running'",
+		   NULL},
 	[GET] = {"SELECT * FROM attempts WHERE run = :run AND n = :n", &attempt_shape},
 	[LIST] = {"SELECT * FROM attempts WHERE run = :run ORDER BY n", &attempt_shape},
 };
@@ -32,8 +37,8 @@ static bool attempt_write(struct query *q, int64_t run, int n, const char *verb,
 	if (!query_run(q, &changed, err))
 		return false;
 	return changed || err_set(err, E_STATE,
-				  "attempt %d of run number %lld is not running; it cannot be %s", n,
-				  (long long)run, verb);
+				  "attempt %d of run number %lld is not running; it cannot be %s",
+				  n, (long long)run, verb);
 }
 
 bool attempts_end(struct store *store, int64_t run, int n, const char *status, const char *reason,

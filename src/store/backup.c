@@ -36,13 +36,15 @@ static bool part_make(struct copy *copy, const char *path, struct err *err)
 	AUTO(buf_fini) struct buf part = BUF_INIT;
 	struct stat st;
 	if (!lstat(path, &st))
-		return err_set(err, E_EXISTS, "%s exists already; a backup overwrites nothing", path);
+		return err_set(err, E_EXISTS, "%s exists already; a backup overwrites nothing",
+			       path);
 	if (errno != ENOENT)
 		return err_errno(err, errno, "cannot make %s", path);
 	copy->path = mem_strdup(path);
 	buf_printf(&part, "%s%s.part-%llx", *path == '/' ? "" : "./", path,
 		   (unsigned long long)entropy_below(UINT64_MAX));
-	AUTO(auto_close) int fd = os.open(buf_cstr(&part), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	AUTO(auto_close)
+	int fd = os.open(buf_cstr(&part), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_errno(err, errno, "cannot make %s", buf_cstr(&part));
 	copy->part = buf_take(&part);
@@ -79,7 +81,8 @@ static bool copy_check(const char *path, struct err *err)
 	if (ok) {
 		ok = d->step(conn, stmt, err) == STEP_ROW;
 		if (ok && !str_eq_cstr(d->column_text(stmt, 0), "ok"))
-			ok = err_set(err, E_CORRUPT, "the copy is not whole (%.*s); run rouse db check",
+			ok = err_set(err, E_CORRUPT,
+				     "the copy is not whole (%.*s); run rouse db check",
 				     STR_ARG(d->column_text(stmt, 0)));
 		d->finalize(stmt);
 	}
@@ -104,7 +107,8 @@ bool store_backup(struct store *store, const char *path,
 bool store_vacuum(struct store *store, struct err *err)
 {
 	if (store->reader)
-		return err_set(err, E_STATE, "this connection only reads; vacuum through the daemon's own");
+		return err_set(err, E_STATE,
+			       "this connection only reads; vacuum through the daemon's own");
 	if (turn_is_due(store))
 		return err_set(err, E_STATE, "a turn is open; vacuum between turns");
 	if (store->broken.code != E_OK)

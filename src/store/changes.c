@@ -11,15 +11,35 @@
 	"(:status IS NULL OR c.status = :status) AND (:op IS NULL OR c.op = :op) AND "             \
 	"c.seq < :before ORDER BY c.seq DESC"
 
-enum { INSERT, BY_KEY, COUNT, BY_ID, BY_SEQ, LIST, LIST_RUN, LIST_BATCH, LIST_STATUS, OF_RUN,
-       COUNTS, COUNTS_RUN, DECIDE, DECISIONS, STATEMENTS };
+enum {
+	INSERT,
+	BY_KEY,
+	COUNT,
+	BY_ID,
+	BY_SEQ,
+	LIST,
+	LIST_RUN,
+	LIST_BATCH,
+	LIST_STATUS,
+	OF_RUN,
+	COUNTS,
+	COUNTS_RUN,
+	DECIDE,
+	DECISIONS,
+	STATEMENTS
+};
 
 static const struct statement list[] = {
-	[INSERT] = {"INSERT INTO changes (id, run, target, entity, op, status, key, batch, confidence, reason, partial, digest, "
-		    "decided_by, decision_reason, error, attempts, created, decided_at, applied_at, reverted_at, due, before, "
-		    "after, patch, receipt, current) VALUES (:id, :run, :target, :entity, :op, :status, :key, :batch, "
-		    ":confidence, :reason, :partial, :digest, :decided_by, :decision_reason, :error, :attempts, :created, "
-		    ":decided_at, :applied_at, :reverted_at, :due, :before, :after, :patch, :receipt, :current) "
+	[INSERT] = {"INSERT INTO changes (id, run, target, entity, op, status, key, batch, "
+		    "confidence, reason, partial, digest, "
+		    "decided_by, decision_reason, error, attempts, created, decided_at, "
+		    "applied_at, reverted_at, due, before, "
+		    "after, patch, receipt, current) VALUES (:id, :run, :target, :entity, :op, "
+		    ":status, :key, :batch, "
+		    ":confidence, :reason, :partial, :digest, :decided_by, :decision_reason, "
+		    ":error, :attempts, :created, "
+		    ":decided_at, :applied_at, :reverted_at, :due, :before, :after, :patch, "
+		    ":receipt, :current) "
 		    "ON CONFLICT (run, key) DO NOTHING RETURNING seq",
 		    &change_shape},
 	[BY_KEY] = {"SELECT seq FROM changes WHERE run = :run AND key = :key", NULL},
@@ -29,16 +49,24 @@ static const struct statement list[] = {
 	[BY_ID] = {WHOLE "WHERE c.id >= :lo AND c.id < :hi ORDER BY c.id LIMIT 2", &change_shape},
 	[BY_SEQ] = {WHOLE "WHERE c.seq = :seq", &change_shape},
 	[LIST] = {WHOLE "WHERE " FILTERED, &change_shape},
-	[LIST_RUN] = {WHOLE "WHERE c.run = (SELECT seq FROM runs WHERE id = :run) AND " FILTERED, &change_shape},
+	[LIST_RUN] = {WHOLE "WHERE c.run = (SELECT seq FROM runs WHERE id = :run) AND " FILTERED,
+		      &change_shape},
 	[LIST_BATCH] = {WHOLE "WHERE c.batch = :batch AND " FILTERED, &change_shape},
-	[LIST_STATUS] = {WHOLE "WHERE c.status = :status AND c.status <> 'applied' AND " FILTERED, &change_shape},
+	[LIST_STATUS] = {WHOLE "WHERE c.status = :status AND c.status <> 'applied' AND " FILTERED,
+			 &change_shape},
 	[OF_RUN] = {WHOLE "WHERE c.run = :run ORDER BY c.seq", &change_shape},
-	[COUNTS] = {"SELECT status, target, n FROM change_counts WHERE n > 0 ORDER BY status, target", NULL},
-	[COUNTS_RUN] = {"SELECT status, target, COUNT(*) FROM changes WHERE run = :run GROUP BY status, target", NULL},
-	[DECIDE] = {"INSERT INTO decisions (object, object_id, decision, decided_by, reason, digest, at) "
+	[COUNTS] =
+		{"SELECT status, target, n FROM change_counts WHERE n > 0 ORDER BY status, target",
+		 NULL},
+	[COUNTS_RUN] = {"SELECT status, target, COUNT(*) FROM changes WHERE run = :run GROUP BY "
+			"status, target",
+			NULL},
+	[DECIDE] = {"INSERT INTO decisions (object, object_id, decision, decided_by, reason, "
+		    "digest, at) "
 		    "VALUES (:object, :object_id, :decision, :decided_by, :reason, :digest, :at)",
 		    NULL},
-	[DECISIONS] = {"SELECT decision, decided_by, reason, at FROM decisions WHERE object = :object AND object_id = :object_id "
+	[DECISIONS] = {"SELECT decision, decided_by, reason, at FROM decisions WHERE object = "
+		       ":object AND object_id = :object_id "
 		       "ORDER BY seq",
 		       NULL},
 };
@@ -115,11 +143,8 @@ static bool change_give(void *arg, const void *row)
 
 static const char *const columns[] = {"run", "batch", "target", "entity", "status", "op", NULL};
 static const struct list_variant variants[] = {
-	{"run", NULL, LIST_RUN},
-	{"batch", NULL, LIST_BATCH},
-	{"status", "applied", LIST},
-	{"status", NULL, LIST_STATUS},
-	{NULL, NULL, LIST},
+	{"run", NULL, LIST_RUN},       {"batch", NULL, LIST_BATCH}, {"status", "applied", LIST},
+	{"status", NULL, LIST_STATUS}, {NULL, NULL, LIST},
 };
 static const struct list_def changes_def = {
 	.room = ROOM_CHANGES,
@@ -152,8 +177,8 @@ bool changes_count(struct store *store, int64_t run,
 		   void *arg, struct err *err)
 {
 	enum driver_step step;
-	AUTO(query_end) struct query *q =
-		query_read(store, ROOM_CHANGES, run ? COUNTS_RUN : COUNTS, err);
+	AUTO(query_end)
+	struct query *q = query_read(store, ROOM_CHANGES, run ? COUNTS_RUN : COUNTS, err);
 	if (!q)
 		return false;
 	if (run)

@@ -5,18 +5,23 @@
 
 #include "store/rows.h"
 
-/* Unique: (run, key). E_EXISTS when that run proposed under this key before (*ret_seq is that row's). */
-bool changes_insert(struct store *store, const struct change_row *row, int64_t *ret_seq, struct err *err);
-bool changes_get(struct store *store, const char *id, struct change_row *ret, struct err *err); /* id or unique beginning */
+/* Unique: (run, key). E_EXISTS when that run proposed under this key before (*ret_seq is that
+ * row's). */
+bool changes_insert(struct store *store, const struct change_row *row, int64_t *ret_seq,
+		    struct err *err);
+bool changes_get(struct store *store, const char *id, struct change_row *ret,
+		 struct err *err); /* id or unique beginning */
 bool changes_get_seq(struct store *store, int64_t seq, struct change_row *ret, struct err *err);
 /* columns: run(run id) batch target entity status op. */
 bool changes_list(struct store *store, const struct list_query *query,
 		  bool (*fn)(void *arg, const struct change_row *row), void *arg, struct err *err);
 /* All of one run in order of proposal. */
-bool changes_of_run(struct store *store, int64_t run, bool (*fn)(void *arg, const struct change_row *row), void *arg,
+bool changes_of_run(struct store *store, int64_t run,
+		    bool (*fn)(void *arg, const struct change_row *row), void *arg,
 		    struct err *err);
 
-/* Compare-and-set of the status; E_STATE names the status that was found. NULL and WALL_NONE: as it is. */
+/* Compare-and-set of the status; E_STATE names the status that was found. NULL and WALL_NONE: as it
+ * is. */
 struct change_move {
 	const char *from, *to;
 	const char *decided_by, *decision_reason;
@@ -24,28 +29,35 @@ struct change_move {
 	struct wall decided_at, applied_at, reverted_at, due;
 	int add_attempt; /* 1: attempts + 1; -1: attempts = 0 */
 };
-bool changes_move(struct store *store, int64_t seq, const struct change_move *move, struct err *err);
-/* The next approved (or reverting) change of a target that is due: by age; within a target and entity one after
- * the other: none while an earlier one of the same target and entity is approved, applying or reverting.
- * E_NOT_FOUND when none; *ret_next_due: when to look again (WALL_NONE: on a wake). */
+bool changes_move(struct store *store, int64_t seq, const struct change_move *move,
+		  struct err *err);
+/* The next approved (or reverting) change of a target that is due: by age; within a target and
+ * entity one after the other: none while an earlier one of the same target and entity is approved,
+ * applying or reverting. E_NOT_FOUND when none; *ret_next_due: when to look again (WALL_NONE: on a
+ * wake). */
 bool changes_peek(struct store *store, const char *target, struct wall now, struct change_row *ret,
 		  struct wall *ret_next_due, struct err *err);
 /* Those left `applying` or `reverting` by a daemon that died. */
-bool changes_in_doubt(struct store *store, bool (*fn)(void *arg, const struct change_row *row), void *arg, struct err *err);
+bool changes_in_doubt(struct store *store, bool (*fn)(void *arg, const struct change_row *row),
+		      void *arg, struct err *err);
 /* Marks the proposals of a run that did not end well. */
 bool changes_mark_partial(struct store *store, int64_t run, struct err *err);
-/* Proposals, not yet decided, of the same target and entity by the same run or by earlier runs of the same
- * trigger and agent, other than `keep`: status superseded. *ret_count. */
+/* Proposals, not yet decided, of the same target and entity by the same run or by earlier runs of
+ * the same trigger and agent, other than `keep`: status superseded. *ret_count. */
 bool changes_supersede(struct store *store, int64_t keep, unsigned *ret_count, struct err *err);
 /* Counts by status for a run (run > 0) or for all (0). */
-bool changes_count(struct store *store, int64_t run, bool (*fn)(void *arg, const char *status, const char *target, int64_t n),
+bool changes_count(struct store *store, int64_t run,
+		   bool (*fn)(void *arg, const char *status, const char *target, int64_t n),
 		   void *arg, struct err *err);
 
-/* Who decided what, when and why; kept for ever with its object. object: change gate run trigger daemon. */
-bool decisions_add(struct store *store, const char *object, const char *object_id, const char *decision, const char *by,
-		   const char *reason, const char *digest, struct wall at, struct err *err);
+/* Who decided what, when and why; kept for ever with its object. object: change gate run trigger
+ * daemon. */
+bool decisions_add(struct store *store, const char *object, const char *object_id,
+		   const char *decision, const char *by, const char *reason, const char *digest,
+		   struct wall at, struct err *err);
 bool decisions_list(struct store *store, const char *object, const char *object_id,
-		    bool (*fn)(void *arg, const char *decision, const char *by, const char *reason, struct wall at), void *arg,
-		    struct err *err);
+		    bool (*fn)(void *arg, const char *decision, const char *by, const char *reason,
+			       struct wall at),
+		    void *arg, struct err *err);
 
 #endif

@@ -8,36 +8,48 @@
 enum { MOVE, WHERE, PEEK, NEXT_DUE, DOUBT, PARTIAL, OF_KEEP, OPEN, SUPERSEDE, STATEMENTS };
 
 static const struct statement list[] = {
-	[MOVE] = {"UPDATE changes SET status = :to, decided_by = COALESCE(:decided_by, decided_by), "
-		  "decision_reason = COALESCE(:decision_reason, decision_reason), error = COALESCE(:error, error), "
-		  "receipt = COALESCE(:receipt, receipt), current = COALESCE(:current, current), "
-		  "after = COALESCE(:after, after), digest = COALESCE(:digest, digest), "
-		  "decided_at = COALESCE(:decided_at, decided_at), applied_at = COALESCE(:applied_at, applied_at), "
-		  "reverted_at = COALESCE(:reverted_at, reverted_at), due = COALESCE(:due, due), "
-		  "attempts = CASE :add WHEN 1 THEN attempts + 1 WHEN -1 THEN 0 ELSE attempts END "
-		  "WHERE seq = :seq AND status = :from RETURNING target",
-		  NULL},
+	[MOVE] =
+		{"UPDATE changes SET status = :to, decided_by = COALESCE(:decided_by, decided_by), "
+		 "decision_reason = COALESCE(:decision_reason, decision_reason), error = "
+		 "COALESCE(:error, error), "
+		 "receipt = COALESCE(:receipt, receipt), current = COALESCE(:current, current), "
+		 "after = COALESCE(:after, after), digest = COALESCE(:digest, digest), "
+		 "decided_at = COALESCE(:decided_at, decided_at), applied_at = "
+		 "COALESCE(:applied_at, applied_at), "
+		 "reverted_at = COALESCE(:reverted_at, reverted_at), due = COALESCE(:due, due), "
+		 "attempts = CASE :add WHEN 1 THEN attempts + 1 WHEN -1 THEN 0 ELSE attempts END "
+		 "WHERE seq = :seq AND status = :from RETURNING target",
+		 NULL},
 	[WHERE] = {"SELECT status, id FROM changes WHERE seq = :seq", NULL},
-	[PEEK] = {"SELECT c.*, r.id AS run_id FROM changes c LEFT JOIN runs r ON r.seq = c.run WHERE c.target = :target "
-		  "AND c.status IN " OUT " AND c.status <> 'applying' AND (c.due IS NULL OR c.due <= :now) AND NOT EXISTS "
-		  "(SELECT 1 FROM changes f WHERE f.target = c.target AND f.entity = c.entity AND f.entity IS NOT NULL AND "
+	[PEEK] = {"SELECT c.*, r.id AS run_id FROM changes c LEFT JOIN runs r ON r.seq = c.run "
+		  "WHERE c.target = :target "
+		  "AND c.status IN " OUT
+		  " AND c.status <> 'applying' AND (c.due IS NULL OR c.due <= :now) AND NOT EXISTS "
+		  "(SELECT 1 FROM changes f WHERE f.target = c.target AND f.entity = c.entity AND "
+		  "f.entity IS NOT NULL AND "
 		  "f.status IN " OUT " AND f.seq < c.seq) ORDER BY c.seq LIMIT 1",
 		  &change_shape},
-	[NEXT_DUE] = {"SELECT due FROM changes WHERE target = :target AND due > :now AND due IS NOT NULL AND status IN " OUT
+	[NEXT_DUE] = {"SELECT due FROM changes WHERE target = :target AND due > :now AND due IS "
+		      "NOT NULL AND status IN " OUT
 		      " AND status <> 'applying' ORDER BY due LIMIT 1",
 		      NULL},
 	[DOUBT] = {"SELECT c.*, r.id AS run_id FROM changes c LEFT JOIN runs r ON r.seq = c.run "
-		   "WHERE c.status IN ('applying', 'reverting') AND c.status <> 'applied' AND c.seq > :after ORDER BY c.seq LIMIT 1",
+		   "WHERE c.status IN ('applying', 'reverting') AND c.status <> 'applied' AND "
+		   "c.seq > :after ORDER BY c.seq LIMIT 1",
 		   &change_shape},
 	[PARTIAL] = {"UPDATE changes SET partial = 1 WHERE run = :run AND partial = 0", NULL},
-	[OF_KEEP] = {"SELECT c.target, c.entity, c.run, r.trigger, r.agent FROM changes c JOIN runs r ON r.seq = c.run "
+	[OF_KEEP] = {"SELECT c.target, c.entity, c.run, r.trigger, r.agent FROM changes c JOIN "
+		     "runs r ON r.seq = c.run "
 		     "WHERE c.seq = :keep",
 		     NULL},
-	[OPEN] = {"SELECT c.seq FROM changes c JOIN runs r ON r.seq = c.run WHERE c.target = :target AND "
+	[OPEN] = {"SELECT c.seq FROM changes c JOIN runs r ON r.seq = c.run WHERE c.target = "
+		  ":target AND "
 		  "c.entity = :entity AND c.status = 'proposed' AND c.seq <> :keep AND "
 		  "(c.run = :run OR (c.run < :run AND r.trigger = :trigger AND r.agent = :agent))",
 		  NULL},
-	[SUPERSEDE] = {"UPDATE changes SET status = 'superseded' WHERE seq = :seq AND status = 'proposed'", NULL},
+	[SUPERSEDE] = {"UPDATE changes SET status = 'superseded' WHERE seq = :seq AND status = "
+		       "'proposed'",
+		       NULL},
 };
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
 const struct statements outbox_statements = {"outbox", list, STATEMENTS};

@@ -8,36 +8,50 @@
 static const struct {
 	const char *what, *sql;
 } invariants[] = {
-	{"the database file", "SELECT integrity_check FROM pragma_integrity_check(20) WHERE integrity_check <> 'ok'"},
+	{"the database file",
+	 "SELECT integrity_check FROM pragma_integrity_check(20) WHERE integrity_check <> 'ok'"},
 	{"a row refers to one that is not there",
-	 "SELECT \"table\" || ' row ' || COALESCE(rowid, '?') || ' to ' || parent FROM pragma_foreign_key_check LIMIT 20"},
+	 "SELECT \"table\" || ' row ' || COALESCE(rowid, '?') || ' to ' || parent FROM "
+	 "pragma_foreign_key_check LIMIT 20"},
 	{"a run has more than one attempt running",
-	 "SELECT r.id FROM runs r WHERE (SELECT COUNT(*) FROM attempts a WHERE a.run = r.seq AND a.status = 'running') > 1 LIMIT 20"},
+	 "SELECT r.id FROM runs r WHERE (SELECT COUNT(*) FROM attempts a WHERE a.run = r.seq AND "
+	 "a.status = 'running') > 1 LIMIT 20"},
 	{"a run is running without an attempt that is",
-	 "SELECT id FROM runs WHERE status = 'running' AND status NOT IN ('queued', 'succeeded') AND NOT EXISTS "
+	 "SELECT id FROM runs WHERE status = 'running' AND status NOT IN ('queued', 'succeeded') "
+	 "AND NOT EXISTS "
 	 "(SELECT 1 FROM attempts a WHERE a.run = runs.seq AND a.status = 'running') LIMIT 20"},
 	{"a run has ended with an attempt still running",
-	 "SELECT r.id FROM attempts a JOIN runs r ON r.seq = a.run WHERE a.status = 'running' AND r.status NOT IN "
+	 "SELECT r.id FROM attempts a JOIN runs r ON r.seq = a.run WHERE a.status = 'running' AND "
+	 "r.status NOT IN "
 	 "('running', 'waiting') LIMIT 20"},
-	{"a run is ready but not queued", "SELECT id FROM runs WHERE ready = 1 AND status <> 'queued' LIMIT 20"},
+	{"a run is ready but not queued",
+	 "SELECT id FROM runs WHERE ready = 1 AND status <> 'queued' LIMIT 20"},
 	{"a queued run waits for nothing",
-	 "SELECT r.id FROM runs r WHERE r.status = 'queued' AND r.ready = 0 AND r.due IS NULL AND NOT EXISTS (SELECT 1 FROM runs f "
-	 "WHERE f.entity = r.entity AND f.entity IS NOT NULL AND f.status IN " LIVE " AND f.seq < r.seq) LIMIT 20"},
+	 "SELECT r.id FROM runs r WHERE r.status = 'queued' AND r.ready = 0 AND r.due IS NULL AND "
+	 "NOT EXISTS (SELECT 1 FROM runs f "
+	 "WHERE f.entity = r.entity AND f.entity IS NOT NULL AND f.status IN " LIVE
+	 " AND f.seq < r.seq) LIMIT 20"},
 	{"two runs of one entity may start at once",
-	 "SELECT entity FROM runs WHERE entity IS NOT NULL AND (ready = 1 OR status = 'running') GROUP BY entity "
+	 "SELECT entity FROM runs WHERE entity IS NOT NULL AND (ready = 1 OR status = 'running') "
+	 "GROUP BY entity "
 	 "HAVING COUNT(*) > 1 LIMIT 20"},
 	{"an event belongs to a run that is not there",
-	 "SELECT e.id FROM events e LEFT JOIN runs r ON r.seq = e.run WHERE e.run IS NOT NULL AND r.seq IS NULL "
+	 "SELECT e.id FROM events e LEFT JOIN runs r ON r.seq = e.run WHERE e.run IS NOT NULL AND "
+	 "r.seq IS NULL "
 	 "AND e.run > COALESCE((SELECT MIN(seq) FROM runs), 0) LIMIT 20"},
-	{"a key points nowhere",
-	 "SELECT hex(k.hash) || ' to run number ' || k.run FROM keys_all k LEFT JOIN runs r ON r.seq = k.run WHERE r.seq IS NULL "
-	 "AND k.run > COALESCE((SELECT MIN(seq) FROM runs), 0) LIMIT 20"},
+	{"a key points nowhere", "SELECT hex(k.hash) || ' to run number ' || k.run FROM keys_all k "
+				 "LEFT JOIN runs r ON r.seq = k.run WHERE r.seq IS NULL "
+				 "AND k.run > COALESCE((SELECT MIN(seq) FROM runs), 0) LIMIT 20"},
 	{"a change belongs to a run that is not there",
-	 "SELECT c.id FROM changes c LEFT JOIN runs r ON r.seq = c.run WHERE r.seq IS NULL LIMIT 20"},
+	 "SELECT c.id FROM changes c LEFT JOIN runs r ON r.seq = c.run WHERE r.seq IS NULL LIMIT "
+	 "20"},
 	{"the counts of changes are wrong",
-	 "SELECT c.status || ' ' || c.target FROM (SELECT status, target, COUNT(*) AS n FROM changes GROUP BY status, target) c "
-	 "LEFT JOIN change_counts k ON k.status = c.status AND k.target = c.target WHERE c.n <> COALESCE(k.n, 0) "
-	 "UNION ALL SELECT k.status || ' ' || k.target FROM change_counts k WHERE k.n <> 0 AND NOT EXISTS "
+	 "SELECT c.status || ' ' || c.target FROM (SELECT status, target, COUNT(*) AS n FROM "
+	 "changes GROUP BY status, target) c "
+	 "LEFT JOIN change_counts k ON k.status = c.status AND k.target = c.target WHERE c.n <> "
+	 "COALESCE(k.n, 0) "
+	 "UNION ALL SELECT k.status || ' ' || k.target FROM change_counts k WHERE k.n <> 0 AND NOT "
+	 "EXISTS "
 	 "(SELECT 1 FROM changes c WHERE c.status = k.status AND c.target = k.target) LIMIT 20"},
 };
 
@@ -74,5 +88,6 @@ bool store_check(struct store *store, struct buf *out, struct err *err)
 	d->close(conn, true);
 	if (!ok || out->len == before)
 		return ok;
-	return err_set(err, E_CORRUPT, "the database does not hold together; what was found stands above");
+	return err_set(err, E_CORRUPT,
+		       "the database does not hold together; what was found stands above");
 }

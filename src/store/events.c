@@ -15,19 +15,35 @@
 	"AND (:outcome IS NULL OR e.outcome = :outcome) AND (:key IS NULL OR e.key = :key) "       \
 	"AND (:run IS NULL OR r.id = :run) AND e.seq < :before ORDER BY e.seq DESC"
 
-enum { INSERT, SETTLE, BY_ID, BY_SEQ, LAST, LIST, LIST_TRIGGER, LIST_OUTCOME, LIST_RUN, STATEMENTS };
+enum {
+	INSERT,
+	SETTLE,
+	BY_ID,
+	BY_SEQ,
+	LAST,
+	LIST,
+	LIST_TRIGGER,
+	LIST_OUTCOME,
+	LIST_RUN,
+	STATEMENTS
+};
 
 static const struct statement list[] = {
-	[INSERT] = {"INSERT INTO events (seq, id, trigger, source, outcome, rule, key, subject, time, run, document) "
-		    "VALUES (:seq, :id, :trigger, :source, :outcome, :rule, :key, :subject, :time, :run, :document)",
+	[INSERT] = {"INSERT INTO events (seq, id, trigger, source, outcome, rule, key, subject, "
+		    "time, run, document) "
+		    "VALUES (:seq, :id, :trigger, :source, :outcome, :rule, :key, :subject, :time, "
+		    ":run, :document)",
 		    &event_shape},
-	[SETTLE] = {"UPDATE events SET outcome = :outcome, rule = :rule, run = :run WHERE seq = :seq", NULL},
+	[SETTLE] =
+		{"UPDATE events SET outcome = :outcome, rule = :rule, run = :run WHERE seq = :seq",
+		 NULL},
 	[BY_ID] = {WHOLE "WHERE e.id >= :lo AND e.id < :hi ORDER BY e.id LIMIT 2", &event_shape},
 	[BY_SEQ] = {WHOLE "WHERE e.seq = :seq", &event_shape},
 	[LAST] = {WHOLE "WHERE e.trigger = :trigger ORDER BY e.seq DESC LIMIT 1", &event_shape},
 	[LIST] = {BRIEF "WHERE " FILTERED, &event_shape},
 	[LIST_TRIGGER] = {BRIEF "WHERE e.trigger = :trigger AND " FILTERED, &event_shape},
-	[LIST_OUTCOME] = {BRIEF "WHERE e.outcome = :outcome AND e.outcome <> 'ran' AND " FILTERED, &event_shape},
+	[LIST_OUTCOME] = {BRIEF "WHERE e.outcome = :outcome AND e.outcome <> 'ran' AND " FILTERED,
+			  &event_shape},
 	/* A run has one event of its own, and the replays that came after. */
 	[LIST_RUN] = {BRIEF "WHERE (e.seq = (SELECT event FROM runs WHERE id = :run) OR "
 			    "(e.outcome = 'replayed' AND e.outcome <> 'ran')) AND " FILTERED,
@@ -100,12 +116,18 @@ bool events_last(struct store *store, const char *trigger, struct event_row *ret
 
 static const char *const columns[] = {"trigger", "source", "outcome", "key", "run", NULL};
 static const struct list_variant variants[] = {
-	{"run", NULL, LIST_RUN},         {"trigger", NULL, LIST_TRIGGER},
-	{"outcome", "replayed", LIST_OUTCOME}, {"outcome", "filtered", LIST_OUTCOME},
-	{"outcome", "coalesced", LIST_OUTCOME}, {"outcome", "skipped", LIST_OUTCOME},
-	{"outcome", "shed", LIST_OUTCOME}, {"outcome", "held", LIST_OUTCOME},
-	{"outcome", "rejected", LIST_OUTCOME}, {"outcome", "looped", LIST_OUTCOME},
-	{"outcome", "paused", LIST_OUTCOME}, {NULL, NULL, LIST},
+	{"run", NULL, LIST_RUN},
+	{"trigger", NULL, LIST_TRIGGER},
+	{"outcome", "replayed", LIST_OUTCOME},
+	{"outcome", "filtered", LIST_OUTCOME},
+	{"outcome", "coalesced", LIST_OUTCOME},
+	{"outcome", "skipped", LIST_OUTCOME},
+	{"outcome", "shed", LIST_OUTCOME},
+	{"outcome", "held", LIST_OUTCOME},
+	{"outcome", "rejected", LIST_OUTCOME},
+	{"outcome", "looped", LIST_OUTCOME},
+	{"outcome", "paused", LIST_OUTCOME},
+	{NULL, NULL, LIST},
 };
 static const struct list_def events_def = {
 	.room = ROOM_EVENTS,

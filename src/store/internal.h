@@ -3,6 +3,7 @@
 #ifndef ROUSE_STORE_INTERNAL_H
 #define ROUSE_STORE_INTERNAL_H
 
+#include "store/retention.h"
 #include "store/stmt.h"
 
 #define SAVEPOINTS_MAX 8
@@ -22,22 +23,22 @@ struct store {
 	const struct driver *driver;
 	struct driver_conn *conn;
 	char *path;
-	int lock;                /* descriptor that holds the lock beside the file; -1: a reader */
+	int lock; /* descriptor that holds the lock beside the file; -1: a reader */
 	bool reader;
 	struct query **prepared[ROOMS];
 
-	bool open;               /* a transaction is */
-	bool ending;             /* turn_end is at work */
-	struct err failed;       /* the turn cannot be committed any more; code E_OK: it can */
-	struct err broken;       /* the disk lied: no write ever again */
+	bool open;	   /* a transaction is */
+	bool ending;	   /* turn_end is at work */
+	struct err failed; /* the turn cannot be committed any more; code E_OK: it can */
+	struct err broken; /* the disk lied: no write ever again */
 	size_t savepoints;
 	struct {
 		size_t afters;
 		size_t keys;
-		size_t redo;     /* REDO_NONE: it is one of the database's */
+		size_t redo; /* REDO_NONE: it is one of the database's */
 	} marks[SAVEPOINTS_MAX];
 	struct afters afters, running;
-	struct buf redo;         /* redo.c */
+	struct buf redo; /* redo.c */
 	bool redo_full;
 	int64_t rows_before;
 	struct store_stats stats;
@@ -45,11 +46,12 @@ struct store {
 
 	/* The next seq of each table that counts in memory; 0: not read yet. Gaps are fine. */
 	int64_t next_event, next_run;
-	int64_t last_log;        /* largest seq given in the run log */
+	int64_t last_log; /* largest seq given in the run log */
 	/* runs_peek past paused ones: see runs.c. */
 	struct peek_hint *hints;
-	uint64_t order_epoch;    /* grows when an old run becomes ready again */
+	uint64_t order_epoch; /* grows when an old run becomes ready again */
 	struct key_index *keys;
+	int64_t retained[RETENTIONS]; /* where the next look of each begins */
 };
 
 /* The turn can only be rolled back: what was said is kept for its afters. */
@@ -60,8 +62,16 @@ void store_break(struct store *store, const struct err *why);
 void store_checkpoint(struct store *store);
 /* MAX(seq) + 1 of a table; statement of ROOM_STORE. */
 bool store_next_seq(struct store *store, int64_t *next, int statement, struct err *err);
-enum { STORE_MAX_EVENT, STORE_MAX_RUN, STORE_PROBE, STORE_VERSION, STORE_QUICK_CHECK, STORE_CHECK, STORE_FOREIGN,
-       STORE_STATEMENTS };
+enum {
+	STORE_MAX_EVENT,
+	STORE_MAX_RUN,
+	STORE_PROBE,
+	STORE_VERSION,
+	STORE_QUICK_CHECK,
+	STORE_CHECK,
+	STORE_FOREIGN,
+	STORE_STATEMENTS
+};
 
 /* Forgets every prepared statement: before the connection goes. */
 void statements_forget(struct store *store);
@@ -70,7 +80,8 @@ void statements_forget(struct store *store);
 #define REDO_NONE SIZE_MAX
 enum redo_type { REDO_NULL, REDO_INT, REDO_REAL, REDO_TEXT, REDO_BLOB };
 size_t redo_begin(struct store *store, int room, int statement);
-void redo_value(struct store *store, size_t at, int param, enum redo_type type, const void *p, size_t len);
+void redo_value(struct store *store, size_t at, int param, enum redo_type type, const void *p,
+		size_t len);
 void redo_done(struct store *store, size_t at);
 void redo_forget(struct store *store);
 /* The turn as it was at the mark. On failure the turn cannot go on. */
@@ -78,7 +89,8 @@ bool redo_back_to(struct store *store, size_t mark, struct err *err);
 struct driver_stmt *query_stmt(struct query *query);
 const struct shape *query_shape(const struct query *query);
 
-/* Keys in memory follow the turn: keys_work before its COMMIT, then keys_kept or keys_lost; back to a mark at turn_undo. */
+/* Keys in memory follow the turn: keys_work before its COMMIT, then keys_kept or keys_lost; back to
+ * a mark at turn_undo. */
 bool keys_load(struct store *store, struct err *err);
 void keys_work(struct store *store);
 bool keys_have_work(const struct store *store);
@@ -89,7 +101,8 @@ void keys_back_to(struct store *store, size_t mark);
 void keys_free(struct store *store);
 
 /* Moves the counts of changes beside their status. */
-bool changes_note(struct store *store, const char *status, const char *target, int by, struct err *err);
+bool changes_note(struct store *store, const char *status, const char *target, int by,
+		  struct err *err);
 
 void hints_free(struct store *store);
 

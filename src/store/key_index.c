@@ -1,4 +1,5 @@
-/* Keys in memory: the latest ones whole, in order of arrival, and filters that say what an older part surely lacks. */
+/* Keys in memory: the latest ones whole, in order of arrival, and filters that say what an older
+ * part surely lacks. */
 /* SPDX-License-Identifier: MIT */
 #include "store/key_index.h"
 
@@ -69,7 +70,8 @@ void key_log_cut(struct key_log *log, size_t count)
 	}
 }
 
-const struct key_entry *key_log_find(const struct key_log *log, const unsigned char *hash, int64_t since_ms)
+const struct key_entry *key_log_find(const struct key_log *log, const unsigned char *hash,
+				     int64_t since_ms)
 {
 	if (!log->count)
 		return NULL;
@@ -101,7 +103,8 @@ uint32_t *key_log_order(const struct key_log *log)
 	for (size_t i = 1; i < log->count; i++) {
 		uint32_t it = order[i];
 		size_t j = i;
-		for (; j && memcmp(log->list[order[j - 1]].hash, log->list[it].hash, KEY_HASH) > 0; j--)
+		for (; j && memcmp(log->list[order[j - 1]].hash, log->list[it].hash, KEY_HASH) > 0;
+		     j--)
 			order[j] = order[j - 1];
 		order[j] = it;
 	}

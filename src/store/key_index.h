@@ -1,4 +1,5 @@
-/* Keys in memory: the latest ones whole, in order of arrival, and filters that say what an older part surely lacks. */
+/* Keys in memory: the latest ones whole, in order of arrival, and filters that say what an older
+ * part surely lacks. */
 /* SPDX-License-Identifier: MIT */
 #ifndef ROUSE_STORE_KEY_INDEX_H
 #define ROUSE_STORE_KEY_INDEX_H
@@ -29,14 +30,15 @@ void key_log_add(struct key_log *log, const struct key_entry *entry);
 /* Forgets all but the first `count`. */
 void key_log_cut(struct key_log *log, size_t count);
 /* Not older than since_ms; NULL when there is none. Until the next add. */
-const struct key_entry *key_log_find(const struct key_log *log, const unsigned char *hash, int64_t since_ms);
+const struct key_entry *key_log_find(const struct key_log *log, const unsigned char *hash,
+				     int64_t since_ms);
 /* Indexes by hash, ascending; owned. */
 uint32_t *key_log_order(const struct key_log *log);
 
 /* A Bloom filter in blocks of a cache line: 12 bits a key, about 1 in 200 wrong. */
 struct key_filter {
 	uint64_t *words; /* owned */
-	size_t blocks;   /* of 8 words */
+	size_t blocks;	 /* of 8 words */
 };
 void key_filter_init(struct key_filter *filter, size_t keys);
 void key_filter_fini(struct key_filter *filter);

@@ -9,12 +9,15 @@
 #include "store/key_index.h"
 
 /*
- * A hash falls anywhere, so one index of all keys would dirty a page a key, and a page is 4 KiB. Instead:
+ * A hash falls anywhere, so one index of all keys would dirty a page a key, and a page is 4 KiB.
+ * Instead:
  *
  * - A new key is appended to keys_new, and to `recent` in memory, where it is looked up.
- * - At PART_KEYS of them, `recent` becomes `frozen`, and is written in order of the hash behind the end of `keys`, as a part of its
- *   own: some rows a turn, in the turns that come. Then the part has its row in key_parts, and its rows leave keys_new.
- * - A part stays as it is until it is so old that all of it goes. Its filter, in memory, keeps nearly every look away from it.
+ * - At PART_KEYS of them, `recent` becomes `frozen`, and is written in order of the hash behind the
+ * end of `keys`, as a part of its own: some rows a turn, in the turns that come. Then the part has
+ * its row in key_parts, and its rows leave keys_new.
+ * - A part stays as it is until it is so old that all of it goes. Its filter, in memory, keeps
+ * nearly every look away from it.
  *
  * What a turn did that was not committed is taken back in memory, too: keys_lost().
  */
@@ -26,14 +29,20 @@
 enum { ADD, FIND, LOAD, PARTS, MOVE, PART_ADD, LOG_CLEAR, PART_CLEAR, PART_DROP, STATEMENTS };
 
 static const struct statement list[] = {
-	[ADD] = {"INSERT INTO keys_new (seq, hash, run, at, print) VALUES (:seq, :hash, :run, :at, :print)", NULL},
+	[ADD] = {"INSERT INTO keys_new (seq, hash, run, at, print) VALUES (:seq, :hash, :run, :at, "
+		 ":print)",
+		 NULL},
 	[FIND] = {"SELECT run, at, print FROM keys WHERE part = :part AND hash = :hash", NULL},
-	[LOAD] = {"SELECT seq, hash, run, at, print FROM keys_new WHERE seq > :after ORDER BY seq", NULL},
-	[PARTS] = {"SELECT part, last_seq, last_at, filter FROM key_parts ORDER BY part", NULL},
-	[MOVE] = {"INSERT INTO keys (part, hash, run, at, print) VALUES (:part, :hash, :run, :at, :print) "
-		  "ON CONFLICT (part, hash) DO UPDATE SET run = excluded.run, at = excluded.at, print = excluded.print",
+	[LOAD] = {"SELECT seq, hash, run, at, print FROM keys_new WHERE seq > :after ORDER BY seq",
 		  NULL},
-	[PART_ADD] = {"INSERT INTO key_parts (part, last_seq, last_at, n, filter) VALUES (:part, :last_seq, :last_at, :n, :filter)",
+	[PARTS] = {"SELECT part, last_seq, last_at, filter FROM key_parts ORDER BY part", NULL},
+	[MOVE] = {"INSERT INTO keys (part, hash, run, at, print) VALUES (:part, :hash, :run, :at, "
+		  ":print) "
+		  "ON CONFLICT (part, hash) DO UPDATE SET run = excluded.run, at = excluded.at, "
+		  "print = excluded.print",
+		  NULL},
+	[PART_ADD] = {"INSERT INTO key_parts (part, last_seq, last_at, n, filter) VALUES (:part, "
+		      ":last_seq, :last_at, :n, :filter)",
 		      NULL},
 	[LOG_CLEAR] = {"DELETE FROM keys_new WHERE seq <= :upto", NULL},
 	[PART_CLEAR] = {"DELETE FROM keys WHERE part = :part AND hash <= (SELECT MAX(hash) FROM "
@@ -51,20 +60,20 @@ struct key_part {
 
 /* What a turn moves forward. */
 struct key_state {
-	size_t recent;  /* entries */
-	size_t moved;   /* of frozen, into its part */
+	size_t recent;	/* entries */
+	size_t moved;	/* of frozen, into its part */
 	size_t cleared; /* of frozen, from keys_new */
-	bool listed;    /* its part has its row */
+	bool listed;	/* its part has its row */
 };
 
 struct key_index {
 	struct key_log recent, frozen;
-	uint32_t *order; /* of frozen */
+	uint32_t *order;	       /* of frozen */
 	struct key_state now, durable; /* now.recent is not kept: recent.count is it */
 	struct key_part *parts;
 	size_t part_count;
 	int64_t next_part, next_seq;
-	size_t expired;  /* of recent, gone from keys_new */
+	size_t expired;	 /* of recent, gone from keys_new */
 	int64_t horizon; /* what is older is forgotten, if it is still there or not */
 };
 
@@ -91,8 +100,10 @@ static bool parts_load(struct store *store, int64_t *ret_after, struct err *err)
 	if (!q)
 		return false;
 	while ((step = query_step(q, err)) == STEP_ROW) {
-		if (!part_load(keys, query_get_int(q, 0), query_get_int(q, 2), query_get_blob(q, 3)))
-			return err_set(err, E_CORRUPT, "the filter of key part %lld is not whole", (long long)query_get_int(q, 0));
+		if (!part_load(keys, query_get_int(q, 0), query_get_int(q, 2),
+			       query_get_blob(q, 3)))
+			return err_set(err, E_CORRUPT, "the filter of key part %lld is not whole",
+				       (long long)query_get_int(q, 0));
 		keys->next_part = query_get_int(q, 0) + 1;
 		*ret_after = query_get_int(q, 1);
 	}
@@ -118,10 +129,13 @@ static bool recent_load(struct store *store, int64_t after, struct err *err)
 	query_int(q, "after", after);
 	while ((step = query_step(q, err)) == STEP_ROW) {
 		struct str hash = query_get_blob(q, 1);
-		struct key_entry entry = {.seq = query_get_int(q, 0), .run = query_get_int(q, 2), .at_ms = query_get_int(q, 3),
+		struct key_entry entry = {.seq = query_get_int(q, 0),
+					  .run = query_get_int(q, 2),
+					  .at_ms = query_get_int(q, 3),
 					  .print = (uint64_t)query_get_int(q, 4)};
 		if (hash.len != KEY_HASH)
-			return err_set(err, E_CORRUPT, "key number %lld is no hash", (long long)entry.seq);
+			return err_set(err, E_CORRUPT, "key number %lld is no hash",
+				       (long long)entry.seq);
 		memcpy(entry.hash, hash.p, KEY_HASH);
 		key_log_add(&keys->recent, &entry);
 		keys->next_seq = entry.seq + 1;
@@ -129,8 +143,9 @@ static bool recent_load(struct store *store, int64_t after, struct err *err)
 	return step == STEP_DONE;
 }
 
-/* Nothing is written: a part that was torn by a death has no row, and all of it is in keys_new still; it is written
- * again, under the same number. What keys_new has of a whole part goes with the next that is cleared. */
+/* Nothing is written: a part that was torn by a death has no row, and all of it is in keys_new
+ * still; it is written again, under the same number. What keys_new has of a whole part goes with
+ * the next that is cleared. */
 bool keys_load(struct store *store, struct err *err)
 {
 	int64_t after;
@@ -278,7 +293,8 @@ void keys_work(struct store *store)
 	if (keys->now.moved < keys->frozen.count) {
 		size_t end = least(keys->now.moved + n, keys->frozen.count);
 		while (ok && keys->now.moved < end)
-			ok = move_one(store, &keys->frozen.list[keys->order[keys->now.moved++]], &err);
+			ok = move_one(store, &keys->frozen.list[keys->order[keys->now.moved++]],
+				      &err);
 	} else if (!keys->now.listed) {
 		ok = part_add(store, &err);
 	} else {
@@ -296,7 +312,8 @@ bool keys_have_work(const struct store *store)
 
 /* --- looking --- */
 
-static bool part_look(struct store *store, int64_t part, const unsigned char *hash, struct key_entry *ret, struct err *err)
+static bool part_look(struct store *store, int64_t part, const unsigned char *hash,
+		      struct key_entry *ret, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_KEYS, FIND, err);
 	if (!q)
@@ -313,12 +330,15 @@ static bool part_look(struct store *store, int64_t part, const unsigned char *ha
 }
 
 /* ret->run 0: unknown. The newest first: what expired may have come again. */
-static bool keys_look(struct store *store, const unsigned char *hash, struct key_entry *ret, struct err *err)
+static bool keys_look(struct store *store, const unsigned char *hash, struct key_entry *ret,
+		      struct err *err)
 {
 	const struct key_index *keys = store->keys;
 	ret->run = 0;
 	if (!keys)
-		return err_set(err, E_STATE, "this connection only reads; look for keys through the daemon's own");
+		return err_set(
+			err, E_STATE,
+			"this connection only reads; look for keys through the daemon's own");
 	const struct key_entry *entry = key_log_find(&keys->recent, hash, keys->horizon);
 	if (!entry)
 		entry = key_log_find(&keys->frozen, hash, keys->horizon);
@@ -341,8 +361,9 @@ static struct digest hash_of(struct str scope, struct str key)
 	return digest_of_parts(DIGEST_SHA256, parts, ARRAY_LEN(parts));
 }
 
-bool keys_claim(struct store *store, struct str scope, struct str key, uint64_t fingerprint, int64_t run, struct wall now,
-		int64_t *ret_known, bool *ret_same_print, struct err *err)
+bool keys_claim(struct store *store, struct str scope, struct str key, uint64_t fingerprint,
+		int64_t run, struct wall now, int64_t *ret_known, bool *ret_same_print,
+		struct err *err)
 {
 	struct digest d = hash_of(scope, key);
 	struct key_entry known;
@@ -352,7 +373,8 @@ bool keys_claim(struct store *store, struct str scope, struct str key, uint64_t 
 	*ret_same_print = !known.run || !fingerprint || !known.print || fingerprint == known.print;
 	if (known.run)
 		return true;
-	struct key_entry entry = {.seq = store->keys->next_seq, .run = run, .at_ms = now.ms, .print = fingerprint};
+	struct key_entry entry = {
+		.seq = store->keys->next_seq, .run = run, .at_ms = now.ms, .print = fingerprint};
 	memcpy(entry.hash, d.bytes, KEY_HASH);
 	AUTO(query_end) struct query *q = query_write(store, ROOM_KEYS, ADD, err);
 	if (!q)
@@ -369,7 +391,8 @@ bool keys_claim(struct store *store, struct str scope, struct str key, uint64_t 
 	return true;
 }
 
-bool keys_find(struct store *store, struct str scope, struct str key, int64_t *ret_run, struct err *err)
+bool keys_find(struct store *store, struct str scope, struct str key, int64_t *ret_run,
+	       struct err *err)
 {
 	struct digest d = hash_of(scope, key);
 	struct key_entry known;
@@ -381,7 +404,8 @@ bool keys_find(struct store *store, struct str scope, struct str key, int64_t *r
 
 /* --- forgetting --- */
 
-static bool part_clear(struct store *store, int64_t part, unsigned most, int64_t *ret_gone, struct err *err)
+static bool part_clear(struct store *store, int64_t part, unsigned most, int64_t *ret_gone,
+		       struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_KEYS, PART_CLEAR, err);
 	if (!q)
@@ -402,11 +426,13 @@ static bool part_drop(struct store *store, size_t i, struct err *err)
 		return false;
 	key_filter_fini(&keys->parts[i].filter);
 	keys->part_count--;
-	memmove(&keys->parts[i], &keys->parts[i + 1], (keys->part_count - i) * sizeof(*keys->parts));
+	memmove(&keys->parts[i], &keys->parts[i + 1],
+		(keys->part_count - i) * sizeof(*keys->parts));
 	return true;
 }
 
-/* Whole parts, the newest excepted: its number must not be given again, nor that of its last key. */
+/* Whole parts, the newest excepted: its number must not be given again, nor that of its last key.
+ */
 static bool parts_expire(struct store *store, struct wall before, unsigned *most, struct err *err)
 {
 	struct key_index *keys = store->keys;
@@ -429,7 +455,8 @@ static bool recent_expire(struct store *store, struct wall before, unsigned *mos
 {
 	struct key_index *keys = store->keys;
 	size_t end = keys->expired;
-	while (end < keys->durable.recent && end - keys->expired < *most && keys->recent.list[end].at_ms < before.ms)
+	while (end < keys->durable.recent && end - keys->expired < *most &&
+	       keys->recent.list[end].at_ms < before.ms)
 		end++;
 	if (end == keys->expired)
 		return true;
@@ -440,7 +467,8 @@ static bool recent_expire(struct store *store, struct wall before, unsigned *mos
 	return true;
 }
 
-bool keys_expire(struct store *store, struct wall before, unsigned most, unsigned *ret_gone, struct err *err)
+bool keys_expire(struct store *store, struct wall before, unsigned most, unsigned *ret_gone,
+		 struct err *err)
 {
 	unsigned left = most;
 	*ret_gone = 0;
@@ -450,7 +478,8 @@ bool keys_expire(struct store *store, struct wall before, unsigned most, unsigne
 		store->keys->horizon = before.ms;
 	if (!parts_expire(store, before, &left, err))
 		return false;
-	/* While frozen keys are on their way, those before them in keys_new are not recent's to clear. */
+	/* While frozen keys are on their way, those before them in keys_new are not recent's to
+	 * clear. */
 	if (!store->keys->frozen.count && !recent_expire(store, before, &left, err))
 		return false;
 	*ret_gone = most - left;

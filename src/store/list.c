@@ -129,8 +129,8 @@ bool list_run(struct store *store, const struct list_def *def, const struct list
 		return err_set(err, E_USAGE, "limit is %u; expected 1 to 1000", query->limit);
 	if (!filters_check(def, query, err))
 		return false;
-	AUTO(query_end) struct query *q =
-		query_read(store, def->room, variant_choose(def, query), err);
+	AUTO(query_end)
+	struct query *q = query_read(store, def->room, variant_choose(def, query), err);
 	if (!q)
 		return false;
 	for (const char *const *column = def->columns; *column; column++)

@@ -13,7 +13,7 @@
 #include "store/schema.h"
 
 #define HEADER_BYTES 100
-#define VERSION_AT 60     /* big-endian, of the file format of SQLite: the user version */
+#define VERSION_AT 60	  /* big-endian, of the file format of SQLite: the user version */
 #define APPLICATION_AT 68 /* and the application id */
 /* A file up to here is read whole at start (about 0.2 s); beyond, `rouse db check` does it. */
 #define CHECK_BYTES (64 << 20)
@@ -38,9 +38,13 @@ static bool path_of(const char *url, char **ret, struct err *err)
 	if (str_starts(rest, STR("sqlite:")))
 		rest = str_make(url + 7, rest.len - 7);
 	else if (strstr(url, "://"))
-		return err_set(err, E_CONFIG, "store.url %s: expected sqlite:PATH; no other database is built in", url);
+		return err_set(err, E_CONFIG,
+			       "store.url %s: expected sqlite:PATH; no other database is built in",
+			       url);
 	if (!rest.len)
-		return err_set(err, E_CONFIG, "store.url %s: expected a path, as in sqlite:/var/lib/rouse/rouse.db", url);
+		return err_set(
+			err, E_CONFIG,
+			"store.url %s: expected a path, as in sqlite:/var/lib/rouse/rouse.db", url);
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	/* SQLite would take "file:…" for a URI with options. */
 	if (*rest.p != '/')
@@ -65,26 +69,32 @@ static bool denied(int why)
 static bool open_failed(const char *path, int why, struct err *err)
 {
 	if (denied(why))
-		return err_set(err, E_DENIED, "may not open %s for writing: %s; expected a file and a folder that the user of roused may write",
+		return err_set(err, E_DENIED,
+			       "may not open %s for writing: %s; expected a file and a folder that "
+			       "the user of roused may write",
 			       path, strerror(why));
 	if (why == ENOENT)
-		return err_set(err, E_NOT_FOUND, "cannot make %s: its folder does not exist; make it first", path);
+		return err_set(err, E_NOT_FOUND,
+			       "cannot make %s: its folder does not exist; make it first", path);
 	return err_errno(err, why, "cannot open %s", path);
 }
 
-/* One roused a database. The lock goes with the descriptor, so also with a process that was killed. */
+/* One roused a database. The lock goes with the descriptor, so also with a process that was killed.
+ */
 static bool lock_take(const char *path, int *ret, struct err *err)
 {
 	AUTO(buf_fini) struct buf name = BUF_INIT;
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	buf_printf(&name, "%s.lock", path);
-	AUTO(auto_close) int fd = os.open(buf_cstr(&name), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	AUTO(auto_close)
+	int fd = os.open(buf_cstr(&name), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return open_failed(buf_cstr(&name), errno, err);
 	if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
 		os_read_fd(fd, 64, buf_cstr(&name), &text, NULL);
 		struct str pid = str_trim(buf_str(&text));
-		return err_set(err, E_EXISTS, "%s is open in another roused%s%.*s; stop that one first", path,
+		return err_set(err, E_EXISTS,
+			       "%s is open in another roused%s%.*s; stop that one first", path,
 			       pid.len ? ", process " : "", STR_ARG(pid));
 	}
 	buf_printf(&text, "%ld\n", (long)getpid());
@@ -102,11 +112,14 @@ static uint32_t number_at(const unsigned char *p)
 
 static bool newer(const char *path, int64_t version, struct err *err)
 {
-	return err_set(err, E_STATE, "%s has schema %lld; this version knows up to %d: run a newer roused, or restore an older backup",
+	return err_set(err, E_STATE,
+		       "%s has schema %lld; this version knows up to %d: run a newer roused, or "
+		       "restore an older backup",
 		       path, (long long)version, schema_version);
 }
 
-/* Looks at the first bytes only, before SQLite sees the file: what is not ours must stay as it is. */
+/* Looks at the first bytes only, before SQLite sees the file: what is not ours must stay as it is.
+ */
 static bool header_check(const char *path, int64_t *ret_size, struct err *err)
 {
 	unsigned char head[HEADER_BYTES] = {0};
@@ -123,9 +136,14 @@ static bool header_check(const char *path, int64_t *ret_size, struct err *err)
 	if (!n)
 		return true;
 	if (n < HEADER_BYTES || memcmp(head, "SQLite format 3", 16) != 0)
-		return err_set(err, E_STATE, "%s is no Rouse database: it does not begin as one; it was left as it is", path);
+		return err_set(
+			err, E_STATE,
+			"%s is no Rouse database: it does not begin as one; it was left as it is",
+			path);
 	if (number_at(head + APPLICATION_AT) != SCHEMA_APPLICATION_ID)
-		return err_set(err, E_STATE, "%s is the database of another program (application id %u); it was left as it is",
+		return err_set(err, E_STATE,
+			       "%s is the database of another program (application id %u); it was "
+			       "left as it is",
 			       path, number_at(head + APPLICATION_AT));
 	if (number_at(head + VERSION_AT) > (uint32_t)schema_version)
 		return newer(path, number_at(head + VERSION_AT), err);
@@ -158,8 +176,10 @@ static bool migrate(struct store *store, int64_t from, struct err *err)
 		if (!ok)
 			err_prefix(err, "schema step %s", schema_migrations[i].name);
 	}
-	buf_printf(&number, "PRAGMA application_id = %d; PRAGMA user_version = %d", SCHEMA_APPLICATION_ID, schema_version);
-	if (ok && store->driver->script(store->conn, buf_cstr(&number), err) && store->driver->commit(store->conn, err))
+	buf_printf(&number, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+		   SCHEMA_APPLICATION_ID, schema_version);
+	if (ok && store->driver->script(store->conn, buf_cstr(&number), err) &&
+	    store->driver->commit(store->conn, err))
 		return true;
 	store->driver->rollback(store->conn);
 	return false;
@@ -179,7 +199,8 @@ static bool file_make(struct store *store, struct err *err)
 	struct stat st;
 	buf_printf(&name, "%s.new", store->path);
 	unlink(buf_cstr(&name));
-	AUTO(auto_close) int fd = os.open(buf_cstr(&name), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	AUTO(auto_close)
+	int fd = os.open(buf_cstr(&name), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return open_failed(store->path, errno, err);
 	bool ok = store->driver->open(buf_cstr(&name), DRIVER_WRITE, &store->conn, err);
@@ -208,7 +229,9 @@ static bool file_ensure(struct store *store, int64_t *ret_size, struct err *err)
 	if (there && st.st_size)
 		return header_check(store->path, ret_size, err);
 	if (beside(store->path, "-wal", &st) && st.st_size)
-		return err_set(err, E_STATE, "%s is missing or empty, but its log %s-wal is there: put the database back, or move the log away",
+		return err_set(err, E_STATE,
+			       "%s is missing or empty, but its log %s-wal is there: put the "
+			       "database back, or move the log away",
 			       store->path, store->path);
 	*ret_size = 0;
 	return file_make(store, err);
@@ -225,8 +248,8 @@ static bool first_word(struct store *store, int statement, struct buf *ret, stru
 	return true;
 }
 
-/* SQLite notices what is wrong with a page when it reads it. A small file is read whole now; of a large one the
- * header, the schema and the newest rows. */
+/* SQLite notices what is wrong with a page when it reads it. A small file is read whole now; of a
+ * large one the header, the schema and the newest rows. */
 static bool content_check(struct store *store, int64_t size, struct err *err)
 {
 	AUTO(buf_fini) struct buf word = BUF_INIT;
@@ -266,16 +289,19 @@ static bool open_all(struct store *store, struct err *err)
 	int64_t size = 0;
 	struct stat st;
 	if (beside(store->path, "", &st) && !S_ISREG(st.st_mode))
-		return err_set(err, E_STATE, "%s is no file; expected a Rouse database", store->path);
+		return err_set(err, E_STATE, "%s is no file; expected a Rouse database",
+			       store->path);
 	if (!lock_take(store->path, &store->lock, err) || !file_ensure(store, &size, err))
 		return false;
-	if (store->driver->open(store->path, DRIVER_WRITE, &store->conn, err) && version_check(store, err) &&
-	    content_check(store, size, err) && keys_load(store, err))
+	if (store->driver->open(store->path, DRIVER_WRITE, &store->conn, err) &&
+	    version_check(store, err) && content_check(store, size, err) && keys_load(store, err))
 		return true;
 	if (err->code == E_CORRUPT) {
 		AUTO(err_fini) struct err why = ERR_INIT;
 		err_move(&why, err);
-		err_set(err, E_CORRUPT, "%s is corrupt (%s); it was left as it is: restore a backup, or salvage it with sqlite3's .recover",
+		err_set(err, E_CORRUPT,
+			"%s is corrupt (%s); it was left as it is: restore a backup, or salvage it "
+			"with sqlite3's .recover",
 			store->path, err_text(&why));
 	}
 	return false;

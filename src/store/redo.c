@@ -1,13 +1,15 @@
-/* Redo: what a turn has written so far, in memory, so that going back to a savepoint can be doing it again. */
+/* Redo: what a turn has written so far, in memory, so that going back to a savepoint can be doing
+ * it again. */
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 
 #include "store/internal.h"
 
 /*
- * SQLite's own savepoints copy every page at its first change behind each of them, which costs an admission a third of its
- * time, and hardly one is ever gone back to. So a turn notes its statements with their values instead; to go back it rolls all
- * back and runs again what came before the mark. That gives the same rows: one connection writes, and no statement asks for the
+ * SQLite's own savepoints copy every page at its first change behind each of them, which costs an
+ * admission a third of its time, and hardly one is ever gone back to. So a turn notes its
+ * statements with their values instead; to go back it rolls all back and runs again what came
+ * before the mark. That gives the same rows: one connection writes, and no statement asks for the
  * time or for chance. A turn that outgrows REDO_BYTES goes on with SQLite's savepoints.
  */
 #define REDO_BYTES (2 << 20)
@@ -16,7 +18,7 @@
 struct note {
 	uint32_t room, statement;
 	uint32_t bytes; /* of the values behind it */
-	bool done;      /* it ran; otherwise it changed nothing */
+	bool done;	/* it ran; otherwise it changed nothing */
 };
 struct value {
 	int32_t param;
@@ -38,7 +40,8 @@ size_t redo_begin(struct store *store, int room, int statement)
 	return at;
 }
 
-void redo_value(struct store *store, size_t at, int param, enum redo_type type, const void *p, size_t len)
+void redo_value(struct store *store, size_t at, int param, enum redo_type type, const void *p,
+		size_t len)
 {
 	static const char zeros[8];
 	struct value value = {.param = param, .type = type};
@@ -101,10 +104,12 @@ static const char *value_bind(struct store *store, struct driver_stmt *stmt, con
 	return p + value.u.len + (-value.u.len & 7);
 }
 
-static bool note_run(struct store *store, const struct note *note, const char *values, struct err *err)
+static bool note_run(struct store *store, const struct note *note, const char *values,
+		     struct err *err)
 {
 	const char *end = values + note->bytes;
-	AUTO(query_end) struct query *q = query_read(store, (enum room)note->room, (int)note->statement, err);
+	AUTO(query_end)
+	struct query *q = query_read(store, (enum room)note->room, (int)note->statement, err);
 	if (!q)
 		return false;
 	while (values < end)

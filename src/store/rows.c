@@ -5,7 +5,8 @@
 #include "store/stmt.h"
 
 #define SHAPE(noun, fields_)                                                                       \
-	const struct shape noun##_shape = {fields_, ARRAY_LEN(fields_), sizeof(struct noun##_row)}; \
+	const struct shape noun##_shape = {fields_, ARRAY_LEN(fields_),                            \
+					   sizeof(struct noun##_row)};                             \
 	void noun##_row_fini(struct noun##_row *row)                                               \
 	{                                                                                          \
 		row_fini(&noun##_shape, row);                                                      \
@@ -110,12 +111,9 @@ static const struct field attempt_fields[] = {
 SHAPE(attempt, attempt_fields);
 
 static const struct field log_fields[] = {
-	FIELD(log_row, seq, "seq", FIELD_INT),
-	FIELD(log_row, run, "run", FIELD_INT),
-	FIELD(log_row, attempt, "attempt", FIELD_SMALL),
-	FIELD(log_row, at, "at", FIELD_WALL),
-	FIELD(log_row, type, "type", FIELD_TEXT),
-	FIELD(log_row, data, "data", FIELD_TEXT),
+	FIELD(log_row, seq, "seq", FIELD_INT),		 FIELD(log_row, run, "run", FIELD_INT),
+	FIELD(log_row, attempt, "attempt", FIELD_SMALL), FIELD(log_row, at, "at", FIELD_WALL),
+	FIELD(log_row, type, "type", FIELD_TEXT),	 FIELD(log_row, data, "data", FIELD_TEXT),
 };
 SHAPE(log, log_fields);
 

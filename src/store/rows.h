@@ -9,13 +9,13 @@
  * same. Text in rows, so that people can read the file with sqlite3. */
 
 struct event_row {
-	int64_t seq;       /* order of arrival */
-	char *id;          /* UUIDv7 */
+	int64_t seq; /* order of arrival */
+	char *id;    /* UUIDv7 */
 	char *trigger, *source, *outcome, *rule, *key, *subject;
 	struct wall time;
-	int64_t run;       /* seq of its run; 0: none */
-	char *run_id;      /* of that run; NULL */
-	char *document;    /* the CloudEvent, JSON text; NULL where a list left it out */
+	int64_t run;	/* seq of its run; 0: none */
+	char *run_id;	/* of that run; NULL */
+	char *document; /* the CloudEvent, JSON text; NULL where a list left it out */
 };
 void event_row_fini(struct event_row *row);
 
@@ -24,45 +24,45 @@ struct run_limits {
 	int64_t deadline_ms, steps, tools, tokens, context, cost_uusd, output_bytes;
 };
 struct run_meters {
-	int64_t active_ms, steps, tools, input_tokens, output_tokens, cache_tokens, context, cost_uusd,
-		output_bytes;
+	int64_t active_ms, steps, tools, input_tokens, output_tokens, cache_tokens, context,
+		cost_uusd, output_bytes;
 };
 
 struct run_row {
-	int64_t seq;       /* order of arrival */
-	char *id;          /* UUIDv7 */
-	int64_t event;     /* seq of the event */
-	char *event_id;    /* joined */
+	int64_t seq;	/* order of arrival */
+	char *id;	/* UUIDv7 */
+	int64_t event;	/* seq of the event */
+	char *event_id; /* joined */
 	char *trigger, *source, *agent, *intent, *mode, *batch, *entity, *tenant, *user, *key;
 	char *correlation, *traceparent, *trust, *config_commit, *session;
 	char *root, *parent; /* cause: event ids */
 	int hops;
-	int priority;      /* 0 high, 1 normal, 2 low */
+	int priority; /* 0 high, 1 normal, 2 low */
 	char *status, *reason, *error;
-	char *payload;     /* JSON; NULL: the event's data */
-	char *schedule;    /* JSON; NULL */
-	char *result;      /* JSON; NULL */
+	char *payload;					/* JSON; NULL: the event's data */
+	char *schedule;					/* JSON; NULL */
+	char *result;					/* JSON; NULL */
 	char *checkpoint, *completed_steps, *decisions; /* JSON; NULL */
-	int attempts;      /* started so far */
+	int attempts;					/* started so far */
 	int max_attempts;
 	struct wall created, started, ended, event_time; /* WALL_NONE: not yet */
-	struct wall due;   /* queued: not before; WALL_NONE: now */
+	struct wall due;				 /* queued: not before; WALL_NONE: now */
 	struct run_limits limits;
 	struct run_meters used;
-	bool dropped;      /* a dead letter that someone dropped */
-	char *replay_of;   /* id of the run that this one replays; NULL */
+	bool dropped;	 /* a dead letter that someone dropped */
+	char *replay_of; /* id of the run that this one replays; NULL */
 };
 void run_row_fini(struct run_row *row);
 
 struct attempt_row {
-	int64_t run;       /* runs.seq */
-	int n;             /* from 1 */
-	char *status;      /* running succeeded failed cancelled lost suspended */
+	int64_t run;  /* runs.seq */
+	int n;	      /* from 1 */
+	char *status; /* running succeeded failed cancelled lost suspended */
 	char *reason, *error;
-	char *executor;    /* JSON: what the kind needs to find it again (pid, start, spool) */
+	char *executor;	       /* JSON: what the kind needs to find it again (pid, start, spool) */
 	int exit_code, signal; /* -1, 0: none */
 	struct wall started, ended, lease;
-	int64_t offset;    /* bytes of its output that have been handled */
+	int64_t offset; /* bytes of its output that have been handled */
 	struct run_meters used;
 };
 void attempt_row_fini(struct attempt_row *row);
@@ -72,27 +72,28 @@ struct log_row {
 	int64_t run;
 	int attempt;
 	struct wall at;
-	char *type;        /* section 6's names, plus start, done, stderr */
-	char *data;        /* JSON object */
+	char *type; /* section 6's names, plus start, done, stderr */
+	char *data; /* JSON object */
 };
 void log_row_fini(struct log_row *row);
 
 struct change_row {
 	int64_t seq;
-	char *id;          /* UUIDv7 */
-	int64_t run;       /* runs.seq */
-	char *run_id;      /* joined */
+	char *id;     /* UUIDv7 */
+	int64_t run;  /* runs.seq */
+	char *run_id; /* joined */
 	char *batch, *target, *entity, *op, *status;
 	char *before, *after, *patch; /* JSON; NULL */
-	double confidence; /* -1: not said */
+	double confidence;	      /* -1: not said */
 	char *reason, *key;
-	bool partial;      /* its run did not end well */
-	char *digest;      /* of what a person sees: target entity op before after patch; hex */
+	bool partial; /* its run did not end well */
+	char *digest; /* of what a person sees: target entity op before after patch; hex */
 	char *decided_by, *decision_reason;
-	char *receipt;     /* JSON: what the target said when it was applied (ETag, rows, the true before) */
-	char *current;     /* JSON: what was found instead of before (conflict); NULL */
+	char *receipt; /* JSON: what the target said when it was applied (ETag, rows, the true
+			  before) */
+	char *current; /* JSON: what was found instead of before (conflict); NULL */
 	char *error;
-	int attempts;      /* at applying, or at reverting */
+	int attempts; /* at applying, or at reverting */
 	struct wall created, decided_at, applied_at, reverted_at, due;
 };
 void change_row_fini(struct change_row *row);
@@ -102,7 +103,7 @@ struct gate_row {
 	char *id;
 	int64_t run;
 	char *run_id;
-	char *kind;        /* approval ask */
+	char *kind; /* approval ask */
 	char *step, *payload, *allow, *status, *decision, *decided_by, *reason, *answer;
 	struct wall created, expires, decided_at;
 };

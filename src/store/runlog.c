@@ -3,8 +3,8 @@
 #include "store/internal.h"
 #include "store/runs.h"
 
-/* A seq begins as its millisecond times this, so that it grows over restarts, too, without a counter on disk; still
- * below 2^53, which JavaScript counts to. */
+/* A seq begins as its millisecond times this, so that it grows over restarts, too, without a
+ * counter on disk; still below 2^53, which JavaScript counts to. */
 #define SEQS_A_MS 1024
 
 enum { ADD, LIST, STATEMENTS };
@@ -15,7 +15,8 @@ static const struct statement list[] = {
 		 "MAX(:seq, COALESCE((SELECT MAX(seq) FROM runlog WHERE run = :run), 0) + 1), "
 		 ":attempt, :at, :type, :data) RETURNING seq",
 		 NULL},
-	[LIST] = {"SELECT run, seq, attempt, at, type, data FROM runlog WHERE run = :run AND seq > :after "
+	[LIST] = {"SELECT run, seq, attempt, at, type, data FROM runlog WHERE run = :run AND seq > "
+		  ":after "
 		  "ORDER BY seq LIMIT :limit",
 		  &log_shape},
 };

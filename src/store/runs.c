@@ -10,7 +10,8 @@
 #define LIVE "('queued', 'running', 'waiting')"
 #define RUN                                                                                        \
 	"SELECT r.seq, r.id, r.event, r.agent, r.trigger, r.status, r.priority, r.entity, r.due, " \
-	"r.attempts, r.max_attempts, r.created, r.started, r.ended, r.reason, r.error, r.dropped, " \
+	"r.attempts, r.max_attempts, r.created, r.started, r.ended, r.reason, r.error, "           \
+	"r.dropped, "                                                                              \
 	"r.active_ms, r.steps, r.tools, r.input_tokens, r.output_tokens, r.cache_tokens, "         \
 	"r.context, r.cost_uusd, r.output_bytes, r.limit_deadline_ms, r.limit_steps, "             \
 	"r.limit_tools, r.limit_tokens, r.limit_context, r.limit_cost_uusd, "                      \
@@ -33,29 +34,52 @@
 	"r.seq < :before ORDER BY r.seq DESC"
 #define RARE "r.status NOT IN ('queued', 'succeeded') AND "
 
-enum { INSERT, INSERT_INPUT, ENTITY_TAKEN, BY_ID, BY_SEQ, PEEK, LIST, LIST_STATUS, LIST_DEAD,
-       LIST_BATCH, STATEMENTS };
+enum {
+	INSERT,
+	INSERT_INPUT,
+	ENTITY_TAKEN,
+	BY_ID,
+	BY_SEQ,
+	PEEK,
+	LIST,
+	LIST_STATUS,
+	LIST_DEAD,
+	LIST_BATCH,
+	STATEMENTS
+};
 
 static const struct statement list[] = {
-	[INSERT] = {"INSERT INTO runs (seq, id, event, agent, trigger, status, ready, priority, entity, due, attempts, "
-		    "max_attempts, created, limit_deadline_ms, limit_steps, limit_tools, limit_tokens, limit_context, "
-		    "limit_cost_uusd, limit_output_bytes, source, intent, mode, batch, tenant, \"user\", key, correlation, "
-		    "traceparent, trust, config_commit, session, root, parent, hops, schedule, replay_of) "
-		    "VALUES (:seq, :id, :event, :agent, :trigger, 'queued', :ready, :priority, :entity, :due, :attempts, "
-		    ":max_attempts, :created, :limit_deadline_ms, :limit_steps, :limit_tools, :limit_tokens, :limit_context, "
-		    ":limit_cost_uusd, :limit_output_bytes, :source, :intent, :mode, :batch, :tenant, :user, :key, :correlation, "
-		    ":traceparent, :trust, :config_commit, :session, :root, :parent, :hops, :schedule, :replay_of)",
+	[INSERT] = {"INSERT INTO runs (seq, id, event, agent, trigger, status, ready, priority, "
+		    "entity, due, attempts, "
+		    "max_attempts, created, limit_deadline_ms, limit_steps, limit_tools, "
+		    "limit_tokens, limit_context, "
+		    "limit_cost_uusd, limit_output_bytes, source, intent, mode, batch, tenant, "
+		    "\"user\", key, correlation, "
+		    "traceparent, trust, config_commit, session, root, parent, hops, schedule, "
+		    "replay_of) "
+		    "VALUES (:seq, :id, :event, :agent, :trigger, 'queued', :ready, :priority, "
+		    ":entity, :due, :attempts, "
+		    ":max_attempts, :created, :limit_deadline_ms, :limit_steps, :limit_tools, "
+		    ":limit_tokens, :limit_context, "
+		    ":limit_cost_uusd, :limit_output_bytes, :source, :intent, :mode, :batch, "
+		    ":tenant, :user, :key, :correlation, "
+		    ":traceparent, :trust, :config_commit, :session, :root, :parent, :hops, "
+		    ":schedule, :replay_of)",
 		    &run_shape},
 	[INSERT_INPUT] = {"INSERT INTO run_inputs (run, payload) VALUES (:run, :payload)", NULL},
-	[ENTITY_TAKEN] = {"SELECT 1 FROM runs WHERE entity = :entity AND status IN " LIVE " LIMIT 1", NULL},
+	[ENTITY_TAKEN] = {"SELECT 1 FROM runs WHERE entity = :entity AND status IN " LIVE
+			  " LIMIT 1",
+			  NULL},
 	[BY_ID] = {WHOLE "WHERE r.id >= :lo AND r.id < :hi ORDER BY r.id LIMIT 2", &run_shape},
 	[BY_SEQ] = {WHOLE "WHERE r.seq = :seq", &run_shape},
-	[PEEK] = {"SELECT seq, trigger, tenant FROM runs WHERE agent = :agent AND ready = 1 AND priority = :priority "
+	[PEEK] = {"SELECT seq, trigger, tenant FROM runs WHERE agent = :agent AND ready = 1 AND "
+		  "priority = :priority "
 		  "AND seq > :after AND status = 'queued' ORDER BY seq",
 		  NULL},
 	[LIST] = {BRIEF "WHERE " FILTERED, &run_shape},
 	[LIST_STATUS] = {BRIEF "WHERE r.status = :status AND " RARE FILTERED, &run_shape},
-	[LIST_DEAD] = {BRIEF "WHERE r.status = 'failed' AND r.dropped = 0 AND " FILTERED, &run_shape},
+	[LIST_DEAD] = {BRIEF "WHERE r.status = 'failed' AND r.dropped = 0 AND " FILTERED,
+		       &run_shape},
 	[LIST_BATCH] = {BRIEF "WHERE r.batch = :batch AND " FILTERED, &run_shape},
 };
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
@@ -136,12 +160,12 @@ bool runs_get_seq(struct store *store, int64_t seq, struct run_row *ret, struct 
 }
 
 static const char *const columns[] = {"status", "agent", "trigger", "batch", "entity",
-				      "tenant", "key",   "reason",  "dead",  NULL};
+				      "tenant", "key",	 "reason",  "dead",  NULL};
 static const struct list_variant variants[] = {
-	{"batch", NULL, LIST_BATCH},          {"dead", "1", LIST_DEAD},
-	{"status", "failed", LIST_STATUS},    {"status", "running", LIST_STATUS},
-	{"status", "waiting", LIST_STATUS},   {"status", "cancelled", LIST_STATUS},
-	{"status", "skipped", LIST_STATUS},   {NULL, NULL, LIST},
+	{"batch", NULL, LIST_BATCH},	    {"dead", "1", LIST_DEAD},
+	{"status", "failed", LIST_STATUS},  {"status", "running", LIST_STATUS},
+	{"status", "waiting", LIST_STATUS}, {"status", "cancelled", LIST_STATUS},
+	{"status", "skipped", LIST_STATUS}, {NULL, NULL, LIST},
 };
 static const struct list_def runs_def = {
 	.room = ROOM_RUNS,
@@ -171,8 +195,9 @@ bool runs_list(struct store *store, const struct list_query *query,
 
 /* --- the next one --- */
 
-/* Where a look past paused runs ended, in each priority: what lies before is paused still, unless the pauses or the
- * order changed since. So a million queued runs of a paused trigger are walked once, not at every look. */
+/* Where a look past paused runs ended, in each priority: what lies before is paused still, unless
+ * the pauses or the order changed since. So a million queued runs of a paused trigger are walked
+ * once, not at every look. */
 struct peek_hint {
 	struct peek_hint *next;
 	char *agent, *pauses;

@@ -8,56 +8,71 @@
 int64_t runs_next_seq(struct store *store);
 /* Inserts a queued run. It is ready at once unless due is set, or an unfinished earlier run has its
  * entity (then it waits for runs_free_entity). row->seq 0: the next. */
-bool runs_insert(struct store *store, const struct run_row *row, int64_t *ret_seq, bool *ret_ready, struct err *err);
+bool runs_insert(struct store *store, const struct run_row *row, int64_t *ret_seq, bool *ret_ready,
+		 struct err *err);
 /* By id or unique beginning of at least 8 characters. Joined fields filled. */
 bool runs_get(struct store *store, const char *id, struct run_row *ret, struct err *err);
 bool runs_get_seq(struct store *store, int64_t seq, struct run_row *ret, struct err *err);
-/* columns: status agent trigger batch entity tenant key reason, dead (value "1": failed, not dropped). */
+/* columns: status agent trigger batch entity tenant key reason, dead (value "1": failed, not
+ * dropped). */
 bool runs_list(struct store *store, const struct list_query *query,
 	       bool (*fn)(void *arg, const struct run_row *row), void *arg, struct err *err);
 
-/* The next ready queued run of an agent: by priority, then age. E_NOT_FOUND when none. skip_trigger and
- * skip_tenant list paused names (NULL-terminated, may be NULL). Reads only. */
+/* The next ready queued run of an agent: by priority, then age. E_NOT_FOUND when none. skip_trigger
+ * and skip_tenant list paused names (NULL-terminated, may be NULL). Reads only. */
 bool runs_peek(struct store *store, const char *agent, const char *const *skip_trigger,
 	       const char *const *skip_tenant, struct run_row *ret, struct err *err);
-/* queued → running, attempts + 1, a row in attempts with this lease; compare-and-set: E_STATE when it
- * is no longer queued. started is set at the first attempt. */
-bool runs_claim(struct store *store, int64_t seq, struct wall now, struct wall lease, int *ret_attempt, struct err *err);
+/* queued → running, attempts + 1, a row in attempts with this lease; compare-and-set: E_STATE when
+ * it is no longer queued. started is set at the first attempt. */
+bool runs_claim(struct store *store, int64_t seq, struct wall now, struct wall lease,
+		int *ret_attempt, struct err *err);
 
 /* Everything that a change of status writes; status must be `from` (E_STATE otherwise). */
 struct run_move {
 	const char *from, *to;
-	const char *reason, *error;   /* NULL: cleared */
-	const char *result;           /* NULL: as it is */
-	struct wall ended;            /* WALL_NONE: not ended */
-	struct wall due;              /* to "queued": not before; the run becomes ready at due (WALL_NONE: at once) */
+	const char *reason, *error; /* NULL: cleared */
+	const char *result;	    /* NULL: as it is */
+	struct wall ended;	    /* WALL_NONE: not ended */
+	struct wall due; /* to "queued": not before; the run becomes ready at due (WALL_NONE: at
+			    once) */
 };
 bool runs_move(struct store *store, int64_t seq, const struct run_move *move, struct err *err);
-/* After a run with an entity has ended: makes the next queued one of it ready. *ret_ready: was there one? */
+/* After a run with an entity has ended: makes the next queued one of it ready. *ret_ready: was
+ * there one? */
 bool runs_free_entity(struct store *store, const char *entity, bool *ret_ready, struct err *err);
-/* Makes runs whose due has come ready, at most `most`. *ret_next: the earliest due left, WALL_NONE. */
-bool runs_wake(struct store *store, struct wall now, unsigned most, unsigned *ret_woken, struct wall *ret_next, struct err *err);
+/* Makes runs whose due has come ready, at most `most`. *ret_next: the earliest due left, WALL_NONE.
+ */
+bool runs_wake(struct store *store, struct wall now, unsigned most, unsigned *ret_woken,
+	       struct wall *ret_next, struct err *err);
 
-/* Progress of a live run: meters, offset of its attempt, checkpoint and steps (NULL: as they are). */
+/* Progress of a live run: meters, offset of its attempt, checkpoint and steps (NULL: as they are).
+ */
 struct run_progress {
-	struct run_meters used;       /* of the run as a whole */
+	struct run_meters used; /* of the run as a whole */
 	struct run_meters attempt_used;
 	int64_t offset;
 	const char *checkpoint, *completed_steps, *decisions;
 };
-bool runs_progress(struct store *store, int64_t seq, int attempt, const struct run_progress *progress, struct err *err);
-bool runs_set_limits(struct store *store, int64_t seq, const struct run_limits *limits, int max_attempts, struct err *err);
-bool runs_drop(struct store *store, int64_t seq, struct err *err); /* a dead letter that nobody wants */
+bool runs_progress(struct store *store, int64_t seq, int attempt,
+		   const struct run_progress *progress, struct err *err);
+bool runs_set_limits(struct store *store, int64_t seq, const struct run_limits *limits,
+		     int max_attempts, struct err *err);
+bool runs_drop(struct store *store, int64_t seq,
+	       struct err *err); /* a dead letter that nobody wants */
 
-bool attempts_end(struct store *store, int64_t run, int n, const char *status, const char *reason, const char *error,
-		  int exit_code, int signal, struct wall ended, struct err *err);
-bool attempts_set_executor(struct store *store, int64_t run, int n, const char *executor, struct err *err);
+bool attempts_end(struct store *store, int64_t run, int n, const char *status, const char *reason,
+		  const char *error, int exit_code, int signal, struct wall ended, struct err *err);
+bool attempts_set_executor(struct store *store, int64_t run, int n, const char *executor,
+			   struct err *err);
 bool attempts_renew(struct store *store, int64_t run, int n, struct wall lease, struct err *err);
-bool attempts_get(struct store *store, int64_t run, int n, struct attempt_row *ret, struct err *err);
-bool attempts_list(struct store *store, int64_t run, bool (*fn)(void *arg, const struct attempt_row *row), void *arg,
+bool attempts_get(struct store *store, int64_t run, int n, struct attempt_row *ret,
+		  struct err *err);
+bool attempts_list(struct store *store, int64_t run,
+		   bool (*fn)(void *arg, const struct attempt_row *row), void *arg,
 		   struct err *err);
 /* Every run with status running or waiting and its last attempt: for the start of the daemon. */
-bool runs_live(struct store *store, bool (*fn)(void *arg, const struct run_row *run, const struct attempt_row *attempt),
+bool runs_live(struct store *store,
+	       bool (*fn)(void *arg, const struct run_row *run, const struct attempt_row *attempt),
 	       void *arg, struct err *err);
 
 /* Numbers for the queue and the metrics, fast also with a million queued runs. */
@@ -66,18 +81,22 @@ struct runs_count {
 	int64_t queued; /* ready or not */
 };
 /* Queued runs by agent, for the agents that have any. */
-bool runs_count_queued(struct store *store, bool (*fn)(void *arg, const char *agent, int64_t queued), void *arg, struct err *err);
-bool runs_oldest_queued(struct store *store, struct wall *ret_created, struct err *err); /* WALL_NONE */
+bool runs_count_queued(struct store *store,
+		       bool (*fn)(void *arg, const char *agent, int64_t queued), void *arg,
+		       struct err *err);
+bool runs_oldest_queued(struct store *store, struct wall *ret_created,
+			struct err *err); /* WALL_NONE */
 bool runs_count_dead(struct store *store, int64_t *ret, struct err *err);
-bool runs_count_trigger(struct store *store, const char *trigger, int64_t *ret_queued, struct err *err);
-/* Those of a trigger and entity (NULL: any) that are queued, running or waiting, for overlap policies; seqs, oldest
- * first, at most max. */
-bool runs_unfinished(struct store *store, const char *trigger, const char *entity, int64_t *ret_seqs, size_t max,
-		     size_t *ret_count, struct err *err);
+bool runs_count_trigger(struct store *store, const char *trigger, int64_t *ret_queued,
+			struct err *err);
+/* Those of a trigger and entity (NULL: any) that are queued, running or waiting, for overlap
+ * policies; seqs, live ones first, then by age, at most max. */
+bool runs_unfinished(struct store *store, const char *trigger, const char *entity,
+		     int64_t *ret_seqs, size_t max, size_t *ret_count, struct err *err);
 
 /* The run log: protocol lines kept. */
-bool runlog_add(struct store *store, int64_t run, int attempt, struct wall at, const char *type, struct str data,
-		int64_t *ret_seq, struct err *err);
+bool runlog_add(struct store *store, int64_t run, int attempt, struct wall at, const char *type,
+		struct str data, int64_t *ret_seq, struct err *err);
 /* In order, after seq `after`, at most limit. */
 bool runlog_list(struct store *store, int64_t run, int64_t after, unsigned limit,
 		 bool (*fn)(void *arg, const struct log_row *row), void *arg, struct err *err);

@@ -3,30 +3,40 @@
 #include "store/internal.h"
 #include "store/runs.h"
 
-enum { QUEUED, GROUPS, CREATED, DEAD, OF_TRIGGER, OPEN, OPEN_ENTITY, STATEMENTS };
+enum { QUEUED, NEXT_AGENT, FIRST, CREATED, DEAD, OF_TRIGGER, OPEN, OPEN_ENTITY, STATEMENTS };
 
 #define OPEN_STATES "status IN ('queued', 'running', 'waiting')"
+#define PRIORITIES 3
 
 static const struct statement list[] = {
-	[QUEUED] = {"SELECT agent, COUNT(*) FROM runs WHERE status = 'queued' GROUP BY agent", NULL},
-	/* The first of the queue behind (agent, ready, priority): a hop over the rest of that group. */
-	[GROUPS] = {"SELECT agent, ready, priority, seq FROM runs WHERE status = 'queued' AND "
-		    "(agent, ready, priority) > (:agent, :ready, :priority) ORDER BY agent, ready, priority, seq LIMIT 1",
+	[QUEUED] = {"SELECT agent, COUNT(*) FROM runs WHERE status = 'queued' GROUP BY agent",
 		    NULL},
+	/* A hop over all that the agent before has. */
+	[NEXT_AGENT] = {"SELECT agent FROM runs WHERE status = 'queued' AND agent > :agent "
+			"ORDER BY agent LIMIT 1",
+			NULL},
+	[FIRST] = {"SELECT seq FROM runs WHERE agent = :agent AND ready = :ready AND "
+		   "priority = :priority AND status = 'queued' ORDER BY seq LIMIT 1",
+		   NULL},
 	[CREATED] = {"SELECT created FROM runs WHERE seq = :seq", NULL},
-	[DEAD] = {"SELECT COUNT(*) FROM runs WHERE status = 'failed' AND dropped = 0",
+	[DEAD] = {"SELECT COUNT(*) FROM runs WHERE status = 'failed' AND dropped = 0", NULL},
+	[OF_TRIGGER] = {"SELECT COUNT(*) FROM runs WHERE trigger = :trigger AND status = 'queued' "
+			"AND " OPEN_STATES,
+			NULL},
+	[OPEN] = {"SELECT seq FROM runs WHERE trigger = :trigger AND status = :status "
+		  "AND " OPEN_STATES " ORDER BY seq LIMIT :max",
 		  NULL},
-	[OF_TRIGGER] = {"SELECT COUNT(*) FROM runs WHERE trigger = :trigger AND " OPEN_STATES " AND status = 'queued'", NULL},
-	[OPEN] = {"SELECT seq FROM runs WHERE trigger = :trigger AND " OPEN_STATES " ORDER BY seq LIMIT :max", NULL},
-	[OPEN_ENTITY] = {"SELECT seq FROM runs WHERE entity = :entity AND entity IS NOT NULL AND trigger = :trigger AND " OPEN_STATES
-			 " ORDER BY seq LIMIT :max",
+	[OPEN_ENTITY] = {"SELECT seq FROM runs WHERE entity = :entity AND entity IS NOT NULL AND "
+			 "trigger = :trigger AND " OPEN_STATES
+			 " AND status = :status ORDER BY seq LIMIT :max",
 			 NULL},
 };
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
 const struct statements counts_statements = {"counts", list, STATEMENTS};
 
-bool runs_count_queued(struct store *store, bool (*fn)(void *arg, const char *agent, int64_t queued),
-		       void *arg, struct err *err)
+bool runs_count_queued(struct store *store,
+		       bool (*fn)(void *arg, const char *agent, int64_t queued), void *arg,
+		       struct err *err)
 {
 	enum driver_step step;
 	AUTO(query_end) struct query *q = query_read(store, ROOM_COUNTS, QUEUED, err);
@@ -39,43 +49,50 @@ bool runs_count_queued(struct store *store, bool (*fn)(void *arg, const char *ag
 	return step == STEP_DONE;
 }
 
-struct group {
-	struct buf agent;
-	int64_t ready, priority, seq;
-};
-
-static enum driver_step group_next(struct store *store, struct group *g, struct err *err)
+static enum driver_step agent_next(struct store *store, struct buf *agent, struct err *err)
 {
-	AUTO(buf_fini) struct buf after = g->agent;
-	g->agent = (struct buf)BUF_INIT;
-	AUTO(query_end) struct query *q = query_read(store, ROOM_COUNTS, GROUPS, err);
+	AUTO(buf_fini) struct buf after = *agent;
+	*agent = (struct buf)BUF_INIT;
+	AUTO(query_end) struct query *q = query_read(store, ROOM_COUNTS, NEXT_AGENT, err);
 	if (!q)
 		return STEP_FAILED;
 	query_str(q, "agent", buf_str(&after));
-	query_int(q, "ready", g->ready);
-	query_int(q, "priority", g->priority);
 	enum driver_step step = query_step(q, err);
-	if (step == STEP_ROW) {
-		buf_add_str(&g->agent, query_get_text(q, 0));
-		g->ready = query_get_int(q, 1);
-		g->priority = query_get_int(q, 2);
-		g->seq = query_get_int(q, 3);
-	}
+	if (step == STEP_ROW)
+		buf_add_str(agent, query_get_text(q, 0));
 	return step;
 }
 
-/* seq is the order of arrival: the smallest of the first of each group. */
+/* The first of each group of the queue is its oldest. */
+static bool agent_oldest(struct store *store, const char *agent, int64_t *oldest, struct err *err)
+{
+	for (int i = 0; i < 2 * PRIORITIES; i++) {
+		int64_t seq;
+		AUTO(query_end) struct query *q = query_read(store, ROOM_COUNTS, FIRST, err);
+		if (!q)
+			return false;
+		query_text(q, "agent", agent);
+		query_int(q, "ready", i / PRIORITIES);
+		query_int(q, "priority", i % PRIORITIES);
+		if (!query_number(q, INT64_MAX, &seq, err))
+			return false;
+		if (seq < *oldest)
+			*oldest = seq;
+	}
+	return true;
+}
+
+/* seq is the order of arrival. */
 bool runs_oldest_queued(struct store *store, struct wall *ret_created, struct err *err)
 {
-	struct group g = {.agent = BUF_INIT, .ready = -1};
+	AUTO(buf_fini) struct buf agent = BUF_INIT;
 	int64_t oldest = INT64_MAX;
 	enum driver_step step;
 	*ret_created = WALL_NONE;
-	while ((step = group_next(store, &g, err)) == STEP_ROW) {
-		if (g.seq < oldest)
-			oldest = g.seq;
+	while ((step = agent_next(store, &agent, err)) == STEP_ROW) {
+		if (!agent_oldest(store, buf_cstr(&agent), &oldest, err))
+			return false;
 	}
-	buf_fini(&g.agent);
 	if (step == STEP_FAILED)
 		return false;
 	if (oldest == INT64_MAX)
@@ -103,20 +120,33 @@ bool runs_count_trigger(struct store *store, const char *trigger, int64_t *ret_q
 	return query_number(q, 0, ret_queued, err);
 }
 
-bool runs_unfinished(struct store *store, const char *trigger, const char *entity,
-		     int64_t *ret_seqs, size_t max, size_t *ret_count, struct err *err)
+static bool open_add(struct store *store, const char *trigger, const char *entity,
+		     const char *status, int64_t *ret_seqs, size_t max, size_t *count,
+		     struct err *err)
 {
 	enum driver_step step;
-	AUTO(query_end) struct query *q =
-		query_read(store, ROOM_COUNTS, entity ? OPEN_ENTITY : OPEN, err);
-	*ret_count = 0;
+	AUTO(query_end)
+	struct query *q = query_read(store, ROOM_COUNTS, entity ? OPEN_ENTITY : OPEN, err);
 	if (!q)
 		return false;
 	query_text(q, "trigger", trigger);
-	query_int(q, "max", (int64_t)max);
+	query_text(q, "status", status);
+	query_int(q, "max", (int64_t)(max - *count));
 	if (entity)
 		query_text(q, "entity", entity);
 	while ((step = query_step(q, err)) == STEP_ROW)
-		ret_seqs[(*ret_count)++] = query_get_int(q, 0);
+		ret_seqs[(*count)++] = query_get_int(q, 0);
 	return step == STEP_DONE;
+}
+
+bool runs_unfinished(struct store *store, const char *trigger, const char *entity,
+		     int64_t *ret_seqs, size_t max, size_t *ret_count, struct err *err)
+{
+	static const char *const order[] = {"running", "waiting", "queued"};
+	*ret_count = 0;
+	for (size_t i = 0; i < ARRAY_LEN(order) && *ret_count < max; i++) {
+		if (!open_add(store, trigger, entity, order[i], ret_seqs, max, ret_count, err))
+			return false;
+	}
+	return true;
 }

@@ -11,56 +11,97 @@
 	"(entity IS NULL OR NOT EXISTS (SELECT 1 FROM runs f WHERE f.entity = runs.entity AND "    \
 	"f.status IN " LIVE " AND f.seq < runs.seq))"
 
-enum { CLAIM, CLAIM_ATTEMPT, MOVE, STATUS, RESULT, FREE_ENTITY, DUE, NEXT_DUE, WAKE, PROGRESS,
-       PROGRESS_ATTEMPT, OUTPUTS, SET_LIMITS, DROP, LIVE_SEQS, LAST_ATTEMPT, STATEMENTS };
+enum {
+	CLAIM,
+	CLAIM_ATTEMPT,
+	MOVE,
+	STATUS,
+	RESULT,
+	FREE_ENTITY,
+	DUE,
+	NEXT_DUE,
+	WAKE,
+	PROGRESS,
+	PROGRESS_ATTEMPT,
+	OUTPUTS,
+	SET_LIMITS,
+	DROP,
+	LIVE_SEQS,
+	LAST_ATTEMPT,
+	STATEMENTS
+};
 
 static const struct statement list[] = {
-	[CLAIM] = {"UPDATE runs SET status = 'running', ready = 0, due = NULL, attempts = attempts + 1, "
-		   "started = COALESCE(started, :now) WHERE seq = :seq AND status = 'queued' RETURNING attempts",
+	[CLAIM] = {"UPDATE runs SET status = 'running', ready = 0, due = NULL, attempts = attempts "
+		   "+ 1, "
+		   "started = COALESCE(started, :now) WHERE seq = :seq AND status = 'queued' "
+		   "RETURNING attempts",
 		   NULL},
-	[CLAIM_ATTEMPT] = {"INSERT INTO attempts (run, n, started, lease) VALUES (:run, :n, :now, :lease)", NULL},
-	[MOVE] = {"UPDATE runs SET status = :to, reason = :reason, error = :error, ended = :ended, due = :due, "
-		  "ready = (:to = 'queued' AND :due IS NULL AND " FIRST ") WHERE seq = :seq AND status = :from",
+	[CLAIM_ATTEMPT] =
+		{"INSERT INTO attempts (run, n, started, lease) VALUES (:run, :n, :now, :lease)",
+		 NULL},
+	[MOVE] = {"UPDATE runs SET status = :to, reason = :reason, error = :error, ended = :ended, "
+		  "due = :due, "
+		  "ready = (:to = 'queued' AND :due IS NULL AND " FIRST
+		  ") WHERE seq = :seq AND status = :from",
 		  NULL},
 	[STATUS] = {"SELECT status FROM runs WHERE seq = :seq", NULL},
 	[RESULT] = {"INSERT INTO run_outputs (run, result) VALUES (:run, :result) "
 		    "ON CONFLICT (run) DO UPDATE SET result = excluded.result",
 		    NULL},
 	/* Only if the first that is not done is queued, and not for later. */
-	[FREE_ENTITY] = {"UPDATE runs SET ready = 1 WHERE seq = (SELECT MIN(f.seq) FROM runs f WHERE f.entity = :entity AND "
-			 "f.status IN " LIVE ") AND status = 'queued' AND ready = 0 AND due IS NULL",
+	[FREE_ENTITY] = {"UPDATE runs SET ready = 1 WHERE seq = (SELECT MIN(f.seq) FROM runs f "
+			 "WHERE f.entity = :entity AND "
+			 "f.status IN " LIVE
+			 ") AND status = 'queued' AND ready = 0 AND due IS NULL",
 			 NULL},
-	[DUE] = {"SELECT seq FROM runs WHERE due <= :now AND due IS NOT NULL AND status = 'queued' AND ready = 0 "
+	[DUE] = {"SELECT seq FROM runs WHERE due <= :now AND due IS NOT NULL AND status = 'queued' "
+		 "AND ready = 0 "
 		 "ORDER BY due LIMIT :most",
 		 NULL},
-	[NEXT_DUE] = {"SELECT MIN(due) FROM runs WHERE due IS NOT NULL AND status = 'queued' AND ready = 0", NULL},
+	[NEXT_DUE] = {"SELECT MIN(due) FROM runs WHERE due IS NOT NULL AND status = 'queued' AND "
+		      "ready = 0",
+		      NULL},
 	/* One that is due but not the first of its entity waits for FREE_ENTITY from now on. */
 	[WAKE] = {"UPDATE runs SET due = NULL, ready = " FIRST " WHERE seq = :seq", NULL},
-	[PROGRESS] = {"UPDATE runs SET active_ms = :active_ms, steps = :steps, tools = :tools, input_tokens = :input_tokens, "
-		      "output_tokens = :output_tokens, cache_tokens = :cache_tokens, context = :context, cost_uusd = :cost_uusd, "
+	[PROGRESS] = {"UPDATE runs SET active_ms = :active_ms, steps = :steps, tools = :tools, "
+		      "input_tokens = :input_tokens, "
+		      "output_tokens = :output_tokens, cache_tokens = :cache_tokens, context = "
+		      ":context, cost_uusd = :cost_uusd, "
 		      "output_bytes = :output_bytes WHERE seq = :seq",
 		      &run_shape},
-	[PROGRESS_ATTEMPT] = {"UPDATE attempts SET active_ms = :active_ms, steps = :steps, tools = :tools, "
-			      "input_tokens = :input_tokens, output_tokens = :output_tokens, cache_tokens = :cache_tokens, "
-			      "context = :context, cost_uusd = :cost_uusd, output_bytes = :output_bytes, \"offset\" = :offset "
-			      "WHERE run = :run AND n = :n",
-			      &attempt_shape},
+	[PROGRESS_ATTEMPT] =
+		{"UPDATE attempts SET active_ms = :active_ms, steps = :steps, tools = :tools, "
+		 "input_tokens = :input_tokens, output_tokens = :output_tokens, cache_tokens = "
+		 ":cache_tokens, "
+		 "context = :context, cost_uusd = :cost_uusd, output_bytes = :output_bytes, "
+		 "\"offset\" = :offset "
+		 "WHERE run = :run AND n = :n",
+		 &attempt_shape},
 	[OUTPUTS] = {"INSERT INTO run_outputs (run, checkpoint, completed_steps, decisions) "
-		     "VALUES (:run, :checkpoint, :completed_steps, :decisions) ON CONFLICT (run) DO UPDATE SET "
+		     "VALUES (:run, :checkpoint, :completed_steps, :decisions) ON CONFLICT (run) "
+		     "DO UPDATE SET "
 		     "checkpoint = COALESCE(excluded.checkpoint, checkpoint), "
 		     "completed_steps = COALESCE(excluded.completed_steps, completed_steps), "
 		     "decisions = COALESCE(excluded.decisions, decisions)",
 		     NULL},
-	[SET_LIMITS] = {"UPDATE runs SET limit_deadline_ms = :limit_deadline_ms, limit_steps = :limit_steps, "
-			"limit_tools = :limit_tools, limit_tokens = :limit_tokens, limit_context = :limit_context, "
-			"limit_cost_uusd = :limit_cost_uusd, limit_output_bytes = :limit_output_bytes, "
-			"max_attempts = :max_attempts WHERE seq = :seq",
-			&run_shape},
-	[DROP] = {"UPDATE runs SET dropped = 1 WHERE seq = :seq AND status = 'failed' AND dropped = 0", NULL},
-	[LIVE_SEQS] = {"SELECT seq FROM runs WHERE status IN ('running', 'waiting') AND status NOT IN ('queued', 'succeeded') "
+	[SET_LIMITS] =
+		{"UPDATE runs SET limit_deadline_ms = :limit_deadline_ms, limit_steps = "
+		 ":limit_steps, "
+		 "limit_tools = :limit_tools, limit_tokens = :limit_tokens, limit_context = "
+		 ":limit_context, "
+		 "limit_cost_uusd = :limit_cost_uusd, limit_output_bytes = :limit_output_bytes, "
+		 "max_attempts = :max_attempts WHERE seq = :seq",
+		 &run_shape},
+	[DROP] = {"UPDATE runs SET dropped = 1 WHERE seq = :seq AND status = 'failed' AND dropped "
+		  "= 0",
+		  NULL},
+	[LIVE_SEQS] = {"SELECT seq FROM runs WHERE status IN ('running', 'waiting') AND status NOT "
+		       "IN ('queued', 'succeeded') "
 		       "AND seq > :after ORDER BY seq LIMIT 100",
 		       NULL},
-	[LAST_ATTEMPT] = {"SELECT * FROM attempts WHERE run = :run ORDER BY n DESC LIMIT 1", &attempt_shape},
+	[LAST_ATTEMPT] = {"SELECT * FROM attempts WHERE run = :run ORDER BY n DESC LIMIT 1",
+			  &attempt_shape},
 };
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
 const struct statements moves_statements = {"moves", list, STATEMENTS};
@@ -188,8 +229,8 @@ static bool wake_due(struct store *store, struct wall now, unsigned most, unsign
 		return false;
 	query_int(q, "now", now.ms);
 	query_int(q, "most", most);
-	/* ORDER BY the index that WAKE takes the row from: SQLite may then walk it while it changes, which only ever removes
-	 * what was walked already. */
+	/* ORDER BY the index that WAKE takes the row from: SQLite may then walk it while it
+	 * changes, which only ever removes what was walked already. */
 	while ((step = query_step(q, err)) == STEP_ROW) {
 		if (!wake_one(store, query_get_int(q, 0), err))
 			return false;
@@ -228,8 +269,10 @@ static bool outputs_write(struct store *store, int64_t seq, const struct run_pro
 static bool attempt_progress(struct store *store, int64_t seq, int attempt,
 			     const struct run_progress *progress, struct err *err)
 {
-	const struct attempt_row row = {
-		.run = seq, .n = attempt, .used = progress->attempt_used, .offset = progress->offset};
+	const struct attempt_row row = {.run = seq,
+					.n = attempt,
+					.used = progress->attempt_used,
+					.offset = progress->offset};
 	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, PROGRESS_ATTEMPT, err);
 	if (!q)
 		return false;

@@ -9,9 +9,9 @@
 
 #include "base/buf.h"
 
-#define BUSY_MS 2000       /* a person's sqlite3 holds the write lock */
-#define DEPTH_MAX 16       /* savepoints within savepoints */
-#define COPY_PAGES 256    /* of a backup between two words of progress */
+#define BUSY_MS 2000   /* a person's sqlite3 holds the write lock */
+#define DEPTH_MAX 16   /* savepoints within savepoints */
+#define COPY_PAGES 256 /* of a backup between two words of progress */
 
 enum own { OWN_BEGIN, OWN_COMMIT, OWN_ROLLBACK, OWNS };
 
@@ -19,8 +19,8 @@ struct driver_conn {
 	sqlite3 *db;
 	sqlite3_stmt *own[OWNS];
 	sqlite3_stmt *points[DEPTH_MAX][3]; /* savepoint, release, undo */
-	int log_end;     /* frames of the log at the last commit */
-	int log_copied;  /* of these, in the main file */
+	int log_end;			    /* frames of the log at the last commit */
+	int log_copied;			    /* of these, in the main file */
 	int disk_errno;
 };
 
@@ -39,10 +39,12 @@ static enum err_code code_of(struct driver_conn *conn, int rc)
 		conn->disk_errno = ENOSPC;
 		return E_FULL;
 	case SQLITE_IOERR:
-		/* At a COMMIT SQLite keeps no errno: then it is the last one, as before each step there is none. */
+		/* At a COMMIT SQLite keeps no errno: then it is the last one, as before each step
+		 * there is none. */
 		why = sqlite3_system_errno(conn->db);
 		why = conn->disk_errno = why ? why : errno;
-		/* A quota or a limit on the size of files is no fault of the disk, and may go away. */
+		/* A quota or a limit on the size of files is no fault of the disk, and may go away.
+		 */
 		return why == ENOSPC || why == EDQUOT || why == EFBIG || rc == SQLITE_IOERR_NOMEM
 			       ? E_FULL
 			       : E_IO;
@@ -105,15 +107,21 @@ static const struct {
 	{SQLITE_DBCONFIG_DQS_DML, 0},
 	{SQLITE_DBCONFIG_DQS_DDL, 0},
 	{SQLITE_DBCONFIG_ENABLE_FKEY, 1},
+	/* Plans do not follow the values bound: those that the tests saw stay, and none is made
+	   anew at a bind. */
+	{SQLITE_DBCONFIG_ENABLE_QPSG, 1},
 	{SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
 };
 
-static const char pragmas_both[] = "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;"
-				   "PRAGMA recursive_triggers = OFF;";
+static const char pragmas_both[] =
+	"PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;"
+	"PRAGMA recursive_triggers = OFF;";
 /* Deleted rows are not overwritten: secrets do not enter the database, and zeroing is writing. */
-static const char pragmas_write[] = "PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF; PRAGMA cache_size = -32768;"
-				    "PRAGMA journal_size_limit = 67108864;";
-static const char pragmas_read[] = "PRAGMA query_only = ON; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -4096;";
+static const char pragmas_write[] =
+	"PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF; PRAGMA cache_size = -32768;"
+	"PRAGMA journal_size_limit = 67108864;";
+static const char pragmas_read[] =
+	"PRAGMA query_only = ON; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -4096;";
 
 static void sqlite_close(struct driver_conn *conn, bool keep_log)
 {
@@ -390,13 +398,14 @@ static int64_t log_pages(struct driver_conn *conn)
 	return conn->log_end - conn->log_copied;
 }
 
-/* Passive: waits for nobody. What a reader still needs stays, and the log grows until it is gone. */
+/* Passive: waits for nobody. What a reader still needs stays, and the log grows until it is gone.
+ */
 static bool checkpoint(struct driver_conn *conn, struct err *err)
 {
 	int end = 0, copied = 0;
 	errno = 0;
-	int rc = sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &end,
-					   &copied);
+	int rc =
+		sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &end, &copied);
 	if (rc == SQLITE_BUSY)
 		return true;
 	if (rc != SQLITE_OK)
@@ -428,11 +437,15 @@ static bool copy_pages(struct driver_conn *from, sqlite3 *to,
 		return true;
 	if (rc == SQLITE_DONE)
 		rc = end;
-	return err_set(err, (rc & 0xff) == SQLITE_FULL ? E_FULL : (rc & 0xff) == SQLITE_CORRUPT ? E_CORRUPT : E_IO,
+	return err_set(err,
+		       (rc & 0xff) == SQLITE_FULL      ? E_FULL
+		       : (rc & 0xff) == SQLITE_CORRUPT ? E_CORRUPT
+						       : E_IO,
 		       "cannot copy the database: %s", sqlite3_errstr(rc));
 }
 
-/* conn only reads. Its snapshot is held, so that writers beside it neither change the copy nor make it begin anew. */
+/* conn only reads. Its snapshot is held, so that writers beside it neither change the copy nor make
+ * it begin anew. */
 static bool copy(struct driver_conn *conn, const char *to,
 		 void (*progress)(void *arg, int done, int total), void *arg, struct err *err)
 {
@@ -441,7 +454,8 @@ static bool copy(struct driver_conn *conn, const char *to,
 	if (!script(conn, "BEGIN; SELECT count(*) FROM sqlite_schema", err))
 		return false;
 	int rc = sqlite3_open_v2(to, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-	/* Whether it is whole is said by its name, given when it has been synced: no journal needed. */
+	/* Whether it is whole is said by its name, given when it has been synced: no journal
+	 * needed. */
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db, "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF", NULL,
 				  NULL, NULL);
@@ -450,7 +464,8 @@ static bool copy(struct driver_conn *conn, const char *to,
 	else
 		ok = copy_pages(conn, db, progress, arg, err);
 	/* So that it is one file, and reading it makes no others beside it. */
-	if (ok && (rc = sqlite3_exec(db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL)) != SQLITE_OK)
+	if (ok &&
+	    (rc = sqlite3_exec(db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL)) != SQLITE_OK)
 		ok = err_set(err, E_IO, "cannot finish %s: %s", to, sqlite3_errstr(rc));
 	sqlite3_close(db);
 	rollback(conn);

@@ -4,34 +4,59 @@
 
 #include "store/internal.h"
 
-enum { CURSOR_GET, CURSOR_SET, SWITCH_SET, SWITCH_CLEAR, SWITCHES, TOKEN_INSERT, TOKEN_FIND, TOKENS,
-       TOKEN_REVOKE, TOKEN_TOUCH, BUDGET_ADD, BUDGET_GET, BUDGETS, STATEMENTS };
+enum {
+	CURSOR_GET,
+	CURSOR_SET,
+	SWITCH_SET,
+	SWITCH_CLEAR,
+	SWITCHES,
+	TOKEN_INSERT,
+	TOKEN_FIND,
+	TOKENS,
+	TOKEN_REVOKE,
+	TOKEN_TOUCH,
+	BUDGET_ADD,
+	BUDGET_GET,
+	BUDGETS,
+	STATEMENTS
+};
 
 static const struct statement list[] = {
 	[CURSOR_GET] = {"SELECT value FROM cursors WHERE trigger = :trigger", NULL},
 	[CURSOR_SET] = {"INSERT INTO cursors (trigger, value) VALUES (:trigger, :value) "
 			"ON CONFLICT (trigger) DO UPDATE SET value = excluded.value",
 			NULL},
-	[SWITCH_SET] = {"INSERT INTO switches (scope, name, kind, switched_by, at) VALUES (:scope, :name, :kind, :by, :at) "
-			"ON CONFLICT (scope, name, kind) DO UPDATE SET switched_by = excluded.switched_by, at = excluded.at",
+	[SWITCH_SET] = {"INSERT INTO switches (scope, name, kind, switched_by, at) VALUES (:scope, "
+			":name, :kind, :by, :at) "
+			"ON CONFLICT (scope, name, kind) DO UPDATE SET switched_by = "
+			"excluded.switched_by, at = excluded.at",
 			NULL},
-	[SWITCH_CLEAR] = {"DELETE FROM switches WHERE scope = :scope AND name = :name AND kind = :kind", NULL},
-	[SWITCHES] = {"SELECT scope, name, kind, switched_by, at FROM switches ORDER BY scope, name, kind", NULL},
-	[TOKEN_INSERT] = {"INSERT INTO tokens (name, hash, scopes, created, expires, last_used, revoked) "
-			  "VALUES (:name, :hash, :scopes, :created, :expires, :last_used, :revoked)",
-			  &token_shape},
+	[SWITCH_CLEAR] =
+		{"DELETE FROM switches WHERE scope = :scope AND name = :name AND kind = :kind",
+		 NULL},
+	[SWITCHES] = {"SELECT scope, name, kind, switched_by, at FROM switches ORDER BY scope, "
+		      "name, kind",
+		      NULL},
+	[TOKEN_INSERT] =
+		{"INSERT INTO tokens (name, hash, scopes, created, expires, last_used, revoked) "
+		 "VALUES (:name, :hash, :scopes, :created, :expires, :last_used, :revoked)",
+		 &token_shape},
 	[TOKEN_FIND] = {"SELECT * FROM tokens WHERE hash = :hash", &token_shape},
 	[TOKENS] = {"SELECT * FROM tokens ORDER BY name", &token_shape},
 	[TOKEN_REVOKE] = {"UPDATE tokens SET revoked = 1 WHERE name = :name", NULL},
 	[TOKEN_TOUCH] = {"UPDATE tokens SET last_used = :at WHERE hash = :hash", NULL},
 	[BUDGET_ADD] = {"INSERT INTO budgets (scope, name, day, spent_uusd, reserved_uusd, tokens) "
-			"VALUES (:scope, :name, :day, :spent, :reserved, :tokens) ON CONFLICT (day, scope, name) DO UPDATE SET "
-			"spent_uusd = spent_uusd + excluded.spent_uusd, reserved_uusd = reserved_uusd + excluded.reserved_uusd, "
+			"VALUES (:scope, :name, :day, :spent, :reserved, :tokens) ON CONFLICT "
+			"(day, scope, name) DO UPDATE SET "
+			"spent_uusd = spent_uusd + excluded.spent_uusd, reserved_uusd = "
+			"reserved_uusd + excluded.reserved_uusd, "
 			"tokens = tokens + excluded.tokens",
 			NULL},
-	[BUDGET_GET] = {"SELECT spent_uusd, reserved_uusd, tokens FROM budgets WHERE day = :day AND scope = :scope AND name = :name",
+	[BUDGET_GET] = {"SELECT spent_uusd, reserved_uusd, tokens FROM budgets WHERE day = :day "
+			"AND scope = :scope AND name = :name",
 			NULL},
-	[BUDGETS] = {"SELECT scope, name, spent_uusd, reserved_uusd, tokens FROM budgets WHERE day = :day ORDER BY scope, name",
+	[BUDGETS] = {"SELECT scope, name, spent_uusd, reserved_uusd, tokens FROM budgets WHERE day "
+		     "= :day ORDER BY scope, name",
 		     NULL},
 };
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");

@@ -6,39 +6,50 @@
 #include "store/rows.h"
 
 /* A cursor of a source: whatever text it wants, in the same transaction as its events. */
-bool cursors_get(struct store *store, const char *trigger, struct buf *ret, struct err *err); /* E_NOT_FOUND */
+bool cursors_get(struct store *store, const char *trigger, struct buf *ret,
+		 struct err *err); /* E_NOT_FOUND */
 bool cursors_set(struct store *store, const char *trigger, struct str value, struct err *err);
 
 /* Switches: scope all|agent|trigger|tenant, kind paused|halted|disabled. */
-bool switches_set(struct store *store, const char *scope, const char *name, const char *kind, const char *by,
-		  struct wall at, struct err *err);
-bool switches_clear(struct store *store, const char *scope, const char *name, const char *kind, struct err *err);
+bool switches_set(struct store *store, const char *scope, const char *name, const char *kind,
+		  const char *by, struct wall at, struct err *err);
+bool switches_clear(struct store *store, const char *scope, const char *name, const char *kind,
+		    struct err *err);
 bool switches_list(struct store *store,
-		   bool (*fn)(void *arg, const char *scope, const char *name, const char *kind, const char *by, struct wall at),
+		   bool (*fn)(void *arg, const char *scope, const char *name, const char *kind,
+			      const char *by, struct wall at),
 		   void *arg, struct err *err);
 
-bool tokens_insert(struct store *store, const struct token_row *row, struct err *err); /* E_EXISTS */
-bool tokens_find(struct store *store, const char *hash, struct token_row *ret, struct err *err); /* E_NOT_FOUND */
-bool tokens_list(struct store *store, bool (*fn)(void *arg, const struct token_row *row), void *arg, struct err *err);
+bool tokens_insert(struct store *store, const struct token_row *row,
+		   struct err *err); /* E_EXISTS */
+bool tokens_find(struct store *store, const char *hash, struct token_row *ret,
+		 struct err *err); /* E_NOT_FOUND */
+bool tokens_list(struct store *store, bool (*fn)(void *arg, const struct token_row *row), void *arg,
+		 struct err *err);
 bool tokens_revoke(struct store *store, const char *name, struct err *err); /* E_NOT_FOUND */
 bool tokens_touch(struct store *store, const char *hash, struct wall at, struct err *err);
 
-bool gates_insert(struct store *store, const struct gate_row *row, int64_t *ret_seq, struct err *err);
+bool gates_insert(struct store *store, const struct gate_row *row, int64_t *ret_seq,
+		  struct err *err);
 bool gates_get(struct store *store, const char *id, struct gate_row *ret, struct err *err);
 /* columns: run status kind. */
 bool gates_list(struct store *store, const struct list_query *query,
 		bool (*fn)(void *arg, const struct gate_row *row), void *arg, struct err *err);
 /* Compare-and-set from waiting: E_STATE when it was decided before. */
-bool gates_decide(struct store *store, int64_t seq, const char *status, const char *decision, const char *by,
-		  const char *reason, const char *answer, struct wall at, struct err *err);
+bool gates_decide(struct store *store, int64_t seq, const char *status, const char *decision,
+		  const char *by, const char *reason, const char *answer, struct wall at,
+		  struct err *err);
 
-/* The ledger: what was spent and reserved of a scope (agent trigger user tenant all) on a day ("2026-11-20"). */
-bool budgets_add(struct store *store, const char *scope, const char *name, const char *day, int64_t spent_uusd,
-		 int64_t reserved_uusd, int64_t tokens, struct err *err);
-bool budgets_get(struct store *store, const char *scope, const char *name, const char *day, int64_t *ret_spent_uusd,
-		 int64_t *ret_reserved_uusd, int64_t *ret_tokens, struct err *err); /* zeros when there is no row */
+/* The ledger: what was spent and reserved of a scope (agent trigger user tenant all) on a day
+ * ("2026-11-20"). */
+bool budgets_add(struct store *store, const char *scope, const char *name, const char *day,
+		 int64_t spent_uusd, int64_t reserved_uusd, int64_t tokens, struct err *err);
+bool budgets_get(struct store *store, const char *scope, const char *name, const char *day,
+		 int64_t *ret_spent_uusd, int64_t *ret_reserved_uusd, int64_t *ret_tokens,
+		 struct err *err); /* zeros when there is no row */
 bool budgets_list(struct store *store, const char *day,
-		  bool (*fn)(void *arg, const char *scope, const char *name, int64_t spent, int64_t reserved, int64_t tokens),
+		  bool (*fn)(void *arg, const char *scope, const char *name, int64_t spent,
+			     int64_t reserved, int64_t tokens),
 		  void *arg, struct err *err);
 
 #endif

@@ -11,16 +11,21 @@
 enum { INSERT, BY_ID, LIST, LIST_RUN, LIST_WAITING, DECIDE, WHERE, STATEMENTS };
 
 static const struct statement list[] = {
-	[INSERT] = {"INSERT INTO gates (id, run, kind, step, payload, allow, status, decision, decided_by, reason, answer, "
-		    "created, expires, decided_at) VALUES (:id, :run, :kind, :step, :payload, :allow, "
-		    "COALESCE(:status, 'waiting'), :decision, :decided_by, :reason, :answer, :created, :expires, :decided_at) "
-		    "RETURNING seq",
-		    &gate_shape},
+	[INSERT] =
+		{"INSERT INTO gates (id, run, kind, step, payload, allow, status, decision, "
+		 "decided_by, reason, answer, "
+		 "created, expires, decided_at) VALUES (:id, :run, :kind, :step, :payload, :allow, "
+		 "COALESCE(:status, 'waiting'), :decision, :decided_by, :reason, :answer, "
+		 ":created, :expires, :decided_at) "
+		 "RETURNING seq",
+		 &gate_shape},
 	[BY_ID] = {WHOLE "WHERE g.id >= :lo AND g.id < :hi ORDER BY g.id LIMIT 2", &gate_shape},
 	[LIST] = {WHOLE "WHERE " FILTERED, &gate_shape},
-	[LIST_RUN] = {WHOLE "WHERE g.run = (SELECT seq FROM runs WHERE id = :run) AND " FILTERED, &gate_shape},
+	[LIST_RUN] = {WHOLE "WHERE g.run = (SELECT seq FROM runs WHERE id = :run) AND " FILTERED,
+		      &gate_shape},
 	[LIST_WAITING] = {WHOLE "WHERE g.status = 'waiting' AND " FILTERED, &gate_shape},
-	[DECIDE] = {"UPDATE gates SET status = :status, decision = :decision, decided_by = :by, reason = :reason, "
+	[DECIDE] = {"UPDATE gates SET status = :status, decision = :decision, decided_by = :by, "
+		    "reason = :reason, "
 		    "answer = :answer, decided_at = :at WHERE seq = :seq AND status = 'waiting'",
 		    NULL},
 	[WHERE] = {"SELECT id, status, decision FROM gates WHERE seq = :seq", NULL},

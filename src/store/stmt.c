@@ -1,4 +1,5 @@
-/* Statements: tables of SQL beside the rows that they bind and fill; prepared once, when first used. */
+/* Statements: tables of SQL beside the rows that they bind and fill; prepared once, when first
+ * used. */
 /* SPDX-License-Identifier: MIT */
 #include "store/stmt.h"
 
@@ -10,12 +11,13 @@
 #define NO_FIELD 0xff
 
 static const struct statements *const rooms[] = {
-	[ROOM_EVENTS] = &events_statements,     [ROOM_RUNS] = &runs_statements,
-	[ROOM_MOVES] = &moves_statements,       [ROOM_COUNTS] = &counts_statements,
-	[ROOM_ATTEMPTS] = &attempts_statements, [ROOM_RUNLOG] = &runlog_statements,
-	[ROOM_KEYS] = &keys_statements,         [ROOM_CHANGES] = &changes_statements,
-	[ROOM_OUTBOX] = &outbox_statements,     [ROOM_STATE] = &state_statements,
-	[ROOM_GATES] = &gates_statements,       [ROOM_STORE] = &store_statements,
+	[ROOM_EVENTS] = &events_statements,	  [ROOM_RUNS] = &runs_statements,
+	[ROOM_MOVES] = &moves_statements,	  [ROOM_COUNTS] = &counts_statements,
+	[ROOM_ATTEMPTS] = &attempts_statements,	  [ROOM_RUNLOG] = &runlog_statements,
+	[ROOM_KEYS] = &keys_statements,		  [ROOM_CHANGES] = &changes_statements,
+	[ROOM_OUTBOX] = &outbox_statements,	  [ROOM_STATE] = &state_statements,
+	[ROOM_GATES] = &gates_statements,	  [ROOM_STORE] = &store_statements,
+	[ROOM_RETENTION] = &retention_statements,
 };
 _Static_assert(ARRAY_LEN(rooms) == ROOMS, "every room has its statements");
 
@@ -24,12 +26,12 @@ struct query {
 	const struct driver *driver;
 	const struct statement *def;
 	struct driver_stmt *stmt;
-	bool busy;          /* between query_read and query_end */
-	bool spare;         /* a second one of a statement that was busy: freed at its end */
+	bool busy;  /* between query_read and query_end */
+	bool spare; /* a second one of a statement that was busy: freed at its end */
 	bool writes;
-	size_t note;        /* where it stands in the turn's redo */
+	size_t note; /* where it stands in the turn's redo */
 	int params, columns, next;
-	const char **names; /* of the parameters, from 1 */
+	char **names; /* of the parameters, from 1; the database's own go when it prepares anew */
 	unsigned char *param_field, *column_field;
 };
 
@@ -52,6 +54,8 @@ static unsigned char field_find(const struct shape *shape, const char *name)
 static void query_free(struct query *q)
 {
 	q->driver->finalize(q->stmt);
+	for (int i = 1; i <= q->params; i++)
+		free(q->names[i]);
 	free(q->names);
 	free(q->param_field);
 	free(q->column_field);
@@ -75,7 +79,7 @@ static struct query *query_new(struct store *store, const struct statement *def,
 	q->column_field = mem_alloc((size_t)q->columns + 1);
 	assert(!def->shape || def->shape->count < NO_FIELD);
 	for (int i = 1; i <= q->params; i++) {
-		q->names[i] = q->driver->param_name(stmt, i);
+		q->names[i] = mem_strdup(q->driver->param_name(stmt, i));
 		q->param_field[i] = field_find(def->shape, q->names[i]);
 	}
 	for (int i = 0; i < q->columns; i++)
@@ -88,7 +92,8 @@ struct query *query_read(struct store *store, enum room room, int id, struct err
 	const struct statements *table = rooms[room];
 	assert(id >= 0 && id < table->count);
 	if (!store->prepared[room])
-		store->prepared[room] = mem_alloc_array((size_t)table->count, sizeof(struct query *));
+		store->prepared[room] =
+			mem_alloc_array((size_t)table->count, sizeof(struct query *));
 	struct query **kept = &store->prepared[room][id];
 	struct query *q = *kept;
 	if (!q || q->busy) {
@@ -376,8 +381,7 @@ static void field_read(struct query *q, int i, enum field_type type, void *membe
 		*(struct wall *)member = query_get_wall(q, i);
 		return;
 	case FIELD_SHARE:
-		*(double *)member =
-			d->column_is_null(q->stmt, i) ? -1 : d->column_real(q->stmt, i);
+		*(double *)member = d->column_is_null(q->stmt, i) ? -1 : d->column_real(q->stmt, i);
 		return;
 	}
 }

@@ -1,4 +1,5 @@
-/* Statements: tables of SQL beside the rows that they bind and fill; prepared once, when first used. */
+/* Statements: tables of SQL beside the rows that they bind and fill; prepared once, when first
+ * used. */
 /* SPDX-License-Identifier: MIT */
 #ifndef ROUSE_STORE_STMT_H
 #define ROUSE_STORE_STMT_H
@@ -22,7 +23,10 @@ struct field {
 	enum field_type type;
 	size_t offset;
 };
-#define FIELD(row, member, column, kind) {column, kind, offsetof(struct row, member)}
+#define FIELD(row, member, column, kind)                                                           \
+	{                                                                                          \
+		column, kind, offsetof(struct row, member)                                         \
+	}
 
 /* The columns of one row struct; what a statement selects or binds is a subset, by name. */
 struct shape {
@@ -30,7 +34,8 @@ struct shape {
 	size_t count;
 	size_t size; /* of the struct */
 };
-extern const struct shape event_shape, run_shape, attempt_shape, log_shape, change_shape, gate_shape, token_shape;
+extern const struct shape event_shape, run_shape, attempt_shape, log_shape, change_shape,
+	gate_shape, token_shape;
 /* Frees the text of a row. */
 void row_fini(const struct shape *shape, void *row);
 
@@ -40,16 +45,31 @@ struct statement {
 };
 
 /* Which table of statements. */
-enum room { ROOM_EVENTS, ROOM_RUNS, ROOM_MOVES, ROOM_COUNTS, ROOM_ATTEMPTS, ROOM_RUNLOG, ROOM_KEYS, ROOM_CHANGES,
-	    ROOM_OUTBOX, ROOM_STATE, ROOM_GATES, ROOM_STORE, ROOMS };
+enum room {
+	ROOM_EVENTS,
+	ROOM_RUNS,
+	ROOM_MOVES,
+	ROOM_COUNTS,
+	ROOM_ATTEMPTS,
+	ROOM_RUNLOG,
+	ROOM_KEYS,
+	ROOM_CHANGES,
+	ROOM_OUTBOX,
+	ROOM_STATE,
+	ROOM_GATES,
+	ROOM_STORE,
+	ROOM_RETENTION,
+	ROOMS
+};
 struct statements {
 	const char *name;
 	const struct statement *list;
 	int count;
 };
-extern const struct statements events_statements, runs_statements, moves_statements, counts_statements,
-	attempts_statements, runlog_statements, keys_statements, changes_statements, outbox_statements,
-	state_statements, gates_statements, store_statements;
+extern const struct statements events_statements, runs_statements, moves_statements,
+	counts_statements, attempts_statements, runlog_statements, keys_statements,
+	changes_statements, outbox_statements, state_statements, gates_statements, store_statements,
+	retention_statements;
 const struct statements *statements_of(enum room room);
 
 /* A statement in use. AUTO(query_end) struct query *q = query_read(…); NULL: err says why. */
@@ -59,9 +79,10 @@ struct query *query_read(struct store *store, enum room room, int id, struct err
 struct query *query_write(struct store *store, enum room room, int id, struct err *err);
 void query_end(struct query **query);
 
-/* By name, without colon; asserts that there is such a parameter. Text is not copied: it lives until query_end. */
+/* By name, without colon; asserts that there is such a parameter. Text is not copied: it lives
+ * until query_end. */
 void query_int(struct query *query, const char *name, int64_t v);
-void query_ref(struct query *query, const char *name, int64_t v);     /* 0: NULL */
+void query_ref(struct query *query, const char *name, int64_t v);      /* 0: NULL */
 void query_text(struct query *query, const char *name, const char *v); /* NULL: NULL */
 void query_str(struct query *query, const char *name, struct str v);
 void query_blob(struct query *query, const char *name, struct str v);
@@ -77,11 +98,13 @@ bool query_run(struct query *query, int64_t *ret_changed, struct err *err);
 bool query_number(struct query *query, int64_t none, int64_t *ret, struct err *err);
 
 int64_t query_get_int(struct query *query, int column);
-struct str query_get_text(struct query *query, int column); /* lives until the next step; p NULL: null */
+struct str query_get_text(struct query *query,
+			  int column); /* lives until the next step; p NULL: null */
 struct str query_get_blob(struct query *query, int column);
 struct wall query_get_wall(struct query *query, int column);
-/* The columns that the shape names into row; members that none names are NULL, 0 or WALL_NONE. lend: text is the
- * statement's, until the next step, and row_fini must not be called; otherwise copied. */
+/* The columns that the shape names into row; members that none names are NULL, 0 or WALL_NONE.
+ * lend: text is the statement's, until the next step, and row_fini must not be called; otherwise
+ * copied. */
 void query_get_row(struct query *query, void *row, bool lend);
 
 /* --- patterns --- */
@@ -91,12 +114,12 @@ bool query_one(struct query *query, void *ret, const char *what, struct err *err
 /* Every row, lent, to fn until it returns false. */
 typedef bool row_fn(void *arg, const void *row);
 bool query_each(struct query *query, row_fn *fn, void *arg, struct err *err);
-/* Binds :lo and :hi, between which all ids lie that begin with `id`; E_INVALID when it is shorter than 8. Finds one
- * row by it: E_NOT_FOUND, E_INVALID when several match. noun: "run". */
+/* Binds :lo and :hi, between which all ids lie that begin with `id`; E_INVALID when it is shorter
+ * than 8. Finds one row by it: E_NOT_FOUND, E_INVALID when several match. noun: "run". */
 bool query_by_id(struct query *query, const char *noun, const char *id, void *ret, struct err *err);
 
-/* Lists, newest first. A variant is the same list led by another index: the first whose column (and value, NULL: any) is among the
- * filters is used; the last has none. */
+/* Lists, newest first. A variant is the same list led by another index: the first whose column (and
+ * value, NULL: any) is among the filters is used; the last has none. */
 struct list_variant {
 	const char *column, *value;
 	int statement;
@@ -108,7 +131,7 @@ struct list_def {
 	const struct list_variant *variants;
 	size_t time_offset; /* in the row, of the struct wall that `since` is held against */
 };
-bool list_run(struct store *store, const struct list_def *def, const struct list_query *query, row_fn *fn, void *arg,
-	      struct err *err);
+bool list_run(struct store *store, const struct list_def *def, const struct list_query *query,
+	      row_fn *fn, void *arg, struct err *err);
 
 #endif

@@ -1,4 +1,5 @@
-/* The store: one database file, opened, checked, migrated, copied. The only room that speaks SQL. */
+/* The store: one database file, opened, checked, migrated, copied. The only room that speaks SQL.
+ */
 /* SPDX-License-Identifier: MIT */
 #ifndef ROUSE_STORE_STORE_H
 #define ROUSE_STORE_STORE_H
@@ -17,8 +18,9 @@ bool store_open(const char *url, struct store **ret, struct err *err);
 /* An open turn is rolled back. */
 void store_close(struct store *store);
 
-/* A second, read-only view of the same database, for a work thread: lists, exports, statistics. Sees what is
- * committed; everything that writes answers E_STATE. Closed with store_close(), before the store itself. */
+/* A second, read-only view of the same database, for a work thread: lists, exports, statistics.
+ * Sees what is committed; everything that writes answers E_STATE. Closed with store_close(), before
+ * the store itself. */
 bool store_open_reader(const struct store *store, struct store **ret, struct err *err);
 
 /* The turn (ARCHITECTURE.md): the first write opens a transaction; what the world would notice
@@ -34,49 +36,55 @@ typedef void turn_fn(void *arg, const struct err *err);
 void turn_after(struct store *store, turn_fn *fn, void *arg);
 /* Commits (fsync) and runs the afters. What these write belongs to the next turn. */
 void turn_end(struct store *store);
-/* For what may fail halfway: to a savepoint and back, within the turn. Nests, to 8. Afters registered since the
- * savepoint are dropped by turn_undo, not called. turn_end asserts that none is left. */
+/* For what may fail halfway: to a savepoint and back, within the turn. Nests, to 8. Afters
+ * registered since the savepoint are dropped by turn_undo, not called. turn_end asserts that none
+ * is left. */
 bool turn_savepoint(struct store *store, struct err *err);
 void turn_release(struct store *store);
 void turn_undo(struct store *store);
 
 struct store_stats {
-	uint64_t commits, rows;          /* rows written */
+	uint64_t commits, rows; /* rows written */
 	uint64_t commit_us_total, commit_us_max;
-	uint64_t commit_us_buckets[12];  /* <=100us 250 500 1ms 2.5 5 10 25 50 100 1s more */
+	uint64_t commit_us_buckets[12]; /* <=100us 250 500 1ms 2.5 5 10 25 50 100 1s more */
 	uint64_t failed_commits, checkpoints;
 	int64_t file_bytes, wal_bytes;
-	bool full;                       /* the last commit found no space */
+	bool full; /* the last commit found no space */
 };
 struct store_stats store_stats(struct store *store);
-/* The disk answered EIO to a write or a sync: nothing is written any more, every turn_begin and every after gets E_IO,
- * and the daemon should end with a failure, to come back with what the disk truly holds. */
+/* The disk answered EIO to a write or a sync: nothing is written any more, every turn_begin and
+ * every after gets E_IO, and the daemon should end with a failure, to come back with what the disk
+ * truly holds. */
 bool store_has_failed(const struct store *store);
-/* Cheap truth for /health: can it be written now? Tries a write of one row when it could not last time. */
+/* Cheap truth for /health: can it be written now? Tries a write of one row when it could not last
+ * time. */
 bool store_is_writable(struct store *store);
 /* Called by the loop when idle for a moment: checkpoint, optimise. */
 void store_idle(struct store *store);
 
 /* Online copy, consistent, fsynced, under its final name only when whole. path must not exist.
  * Blocks: for a work thread; opens its own read-only connection. progress may be NULL. */
-bool store_backup(struct store *store, const char *path, void (*progress)(void *arg, int done, int total),
-		  void *arg, int64_t *ret_bytes, struct err *err);
+bool store_backup(struct store *store, const char *path,
+		  void (*progress)(void *arg, int done, int total), void *arg, int64_t *ret_bytes,
+		  struct err *err);
 /* integrity_check, foreign_key_check, the invariants of the schema (e.g. statuses, one live attempt
- * a run, keys that point nowhere). A line a finding in out; true when there is none. Blocks likewise. */
+ * a run, keys that point nowhere). A line a finding in out; true when there is none. Blocks
+ * likewise. */
 bool store_check(struct store *store, struct buf *out, struct err *err);
 bool store_vacuum(struct store *store, struct err *err); /* E_STATE while a turn is open */
 
 /* How lists are asked for: newest first. */
 struct list_filter {
-	const char *column; /* one of the list's own columns (its header names them); E_USAGE otherwise */
+	const char *column; /* one of the list's own columns (its header names them); E_USAGE
+			       otherwise */
 	const char *value;
 };
 #define LIST_FILTERS 10
 struct list_query {
 	struct list_filter filters[LIST_FILTERS]; /* a column NULL ends them */
-	struct wall since;  /* WALL_NONE: from the beginning */
+	struct wall since;			  /* WALL_NONE: from the beginning */
 	int64_t before_seq; /* cursor: rows with a smaller seq; 0: from the newest */
-	unsigned limit;     /* 1..1000 */
+	unsigned limit;	    /* 1..1000 */
 };
 
 #endif

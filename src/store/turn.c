@@ -1,4 +1,5 @@
-/* The turn: the first write opens a transaction; what the world would notice waits for its COMMIT. */
+/* The turn: the first write opens a transaction; what the world would notice waits for its COMMIT.
+ */
 /* SPDX-License-Identifier: MIT */
 #include <assert.h>
 #include <stdlib.h>
@@ -7,15 +8,18 @@
 #include "base/os.h"
 #include "store/internal.h"
 
-/* A checkpoint holds up who waits meanwhile: 1 MiB for about 2 ms, 4 MiB for 5, at 3 % more events a second. */
+/* A checkpoint holds up who waits meanwhile: 1 MiB for about 2 ms, 4 MiB for 5, at 3 % more events
+ * a second. */
 #define BUSY_PAGES 256
 /* Nothing waits: worth a sync from here on, or when it has lain for a while. */
 #define IDLE_PAGES 64
 #define IDLE_MS 2000
 #define AFTERS_KEPT 4096 /* of the array, once a burst is over */
 
-static const unsigned bucket_us[] = {100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 1000000};
-_Static_assert(ARRAY_LEN(bucket_us) + 1 == sizeof((struct store_stats){0}.commit_us_buckets) / sizeof(uint64_t),
+static const unsigned bucket_us[] = {100,   250,   500,	  1000,	  2500,	  5000,
+				     10000, 25000, 50000, 100000, 1000000};
+_Static_assert(ARRAY_LEN(bucket_us) + 1 ==
+		       sizeof((struct store_stats){0}.commit_us_buckets) / sizeof(uint64_t),
 	       "one bucket more than bounds");
 
 static uint64_t now_us(void)
@@ -40,7 +44,8 @@ void store_break(struct store *store, const struct err *why)
 {
 	if (store->broken.code == E_OK)
 		err_set(&store->broken, E_IO,
-			"%s (errno %d); nothing is written any more: check the disk, then restart roused",
+			"%s (errno %d); nothing is written any more: check the disk, then restart "
+			"roused",
 			err_text(why), store->driver->disk_error(store->conn));
 }
 
@@ -59,7 +64,8 @@ static bool refuse(const struct err *why, struct err *err)
 bool turn_begin(struct store *store, struct err *err)
 {
 	if (store->reader)
-		return err_set(err, E_STATE, "this connection only reads; write through the daemon's own");
+		return err_set(err, E_STATE,
+			       "this connection only reads; write through the daemon's own");
 	if (store->failed.code != E_OK)
 		return refuse(&store->failed, err);
 	if (store->open)
@@ -180,7 +186,8 @@ bool turn_savepoint(struct store *store, struct err *err)
 	assert(store->savepoints < SAVEPOINTS_MAX);
 	if (!turn_begin(store, err))
 		return false;
-	if (store->redo_full && !store->driver->savepoint(store->conn, (int)store->savepoints, &why)) {
+	if (store->redo_full &&
+	    !store->driver->savepoint(store->conn, (int)store->savepoints, &why)) {
 		turn_fail(store, &why);
 		return err_move(err, &why);
 	}
@@ -227,7 +234,8 @@ void store_checkpoint(struct store *store)
 		store_break(store, &err);
 }
 
-/* A moment in which nobody waits. Statistics are not gathered: plans stay those that the tests saw. */
+/* A moment in which nobody waits. Statistics are not gathered: plans stay those that the tests saw.
+ */
 void store_idle(struct store *store)
 {
 	if (store->open || store->reader || store->broken.code != E_OK)

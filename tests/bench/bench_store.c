@@ -29,7 +29,8 @@ static double cpu(void)
 {
 	struct rusage u;
 	getrusage(RUSAGE_SELF, &u);
-	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 static void must(bool ok, struct err *err)
@@ -48,18 +49,42 @@ static void event_add(struct store *store, uint64_t n, bool with_key)
 	char key[64];
 	int64_t seq = runs_next_seq(store), known;
 	bool same, ready;
-	snprintf(key, sizeof(key), "delivery:%016llx:%llu", (unsigned long long)(n * 0x9e3779b97f4a7c15u), (unsigned long long)n);
+	snprintf(key, sizeof(key), "delivery:%016llx:%llu",
+		 (unsigned long long)(n * 0x9e3779b97f4a7c15u), (unsigned long long)n);
 	if (with_key)
-		must(keys_claim(store, STR("trigger/github"), str_of(key), 0, seq, at, &known, &same, &err), &err);
-	const struct event_row event = {.id = event_id.text, .trigger = (char *)"github", .source = (char *)"webhook", .outcome = (char *)"ran",
-					.rule = (char *)"", .key = key, .time = at, .run = seq, .document = body};
-	const struct run_row run = {.id = run_id.text, .seq = seq, .event = events_next_seq(store), .trigger = (char *)"github",
-				    .source = (char *)"webhook", .agent = (char *)"triage", .intent = (char *)"triage_push",
-				    .mode = (char *)"apply", .key = key, .correlation = run_id.text,
-				    .traceparent = (char *)"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-				    .trust = (char *)"authenticated", .priority = 1, .status = (char *)"queued", .max_attempts = 3,
-				    .created = at, .started = WALL_NONE, .ended = WALL_NONE, .due = WALL_NONE,
-				    .limits = {900000, 50, 100, 200000, -1, 1000000, 16 << 20}};
+		must(keys_claim(store, STR("trigger/github"), str_of(key), 0, seq, at, &known,
+				&same, &err),
+		     &err);
+	const struct event_row event = {.id = event_id.text,
+					.trigger = (char *)"github",
+					.source = (char *)"webhook",
+					.outcome = (char *)"ran",
+					.rule = (char *)"",
+					.key = key,
+					.time = at,
+					.run = seq,
+					.document = body};
+	const struct run_row run = {
+		.id = run_id.text,
+		.seq = seq,
+		.event = events_next_seq(store),
+		.trigger = (char *)"github",
+		.source = (char *)"webhook",
+		.agent = (char *)"triage",
+		.intent = (char *)"triage_push",
+		.mode = (char *)"apply",
+		.key = key,
+		.correlation = run_id.text,
+		.traceparent = (char *)"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+		.trust = (char *)"authenticated",
+		.priority = 1,
+		.status = (char *)"queued",
+		.max_attempts = 3,
+		.created = at,
+		.started = WALL_NONE,
+		.ended = WALL_NONE,
+		.due = WALL_NONE,
+		.limits = {900000, 50, 100, 200000, -1, 1000000, 16 << 20}};
 	must(events_insert(store, &event, &seq, &err), &err);
 	must(runs_insert(store, &run, &seq, &ready, &err), &err);
 }
@@ -71,7 +96,8 @@ static int by_size(const void *a, const void *b)
 }
 
 /* Inserts `count` events, `batch` a commit; prints rates and how long turns took. */
-static void phase(struct store *store, const char *name, uint64_t from, uint64_t count, unsigned batch, bool savepoints)
+static void phase(struct store *store, const char *name, uint64_t from, uint64_t count,
+		  unsigned batch, bool savepoints)
 {
 	size_t turns = (size_t)((count + batch - 1) / batch), t = 0;
 	double *took = mem_alloc_array(turns, sizeof(*took)), start = now(), cpu_start = cpu();
@@ -92,10 +118,14 @@ static void phase(struct store *store, const char *name, uint64_t from, uint64_t
 	double all = now() - start, burnt = cpu() - cpu_start;
 	struct store_stats after = store_stats(store);
 	qsort(took, turns, sizeof(*took), by_size);
-	printf("%-34s %8.0f events/s   cpu %5.1f us   turn p50 %6.2f p99 %6.2f max %6.2f ms   commit %5.2f ms   checkpoints %llu   wal %lld MiB\n", name,
-	       (double)count / all, burnt * 1e6 / (double)count, took[turns / 2] * 1e3, took[turns * 99 / 100] * 1e3, took[turns - 1] * 1e3,
-	       (double)(after.commit_us_total - before.commit_us_total) / 1e3 / (double)(after.commits - before.commits),
-	       (unsigned long long)(after.checkpoints - before.checkpoints), (long long)after.wal_bytes >> 20);
+	printf("%-34s %8.0f events/s   cpu %5.1f us   turn p50 %6.2f p99 %6.2f max %6.2f ms   "
+	       "commit %5.2f ms   checkpoints %llu   wal %lld MiB\n",
+	       name, (double)count / all, burnt * 1e6 / (double)count, took[turns / 2] * 1e3,
+	       took[turns * 99 / 100] * 1e3, took[turns - 1] * 1e3,
+	       (double)(after.commit_us_total - before.commit_us_total) / 1e3 /
+		       (double)(after.commits - before.commits),
+	       (unsigned long long)(after.checkpoints - before.checkpoints),
+	       (long long)after.wal_bytes >> 20);
 	fflush(stdout);
 	free(took);
 }
@@ -126,6 +156,44 @@ static long rss_kib(void)
 	return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
+static bool ignore(void *arg, const char *agent, int64_t queued)
+{
+	*(int64_t *)arg += agent ? queued : 0;
+	return true;
+}
+
+/* What the daemon asks while that many are queued. */
+static void questions(struct store *store)
+{
+	struct err err = ERR_INIT;
+	struct wall oldest;
+	int64_t n = 0;
+	double start = now();
+	for (int i = 0; i < 1000; i++) {
+		AUTO(run_row_fini) struct run_row row = {0};
+		must(runs_peek(store, "triage", NULL, NULL, &row, &err), &err);
+	}
+	printf("%-34s %8.1f us\n", "peek", (now() - start) * 1e3);
+	start = now();
+	must(runs_count_queued(store, ignore, &n, &err), &err);
+	printf("%-34s %8.1f ms (%lld)\n", "count the queue", (now() - start) * 1e3, (long long)n);
+	start = now();
+	must(runs_oldest_queued(store, &oldest, &err), &err);
+	printf("%-34s %8.3f ms\n", "oldest", (now() - start) * 1e3);
+	start = now();
+	must(runs_count_trigger(store, "github", &n, &err), &err);
+	printf("%-34s %8.1f ms\n", "backlog of a trigger", (now() - start) * 1e3);
+	start = now();
+	for (int i = 0; i < 1000; i++) {
+		AUTO(run_row_fini) struct run_row row = {0};
+		int attempt;
+		must(runs_peek(store, "triage", NULL, NULL, &row, &err), &err);
+		must(runs_claim(store, row.seq, row.created, row.created, &attempt, &err), &err);
+	}
+	turn_end(store);
+	printf("%-34s %8.1f us\n", "peek, claim (1000 a commit)", (now() - start) * 1e3);
+}
+
 int main(int argc, char **argv)
 {
 	const char *folder = argc > 1 ? argv[1] : "/var/tmp/rouse-bench";
@@ -152,12 +220,15 @@ int main(int argc, char **argv)
 		store_close(store);
 		double start = now();
 		must(store_open(buf_cstr(&path), &store, &err), &err);
-		printf("%-34s %8.0f ms, RSS %ld KiB\n", "open with these", (now() - start) * 1e3, rss_kib());
+		printf("%-34s %8.0f ms, RSS %ld KiB\n", "open with these", (now() - start) * 1e3,
+		       rss_kib());
+		questions(store);
 		phase(store, "on top of these, 64 a commit", 1ull << 32, count, 64, false);
 		phase(store, "with savepoints, 64 a commit", 1ull << 33, count, 64, true);
 		phase(store, "1 a commit", 1ull << 34, count / 20, 1, true);
 	}
-	printf("%-34s %8ld KiB, file %lld MiB\n", "RSS at the end", rss_kib(), (long long)store_stats(store).file_bytes >> 20);
+	printf("%-34s %8ld KiB, file %lld MiB\n", "RSS at the end", rss_kib(),
+	       (long long)store_stats(store).file_bytes >> 20);
 	double start = now();
 	store_close(store);
 	printf("%-34s %8.0f ms\n", "close", (now() - start) * 1e3);

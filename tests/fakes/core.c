@@ -222,9 +222,9 @@ void fake_init(struct fake *f)
 
 void fake_fini(struct fake *f)
 {
+	work_pool_free(f->core.work);
 	plugins_fini(&f->core);
 	fetch_pool_free(f->core.fetch);
-	work_pool_free(f->core.work);
 	event_base_free(f->core.base);
 	conf_unref(f->conf);
 	conf_report_free(f->report);

@@ -10,6 +10,7 @@
 import http.server
 import json
 import os
+import socket
 import sys
 import threading
 import time
@@ -28,7 +29,7 @@ class Service(http.server.BaseHTTPRequestHandler):
         pass
 
     def answer(self, status, body=None, **fields):
-        text = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        text = b"" if body is None or status == 204 else body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
         for name, value in fields.items():
             self.send_header(name.replace("_", "-"), value)
@@ -37,6 +38,10 @@ class Service(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
+
+    def hang_up(self):
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
 
     def etag(self, name):
         return '"v%d"' % versions[name]
@@ -48,10 +53,10 @@ class Service(http.server.BaseHTTPRequestHandler):
         if kind == "slow":
             time.sleep(30)
         if kind == "drop":
-            return self.connection.close()
+            return self.hang_up()
         if kind == "garbage":
             self.wfile.write(b"\x00\xff not http at all\r\n\r\n")
-            return self.connection.close()
+            return self.hang_up()
         if kind == "html":
             return self.answer(200, b"<h1>hello</h1>", Content_Type="text/html")
         if kind == "huge":

@@ -14,7 +14,9 @@ if [ -z "${RIG_BACKEND-}" ]; then
 	fi
 	tree=$(mktemp -d)
 	trap 'rm -rf "$tree"' EXIT
-	make -C "$builddir" install DESTDIR="$tree" >/dev/null 2>&1 || { echo 'Bail out! make install failed'; exit 1; }
+	make -C "$builddir" install DESTDIR="$tree" ${ROUSE_TEST_MAKE-} >/dev/null 2>&1 || { echo 'Bail out! make install failed'; exit 1; }
+	# /lib is a link to usr/lib there, as everywhere since Debian 12.
+	[ ! -d "$tree/lib" ] || { mkdir -p "$tree/usr" && cp -a "$tree/lib" "$tree/usr/" && rm -r "$tree/lib"; }
 	# What the programs are linked with, by the packages that hold it.
 	libraries=libevent-core-2.1-7,libevent-openssl-2.1-7,libcurl4,libsqlite3-0,libinih1,libjansson4,libjq1,libonig5,libssl3,libseccomp2,libgit2-1.5,sqlite3
 	"$rig" run --quiet --backend unshare --timeout 200 --with "$libraries" --tree "$tree" "$0" >"$tree/said" 2>"$tree/errors"

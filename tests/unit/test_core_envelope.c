@@ -14,7 +14,7 @@ continues(const char *incoming)
 
 	envelope_traceparent(str_of(incoming), &out);
 	CHECK_INT(out.len, 55);
-	return !strncmp(buf_cstr(&out) + 3, "4bf92f3577b34da6a3ce929d0e0e4736", 32) && strcmp(buf_cstr(&out), incoming);
+	return str_starts(buf_str(&out), STR("00-4bf92f3577b34da6a3ce929d0e0e4736-")) && !str_eq_cstr(buf_str(&out), incoming);
 }
 
 static void

@@ -7,6 +7,7 @@
 #include "base/os.h"
 #include "io/proc.h"
 #include "io/spool.h"
+#include "io/work.h"
 #include "plugins/agents/exec_job.h"
 #include "plugins/kinds.h"
 #include "tests/fakes/core.h"
@@ -55,6 +56,16 @@ static bool stopped(void *arg)
 	return a->line_count > 0;
 }
 
+/* The next test uses the same id, which never happens outside of tests. */
+static void finish(struct fake_attempt *a)
+{
+	bool over = a->ended;
+
+	fake_attempt_fini(a);
+	if (over)
+		fake_until(&f, spool_is_gone, (void *)RUN ".1", LONG_MS);
+}
+
 static void test_protocol(void)
 {
 	struct fake_attempt a;
@@ -68,7 +79,7 @@ static void test_protocol(void)
 		CHECK_INT(a.end.exit_code, 0);
 		CHECK_INT(a.end.signal, 0);
 		CHECK(!a.end.reason && !a.end.lost && !a.end.not_started);
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 	IT ("removes the spool when the end is on disk") {
 		CHECK(fake_until(&f, spool_is_gone, (void *)RUN ".1", LONG_MS));
@@ -85,7 +96,7 @@ static void test_protocol(void)
 		CHECK(json_int(executor, "start", 0) > 0);
 		CHECK(strstr(json_str(executor, "dir"), RUN ".1"));
 		json_decref(executor);
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 	IT ("delivers a last line that has no end") {
 		CHECK(agent_is("printf 'one\\ntwo'", ""));
@@ -93,7 +104,7 @@ static void test_protocol(void)
 		CHECK(fake_run(&a, ENVELOPE, LONG_MS));
 		CHECK_STR(buf_cstr(&a.lines), "one\ntwo\n");
 		CHECK_INT(a.attempt.durable.offset, 7);
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 	IT ("keeps the end of standard error in the log, and says that it is cut") {
 		CHECK(agent_is(
@@ -104,20 +115,20 @@ static void test_protocol(void)
 		CHECK(has(&a.logs, "last words"));
 		CHECK(has(&a.logs, "\"truncated\":true"));
 		CHECK(a.logs.len < 4400);
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 	IT ("tells exit statuses and signals apart") {
 		CHECK(agent_is("sh -c 'exit 75'", ""));
 		fake_attempt_init(&a, &f, "a", RUN);
 		CHECK(fake_run(&a, ENVELOPE, LONG_MS));
 		CHECK_INT(a.end.exit_code, 75);
-		fake_attempt_fini(&a);
+		finish(&a);
 		CHECK(agent_is("sh -c 'kill -SEGV $$'", ""));
 		fake_attempt_init(&a, &f, "a", RUN);
 		CHECK(fake_run(&a, ENVELOPE, LONG_MS));
 		CHECK_INT(a.end.signal, SIGSEGV);
 		CHECK_INT(a.end.exit_code, -1);
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 	IT ("says what is wrong with a program that cannot be started") {
 		CHECK(agent_is("/nowhere/agent --x", ""));
@@ -126,7 +137,7 @@ static void test_protocol(void)
 		CHECK(fake_run(&a, ENVELOPE, LONG_MS));
 		CHECK(a.end.not_started);
 		CHECK(a.end.text && strstr(a.end.text, "/nowhere/agent"));
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 	IT ("passes messages on to an agent that reads on") {
 		AUTO(err_fini) struct err err = ERR_INIT;
@@ -141,7 +152,7 @@ static void test_protocol(void)
 		CHECK_STR(buf_cstr(&a.lines), "ready\ngot {\"type\":\"input\",\"text\":\"hi\"}\n");
 		CHECK(!a.agent.kind->send(&a.attempt, STR("{}"), &err));
 		CHECK_INT(err.code, E_STATE);
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 	IT ("lets a program that reads to the end have its end, with stdin = envelope") {
 		AUTO(err_fini) struct err err = ERR_INIT;
@@ -150,7 +161,7 @@ static void test_protocol(void)
 		fake_attempt_init(&a, &f, "a", RUN);
 		CHECK(fake_run(&a, ENVELOPE, LONG_MS));
 		CHECK_STR(buf_cstr(&a.lines), ENVELOPE "\n");
-		fake_attempt_fini(&a);
+		finish(&a);
 		CHECK(agent_is("sleep 5", "stdin = envelope"));
 		fake_attempt_init(&a, &f, "a", RUN);
 		CHECK(a.agent.kind->start(&a.attempt, STR(ENVELOPE), &err));
@@ -158,7 +169,7 @@ static void test_protocol(void)
 		CHECK(strstr(err_text(&err), "stdin = open"));
 		a.agent.kind->cancel(&a.attempt, "cancelled");
 		CHECK(fake_until_true(&f, &a.ended, LONG_MS));
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 }
 
@@ -177,7 +188,7 @@ static void test_text(void)
 		CHECK(has(&a.lines, "{\"type\":\"result\",\"output\":\"{\\\"type\\\":"
 				    "\\\"change\\\"}\\nbye\"}\n"));
 		CHECK_INT(a.line_count, 3);
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 	IT ("gives no result of a program that failed") {
 		CHECK(agent_is("sh -c 'echo oops; exit 3'", "output = text"));
@@ -185,7 +196,7 @@ static void test_text(void)
 		CHECK(fake_run(&a, ENVELOPE, LONG_MS));
 		CHECK(!has(&a.lines, "\"result\""));
 		CHECK_INT(a.end.exit_code, 3);
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 	IT ("keeps the last 64 KiB of a long text, cut at a character") {
 		const char *result;
@@ -196,7 +207,7 @@ static void test_text(void)
 		result = strstr(buf_cstr(&a.lines), "\"result\"");
 		CHECK(result || has(&a.lines, " bytes)"));
 		CHECK(!has(&a.lines, "\xef\xbf\xbd"));
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 }
 
@@ -225,14 +236,14 @@ static void test_environment(void)
 		CHECK(has(&a.lines, "PATH="));
 		CHECK(!has(&a.lines, "s3cret"));
 		CHECK(!has(&a.lines, "NOT_SET"));
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 	IT ("opens nothing to the agent but its three descriptors") {
 		CHECK(agent_is("sh -c 'ls /proc/$$/fd'", ""));
 		fake_attempt_init(&a, &f, "a", RUN);
 		CHECK(fake_run(&a, ENVELOPE, LONG_MS));
 		CHECK_STR(buf_cstr(&a.lines), "0\n1\n2\n");
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 	IT ("hands a hostile entity on as data, and leaves out one that is too long to be passed") {
 		char *huge = mem_alloc(200001);
@@ -245,7 +256,7 @@ static void test_environment(void)
 		a.attempt.run.user = huge;
 		CHECK(fake_run(&a, ENVELOPE, LONG_MS));
 		CHECK_STR(buf_cstr(&a.lines), "$(touch /tmp/pwned); `id` '\" \\\nnone\n");
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 	IT ("starts in its folder with its limits") {
 		CHECK(agent_is("sh -c 'pwd; umask; ulimit -n; ulimit -t'",
@@ -253,7 +264,7 @@ static void test_environment(void)
 		fake_attempt_init(&a, &f, "a", RUN);
 		CHECK(fake_run(&a, ENVELOPE, LONG_MS));
 		CHECK_STR(buf_cstr(&a.lines), "/usr\n0027\n64\n91\n");
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 }
 
@@ -293,7 +304,7 @@ static void test_limits(void)
 		CHECK(clock_mono(f.core.clock).ms - start < 4000);
 		CHECK_STR(a.end.reason, "deadline");
 		CHECK_INT(proc_kill_marked(EXEC_MARK, a.attempt.id), 0);
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 	IT ("ends an agent that prints more than it may") {
 		CHECK(agent_is("yes", "grace = 200ms"));
@@ -302,7 +313,18 @@ static void test_limits(void)
 		CHECK(fake_run(&a, ENVELOPE, LONG_MS));
 		CHECK_STR(a.end.reason, "output");
 		CHECK(a.attempt.now.offset <= 1 << 20);
-		fake_attempt_fini(&a);
+		finish(&a);
+	}
+	IT ("is not held up by output that comes faster than it is taken") {
+		CHECK(agent_is("head -c 60000000 /dev/zero", "grace = 200ms"));
+		fake_attempt_init(&a, &f, "a", RUN);
+		a.attempt.run.limits.output_bytes = 100 << 20;
+		start = clock_mono(f.core.clock).ms;
+		CHECK(fake_run(&a, ENVELOPE, LONG_MS));
+		CHECK(clock_mono(f.core.clock).ms - start < 8000);
+		CHECK_INT(a.end.exit_code, 0);
+		CHECK_INT(a.attempt.durable.offset, 60000000);
+		finish(&a);
 	}
 	IT ("reads a flood in turns, and cuts a line that never ends") {
 		unsigned before = f.turns;
@@ -316,7 +338,7 @@ static void test_limits(void)
 		CHECK_INT(a.cut_count, 1);
 		CHECK(f.turns > before);
 		CHECK_INT(a.attempt.durable.offset, 3000007);
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 	IT ("does not wait for a grandchild that keeps standard output open") {
 		CHECK(agent_is("sh -c 'sleep 333 & echo done'", "linger = 200ms"));
@@ -326,7 +348,7 @@ static void test_limits(void)
 		CHECK(clock_mono(f.core.clock).ms - start < 5000);
 		CHECK_STR(buf_cstr(&a.lines), "done\n");
 		CHECK_INT(a.end.exit_code, 0);
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 	IT ("stops an agent the moment a line passes a budget, telling it why first") {
 		CHECK(agent_is("sh -c 'trap \"\" TERM; read -r l; echo \"stop here\"; read -r l; "
@@ -337,7 +359,7 @@ static void test_limits(void)
 		CHECK(a.cancelled);
 		CHECK(has(&a.lines, "told {\"type\":\"cancel\",\"reason\":\"budget_steps\"}"));
 		CHECK_STR(a.end.reason, "budget_steps");
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 }
 
@@ -354,7 +376,7 @@ static void test_failed_turns(void)
 		CHECK(fake_run(&a, ENVELOPE, LONG_MS));
 		CHECK_INT(f.fail_turns, 0);
 		CHECK_STR(buf_cstr(&a.lines), "1\n2\n3\n4\n5\n6\nlast\n");
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 	IT ("does not end before its last lines are on disk") {
 		CHECK(agent_is("sh -c 'echo one; echo err >&2; printf two'", ""));
@@ -366,7 +388,7 @@ static void test_failed_turns(void)
 		CHECK_INT(a.attempt.durable.offset, 7);
 		CHECK_STR(buf_cstr(&a.logs),
 			  "stderr {\"type\":\"stderr\",\"text\":\"err\\n\",\"truncated\":false}\n");
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 }
 
@@ -377,7 +399,9 @@ static void daemon_dies(struct fake_attempt *a, struct fake_attempt *next)
 
 	a->agent.kind->release(&a->attempt, false);
 	fake_attempt_fini(a);
+	work_pool_free(f.core.work);
 	plugins_fini(&f.core);
+	f.core.work = work_pool_new(f.core.base, 2, 1000);
 	fake_attempt_init(next, &f, "a", RUN);
 	next->attempt.now.offset = next->attempt.durable.offset = offset;
 }
@@ -412,7 +436,7 @@ static void test_adoption(void)
 		CHECK_STR(buf_cstr(&b.lines), "two go\n");
 		CHECK_INT(b.end.exit_code, 0);
 		CHECK(!b.end.lost);
-		fake_attempt_fini(&b);
+		finish(&b);
 	}
 	IT ("hears of the end of an agent that ended while no daemon ran") {
 		CHECK(agent_is("sh -c 'echo one; exit 3'", ""));
@@ -424,7 +448,7 @@ static void test_adoption(void)
 		CHECK(fake_until_true(&f, &b.ended, LONG_MS));
 		CHECK_STR(buf_cstr(&b.lines), "one\n");
 		CHECK_INT(b.end.exit_code, 3);
-		fake_attempt_fini(&b);
+		finish(&b);
 	}
 	IT ("counts an agent whose shim died as lost, when nothing of it is left") {
 		CHECK(agent_is("sh -c 'echo one; (setsid sleep 444 &); sleep 444'", ""));
@@ -436,7 +460,7 @@ static void test_adoption(void)
 		CHECK(a.end.lost);
 		CHECK_STR(buf_cstr(&a.lines), "one\n");
 		CHECK_INT(proc_kill_marked(EXEC_MARK, a.attempt.id), 0);
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 	IT ("does the same when shim and daemon died together") {
 		CHECK(agent_is("sh -c 'echo one; sleep 444'", ""));
@@ -449,14 +473,14 @@ static void test_adoption(void)
 		CHECK(fake_until_true(&f, &b.ended, LONG_MS));
 		CHECK(b.end.lost);
 		CHECK_INT(proc_kill_marked(EXEC_MARK, b.attempt.id), 0);
-		fake_attempt_fini(&b);
+		finish(&b);
 	}
 	IT ("does not take up what has no spool") {
 		CHECK(agent_is("true", ""));
 		fake_attempt_init(&b, &f, "a", "019abcde-0000-7000-8000-00000000dead");
 		CHECK(!b.agent.kind->adopt(&b.attempt, &err));
 		CHECK_INT(err.code, E_NOT_FOUND);
-		fake_attempt_fini(&b);
+		finish(&b);
 	}
 	IT ("remembers across the daemon's death why an agent was stopped") {
 		CHECK(agent_is("sh -c 'echo one; sleep 444'", ""));
@@ -468,7 +492,7 @@ static void test_adoption(void)
 		CHECK(b.agent.kind->adopt(&b.attempt, &err));
 		CHECK(fake_until_true(&f, &b.ended, LONG_MS));
 		CHECK_STR(b.attempt.stop_reason, "cancelled");
-		fake_attempt_fini(&b);
+		finish(&b);
 	}
 	IT ("starts afresh where an unknown spool of the same name lies") {
 		AUTO(buf_fini) struct buf dir = BUF_INIT;
@@ -480,7 +504,7 @@ static void test_adoption(void)
 		fake_attempt_init(&a, &f, "a", RUN);
 		CHECK(fake_run(&a, ENVELOPE, LONG_MS));
 		CHECK_STR(buf_cstr(&a.lines), "fresh\n");
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 	IT ("tells a missing shim from a missing agent, and lets the former be tried again") {
 		const char *shim = f.core.shim_path;
@@ -493,7 +517,7 @@ static void test_adoption(void)
 		CHECK(strstr(err_text(&err), "rouse-shim"));
 		CHECK(!spool_is_there(RUN ".1"));
 		f.core.shim_path = shim;
-		fake_attempt_fini(&a);
+		finish(&a);
 	}
 }
 
@@ -549,6 +573,20 @@ static void test_many(void)
 	}
 }
 
+static void count_spool(void *arg, const char *id)
+{
+	(void)id;
+	++*(unsigned *)arg;
+}
+
+static bool all_spools_are_gone(void *arg)
+{
+	unsigned count = 0;
+
+	(void)arg;
+	return spool_each(f.core.spool_root, count_spool, &count, NULL) && count == 0;
+}
+
 int main(void)
 {
 	AUTO(buf_fini) struct buf shim = BUF_INIT;
@@ -570,6 +608,9 @@ int main(void)
 	test_failed_turns();
 	test_adoption();
 	test_many();
+	IT ("leaves no spool behind") {
+		CHECK(fake_until(&f, all_spools_are_gone, NULL, LONG_MS));
+	}
 	IT ("leaves no turn waiting") {
 		CHECK(!f.timed_out);
 	}

@@ -19,6 +19,7 @@ static bool service_start(void)
 	const char *srcdir = getenv("srcdir");
 	int in[2], out[2];
 	char text[16] = "";
+	size_t len = 0;
 
 	buf_printf(&path, "%s/tests/fakes/http_service.py", srcdir ? srcdir : "..");
 	if (pipe(in) || pipe(out))
@@ -36,8 +37,8 @@ static bool service_start(void)
 	close(out[1]);
 	service_stdin = in[1];
 	os_cloexec(service_stdin, true);
-	if (read(out[0], text, sizeof(text) - 1) <= 0)
-		return false;
+	while (len < sizeof(text) - 1 && !strchr(text, '\n') && read(out[0], text + len, 1) == 1)
+		len++;
 	close(out[0]);
 	port = atoi(text);
 	return port > 0;

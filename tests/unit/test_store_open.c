@@ -1,4 +1,5 @@
-/* Opening what may be anything: new, newer, corrupt, foreign, locked, not ours to write. Backup, check, readers. */
+/* Opening what may be anything: new, newer, corrupt, foreign, locked, not ours to write. Backup,
+ * check, readers. */
 /* SPDX-License-Identifier: MIT */
 #include <fcntl.h>
 #include <pthread.h>
@@ -51,8 +52,7 @@ static void test_files(void)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 
-	IT("makes a missing file for its user alone, and finds it again")
-	{
+	IT ("makes a missing file for its user alone, and finds it again") {
 		struct stat st;
 		AUTO(auto_free) char *path = made("new.db", 3);
 		CHECK(!stat(path, &st));
@@ -63,13 +63,13 @@ static void test_files(void)
 		buf_printf(&url, "sqlite:%s", path);
 		CHECK_INT(opens(buf_cstr(&url), &err), E_OK);
 	}
-	IT("keeps the promises of the disk: WAL, FULL, foreign keys")
-	{
+	IT ("keeps the promises of the disk: WAL, FULL, foreign keys") {
 		struct store *store = help_open("new.db");
 		static const struct {
 			const char *pragma, *want;
-		} list[] = {{"PRAGMA journal_mode", "wal"}, {"PRAGMA synchronous", "2"}, {"PRAGMA foreign_keys", "1"},
-			    {"PRAGMA trusted_schema", "0"}, {"PRAGMA cell_size_check", "1"}, {"PRAGMA mmap_size", "0"},
+		} list[] = {{"PRAGMA journal_mode", "wal"},    {"PRAGMA synchronous", "2"},
+			    {"PRAGMA foreign_keys", "1"},      {"PRAGMA trusted_schema", "0"},
+			    {"PRAGMA cell_size_check", "1"},   {"PRAGMA mmap_size", "0"},
 			    {"PRAGMA wal_autocheckpoint", "0"}};
 		for (size_t i = 0; i < ARRAY_LEN(list); i++) {
 			struct driver_stmt *stmt;
@@ -80,21 +80,18 @@ static void test_files(void)
 		}
 		store_close(store);
 	}
-	IT("takes an empty file for a new one")
-	{
+	IT ("takes an empty file for a new one") {
 		const char *path = help_path("empty.db");
 		close(open(path, O_CREAT | O_WRONLY, 0600));
 		CHECK_INT(opens(path, &err), E_OK);
 	}
-	IT("refuses a folder that is not there, another kind of database, no path")
-	{
+	IT ("refuses a folder that is not there, another kind of database, no path") {
 		CHECK_INT(opens("/tmp/no/such/folder/x.db", &err), E_NOT_FOUND);
 		CHECK_INT(opens("postgresql://host/db", &err), E_CONFIG);
 		CHECK_INT(opens("sqlite:", &err), E_CONFIG);
 		CHECK_INT(opens("/tmp", &err), E_STATE);
 	}
-	IT("refuses a newer schema, and leaves the file as it is")
-	{
+	IT ("refuses a newer schema, and leaves the file as it is") {
 		AUTO(auto_free) char *path = made("newer.db", 1);
 		patch(path, 60, "\0\0\0\x63", 4);
 		AUTO(auto_free) char *before = bytes_of(path);
@@ -103,10 +100,11 @@ static void test_files(void)
 		AUTO(auto_free) char *after = bytes_of(path);
 		CHECK(!strcmp(before, after));
 	}
-	IT("refuses what is no Rouse database, and leaves it as it is")
-	{
-		static const char *const contents[] = {"hello", "SQLite format 3", "{\"not\":\"a database, but a long enough text that it "
-						       "could be the header of one, one hundred bytes\"}                    "};
+	IT ("refuses what is no Rouse database, and leaves it as it is") {
+		static const char *const contents[] = {
+			"hello", "SQLite format 3",
+			"{\"not\":\"a database, but a long enough text that it "
+			"could be the header of one, one hundred bytes\"}                    "};
 		for (size_t i = 0; i < ARRAY_LEN(contents); i++) {
 			const char *path = help_path("foreign.db");
 			CHECK(os_write_file(path, str_of(contents[i]), 0600, &err));
@@ -120,8 +118,7 @@ static void test_files(void)
 		CHECK_INT(opens(path, &err), E_STATE);
 		CHECK(strstr(err_text(&err), "another program") != NULL);
 	}
-	IT("reports a corrupt file, and never overwrites it")
-	{
+	IT ("reports a corrupt file, and never overwrites it") {
 		int refused = 0, changed = 0;
 		AUTO(auto_free) char *path = made("corrupt.db", 300);
 		AUTO(buf_fini) struct buf whole = BUF_INIT;
@@ -141,22 +138,19 @@ static void test_files(void)
 		CHECK(refused >= 5);
 		CHECK_INT(changed, 0);
 	}
-	IT("reports a truncated file")
-	{
+	IT ("reports a truncated file") {
 		AUTO(auto_free) char *path = made("short.db", 300);
 		struct stat st;
 		CHECK(!stat(path, &st) && !truncate(path, st.st_size / 2));
 		CHECK_INT(opens(path, &err), E_CORRUPT);
 	}
-	IT("refuses to put an old log under a new file")
-	{
+	IT ("refuses to put an old log under a new file") {
 		AUTO(buf_fini) struct buf log = BUF_INIT;
 		buf_printf(&log, "%s-wal", help_path("gone.db"));
 		CHECK(os_write_file(buf_cstr(&log), STR("some log"), 0600, &err));
 		CHECK_INT(opens(help_path("gone.db"), &err), E_STATE);
 	}
-	IT("refuses a file that is open already, naming the process")
-	{
+	IT ("refuses a file that is open already, naming the process") {
 		struct store *store = help_open("new.db");
 		CHECK_INT(opens(help_path("new.db"), &err), E_EXISTS);
 		char pid[32];
@@ -168,8 +162,7 @@ static void test_files(void)
 		store_close(store);
 		CHECK_INT(opens(help_path("new.db"), &err), E_OK);
 	}
-	IT("refuses a file that it may not write")
-	{
+	IT ("refuses a file that it may not write") {
 		AUTO(auto_free) char *path = made("denied.db", 1);
 		int status = 0;
 		chmod(help_folder, 0755);
@@ -191,8 +184,8 @@ static void test_files(void)
 
 static void test_hostile_bytes(void)
 {
-	IT("never takes one of a thousand damaged files for a whole one without a word, nor dies of it")
-	{
+	IT ("never takes one of a thousand damaged files for a whole one without a word, nor dies "
+	    "of it") {
 		AUTO(err_fini) struct err err = ERR_INIT;
 		AUTO(auto_free) char *path = made("bits.db", 40);
 		AUTO(buf_fini) struct buf whole = BUF_INIT;
@@ -209,7 +202,8 @@ static void test_hostile_bytes(void)
 			noticed += opens(path, &err) != E_OK;
 			whole.data[at] = (char)(whole.data[at] ^ (1 << (x >> 60 & 7)));
 		}
-		/* A bit of text or of free space is no fault of the structure: only that nothing died is promised. */
+		/* A bit of text or of free space is no fault of the structure: only that nothing
+		 * died is promised. */
 		CHECK(noticed > 0);
 		printf("# %d of %d noticed\n", noticed, tried);
 	}
@@ -256,8 +250,7 @@ static void test_copies(void)
 		help_event(store, "t", "ran", 0);
 	turn_end(store);
 
-	IT("copies a consistent whole while it is written to, and names it only then")
-	{
+	IT ("copies a consistent whole while it is written to, and names it only then") {
 		struct copying c = {.store = store};
 		AUTO(auto_free) char *path = mem_strdup(help_path("backup.db"));
 		int64_t bytes = 0;
@@ -269,17 +262,16 @@ static void test_copies(void)
 		CHECK(help_number(help_path("live.db"), "SELECT COUNT(*) FROM events") > 20000);
 		CHECK_INT(opens(path, &err), E_OK);
 	}
-	IT("overwrites nothing, and leaves nothing behind when it cannot be made")
-	{
+	IT ("overwrites nothing, and leaves nothing behind when it cannot be made") {
 		int64_t bytes;
-		CHECK(!store_backup(store, help_path("backup.db"), NULL, NULL, &bytes, &err) && err.code == E_EXISTS);
+		CHECK(!store_backup(store, help_path("backup.db"), NULL, NULL, &bytes, &err) &&
+		      err.code == E_EXISTS);
 		CHECK(!store_backup(store, "/tmp/no/such/folder/b.db", NULL, NULL, &bytes, &err));
 		AUTO(buf_fini) struct buf ls = BUF_INIT;
 		buf_printf(&ls, "ls %s | grep -q part-", help_folder);
 		CHECK(system(buf_cstr(&ls)) != 0);
 	}
-	IT("lets others read while it writes, and sees no torn state")
-	{
+	IT ("lets others read while it writes, and sees no torn state") {
 		pthread_t threads[3];
 		for (size_t i = 0; i < ARRAY_LEN(threads); i++)
 			CHECK(!pthread_create(&threads[i], NULL, reads, store));
@@ -295,8 +287,7 @@ static void test_copies(void)
 			CHECK(bad == NULL);
 		}
 	}
-	IT("does not write through a reader")
-	{
+	IT ("does not write through a reader") {
 		struct store *reader;
 		AUTO(event_row_fini) struct event_row row = {0};
 		int64_t known;
@@ -307,8 +298,7 @@ static void test_copies(void)
 		CHECK(events_last(reader, "t", &row, &err));
 		store_close(reader);
 	}
-	IT("keeps its log short when it is idle, and when it is busy")
-	{
+	IT ("keeps its log short when it is idle, and when it is busy") {
 		for (int i = 0; i < 40; i++) {
 			for (int j = 0; j < 100; j++)
 				help_event(store, "t", "ran", 0);
@@ -319,8 +309,7 @@ static void test_copies(void)
 		CHECK(store->driver->log_pages(store->conn) < 64);
 		CHECK(store_stats(store).checkpoints > 0);
 	}
-	IT("is vacuumed between turns, not within")
-	{
+	IT ("is vacuumed between turns, not within") {
 		help_event(store, "t", "ran", 0);
 		CHECK(!store_vacuum(store, &err) && err.code == E_STATE);
 		turn_end(store);
@@ -328,18 +317,22 @@ static void test_copies(void)
 		help_event(store, "t", "ran", 0);
 		turn_end(store);
 	}
-	IT("finds what does not hold together, and says what")
-	{
+	IT ("finds what does not hold together, and says what") {
 		AUTO(buf_fini) struct buf out = BUF_INIT;
 		CHECK(store_check(store, &out, &err));
-		CHECK(store->driver->script(store->conn,
-					    "INSERT INTO runs (id, agent, trigger, status, created) VALUES ('r1', 'a', 't', 'running', 0);"
-					    "INSERT INTO keys_new (hash, run, at) VALUES (x'00112233445566778899aabbccddeeff', 77, 0);"
-					    "INSERT INTO change_counts VALUES ('applied', 'nowhere', 4);",
-					    &err));
+		CHECK(store->driver->script(
+			store->conn,
+			"INSERT INTO runs (id, agent, trigger, status, created) VALUES ('r1', 'a', "
+			"'t', 'running', 0);"
+			"INSERT INTO keys_new (hash, run, at) VALUES "
+			"(x'00112233445566778899aabbccddeeff', 77, 0);"
+			"INSERT INTO change_counts VALUES ('applied', 'nowhere', 4);",
+			&err));
 		CHECK(!store_check(store, &out, &err) && err.code == E_CORRUPT);
-		CHECK(strstr(buf_cstr(&out), "running without an attempt") && strstr(buf_cstr(&out), "r1"));
-		CHECK(strstr(buf_cstr(&out), "key points nowhere") && strstr(buf_cstr(&out), "applied nowhere"));
+		CHECK(strstr(buf_cstr(&out), "running without an attempt") &&
+		      strstr(buf_cstr(&out), "r1"));
+		CHECK(strstr(buf_cstr(&out), "key points nowhere") &&
+		      strstr(buf_cstr(&out), "applied nowhere"));
 	}
 	store_close(store);
 }

@@ -27,7 +27,11 @@ static bool claim(struct store *store, int64_t seq)
 static bool end(struct store *store, int64_t seq, int n, const char *to, const char *reason)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
-	const struct run_move move = {.from = "running", .to = to, .reason = reason, .ended = at_ms(2000), .due = WALL_NONE};
+	const struct run_move move = {.from = "running",
+				      .to = to,
+				      .reason = reason,
+				      .ended = at_ms(2000),
+				      .due = WALL_NONE};
 	bool ok = attempts_end(store, seq, n, "succeeded", NULL, NULL, 0, 0, at_ms(2000), &err) &&
 		  runs_move(store, seq, &move, &err);
 	if (!ok)
@@ -44,7 +48,8 @@ static bool count_rows(void *arg, const struct run_row *row)
 static int listed(struct store *store, const char *column, const char *value)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
-	const struct list_query query = {.filters = {{column, value}}, .since = WALL_NONE, .limit = 100};
+	const struct list_query query = {
+		.filters = {{column, value}}, .since = WALL_NONE, .limit = 100};
 	int n = 0;
 	if (!runs_list(store, &query, count_rows, &n, &err)) {
 		printf("# list: %s\n", err_text(&err));
@@ -79,8 +84,7 @@ static void test_rows(void)
 	struct store *store = help_open("rows.db");
 	AUTO(err_fini) struct err err = ERR_INIT;
 
-	IT("gives back a run with all that was put in, joined with its event")
-	{
+	IT ("gives back a run with all that was put in, joined with its event") {
 		struct run_row row = {0}, back = {0};
 		struct uuid id = uuid_v7(at_ms(5));
 		bool ready = false;
@@ -122,8 +126,8 @@ static void test_rows(void)
 		CHECK(!back.batch && !back.result);
 		run_row_fini(&back);
 	}
-	IT("finds a run by a unique beginning of its id, and refuses a short or an ambiguous one")
-	{
+	IT ("finds a run by a unique beginning of its id, and refuses a short or an ambiguous "
+	    "one") {
 		struct run_row row = {0}, back = {0};
 		int64_t seq = help_run(store, row, NULL);
 		CHECK(runs_get_seq(store, seq, &back, &err));
@@ -141,11 +145,11 @@ static void test_rows(void)
 		CHECK(strstr(err_text(&err), "several") != NULL);
 		free(part);
 		CHECK(!runs_get(store, "ffffffff-0000", &back, &err) && err.code == E_NOT_FOUND);
-		CHECK(!runs_get(store, "'; DROP TABLE runs; --", &back, &err) && err.code == E_NOT_FOUND);
+		CHECK(!runs_get(store, "'; DROP TABLE runs; --", &back, &err) &&
+		      err.code == E_NOT_FOUND);
 		free(whole);
 	}
-	IT("refuses a second run with the same id, and goes on")
-	{
+	IT ("refuses a second run with the same id, and goes on") {
 		struct run_row row = {0};
 		int64_t seq;
 		bool ready;
@@ -169,12 +173,15 @@ static void test_queue(void)
 	struct store *store = help_open("queue.db");
 	AUTO(err_fini) struct err err = ERR_INIT;
 
-	IT("gives out runs by priority, then age, and each once")
-	{
-		int64_t low = help_run(store, (struct run_row){.agent = (char *)"a", .priority = 2}, NULL);
-		int64_t first = help_run(store, (struct run_row){.agent = (char *)"a", .priority = 1}, NULL);
-		int64_t second = help_run(store, (struct run_row){.agent = (char *)"a", .priority = 1}, NULL);
-		int64_t high = help_run(store, (struct run_row){.agent = (char *)"a", .priority = 0}, NULL);
+	IT ("gives out runs by priority, then age, and each once") {
+		int64_t low = help_run(store, (struct run_row){.agent = (char *)"a", .priority = 2},
+				       NULL);
+		int64_t first = help_run(
+			store, (struct run_row){.agent = (char *)"a", .priority = 1}, NULL);
+		int64_t second = help_run(
+			store, (struct run_row){.agent = (char *)"a", .priority = 1}, NULL);
+		int64_t high = help_run(
+			store, (struct run_row){.agent = (char *)"a", .priority = 0}, NULL);
 		const int64_t order[] = {high, first, second, low};
 		CHECK_INT(peek(store, "b", none, none), 0);
 		for (size_t i = 0; i < ARRAY_LEN(order); i++) {
@@ -184,39 +191,46 @@ static void test_queue(void)
 		}
 		CHECK_INT(peek(store, "a", NULL, NULL), 0);
 	}
-	IT("passes over paused triggers and tenants, and comes back to them")
-	{
+	IT ("passes over paused triggers and tenants, and comes back to them") {
 		static const char *const paused[] = {"p", NULL};
 		static const char *const tenants[] = {"t", NULL};
-		int64_t of_p = help_run(store, (struct run_row){.agent = (char *)"s", .trigger = (char *)"p"}, NULL);
-		int64_t of_t = help_run(store, (struct run_row){.agent = (char *)"s", .tenant = (char *)"t"}, NULL);
+		int64_t of_p = help_run(
+			store, (struct run_row){.agent = (char *)"s", .trigger = (char *)"p"},
+			NULL);
+		int64_t of_t = help_run(
+			store, (struct run_row){.agent = (char *)"s", .tenant = (char *)"t"}, NULL);
 		CHECK_INT(peek(store, "s", paused, none), of_t);
 		CHECK_INT(peek(store, "s", none, tenants), of_p);
 		CHECK_INT(peek(store, "s", paused, tenants), 0);
-		int64_t late = help_run(store, (struct run_row){.agent = (char *)"s", .priority = 2}, NULL);
-		int64_t high = help_run(store, (struct run_row){.agent = (char *)"s", .priority = 0}, NULL);
+		int64_t late = help_run(
+			store, (struct run_row){.agent = (char *)"s", .priority = 2}, NULL);
+		int64_t high = help_run(
+			store, (struct run_row){.agent = (char *)"s", .priority = 0}, NULL);
 		CHECK_INT(peek(store, "s", paused, tenants), high);
 		CHECK(claim(store, high));
 		CHECK_INT(peek(store, "s", paused, tenants), late);
 		CHECK_INT(peek(store, "s", none, none), of_p);
 	}
-	IT("finds a run again that a failed turn gave back")
-	{
+	IT ("finds a run again that a failed turn gave back") {
 		static const char *const paused[] = {"p", NULL};
 		int64_t free_run = help_run(store, (struct run_row){.agent = (char *)"h"}, NULL);
-		help_run(store, (struct run_row){.agent = (char *)"h", .trigger = (char *)"p"}, NULL);
+		help_run(store, (struct run_row){.agent = (char *)"h", .trigger = (char *)"p"},
+			 NULL);
 		CHECK(turn_savepoint(store, &err));
 		CHECK(claim(store, free_run));
 		CHECK_INT(peek(store, "h", paused, none), 0);
 		turn_undo(store);
 		CHECK_INT(peek(store, "h", paused, none), free_run);
 	}
-	IT("runs one of an entity at a time, in order of arrival")
-	{
+	IT ("runs one of an entity at a time, in order of arrival") {
 		bool ready[3], freed;
 		int64_t run[3];
 		for (int i = 0; i < 3; i++)
-			run[i] = help_run(store, (struct run_row){.agent = (char *)"e", .entity = (char *)"e1", .priority = 2 - i}, &ready[i]);
+			run[i] = help_run(store,
+					  (struct run_row){.agent = (char *)"e",
+							   .entity = (char *)"e1",
+							   .priority = 2 - i},
+					  &ready[i]);
 		CHECK(ready[0] && !ready[1] && !ready[2]);
 		CHECK_INT(peek(store, "e", none, none), run[0]);
 		CHECK(claim(store, run[0]));
@@ -231,14 +245,15 @@ static void test_queue(void)
 		CHECK_INT(peek(store, "e", none, none), run[2]);
 		CHECK(runs_free_entity(store, "no such", &freed, &err) && !freed);
 	}
-	IT("holds a run back until it is due, and says when the next one is")
-	{
+	IT ("holds a run back until it is due, and says when the next one is") {
 		unsigned woken;
 		struct wall next;
 		bool ready = true;
-		int64_t soon = help_run(store, (struct run_row){.agent = (char *)"d", .due = at_ms(500)}, &ready);
+		int64_t soon = help_run(
+			store, (struct run_row){.agent = (char *)"d", .due = at_ms(500)}, &ready);
 		CHECK(!ready);
-		int64_t later = help_run(store, (struct run_row){.agent = (char *)"d", .due = at_ms(900)}, NULL);
+		int64_t later = help_run(
+			store, (struct run_row){.agent = (char *)"d", .due = at_ms(900)}, NULL);
 		CHECK(runs_wake(store, at_ms(499), 10, &woken, &next, &err));
 		CHECK_INT(woken, 0);
 		CHECK_INT(next.ms, at_ms(500).ms);
@@ -253,12 +268,13 @@ static void test_queue(void)
 		CHECK(claim(store, soon));
 		CHECK_INT(peek(store, "d", none, none), later);
 	}
-	IT("wakes at most as many as asked, all in the end")
-	{
+	IT ("wakes at most as many as asked, all in the end") {
 		unsigned woken, all = 0;
 		struct wall next = at_ms(0);
 		for (int i = 0; i < 25; i++)
-			help_run(store, (struct run_row){.agent = (char *)"w", .due = at_ms(10 + i)}, NULL);
+			help_run(store,
+				 (struct run_row){.agent = (char *)"w", .due = at_ms(10 + i)},
+				 NULL);
 		for (int i = 0; i < 3; i++) {
 			CHECK(runs_wake(store, at_ms(100), 10, &woken, &next, &err));
 			all += woken;
@@ -266,13 +282,18 @@ static void test_queue(void)
 		CHECK_INT(all, 25);
 		CHECK(!wall_is_set(next));
 	}
-	IT("makes a due run wait on when an earlier one has its entity")
-	{
+	IT ("makes a due run wait on when an earlier one has its entity") {
 		bool freed;
 		unsigned woken;
 		struct wall next;
-		int64_t first = help_run(store, (struct run_row){.agent = (char *)"de", .entity = (char *)"x"}, NULL);
-		int64_t second = help_run(store, (struct run_row){.agent = (char *)"de", .entity = (char *)"x", .due = at_ms(5)}, NULL);
+		int64_t first = help_run(
+			store, (struct run_row){.agent = (char *)"de", .entity = (char *)"x"},
+			NULL);
+		int64_t second = help_run(store,
+					  (struct run_row){.agent = (char *)"de",
+							   .entity = (char *)"x",
+							   .due = at_ms(5)},
+					  NULL);
 		CHECK(claim(store, first));
 		CHECK(runs_wake(store, at_ms(10), 10, &woken, &next, &err));
 		CHECK_INT(peek(store, "de", none, none), 0);
@@ -280,16 +301,23 @@ static void test_queue(void)
 		CHECK(runs_free_entity(store, "x", &freed, &err) && freed);
 		CHECK_INT(peek(store, "de", none, none), second);
 	}
-	IT("puts a run back for a later attempt, which keeps its place and its start")
-	{
+	IT ("puts a run back for a later attempt, which keeps its place and its start") {
 		unsigned woken;
 		struct wall next;
 		AUTO(run_row_fini) struct run_row back = {0};
-		int64_t seq = help_run(store, (struct run_row){.agent = (char *)"r", .entity = (char *)"y"}, NULL);
-		int64_t rival = help_run(store, (struct run_row){.agent = (char *)"r", .entity = (char *)"y"}, NULL);
-		const struct run_move again = {.from = "running", .to = "queued", .reason = NULL, .error = "exit 1", .ended = WALL_NONE, .due = at_ms(4000)};
+		int64_t seq = help_run(
+			store, (struct run_row){.agent = (char *)"r", .entity = (char *)"y"}, NULL);
+		int64_t rival = help_run(
+			store, (struct run_row){.agent = (char *)"r", .entity = (char *)"y"}, NULL);
+		const struct run_move again = {.from = "running",
+					       .to = "queued",
+					       .reason = NULL,
+					       .error = "exit 1",
+					       .ended = WALL_NONE,
+					       .due = at_ms(4000)};
 		CHECK(claim(store, seq));
-		CHECK(attempts_end(store, seq, 1, "failed", "exit", "exit 1", 1, 0, at_ms(2000), &err));
+		CHECK(attempts_end(store, seq, 1, "failed", "exit", "exit 1", 1, 0, at_ms(2000),
+				   &err));
 		CHECK(runs_move(store, seq, &again, &err));
 		CHECK_INT(peek(store, "r", none, none), 0);
 		CHECK(runs_wake(store, at_ms(4000), 10, &woken, &next, &err) && woken == 1);
@@ -301,24 +329,25 @@ static void test_queue(void)
 		CHECK(rival > seq);
 	}
 	turn_end(store);
-	IT("peeks through the index, however long the queue")
-	{
+	IT ("peeks through the index, however long the queue") {
 		AUTO(buf_fini) struct buf plan = BUF_INIT;
 		struct driver_stmt *stmt;
 		for (int i = 0; i < 3000; i++)
 			help_run(store, (struct run_row){.agent = (char *)"many"}, NULL);
 		CHECK(store->driver->prepare(store->conn,
-					     "EXPLAIN QUERY PLAN SELECT seq, trigger, tenant FROM runs WHERE agent = :agent AND "
-					     "ready = 1 AND priority = :priority AND seq > :after AND status = 'queued' ORDER BY seq",
+					     "EXPLAIN QUERY PLAN SELECT seq, trigger, tenant FROM "
+					     "runs WHERE agent = :agent AND "
+					     "ready = 1 AND priority = :priority AND seq > :after "
+					     "AND status = 'queued' ORDER BY seq",
 					     &stmt, &err));
 		while (store->driver->step(store->conn, stmt, &err) == STEP_ROW)
 			buf_add_str(&plan, store->driver->column_text(stmt, 3));
 		store->driver->finalize(stmt);
-		CHECK_STR(buf_cstr(&plan), "SEARCH runs USING INDEX runs_queue (agent=? AND ready=? AND priority=? AND seq>?)");
+		CHECK_STR(buf_cstr(&plan), "SEARCH runs USING INDEX runs_queue (agent=? AND "
+					   "ready=? AND priority=? AND seq>?)");
 	}
 	turn_end(store);
-	IT("holds together, as the check says")
-	{
+	IT ("holds together, as the check says") {
 		AUTO(buf_fini) struct buf out = BUF_INIT;
 		CHECK(store_check(store, &out, &err));
 		CHECK_STR(buf_cstr(&out), "");
@@ -331,35 +360,47 @@ static void test_moves(void)
 	struct store *store = help_open("moves.db");
 	AUTO(err_fini) struct err err = ERR_INIT;
 
-	IT("moves a run only from the state that was said")
-	{
+	IT ("moves a run only from the state that was said") {
 		int64_t seq = help_run(store, (struct run_row){0}, NULL);
-		const struct run_move move = {.from = "running", .to = "succeeded", .ended = at_ms(1), .due = WALL_NONE};
+		const struct run_move move = {
+			.from = "running", .to = "succeeded", .ended = at_ms(1), .due = WALL_NONE};
 		CHECK(!runs_move(store, seq, &move, &err));
 		CHECK_INT(err.code, E_STATE);
 		CHECK(strstr(err_text(&err), "queued") != NULL);
 		CHECK(!runs_move(store, 99999, &move, &err) && err.code == E_NOT_FOUND);
 		int n;
-		CHECK(!runs_claim(store, 99999, at_ms(0), at_ms(0), &n, &err) && err.code == E_NOT_FOUND);
+		CHECK(!runs_claim(store, 99999, at_ms(0), at_ms(0), &n, &err) &&
+		      err.code == E_NOT_FOUND);
 	}
-	IT("keeps a result, and leaves it where none is said")
-	{
+	IT ("keeps a result, and leaves it where none is said") {
 		AUTO(run_row_fini) struct run_row back = {0};
 		int64_t seq = help_run(store, (struct run_row){0}, NULL);
-		const struct run_move wait = {.from = "running", .to = "waiting", .result = "{\"x\":1}", .ended = WALL_NONE, .due = WALL_NONE};
-		const struct run_move done = {.from = "waiting", .to = "failed", .reason = "denied", .error = "no", .ended = at_ms(9), .due = WALL_NONE};
-		CHECK(claim(store, seq) && runs_move(store, seq, &wait, &err) && runs_move(store, seq, &done, &err));
+		const struct run_move wait = {.from = "running",
+					      .to = "waiting",
+					      .result = "{\"x\":1}",
+					      .ended = WALL_NONE,
+					      .due = WALL_NONE};
+		const struct run_move done = {.from = "waiting",
+					      .to = "failed",
+					      .reason = "denied",
+					      .error = "no",
+					      .ended = at_ms(9),
+					      .due = WALL_NONE};
+		CHECK(claim(store, seq) && runs_move(store, seq, &wait, &err) &&
+		      runs_move(store, seq, &done, &err));
 		CHECK(runs_get_seq(store, seq, &back, &err));
 		CHECK_STR(back.result, "{\"x\":1}");
 		CHECK_STR(back.reason, "denied");
 		CHECK_INT(back.ended.ms, at_ms(9).ms);
 	}
-	IT("keeps the progress of a live run, of the run and of its attempt apart")
-	{
+	IT ("keeps the progress of a live run, of the run and of its attempt apart") {
 		AUTO(run_row_fini) struct run_row back = {0};
 		AUTO(attempt_row_fini) struct attempt_row attempt = {0};
 		int64_t seq = help_run(store, (struct run_row){.payload = (char *)"[1]"}, NULL);
-		struct run_progress p = {.used = {.steps = 5, .cost_uusd = 70}, .attempt_used = {.steps = 2}, .offset = 512, .checkpoint = "{\"c\":1}"};
+		struct run_progress p = {.used = {.steps = 5, .cost_uusd = 70},
+					 .attempt_used = {.steps = 2},
+					 .offset = 512,
+					 .checkpoint = "{\"c\":1}"};
 		CHECK(claim(store, seq));
 		CHECK(runs_progress(store, seq, 1, &p, &err));
 		p.checkpoint = NULL;
@@ -376,8 +417,7 @@ static void test_moves(void)
 		CHECK_INT(attempt.offset, 512);
 		CHECK_INT(attempt.lease.ms, at_ms(31000).ms);
 	}
-	IT("renews and ends an attempt only while it runs")
-	{
+	IT ("renews and ends an attempt only while it runs") {
 		int64_t seq = help_run(store, (struct run_row){0}, NULL);
 		CHECK(claim(store, seq));
 		CHECK(attempts_renew(store, seq, 1, at_ms(60000), &err));
@@ -386,10 +426,10 @@ static void test_moves(void)
 		CHECK(attempts_end(store, seq, 1, "lost", "lost", NULL, -1, 9, at_ms(1), &err));
 		CHECK(!attempts_renew(store, seq, 1, at_ms(60000), &err) && err.code == E_STATE);
 		CHECK(!attempts_end(store, seq, 1, "failed", NULL, NULL, 1, 0, at_ms(2), &err));
-		CHECK(!attempts_end(store, seq, 1, "no such word", NULL, NULL, 1, 0, at_ms(2), &err));
+		CHECK(!attempts_end(store, seq, 1, "no such word", NULL, NULL, 1, 0, at_ms(2),
+				    &err));
 	}
-	IT("drops a dead letter once, and nothing that lives")
-	{
+	IT ("drops a dead letter once, and nothing that lives") {
 		int64_t seq = help_run(store, (struct run_row){0}, NULL), dead, after;
 		CHECK(!runs_drop(store, seq, &err) && err.code == E_STATE);
 		CHECK(runs_count_dead(store, &dead, &err));
@@ -399,8 +439,7 @@ static void test_moves(void)
 		CHECK(!runs_drop(store, seq, &err) && err.code == E_STATE);
 		CHECK(runs_count_dead(store, &after, &err) && after == dead);
 	}
-	IT("gives the live runs with their last attempt, also when they are moved meanwhile")
-	{
+	IT ("gives the live runs with their last attempt, also when they are moved meanwhile") {
 		AUTO(buf_fini) struct buf text = BUF_INIT;
 		AUTO(buf_fini) struct buf want = BUF_INIT;
 		struct store *other = help_open("live.db");
@@ -425,14 +464,18 @@ static void test_counts(void)
 	struct store *store = help_open("counts.db");
 	AUTO(err_fini) struct err err = ERR_INIT;
 
-	IT("counts what is queued by agent, ready or not")
-	{
+	IT ("counts what is queued by agent, ready or not") {
 		AUTO(buf_fini) struct buf text = BUF_INIT;
 		struct wall oldest = at_ms(1);
 		CHECK(runs_oldest_queued(store, &oldest, &err) && !wall_is_set(oldest));
-		int64_t first = help_run(store, (struct run_row){.agent = (char *)"b", .created = at_ms(-50)}, NULL);
-		help_run(store, (struct run_row){.agent = (char *)"a", .entity = (char *)"x"}, NULL);
-		help_run(store, (struct run_row){.agent = (char *)"a", .entity = (char *)"x", .created = at_ms(-7)}, NULL);
+		int64_t first = help_run(
+			store, (struct run_row){.agent = (char *)"b", .created = at_ms(-50)}, NULL);
+		help_run(store, (struct run_row){.agent = (char *)"a", .entity = (char *)"x"},
+			 NULL);
+		help_run(store,
+			 (struct run_row){
+				 .agent = (char *)"a", .entity = (char *)"x", .created = at_ms(-7)},
+			 NULL);
 		help_run(store, (struct run_row){.agent = (char *)"a", .due = at_ms(7)}, NULL);
 		CHECK(runs_count_queued(store, add_queued, &text, &err));
 		CHECK_STR(buf_cstr(&text), "a=3 b=1 ");
@@ -442,13 +485,15 @@ static void test_counts(void)
 		CHECK(runs_oldest_queued(store, &oldest, &err));
 		CHECK_INT(oldest.ms, at_ms(0).ms);
 	}
-	IT("finds what is not done of a trigger, or of its entity")
-	{
+	IT ("finds what is not done of a trigger, or of its entity") {
 		int64_t seqs[4], n;
 		size_t count;
-		int64_t a = help_run(store, (struct run_row){.trigger = (char *)"t", .entity = (char *)"e"}, NULL);
+		int64_t a = help_run(
+			store, (struct run_row){.trigger = (char *)"t", .entity = (char *)"e"},
+			NULL);
 		int64_t b = help_run(store, (struct run_row){.trigger = (char *)"t"}, NULL);
-		help_run(store, (struct run_row){.trigger = (char *)"u", .entity = (char *)"e"}, NULL);
+		help_run(store, (struct run_row){.trigger = (char *)"u", .entity = (char *)"e"},
+			 NULL);
 		CHECK(claim(store, a));
 		CHECK(runs_unfinished(store, "t", NULL, seqs, 4, &count, &err));
 		CHECK(count == 2 && seqs[0] == a && seqs[1] == b);
@@ -459,9 +504,11 @@ static void test_counts(void)
 		CHECK(end(store, a, 1, "succeeded", NULL));
 		CHECK(runs_unfinished(store, "t", "e", seqs, 4, &count, &err) && count == 0);
 	}
-	IT("lists by each of its columns, and refuses any other")
-	{
-		help_run(store, (struct run_row){.batch = (char *)"b/1", .tenant = (char *)"T", .key = (char *)"K"}, NULL);
+	IT ("lists by each of its columns, and refuses any other") {
+		help_run(store,
+			 (struct run_row){
+				 .batch = (char *)"b/1", .tenant = (char *)"T", .key = (char *)"K"},
+			 NULL);
 		CHECK_INT(listed(store, "batch", "b/1"), 1);
 		CHECK_INT(listed(store, "tenant", "T"), 1);
 		CHECK_INT(listed(store, "key", "K"), 1);
@@ -474,8 +521,7 @@ static void test_counts(void)
 		CHECK_INT(listed(store, "agent", "a' OR 1=1 --"), 0);
 		CHECK_INT(listed(store, "payload", "x"), -(int)E_USAGE);
 	}
-	IT("lists newest first, from a cursor, since a time, as many as asked")
-	{
+	IT ("lists newest first, from a cursor, since a time, as many as asked") {
 		int n = 0;
 		struct list_query query = {.since = WALL_NONE, .limit = 2};
 		CHECK(runs_list(store, &query, count_rows, &n, &err) && n == 2);
@@ -490,8 +536,7 @@ static void test_counts(void)
 		query.limit = 1001;
 		CHECK(!runs_list(store, &query, count_rows, &n, &err) && err.code == E_USAGE);
 	}
-	IT("keeps the run log in order, also when the clock is set back")
-	{
+	IT ("keeps the run log in order, also when the clock is set back") {
 		AUTO(buf_fini) struct buf text = BUF_INIT;
 		int64_t run = help_run(store, (struct run_row){0}, NULL), first, second, third;
 		CHECK(runlog_add(store, run, 1, at_ms(1000), "status", STR("1"), &first, &err));
@@ -510,11 +555,84 @@ static void test_counts(void)
 	store_close(store);
 }
 
+static unsigned retain(struct store *store, enum retention what, int64_t before, unsigned most)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+	unsigned gone, all = 0;
+	bool through = false;
+	for (int i = 0; i < 1000 && !through; i++) {
+		if (!retention_apply(store, what, at_ms(before), most, &gone, &through, &err)) {
+			printf("# retention: %s\n", err_text(&err));
+			return 9999;
+		}
+		all += gone;
+		turn_end(store);
+	}
+	return through ? all : 9998;
+}
+
+static void test_retention(void)
+{
+	struct store *store = help_open("retention.db");
+	AUTO(err_fini) struct err err = ERR_INIT;
+	int64_t seq, run[40];
+
+	IT ("lets old runs go with all that is theirs, and keeps the live, the young and those "
+	    "with changes") {
+		for (int i = 0; i < 40; i++) {
+			int64_t event = help_event(store, "t", "ran", runs_next_seq(store));
+			run[i] = help_run(store,
+					  (struct run_row){.event = event,
+							   .payload = (char *)"{}",
+							   .created = at_ms(i * 10)},
+					  NULL);
+			CHECK(runlog_add(store, run[i], 1, at_ms(i), "log", STR("{}"), &seq, &err));
+			if (i % 4 == 3)
+				continue;
+			CHECK(claim(store, run[i]) && end(store, run[i], 1, "succeeded", NULL));
+		}
+		help_change(store, (struct change_row){.run = run[0], .status = (char *)"applied"},
+			    &err);
+		help_change(store, (struct change_row){.run = run[1]}, &err);
+		turn_end(store);
+		CHECK_INT(retain(store, RETAIN_RUNS, 200, 7), 0);
+		CHECK_INT(retain(store, RETAIN_RUNS, 3000, 7), 28);
+		CHECK_INT(help_number(store->path, "SELECT COUNT(*) FROM runs"), 12);
+		CHECK_INT(help_number(store->path, "SELECT COUNT(*) FROM events"), 12);
+		CHECK_INT(help_number(store->path, "SELECT COUNT(*) FROM runlog"), 12);
+		CHECK_INT(help_number(store->path, "SELECT COUNT(*) FROM attempts"), 2);
+		CHECK_INT(help_number(store->path, "SELECT COUNT(*) FROM run_inputs"), 12);
+	}
+	IT ("lets documents, logs and changes go on their own, and then the runs that had these") {
+		CHECK_INT(retain(store, RETAIN_DOCUMENTS, 3000, 5), 2);
+		CHECK_INT(retain(store, RETAIN_DOCUMENTS, 3000, 5), 0);
+		CHECK_INT(retain(store, RETAIN_LOGS, 3000, 5), 2);
+		CHECK_INT(retain(store, RETAIN_CHANGES, 3000, 5), 1);
+		CHECK_INT(retain(store, RETAIN_RUNS, 3000, 5), 1);
+		help_event(store, "t", "filtered", 0);
+		help_event(store, "t", "filtered", 0);
+		turn_end(store);
+		CHECK_INT(retain(store, RETAIN_EVENTS, 3000, 5), 1);
+	}
+	IT ("gives no number twice when all is gone") {
+		int64_t next = runs_next_seq(store), next_event = events_next_seq(store);
+		store_close(store);
+		store = help_open("retention.db");
+		CHECK_INT(runs_next_seq(store), next);
+		CHECK_INT(events_next_seq(store), next_event);
+		AUTO(buf_fini) struct buf out = BUF_INIT;
+		CHECK(store_check(store, &out, &err));
+		CHECK_STR(buf_cstr(&out), "");
+	}
+	store_close(store);
+}
+
 int main(void)
 {
 	test_rows();
 	test_queue();
 	test_moves();
 	test_counts();
+	test_retention();
 	return tap_done();
 }

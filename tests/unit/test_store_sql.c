@@ -88,8 +88,7 @@ int main(void)
 	struct store *store = help_open("sql.db");
 	AUTO(err_fini) struct err err = ERR_INIT;
 
-	IT("prepares every statement of every room")
-	{
+	IT ("prepares every statement of every room") {
 		for (int room = 0; room < ROOMS; room++) {
 			const struct statements *table = statements_of((enum room)room);
 			for (int i = 0; i < table->count; i++) {
@@ -100,8 +99,7 @@ int main(void)
 			}
 		}
 	}
-	IT("scans no table but where that is listed, and sorts no list")
-	{
+	IT ("scans no table but where that is listed, and sorts no list") {
 		int bad = 0;
 		for (int room = 0; room < ROOMS; room++) {
 			const struct statements *table = statements_of((enum room)room);
@@ -110,69 +108,67 @@ int main(void)
 		}
 		CHECK_INT(bad, 0);
 	}
-	IT("knows the words of an event's outcome, and no others")
-	{
-		static const char *const list[] = {"ran", "replayed", "filtered", "coalesced",
-						   "skipped", "shed", "held", "rejected", "looped",
-						   "paused", "done", NULL};
+	IT ("knows the words of an event's outcome, and no others") {
+		static const char *const list[] = {"ran",     "replayed", "filtered", "coalesced",
+						   "skipped", "shed",	  "held",     "rejected",
+						   "looped",  "paused",	  "done",     NULL};
 		CHECK_INT(words(store,
 				"INSERT INTO events (id, trigger, source, outcome, time) VALUES "
 				"(hex(randomblob(8)), '', '', ?1, 0)",
 				list),
 			  0);
 	}
-	IT("knows the states of a run, and no others")
-	{
-		static const char *const list[] = {"queued", "running", "waiting", "succeeded",
-						   "failed", "cancelled", "skipped", "applied",
-						   NULL};
+	IT ("knows the states of a run, and no others") {
+		static const char *const list[] = {"queued",	"running", "waiting",
+						   "succeeded", "failed",  "cancelled",
+						   "skipped",	"applied", NULL};
 		CHECK_INT(words(store,
 				"INSERT INTO runs (id, agent, trigger, status, created) VALUES "
 				"(hex(randomblob(8)), '', '', ?1, 0)",
 				list),
 			  0);
 	}
-	IT("knows the reasons of a failed run, and no others")
-	{
+	IT ("knows the reasons of a failed run, and no others") {
 		static const char *const list[] = {
-			"exhausted", "permanent", "deadline", "budget_steps", "budget_tools",
-			"budget_tokens", "budget_context", "budget_cost", "budget_output",
-			"no_effect", "denied", "gate_timeout", "lost", "invalid", "tired", NULL};
+			"exhausted",	 "permanent",	  "deadline",	    "budget_steps",
+			"budget_tools",	 "budget_tokens", "budget_context", "budget_cost",
+			"budget_output", "no_effect",	  "denied",	    "gate_timeout",
+			"lost",		 "invalid",	  "tired",	    NULL};
 		CHECK_INT(words(store,
 				"INSERT INTO runs (id, agent, trigger, status, reason, created) "
 				"VALUES (hex(randomblob(8)), '', '', 'failed', ?1, 0)",
 				list),
 			  0);
 	}
-	IT("knows the states of a change, and no others")
-	{
-		static const char *const list[] = {"proposed", "approved", "rejected",
-						   "superseded", "applying", "applied", "conflict",
-						   "failed", "reverting", "reverted", "done", NULL};
+	IT ("knows the states of a change, and no others") {
+		static const char *const list[] = {
+			"proposed", "approved", "rejected",  "superseded", "applying", "applied",
+			"conflict", "failed",	"reverting", "reverted",   "done",     NULL};
 		CHECK_INT(words(store,
 				"INSERT INTO changes (id, run, target, op, status, created) VALUES "
 				"(hex(randomblob(8)), 1, 't', 'update', ?1, 0)",
 				list),
 			  0);
 	}
-	IT("knows the ops of a change, and no others")
-	{
-		static const char *const list[] = {"create", "update", "delete", "call", "upsert", NULL};
+	IT ("knows the ops of a change, and no others") {
+		static const char *const list[] = {"create", "update", "delete",
+						   "call",   "upsert", NULL};
 		CHECK_INT(words(store,
 				"INSERT INTO changes (id, run, target, op, status, created) VALUES "
 				"(hex(randomblob(8)), 1, 't', ?1, 'proposed', 0)",
 				list),
 			  0);
 	}
-	IT("knows the states of a batch, and no others")
-	{
-		static const char *const list[] = {"running", "review", "applying", "done", "paused",
-						   "cancelled", "failed", "queued", NULL};
-		CHECK_INT(words(store,
-				"INSERT INTO batches (id, name, agent, mode, state, started) VALUES "
-				"(hex(randomblob(8)), 'b', 'a', 'stage', ?1, 0)",
-				list),
-			  0);
+	IT ("knows the states of a batch, and no others") {
+		static const char *const list[] = {"running", "review", "applying",
+						   "done",    "paused", "cancelled",
+						   "failed",  "queued", NULL};
+		CHECK_INT(
+			words(store,
+			      "INSERT INTO batches (id, name, agent, mode, state, started) VALUES "
+			      "(hex(randomblob(8)), 'b', 'a', 'stage', ?1, 0)",
+			      list),
+			0);
 	}
 	store_close(store);
 	return tap_done();

@@ -42,8 +42,7 @@ static void test_afters(void)
 	struct store *store = help_open("turn.db");
 	struct told t = {.store = store, .text = BUF_INIT};
 
-	IT("tells nobody and shows nothing before the end of the turn")
-	{
+	IT ("tells nobody and shows nothing before the end of the turn") {
 		CHECK(!turn_is_due(store) && !turn_is_open(store));
 		help_event(store, "hook", "ran", 0);
 		turn_after(store, on_a, &t);
@@ -56,16 +55,14 @@ static void test_afters(void)
 		CHECK_STR(buf_cstr(&t.text), "ab");
 		CHECK(!turn_is_due(store) && !turn_is_open(store));
 	}
-	IT("runs afters of a turn that wrote nothing, too")
-	{
+	IT ("runs afters of a turn that wrote nothing, too") {
 		buf_clear(&t.text);
 		turn_after(store, on_end, &t);
 		CHECK(turn_is_due(store) && !turn_is_open(store));
 		turn_end(store);
 		CHECK_STR(buf_cstr(&t.text), "ok ");
 	}
-	IT("gives what an after writes and registers to the next turn")
-	{
+	IT ("gives what an after writes and registers to the next turn") {
 		buf_clear(&t.text);
 		t.again = 2;
 		turn_after(store, on_end, &t);
@@ -79,8 +76,7 @@ static void test_afters(void)
 		CHECK_INT(events(store), 3);
 		CHECK(!turn_is_due(store));
 	}
-	IT("runs ten thousand afters in their order")
-	{
+	IT ("runs ten thousand afters in their order") {
 		buf_clear(&t.text);
 		for (int i = 0; i < 10000; i++)
 			turn_after(store, i % 2 ? on_b : on_a, &t);
@@ -99,7 +95,8 @@ static void digest_add(struct store *store, struct buf *out)
 {
 	static const char *const sql[] = {
 		"SELECT group_concat(seq || id || outcome || COALESCE(rule, '')) FROM events",
-		"SELECT group_concat(seq || id || status || ready || COALESCE(due, '') || attempts) FROM runs",
+		"SELECT group_concat(seq || id || status || ready || COALESCE(due, '') || "
+		"attempts) FROM runs",
 		"SELECT group_concat(run || ' ' || n || status) FROM attempts",
 		"SELECT group_concat(seq || id || status) FROM changes",
 		"SELECT group_concat(status || target || n) FROM change_counts WHERE n <> 0",
@@ -114,7 +111,8 @@ static void digest_add(struct store *store, struct buf *out)
 			buf_puts(out, err_text(&err));
 			continue;
 		}
-		if (store->driver->step(store->conn, stmt, &err) == STEP_ROW && !store->driver->column_is_null(stmt, 0))
+		if (store->driver->step(store->conn, stmt, &err) == STEP_ROW &&
+		    !store->driver->column_is_null(stmt, 0))
 			buf_add_str(out, store->driver->column_text(stmt, 0));
 		buf_putc(out, '\n');
 		store->driver->finalize(stmt);
@@ -130,12 +128,18 @@ static void write_all(struct store *store, int i)
 	int n;
 	char key[32];
 	snprintf(key, sizeof(key), "k%d", i);
-	int64_t run = help_run(store, (struct run_row){.entity = (char *)"e", .payload = (char *)"{\"p\":1}"}, NULL);
-	CHECK(keys_claim(store, STR("trigger/t"), str_of(key), 7, run, at_ms(i), &known, &same, &err));
+	int64_t run = help_run(
+		store, (struct run_row){.entity = (char *)"e", .payload = (char *)"{\"p\":1}"},
+		NULL);
+	CHECK(keys_claim(store, STR("trigger/t"), str_of(key), 7, run, at_ms(i), &known, &same,
+			 &err));
 	CHECK(events_settle(store, event, "ran", "rule", run, &err));
 	CHECK(runs_claim(store, run, at_ms(1), at_ms(2), &n, &err));
 	CHECK(runlog_add(store, run, n, at_ms(3), "log", STR("{}"), &seq, &err));
-	help_change(store, (struct change_row){.run = run, .key = key, .entity = (char *)"x", .confidence = 0.5}, &err);
+	help_change(store,
+		    (struct change_row){
+			    .run = run, .key = key, .entity = (char *)"x", .confidence = 0.5},
+		    &err);
 	CHECK(runs_free_entity(store, "e", &freed, &err));
 	CHECK(budgets_add(store, "agent", "a", "2026-11-20", 3, -1, 9, &err));
 	err_fini(&err);
@@ -147,9 +151,8 @@ static void test_savepoints(bool full)
 	struct err err = ERR_INIT;
 	struct told t = {.store = store, .text = BUF_INIT};
 
-	IT(full ? "goes back to exactly what was there, also in a turn that outgrew its notes"
-		: "goes back to a savepoint: to exactly what was there, rows, keys and afters")
-	{
+	IT (full ? "goes back to exactly what was there, also in a turn that outgrew its notes"
+		 : "goes back to a savepoint: to exactly what was there, rows, keys and afters") {
 		AUTO(buf_fini) struct buf before = BUF_INIT;
 		AUTO(buf_fini) struct buf after = BUF_INIT;
 		write_all(store, 1);
@@ -174,8 +177,8 @@ static void test_savepoints(bool full)
 		CHECK_STR(buf_cstr(&t.text), "a");
 		CHECK_INT(events(store), 2);
 	}
-	IT(full ? "keeps what was released then, too" : "keeps what was released, and undoes only what is within")
-	{
+	IT (full ? "keeps what was released then, too"
+		 : "keeps what was released, and undoes only what is within") {
 		AUTO(buf_fini) struct buf before = BUF_INIT;
 		AUTO(buf_fini) struct buf after = BUF_INIT;
 		CHECK(turn_begin(store, &err));
@@ -192,8 +195,8 @@ static void test_savepoints(bool full)
 		turn_end(store);
 		CHECK_INT(events(store), 3);
 	}
-	IT(full ? "copes with a payload that outgrows them midway" : "goes on after a statement that a constraint refused")
-	{
+	IT (full ? "copes with a payload that outgrows them midway"
+		 : "goes on after a statement that a constraint refused") {
 		AUTO(buf_fini) struct buf big = BUF_INIT;
 		for (size_t i = 0; full && i < (3 << 20); i++)
 			buf_putc(&big, 'x');
@@ -234,8 +237,7 @@ static void test_full(void)
 	help_event(store, "t", "ran", 0);
 	turn_end(store);
 
-	IT("tells every after of a turn that found no space, and keeps nothing of it")
-	{
+	IT ("tells every after of a turn that found no space, and keeps nothing of it") {
 		int64_t known;
 		bool same;
 		limit_files(64 << 10);
@@ -253,8 +255,7 @@ static void test_full(void)
 		CHECK(keys_find(store, STR("s"), STR("k"), &known, &err) && known == 0);
 		limit_files(0);
 	}
-	IT("goes on by itself when there is space again")
-	{
+	IT ("goes on by itself when there is space again") {
 		CHECK(store_is_writable(store));
 		CHECK(!store_stats(store).full);
 		buf_clear(&t.text);
@@ -265,8 +266,7 @@ static void test_full(void)
 		CHECK_INT(events(store), 2);
 		CHECK(seq > 1);
 	}
-	IT("says that it is not writable while there is none")
-	{
+	IT ("says that it is not writable while there is none") {
 		limit_files(1);
 		help_event(store, "t", "ran", 0);
 		turn_end(store);
@@ -286,8 +286,7 @@ static void test_broken(void)
 	struct told t = {.store = store, .text = BUF_INIT};
 	struct err err = ERR_INIT, why = ERR_INIT;
 
-	IT("writes nothing any more once the disk failed")
-	{
+	IT ("writes nothing any more once the disk failed") {
 		err_set(&why, E_IO, "disk I/O error");
 		help_event(store, "t", "ran", 0);
 		turn_after(store, on_end, &t);
@@ -331,7 +330,9 @@ static void writer(int fd)
 			bool same;
 			char key[32];
 			snprintf(key, sizeof(key), "k%lld", (long long)run);
-			if (!keys_claim(store, STR("t"), str_of(key), 0, run, at_ms(i), &known, &same, &err) || known)
+			if (!keys_claim(store, STR("t"), str_of(key), 0, run, at_ms(i), &known,
+					&same, &err) ||
+			    known)
 				_exit(4);
 			help_event(store, "t", "ran", run);
 			ack->seq = help_run(store, (struct run_row){0}, NULL);
@@ -346,8 +347,7 @@ static void writer(int fd)
 
 static void test_killed(void)
 {
-	IT("has after kill -9 all that was acknowledged, and its keys, every time")
-	{
+	IT ("has after kill -9 all that was acknowledged, and its keys, every time") {
 		int64_t last = 0, lost = 0, unknown = 0;
 		for (int round = 0; round < 8; round++) {
 			int fds[2];
@@ -379,7 +379,8 @@ static void test_killed(void)
 				int64_t run;
 				lost += !runs_get_seq(store, i, &row, &err);
 				snprintf(key, sizeof(key), "k%lld", (long long)i);
-				unknown += !keys_find(store, STR("t"), str_of(key), &run, &err) || run != i;
+				unknown += !keys_find(store, STR("t"), str_of(key), &run, &err) ||
+					   run != i;
 			}
 			CHECK(store_check(store, &out, &err));
 			CHECK(runs_next_seq(store) > last);

@@ -99,7 +99,7 @@ CREATE TABLE runs (
 CREATE INDEX runs_queue ON runs (agent, ready, priority, seq) WHERE status = 'queued';
 CREATE INDEX runs_due ON runs (due) WHERE due IS NOT NULL AND status = 'queued' AND ready = 0;
 -- What is not done of a trigger (overlap policies), or of an entity (order).
-CREATE INDEX runs_open ON runs (trigger, seq) WHERE status IN ('queued', 'running', 'waiting');
+CREATE INDEX runs_open ON runs (trigger, status, seq) WHERE status IN ('queued', 'running', 'waiting');
 CREATE INDEX runs_entity ON runs (entity, seq) WHERE entity IS NOT NULL AND status IN ('queued', 'running', 'waiting');
 CREATE INDEX runs_batch ON runs (batch, seq) WHERE batch IS NOT NULL;
 CREATE INDEX runs_dead ON runs (seq) WHERE status = 'failed' AND dropped = 0;

@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+# Scenario: calls of the system fail one after the other; the daemon ends well or goes on, and keeps what it acknowledged.
+# SPDX-License-Identifier: MIT
+"""With `workload FOLDER` it is the command that the sweep of the shared rigs repeats: one life of a daemon, under the fault."""
+from lib import *
+
+if len(sys.argv) > 2 and sys.argv[1] == "workload":
+    FOLDER = sys.argv[2]
+    injected = {k: os.environ.pop(k) for k in list(os.environ) if k.startswith("FI_") or k == "LD_PRELOAD"}
+    rouse = Rouse()
+    rouse.agent("ok", says(RESULT), retry__base="10ms")
+    rouse.webhook("push", agent="ok")
+    acknowledged = []
+    code = 0
+    try:
+        rouse.env = injected
+        rouse.launch()
+        try:
+            wait("it is ready, or gives up", lambda: rouse.daemon.poll() is not None or rouse.api("GET", "/readyz", timeout=2).status == 200, 8)
+            for n in range(5):
+                reply = rouse.deliver("push", id=f"d{n}", timeout=3)
+                if reply.status in (200, 202):
+                    acknowledged.append(reply.run_id)
+        except (Failed, OSError, http.client.HTTPException):
+            pass
+        if rouse.is_alive():
+            rouse.daemon.terminate()
+        ended = rouse.ended(10)
+        if ended < 0 and ended not in (-signal.SIGABRT, -signal.SIGKILL):
+            print(f"a signal ended it: {ended}")
+            code = 3
+        rouse.env = {}
+        rouse.start()
+        for run in acknowledged:
+            rouse.wait_run(run, "succeeded", 20)
+        rouse.stop()
+        with sqlite3.connect(rouse.db) as db:
+            expect(db.execute("PRAGMA integrity_check").fetchone()[0], "ok", "the database")
+    except Failed as e:
+        print(e)
+        print(rouse.log_text()[-1500:])
+        code = 4
+    rouse.close()
+    os._exit(code)
+
+
+def sweep(what, *words):
+    @scenario(f"{what}: nothing acknowledged is lost, the database stays whole")
+    def _(rouse):
+        if is_sanitized():
+            raise Skip("the injector and AddressSanitizer do not go together")
+        source = shared("chaos/inject/faultinj.c")
+        folder = os.path.join(rouse.dir, "inject")
+        os.mkdir(folder)
+        shutil.copy(shared("chaos/inject/sweep.py"), folder)
+        build = spawn(["gcc", "-O2", "-shared", "-fPIC", "-w", "-o", folder + "/faultinj.so", source, "-ldl", "-pthread"])
+        expect(build.wait(), 0, "exit status of gcc")
+        me = os.path.abspath(__file__)
+        process = spawn(["python3", folder + "/sweep.py", "--cmd", f"python3 {me} workload {{W}}", "--comm", "roused", "--ok-rc", "0", "--timeout", "60", *words],
+                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "builddir": BUILD, "srcdir": SOURCE})
+        out, _ = process.communicate(timeout=400)
+        expect(process.returncode, 0, "the sweep: " + out.strip()[-1500:])
+        print("# " + out.strip().splitlines()[-1])
+
+
+sweep("fsync fails", "--funcs", "fsync", "--errno", "EIO", "--stride", "3", "--max", "40")
+sweep("the disk is full at a write", "--funcs", "write", "--errno", "ENOSPC", "--path", "rouse.db", "--stride", "17", "--max", "250")
+sweep("a write is cut by a kill", "--funcs", "write", "--errno", "TORN", "--path", "rouse.db", "--stride", "17", "--max", "250")
+sweep("descriptors run out at an open", "--funcs", "open,pipe,accept", "--errno", "EMFILE", "--stride", "23", "--max", "250")
+
+main()
