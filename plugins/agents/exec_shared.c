@@ -97,8 +97,14 @@ struct spool_pool *exec_pool(void)
 void exec_chore(const struct exec_chore *template)
 {
 	struct exec_chore *chore = mem_alloc(sizeof(*chore));
+	char *retired;
 
 	*chore = *template;
+	retired = chore->dir ? spool_pool_retire(exec_pool(), chore->dir) : NULL;
+	if (retired) {
+		free(chore->dir);
+		chore->dir = retired;
+	}
 	LIST_INSERT_HEAD(&shared->chores, chore, entry);
 	if (work_submit(chore->core->work, chore_run, chore_on_done, chore, NULL))
 		return;

@@ -79,6 +79,8 @@ bool spool_create_from(struct spool_pool *pool, const char *dir, const struct sp
 /* Folders that ended attempts left, to be used again: ROOT/.free, empty at the start. */
 struct spool_pool *spool_pool_new(const char *root, struct err *err);
 void spool_pool_free(struct spool_pool *pool);
+/* Takes the folder of an ended attempt out of the way; owned, its new name. NULL: it could not be. */
+char *spool_pool_retire(struct spool_pool *pool, const char *dir);
 /* Makes the folder of an ended attempt as it is before a start; on any thread. False: it holds what it should not,
  * or cannot be written; remove it. */
 bool spool_pool_clean(const char *dir);

@@ -18,6 +18,7 @@
 struct spool_pool {
 	char *folder; /* ROOT/.free */
 	unsigned count;
+	unsigned retired; /* so far: a name for each */
 };
 
 /* What a folder may hold to be used again; the agent, who may be the same user, may have left more.
@@ -126,6 +127,19 @@ bool spool_pool_clean(const char *dir)
 		if (!part_clean(fd, i))
 			return false;
 	return true;
+}
+
+char *spool_pool_retire(struct spool_pool *pool, const char *dir)
+{
+	struct buf path = BUF_INIT;
+
+	if (!pool)
+		return NULL;
+	buf_printf(&path, "%s/used.%u", pool->folder, pool->retired++);
+	if (!rename(dir, buf_cstr(&path)))
+		return buf_take(&path);
+	buf_fini(&path);
+	return NULL;
 }
 
 bool spool_pool_give(struct spool_pool *pool, const char *dir)
