@@ -12,6 +12,7 @@
 #include "core/event.h"
 #include "core/halt.h"
 #include "core/metrics.h"
+#include "core/overlap.h"
 #include "core/queue.h"
 #include "core/source.h"
 #include "core/stream.h"
@@ -239,6 +240,8 @@ mapping_decides(struct admission *a)
 		buf_add_str(&a->key, buf_str(&a->natural_key));
 	}
 	mapped_text(&a->mapped[PROGRAM_ENTITY], &a->entity);
+	if (a->trigger && !a->entity.len && overlap_orders(a->trigger->overlap))
+		buf_cat(&a->entity, "trigger/", a->trigger->name);
 	if (a->mapped[PROGRAM_TENANT].state == MAPPED_VALUE)
 		buf_clear(&a->tenant);
 	mapped_text(&a->mapped[PROGRAM_TENANT], &a->tenant);
@@ -425,6 +428,8 @@ run_admit(struct admission *a)
 		buf_puts(&a->rule, a->trigger ? "" : "invoked");
 	}
 	if (!event_keep(a, seq) || !runs_insert(store, &row, &seq, &ready, &a->err))
+		return false;
+	if (a->trigger && !a->by_hand && !overlap_settle(a->core, a->trigger, row.entity, seq, &a->err))
 		return false;
 	a->result.run_seq = seq;
 	memcpy(a->result.run_id, run_id.text, sizeof(run_id.text));

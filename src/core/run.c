@@ -228,17 +228,26 @@ on_cancel_kept(void *arg, const struct err *err)
 	note_free(note);
 }
 
+/* Out of the queue, for good; what waited for its entity moves up. */
+static bool
+unqueue_rows(struct core *core, const struct run_row *run, enum run_state to, const char *why, struct err *err)
+{
+	const struct run_move move = {
+		.from = "queued", .to = run_state_name(to), .error = why, .ended = core_wall(core), .due = WALL_NONE};
+	bool ready;
+
+	return runs_move(core->store, run->seq, &move, err) && gates_cancel(core, run->id, err) &&
+	       (!run->entity || runs_free_entity(core->store, run->entity, &ready, err));
+}
+
 static bool
 cancel_rows(struct core *core, const struct run_row *run, const char *by, const char *reason, struct err *err)
 {
-	const struct run_move move = {.from = "queued", .to = "cancelled", .error = reason, .ended = core_wall(core), .due = WALL_NONE};
-	bool ready;
-
 	if (!decisions_add(core->store, "run", run->id, "cancel", by, reason, NULL, core_wall(core), err))
 		return false;
 	if (run_state_of(run->status) != RUN_QUEUED)
 		return true;
-	return runs_move(core->store, run->seq, &move, err) && gates_cancel(core, run->id, err) && (!run->entity || runs_free_entity(core->store, run->entity, &ready, err));
+	return unqueue_rows(core, run, RUN_CANCELLED, reason, err);
 }
 
 /* A run that is queued is cancelled in its row; one that is live through its attempt. */
@@ -267,6 +276,23 @@ run_cancel(struct core *core, const char *run_id, const char *by, const char *re
 	} else {
 		turn_after(core->store, on_cancel_kept, note);
 	}
+	return true;
+}
+
+bool
+run_skip(struct core *core, const struct run_row *run, const char *why, struct err *err)
+{
+	if (run_state_of(run->status) != RUN_QUEUED)
+		return err_set(err, E_STATE, "run %s is %s; only one that waits can be skipped", run->id, run->status);
+	if (!turn_savepoint(core->store, err))
+		return false;
+	if (!unqueue_rows(core, run, RUN_SKIPPED, why, err)) {
+		turn_undo(core->store);
+		return false;
+	}
+	turn_release(core->store);
+	run_tell(core, run->id, run, "skipped");
+	turn_after(core->store, on_row_kept, note_new(core, run, -1));
 	return true;
 }
 

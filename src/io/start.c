@@ -150,10 +150,15 @@ CHILD_CODE static bool child_place(struct start_child *c)
 CHILD_CODE static void child_signals(void)
 {
 	struct sigaction usual = {.sa_handler = SIG_DFL};
+	/* The kernel's own struct: handler, flags, restorer, mask; all zero is the default. */
+	static const unsigned long kernel_usual[4];
 	sigset_t none;
 	for (int sig = 1; sig < _NSIG; sig++)
 		if (sig != SIGKILL && sig != SIGSTOP)
 			sigaction(sig, &usual, NULL);
+	/* Two that glibc keeps for itself and does not let sigaction() touch; whoever started us may ignore them. */
+	for (int sig = SIGRTMIN - 1; sig >= 32; sig--)
+		syscall(SYS_rt_sigaction, sig, kernel_usual, NULL, sizeof(unsigned long));
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -1,5 +1,6 @@
 /* A core to try things on: real store, real rules; the clock, the timers, the jail, the sources,
- * the agents and the targets are the test's. Nothing waits: rig_run() goes on until all is quiet. */
+ * the agents and the targets are the test's. Nothing waits: rig_run() goes on until all is quiet.
+ */
 /* SPDX-License-Identifier: MIT */
 #ifndef ROUSE_TESTS_CORE_RIG_H
 #define ROUSE_TESTS_CORE_RIG_H
@@ -77,12 +78,12 @@ struct rig_agent {
 	struct attempt *attempt; /* NULL: over, or not adopted */
 	char id[64];
 	char *envelope;
-	struct buf out;          /* all that it printed */
-	int64_t fed;             /* of it, handed to core */
-	struct buf got;          /* lines that core sent, each with a line end */
-	char cancelled[32];      /* the reason; "" */
+	struct buf out;	    /* all that it printed */
+	int64_t fed;	    /* of it, handed to core */
+	struct buf got;	    /* lines that core sent, each with a line end */
+	char cancelled[32]; /* the reason; "" */
 	int rewinds, released;
-	bool exited, gone;       /* gone: adopt() does not find it */
+	bool exited, gone; /* gone: adopt() does not find it */
 	struct attempt_end end;
 };
 /* The i-th that was started (0: the first); NULL. */
@@ -106,7 +107,8 @@ struct rig_call {
 };
 struct rig_call *rig_call(int i);
 int rig_calls(void);
-void rig_target_says(struct rig_call *call, enum target_outcome outcome, const char *current, enum err_code code);
+void rig_target_says(struct rig_call *call, enum target_outcome outcome, const char *current,
+		     enum err_code code);
 /* What targets answer by themselves a turn later; < 0: nothing, the test does. */
 extern int rig_target_auto;
 

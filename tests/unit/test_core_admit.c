@@ -18,8 +18,7 @@ static void keys(void)
 
 	rig_init(NULL);
 	first = rig_event("hook", "{\"n\":1}", "k1");
-	IT("an event with a new key runs, once, and its source is answered after the commit")
-	{
+	IT ("an event with a new key runs, once, and its source is answered after the commit") {
 		CHECK_INT(first.calls, 1);
 		CHECK_INT(first.code, E_OK);
 		CHECK_STR(first.outcome, "ran");
@@ -29,8 +28,7 @@ static void keys(void)
 		CHECK_INT(rig_int("SELECT COUNT(*) FROM runs"), 1);
 	}
 	again = rig_event("hook", "{\"n\":2}", "k1");
-	IT("the same key again is the first run, and nothing runs")
-	{
+	IT ("the same key again is the first run, and nothing runs") {
 		CHECK_INT(again.code, E_OK);
 		CHECK_STR(again.outcome, "replayed");
 		CHECK(again.replayed);
@@ -41,22 +39,27 @@ static void keys(void)
 	}
 	rig_exits(rig_agent(0), 0);
 	again = rig_event("hook", "{\"n\":1}", "k1");
-	IT("a run that has ended is known still") { CHECK_STR(again.run_status, "succeeded"); }
+	IT ("a run that has ended is known still") {
+		CHECK_STR(again.run_status, "succeeded");
+	}
 	rig_restart(NULL);
 	again = rig_event("hook", "{\"n\":1}", "k1");
-	IT("a key survives the daemon")
-	{
+	IT ("a key survives the daemon") {
 		CHECK_STR(again.outcome, "replayed");
 		CHECK_STR(again.run_id, first.run_id);
 	}
 	again = rig_event("hook", "{\"n\":1}", "k2");
-	IT("another key is another run") { CHECK(strcmp(again.run_id, first.run_id) != 0 && *again.run_id); }
+	IT ("another key is another run") {
+		CHECK(strcmp(again.run_id, first.run_id) != 0 && *again.run_id);
+	}
 	rig_event("hook", "1", NULL);
 	rig_event("hook", "1", NULL);
-	IT("without a key every event is new") { CHECK_INT(rig_int("SELECT COUNT(*) FROM runs"), 4); }
-	again = rig_admit((struct happening){.trigger = rig_trigger("hook"), .natural_key = STR("k1"), .again = true});
-	IT("a person who wants it once more gets it")
-	{
+	IT ("without a key every event is new") {
+		CHECK_INT(rig_int("SELECT COUNT(*) FROM runs"), 4);
+	}
+	again = rig_admit((struct happening){
+		.trigger = rig_trigger("hook"), .natural_key = STR("k1"), .again = true});
+	IT ("a person who wants it once more gets it") {
 		CHECK_STR(again.outcome, "ran");
 		CHECK_INT(rig_int("SELECT COUNT(*) FROM runs"), 5);
 	}
@@ -70,8 +73,7 @@ static void invocations(void)
 	rig_init(NULL);
 	first = rig_invoke("a", "{\"x\":1}", "order-1", 11);
 	other = rig_invoke("a", "{\"x\":2}", "order-1", 22);
-	IT("a known key with another payload is refused, kept and told")
-	{
+	IT ("a known key with another payload is refused, kept and told") {
 		CHECK_STR(first.outcome, "ran");
 		CHECK_INT(other.code, E_CONFLICT);
 		CHECK_STR(other.outcome, "rejected");
@@ -80,11 +82,14 @@ static void invocations(void)
 		CHECK_INT(events("rejected"), 1);
 	}
 	other = rig_invoke("a", "{\"x\":1}", "order-1", 11);
-	IT("the same request again is the same run") { CHECK_STR(other.run_id, first.run_id); }
+	IT ("the same request again is the same run") {
+		CHECK_STR(other.run_id, first.run_id);
+	}
 	other = rig_event("hook", "1", "order-1");
-	IT("a trigger's keys are its own") { CHECK_STR(other.outcome, "ran"); }
-	IT("an invocation belongs to no trigger, is trusted, and its payload is its data")
-	{
+	IT ("a trigger's keys are its own") {
+		CHECK_STR(other.outcome, "ran");
+	}
+	IT ("an invocation belongs to no trigger, is trusted, and its payload is its data") {
 		CHECK_STR(rig_text("SELECT trigger FROM runs ORDER BY seq LIMIT 1"), "");
 		CHECK_STR(rig_text("SELECT trust FROM runs ORDER BY seq LIMIT 1"), "trusted");
 		CHECK(strstr(rig_agent(0)->envelope, "\"payload\":{\"x\":1}") != NULL);
@@ -96,66 +101,75 @@ static void programs(void)
 {
 	struct rig_answer got;
 
-	rig_init(AGENT "[trigger plain]\nsource = fake\nagent = a\nfilter = .data.go\nkey = .data.id\nentity = .data.who\n"
+	rig_init(AGENT "[trigger plain]\nsource = fake\nagent = a\nfilter = .data.go\nkey = "
+		       ".data.id\nentity = .data.who\n"
 		       "[trigger empty]\nsource = fake\nagent = a\nfilter = nothing\n"
 		       "[trigger bad]\nsource = fake\nagent = a\nfilter = fail\n"
 		       "[trigger full]\nsource = fake\nagent = a\npayload = broken\n"
 		       "[trigger both]\nsource = fake\nagent = a\nfilter = give false\nkey = fail\n"
 		       "[trigger nokey]\nsource = fake\nagent = a\nkey = nothing\n"
 		       "[trigger nopayload]\nsource = fake\nagent = a\npayload = nothing\n"
-		       "[trigger slow]\nsource = fake\nagent = a\nfilter = wait true\nkey = wait \"k\"\npayload = give {\"p\":1}\n");
+		       "[trigger slow]\nsource = fake\nagent = a\nfilter = wait true\nkey = wait "
+		       "\"k\"\npayload = give {\"p\":1}\n");
 	got = rig_event("plain", "{\"go\":false,\"id\":1}", NULL);
-	IT("an event that the filter does not want is kept as filtered")
-	{
+	IT ("an event that the filter does not want is kept as filtered") {
 		CHECK_INT(got.code, E_OK);
 		CHECK_STR(got.outcome, "filtered");
 		CHECK_INT(rig_int("SELECT COUNT(*) FROM runs"), 0);
 		CHECK_INT(events("filtered"), 1);
 	}
 	got = rig_event("plain", "{\"id\":1}", NULL);
-	IT("null is falsy") { CHECK_STR(got.outcome, "filtered"); }
+	IT ("null is falsy") {
+		CHECK_STR(got.outcome, "filtered");
+	}
 	got = rig_event("plain", "{\"go\":0,\"id\":7,\"who\":\"ann\"}", "natural");
-	IT("zero is truthy, as in jq; the trigger's key goes before the natural one")
-	{
+	IT ("zero is truthy, as in jq; the trigger's key goes before the natural one") {
 		CHECK_STR(got.outcome, "ran");
 		CHECK_STR(rig_text("SELECT key FROM runs"), "7");
 		CHECK_STR(rig_text("SELECT entity FROM runs"), "ann");
 	}
 	got = rig_event("empty", "1", NULL);
-	IT("a filter that gives nothing says no") { CHECK_STR(got.outcome, "filtered"); }
+	IT ("a filter that gives nothing says no") {
+		CHECK_STR(got.outcome, "filtered");
+	}
 	got = rig_event("bad", "1", NULL);
-	IT("a filter that fails makes the event rejected, with its reason, and the sender hears it")
-	{
+	IT ("a filter that fails makes the event rejected, with its reason, and the sender hears "
+	    "it") {
 		CHECK_INT(got.code, E_MAPPING);
 		CHECK(got.has_result);
 		CHECK_STR(got.outcome, "rejected");
 		CHECK(strstr(got.rule, "cannot index") != NULL);
 	}
 	got = rig_event("full", "1", NULL);
-	IT("so does a program that cannot be run") { CHECK_STR(got.outcome, "rejected"); }
+	IT ("so does a program that cannot be run") {
+		CHECK_STR(got.outcome, "rejected");
+	}
 	got = rig_event("both", "1", NULL);
-	IT("what the filter does not want is not rejected for its key") { CHECK_STR(got.outcome, "filtered"); }
+	IT ("what the filter does not want is not rejected for its key") {
+		CHECK_STR(got.outcome, "filtered");
+	}
 	got = rig_event("nokey", "1", "natural");
-	IT("a key program that gives nothing rejects: silence is no key") { CHECK_STR(got.outcome, "rejected"); }
+	IT ("a key program that gives nothing rejects: silence is no key") {
+		CHECK_STR(got.outcome, "rejected");
+	}
 	rig_event("nopayload", "{\"secret\":1}", NULL);
-	IT("a payload program that gives nothing gives null, not the event's data")
-	{
-		CHECK_STR(rig_text("SELECT payload FROM run_inputs ORDER BY run DESC LIMIT 1"), "null");
+	IT ("a payload program that gives nothing gives null, not the event's data") {
+		CHECK_STR(rig_text("SELECT payload FROM run_inputs ORDER BY run DESC LIMIT 1"),
+			  "null");
 	}
 	got = rig_event("slow", "{\"d\":1}", NULL);
-	IT("while a program thinks, nothing is said")
-	{
+	IT ("while a program thinks, nothing is said") {
 		CHECK_INT(got.calls, 0);
 		CHECK_INT(got.code, E_OK);
 	}
 	rig_reload(AGENT);
 	rig_jail_go();
-	IT("and when it has answered, the event runs, also if its trigger is gone by then")
-	{
+	IT ("and when it has answered, the event runs, also if its trigger is gone by then") {
 		CHECK_INT(rig_last.calls, 1);
 		CHECK_STR(rig_last.outcome, "ran");
 		CHECK_STR(rig_text("SELECT key FROM runs ORDER BY seq DESC LIMIT 1"), "k");
-		CHECK_STR(rig_text("SELECT payload FROM run_inputs ORDER BY run DESC LIMIT 1"), "{\"p\":1}");
+		CHECK_STR(rig_text("SELECT payload FROM run_inputs ORDER BY run DESC LIMIT 1"),
+			  "{\"p\":1}");
 	}
 	rig_fini();
 }
@@ -164,31 +178,31 @@ static void doors(void)
 {
 	struct rig_answer got;
 
-	rig_init("[limits]\nmax_queued = 2\n" AGENT
-		 "[trigger hook]\nsource = fake\nagent = a\n"
+	rig_init("[limits]\nmax_queued = 2\n" AGENT "[trigger hook]\nsource = fake\nagent = a\n"
 		 "[trigger rare]\nsource = fake\nagent = a\nrate = 2/m\n"
 		 "[trigger near]\nsource = fake\nagent = a\nmax_hops = 2\n");
-	got = rig_admit((struct happening){.trigger = rig_trigger("hook"), .refused = STR("a ping"), .natural_key = STR("p")});
-	IT("a ping is recorded, and runs nothing")
-	{
+	got = rig_admit((struct happening){
+		.trigger = rig_trigger("hook"), .refused = STR("a ping"), .natural_key = STR("p")});
+	IT ("a ping is recorded, and runs nothing") {
 		CHECK_STR(got.outcome, "filtered");
 		CHECK_STR(got.rule, "a ping");
 		CHECK_INT(rig_agents(), 0);
 	}
 	switch_turn(&rig.core, "trigger", "hook", "paused", true, "ann", NULL);
 	got = rig_event("hook", "1", "x");
-	IT("an event of a paused trigger is kept, and the sender told to come again")
-	{
+	IT ("an event of a paused trigger is kept, and the sender told to come again") {
 		CHECK_INT(got.code, E_PAUSED);
 		CHECK_STR(got.outcome, "paused");
 	}
 	switch_turn(&rig.core, "trigger", "hook", "paused", false, "ann", NULL);
 	got = rig_event("hook", "1", "x");
-	IT("and when it comes again, its key is still free") { CHECK_STR(got.outcome, "ran"); }
+	IT ("and when it comes again, its key is still free") {
+		CHECK_STR(got.outcome, "ran");
+	}
 	rig_exits(rig_agent(0), 0);
-	got = rig_admit((struct happening){.trigger = rig_trigger("near"), .cause = STR("root=a;parent=b;hops=3")});
-	IT("a chain that is too long is cut")
-	{
+	got = rig_admit((struct happening){.trigger = rig_trigger("near"),
+					   .cause = STR("root=a;parent=b;hops=3")});
+	IT ("a chain that is too long is cut") {
 		CHECK_STR(got.outcome, "looped");
 		CHECK_INT(rig_agents(), 1);
 	}
@@ -197,30 +211,34 @@ static void doors(void)
 	rig_event("rare", "2", NULL);
 	rig_exits(rig_agent(2), 0);
 	got = rig_event("rare", "3", NULL);
-	IT("beyond its rate a trigger sheds")
-	{
+	IT ("beyond its rate a trigger sheds") {
 		CHECK_INT(got.code, E_RATE);
 		CHECK_STR(got.outcome, "shed");
 		CHECK_INT(rig_agents(), 3);
 	}
 	got = rig_admit((struct happening){.trigger = rig_trigger("rare"), .by_hand = true});
-	IT("but not what a person fires") { CHECK_STR(got.outcome, "ran"); }
+	IT ("but not what a person fires") {
+		CHECK_STR(got.outcome, "ran");
+	}
 	rig_pass(30000);
 	rig_exits(rig_agent(3), 0);
 	got = rig_event("rare", "4", NULL);
-	IT("and takes more when time has passed") { CHECK_STR(got.outcome, "ran"); }
+	IT ("and takes more when time has passed") {
+		CHECK_STR(got.outcome, "ran");
+	}
 	rig_event("hook", "1", NULL);
 	rig_event("hook", "2", NULL);
 	got = rig_event("hook", "3", NULL);
-	IT("a full queue refuses at once, and nothing is kept")
-	{
+	IT ("a full queue refuses at once, and nothing is kept") {
 		CHECK_INT(got.calls, 0);
 		CHECK_INT(got.code, E_RATE);
 		CHECK_INT(queue_depth(rig.core.queue, NULL), 2);
 	}
 	rig.core.draining = true;
 	got = rig_event("hook", "3", NULL);
-	IT("so does a daemon that is stopping") { CHECK_INT(got.code, E_UNAVAILABLE); }
+	IT ("so does a daemon that is stopping") {
+		CHECK_INT(got.code, E_UNAVAILABLE);
+	}
 	rig_fini();
 }
 
@@ -231,24 +249,83 @@ static void overlaps(void)
 	rig_init(AGENT "[trigger tick]\nsource = cron\nagent = a\nentity = .data.e\n");
 	first = rig_event("tick", "{\"e\":1}", "t1");
 	got = rig_event("tick", "{\"e\":1}", "t2");
-	IT("a tick that comes while the last one's run goes on is skipped")
-	{
+	IT ("a tick that comes while the last one's run goes on is skipped") {
 		CHECK_STR(got.outcome, "skipped");
 		CHECK_INT(rig_int("SELECT COUNT(*) FROM runs"), 1);
 	}
 	got = rig_event("tick", "{\"e\":1}", "t1");
-	IT("but a known key is its run, not a skip")
-	{
+	IT ("but a known key is its run, not a skip") {
 		CHECK_STR(got.outcome, "replayed");
 		CHECK_STR(got.run_id, first.run_id);
 	}
 	got = rig_event("tick", "{\"e\":2}", "t3");
-	IT("of another entity it runs") { CHECK_STR(got.outcome, "ran"); }
+	IT ("of another entity it runs") {
+		CHECK_STR(got.outcome, "ran");
+	}
 	rig_exits(rig_agent(0), 0);
 	got = rig_event("tick", "{\"e\":1}", "t2");
-	IT("and a skipped key is free afterwards") { CHECK_STR(got.outcome, "ran"); }
-	got = rig_admit((struct happening){.trigger = rig_trigger("tick"), .data = STR("{\"e\":1}"), .by_hand = true});
-	IT("what a person fires is not skipped") { CHECK_STR(got.outcome, "ran"); }
+	IT ("and a skipped key is free afterwards") {
+		CHECK_STR(got.outcome, "ran");
+	}
+	got = rig_admit((struct happening){
+		.trigger = rig_trigger("tick"), .data = STR("{\"e\":1}"), .by_hand = true});
+	IT ("what a person fires is not skipped") {
+		CHECK_STR(got.outcome, "ran");
+	}
+	rig_fini();
+}
+
+#define WITH(status) "SELECT COUNT(*) FROM runs WHERE status = '" status "'"
+
+static void replacements(void)
+{
+	rig_init("[agent a]\nkind = fake\nretry.base = 1s\nretry.jitter = none\n"
+		 "[trigger one]\nsource = fake\nagent = a\noverlap = queue_one\n"
+		 "[trigger new]\nsource = fake\nagent = a\noverlap = cancel_other\nentity = "
+		 ".data.e\n");
+	for (int i = 0; i < 4; i++)
+		rig_event("one", i == 3 ? "{\"last\":1}" : "1", NULL);
+	IT ("with queue_one the newest waits alone, and the others say so") {
+		CHECK_INT(rig_agents(), 1);
+		CHECK_INT(rig_int(WITH("skipped")), 2);
+		CHECK_INT(rig_int(WITH("queued")), 1);
+		CHECK_INT(queue_depth(rig.core.queue, "a"), 1);
+		CHECK(strstr(rig_text("SELECT error FROM runs WHERE status = 'skipped'"),
+			     "queue_one") != NULL);
+	}
+	rig_exits(rig_agent(0), 1);
+	rig_event("one", "{\"later\":1}", NULL);
+	IT ("one that was begun and is to be tried again is not replaced") {
+		CHECK_INT(rig_int(WITH("skipped")), 3);
+		rig_pass(1100);
+		CHECK(strstr(rig_agent(1)->envelope, "\"attempt\":2") != NULL);
+	}
+	rig_exits(rig_agent(1), 0);
+	IT ("and the newest runs when it is done") {
+		CHECK_INT(rig_agents(), 3);
+		CHECK(strstr(rig_agent(2)->envelope, "\"later\"") != NULL);
+		CHECK_INT(queue_depth(rig.core.queue, "a"), 0);
+	}
+	rig_exits(rig_agent(2), 0);
+	rig_event("new", "{\"e\":\"x\",\"n\":1}", NULL);
+	rig_event("new", "{\"e\":\"y\",\"n\":2}", NULL);
+	rig_event("new", "{\"e\":\"x\",\"n\":3}", NULL);
+	IT ("with cancel_other a newer event stops the earlier run of its entity, and no other") {
+		CHECK_STR(rig_agent(3)->cancelled, "cancelled");
+		CHECK_STR(rig_agent(4)->cancelled, "");
+		CHECK_INT(rig_agents(), 5);
+	}
+	rig.fail_commits = 1;
+	rig_event("new", "{\"e\":\"y\",\"n\":4}", NULL);
+	IT ("but none that the disk did not take") {
+		CHECK_STR(rig_agent(4)->cancelled, "");
+	}
+	rig_ends(rig_agent(3), (struct attempt_end){.exit_code = -1, .signal = 15});
+	IT ("and runs when that has ended") {
+		CHECK_INT(rig_agents(), 6);
+		CHECK(strstr(rig_agent(5)->envelope, "\"n\":3") != NULL);
+		CHECK_INT(rig_int(WITH("cancelled")), 1);
+	}
 	rig_fini();
 }
 
@@ -262,8 +339,8 @@ static void failures(void)
 	rig.fail_commits = 1;
 	got = rig_event("hook", "1", "k");
 	depth = queue_depth(rig.core.queue, NULL);
-	IT("when the disk is full the source hears it, nothing is kept, nothing runs, nothing is told")
-	{
+	IT ("when the disk is full the source hears it, nothing is kept, nothing runs, nothing is "
+	    "told") {
 		CHECK_INT(got.calls, 1);
 		CHECK_INT(got.code, E_FULL);
 		CHECK(!got.has_result);
@@ -274,18 +351,23 @@ static void failures(void)
 		CHECK_INT(rig_told.len, 0);
 	}
 	got = rig_event("hook", "1", "k");
-	IT("and its key is free when there is space again")
-	{
+	IT ("and its key is free when there is space again") {
 		CHECK_STR(got.outcome, "ran");
 		CHECK_INT(rig_agents(), 1);
 		CHECK_INT(queue_depth(rig.core.queue, NULL), 0);
 		CHECK_INT(queue_in_flight(rig.core.queue, "a"), 1);
 	}
-	got = rig_admit((struct happening){.trigger = rig_trigger("hook"), .cursor = STR("17"), .natural_key = STR("c")});
-	IT("a cursor is kept with its event") { CHECK_STR(rig_text("SELECT value FROM cursors WHERE trigger = 'hook'"), "17"); }
+	got = rig_admit((struct happening){
+		.trigger = rig_trigger("hook"), .cursor = STR("17"), .natural_key = STR("c")});
+	IT ("a cursor is kept with its event") {
+		CHECK_STR(rig_text("SELECT value FROM cursors WHERE trigger = 'hook'"), "17");
+	}
 	rig.fail_commits = 1;
-	rig_admit((struct happening){.trigger = rig_trigger("hook"), .cursor = STR("18"), .natural_key = STR("d")});
-	IT("and not without it") { CHECK_STR(rig_text("SELECT value FROM cursors WHERE trigger = 'hook'"), "17"); }
+	rig_admit((struct happening){
+		.trigger = rig_trigger("hook"), .cursor = STR("18"), .natural_key = STR("d")});
+	IT ("and not without it") {
+		CHECK_STR(rig_text("SELECT value FROM cursors WHERE trigger = 'hook'"), "17");
+	}
 	rig_fini();
 }
 
@@ -302,14 +384,15 @@ static void no_turn(void)
 	rig_init(NULL);
 	rig.driver.begin = begin_fails;
 	got = rig_event("hook", "1", "k");
-	IT("a turn that cannot even begin is an answer, too")
-	{
+	IT ("a turn that cannot even begin is an answer, too") {
 		CHECK_INT(got.calls, 1);
 		CHECK_INT(got.code, E_FULL);
 	}
 	rig.driver.begin = driver_sqlite.begin;
 	got = rig_event("hook", "1", "k");
-	IT("and does no harm later") { CHECK_STR(got.outcome, "ran"); }
+	IT ("and does no harm later") {
+		CHECK_STR(got.outcome, "ran");
+	}
 	rig_fini();
 }
 
@@ -325,12 +408,13 @@ static void tries(void)
 {
 	struct happening happening;
 
-	rig_init(AGENT "[trigger hook]\nsource = fake\nagent = a\nfilter = .data.go\nentity = .data.e\n");
-	happening = (struct happening){.trigger = rig_trigger("hook"), .data = STR("{\"go\":true,\"e\":\"x\"}")};
+	rig_init(AGENT
+		 "[trigger hook]\nsource = fake\nagent = a\nfilter = .data.go\nentity = .data.e\n");
+	happening = (struct happening){.trigger = rig_trigger("hook"),
+				       .data = STR("{\"go\":true,\"e\":\"x\"}")};
 	admit_test(&rig.core, &happening, on_tested, NULL, NULL);
 	rig_run();
-	IT("a try shows the envelope and keeps nothing")
-	{
+	IT ("a try shows the envelope and keeps nothing") {
 		CHECK_STR(json_str(tested, "verdict"), "run");
 		CHECK_STR(json_str(tested, "entity"), "x");
 		CHECK_STR(json_str(json_object_get(tested, "envelope"), "agent"), "a");
@@ -341,8 +425,7 @@ static void tries(void)
 	happening.data = STR("{\"go\":null}");
 	admit_test(&rig.core, &happening, on_tested, NULL, NULL);
 	rig_run();
-	IT("or why nothing would run")
-	{
+	IT ("or why nothing would run") {
 		CHECK_STR(json_str(tested, "verdict"), "filtered");
 		CHECK(!json_object_get(tested, "envelope"));
 	}
@@ -357,6 +440,7 @@ int main(void)
 	programs();
 	doors();
 	overlaps();
+	replacements();
 	failures();
 	no_turn();
 	tries();

@@ -6,7 +6,8 @@
 	"[target crm]\nkind = fake\nretry.attempts = 3\nretry.base = 10s\nretry.jitter = none\n"   \
 	"[agent a]\nkind = fake\ntargets = crm\n[trigger hook]\nsource = fake\nagent = a\n"
 #define CHANGE(entity, n)                                                                          \
-	"{\"type\":\"change\",\"target\":\"crm\",\"entity\":\"" entity "\",\"before\":{\"n\":0},\"after\":{\"n\":" n "}}\n"
+	"{\"type\":\"change\",\"target\":\"crm\",\"entity\":\"" entity                             \
+	"\",\"before\":{\"n\":0},\"after\":{\"n\":" n "}}\n"
 
 static struct err why;
 
@@ -30,8 +31,7 @@ static void begin(const char *lines)
 static void order(void)
 {
 	begin(CHANGE("x", "1") CHANGE("x", "2") CHANGE("y", "3"));
-	IT("of one entity one is applied at a time, others beside it")
-	{
+	IT ("of one entity one is applied at a time, others beside it") {
 		CHECK_INT(rig_calls(), 2);
 		CHECK_STR(rig_call(0)->after, "{\"n\":1}");
 		CHECK_STR(rig_call(1)->after, "{\"n\":3}");
@@ -40,16 +40,14 @@ static void order(void)
 		CHECK_INT(apply_in_flight(rig.core.apply), 2);
 	}
 	rig_target_says(rig_call(0), TARGET_DONE, NULL, E_OK);
-	IT("the next one when it is done")
-	{
+	IT ("the next one when it is done") {
 		CHECK_STR(column(0, "status"), "applied");
 		CHECK_STR(column(0, "receipt"), "{\"etag\":\"7\"}");
 		CHECK(column(0, "applied_at") != NULL);
 		CHECK_INT(rig_calls(), 3);
 		CHECK_STR(rig_call(2)->after, "{\"n\":2}");
 	}
-	IT("a revert of the first waits for the second, which is on its way")
-	{
+	IT ("a revert of the first waits for the second, which is on its way") {
 		CHECK(change_revert(&rig.core, column(0, "id"), "ann", "oops", &why));
 		rig_run();
 		CHECK_INT(rig_calls(), 3);
@@ -60,9 +58,13 @@ static void order(void)
 		CHECK_STR(column(0, "status"), "reverted");
 		CHECK(column(0, "reverted_at") != NULL);
 	}
-	IT("under the same key") { CHECK_STR(rig_call(3)->key, rig_call(0)->key); }
+	IT ("under the same key") {
+		CHECK_STR(rig_call(3)->key, rig_call(0)->key);
+	}
 	rig_target_says(rig_call(1), TARGET_ALREADY, NULL, E_OK);
-	IT("what had been done already is applied") { CHECK_STR(column(2, "status"), "applied"); }
+	IT ("what had been done already is applied") {
+		CHECK_STR(column(2, "status"), "applied");
+	}
 	rig_fini();
 }
 
@@ -70,8 +72,8 @@ static void troubles(void)
 {
 	begin(CHANGE("x", "1") CHANGE("x", "2"));
 	rig_target_says(rig_call(0), TARGET_FAILED, NULL, E_UNAVAILABLE);
-	IT("a transient failure is tried again after its wait, and what comes after it waits, too")
-	{
+	IT ("a transient failure is tried again after its wait, and what comes after it waits, "
+	    "too") {
 		CHECK_STR(column(0, "status"), "approved");
 		CHECK_STR(column(0, "error"), "the target says no");
 		CHECK_INT(rig_calls(), 1);
@@ -82,27 +84,23 @@ static void troubles(void)
 		CHECK_STR(rig_call(1)->key, rig_call(0)->key);
 	}
 	rig_target_says(rig_call(1), TARGET_FAILED, NULL, E_TIMEOUT);
-	IT("a person need not wait for that")
-	{
+	IT ("a person need not wait for that") {
 		CHECK(change_apply_again(&rig.core, column(0, "id"), "ann", &why));
 		rig_run();
 		CHECK_INT(rig_calls(), 3);
 	}
 	rig_target_says(rig_call(2), TARGET_FAILED, NULL, E_TIMEOUT);
-	IT("in the end it failed, and the next one has its turn")
-	{
+	IT ("in the end it failed, and the next one has its turn") {
 		CHECK_STR(column(0, "status"), "failed");
 		CHECK_INT(rig_calls(), 4);
 		CHECK_STR(rig_call(3)->after, "{\"n\":2}");
 	}
 	rig_target_says(rig_call(3), TARGET_FAILED, NULL, E_INVALID);
-	IT("what is not worth trying is not tried again")
-	{
+	IT ("what is not worth trying is not tried again") {
 		CHECK_STR(column(1, "status"), "failed");
 		CHECK_INT(rig_int("SELECT attempts FROM changes ORDER BY seq DESC LIMIT 1"), 1);
 	}
-	IT("a failed one is applied when a person says so")
-	{
+	IT ("a failed one is applied when a person says so") {
 		CHECK(change_apply_again(&rig.core, column(1, "id"), "ann", &why));
 		rig_run();
 		rig_target_says(rig_call(4), TARGET_DONE, NULL, E_OK);
@@ -116,15 +114,14 @@ static void troubles(void)
 
 	begin(CHANGE("x", "1"));
 	rig_target_says(rig_call(0), TARGET_DRIFTED, "{\"n\":5}", E_OK);
-	IT("a change whose ground has moved is a conflict, with what was found")
-	{
+	IT ("a change whose ground has moved is a conflict, with what was found") {
 		CHECK_STR(column(0, "status"), "conflict");
 		CHECK_STR(column(0, "current"), "{\"n\":5}");
 		CHECK(strstr(column(0, "error"), "nothing was applied") != NULL);
 	}
-	IT("it may be rejected")
-	{
-		CHECK(change_decide(&rig.core, column(0, "id"), CHANGE_REJECT, "ann", "stale", NULL, &why));
+	IT ("it may be rejected") {
+		CHECK(change_decide(&rig.core, column(0, "id"), CHANGE_REJECT, "ann", "stale", NULL,
+				    &why));
 		rig_run();
 		CHECK_STR(column(0, "status"), "rejected");
 	}
@@ -135,15 +132,13 @@ static void troubles(void)
 	change_revert(&rig.core, column(0, "id"), "ann", "oops", &why);
 	rig_run();
 	rig_target_says(rig_call(1), TARGET_FAILED, NULL, E_UNAVAILABLE);
-	IT("a revert that fails for a moment is tried again")
-	{
+	IT ("a revert that fails for a moment is tried again") {
 		CHECK_STR(column(0, "status"), "reverting");
 		rig_pass(10100);
 		CHECK_INT(rig_calls(), 3);
 	}
 	rig_target_says(rig_call(2), TARGET_DRIFTED, "{\"n\":9}", E_OK);
-	IT("one whose ground has moved leaves it applied, and says so")
-	{
+	IT ("one whose ground has moved leaves it applied, and says so") {
 		CHECK_STR(column(0, "status"), "applied");
 		CHECK(strstr(column(0, "error"), "nothing was reverted") != NULL);
 	}
@@ -155,11 +150,12 @@ static void disks(void)
 	begin("");
 	buf_puts(&rig_agent(0)->out, CHANGE("x", "1"));
 	rig_restart(NULL);
-	IT("a proposal that was spooled while nobody listened is applied") { CHECK_INT(rig_calls(), 1); }
+	IT ("a proposal that was spooled while nobody listened is applied") {
+		CHECK_INT(rig_calls(), 1);
+	}
 	rig.fail_commits = 3;
 	rig_target_says(rig_call(0), TARGET_DONE, NULL, E_OK);
-	IT("what the target did while the disk was full is written later")
-	{
+	IT ("what the target did while the disk was full is written later") {
 		CHECK_STR(column(0, "status"), "applying");
 		CHECK_INT(apply_in_flight(rig.core.apply), 1);
 		rig_pass(2000);
@@ -171,8 +167,7 @@ static void disks(void)
 	turn_end(rig.core.store);
 	rig.fail_commits = 2;
 	rig_run();
-	IT("a target is not asked on a claim that is not on disk")
-	{
+	IT ("a target is not asked on a claim that is not on disk") {
 		CHECK_INT(rig_calls(), 1);
 		rig_pass(3000);
 		CHECK_INT(rig_calls(), 2);
@@ -183,10 +178,11 @@ static void disks(void)
 static void deaths(void)
 {
 	begin(CHANGE("x", "1") CHANGE("y", "2"));
-	IT("two are on their way") { CHECK_INT(rig_calls(), 2); }
+	IT ("two are on their way") {
+		CHECK_INT(rig_calls(), 2);
+	}
 	rig_restart(NULL);
-	IT("what was being applied when the daemon died is asked again, under the same key")
-	{
+	IT ("what was being applied when the daemon died is asked again, under the same key") {
 		CHECK_INT(rig_calls(), 4);
 		CHECK_STR(rig_call(2)->key, rig_call(0)->key);
 		CHECK_STR(rig_call(3)->key, rig_call(1)->key);
@@ -199,8 +195,7 @@ static void deaths(void)
 	rig_run();
 	rig_restart(NULL);
 	rig_pass(61000);
-	IT("a revert that was on its way is asked again, too")
-	{
+	IT ("a revert that was on its way is asked again, too") {
 		CHECK_INT(rig_calls(), 6);
 		CHECK(rig_call(5)->revert);
 		CHECK_STR(rig_call(5)->key, rig_call(0)->key);
@@ -214,15 +209,18 @@ static void doors(void)
 	rig_target_says(rig_call(0), TARGET_FAILED, NULL, E_UNAVAILABLE);
 	switch_turn(&rig.core, "all", "", "halted", true, "ann", &why);
 	rig_pass(20000);
-	IT("a daemon that is halted applies nothing") { CHECK_INT(rig_calls(), 1); }
+	IT ("a daemon that is halted applies nothing") {
+		CHECK_INT(rig_calls(), 1);
+	}
 	switch_turn(&rig.core, "all", "", "halted", false, "ann", &why);
 	rig_run();
-	IT("and goes on when it goes on") { CHECK_INT(rig_calls(), 2); }
+	IT ("and goes on when it goes on") {
+		CHECK_INT(rig_calls(), 2);
+	}
 	rig_target_says(rig_call(1), TARGET_FAILED, NULL, E_UNAVAILABLE);
 	rig_reload("[agent a]\nkind = fake\n[trigger hook]\nsource = fake\nagent = a\n");
 	rig_pass(20000);
-	IT("a change whose target is no longer configured fails, with what to do")
-	{
+	IT ("a change whose target is no longer configured fails, with what to do") {
 		CHECK_INT(rig_calls(), 2);
 		CHECK_STR(column(0, "status"), "failed");
 		CHECK(strstr(column(0, "error"), "no longer configured") != NULL);
@@ -230,12 +228,13 @@ static void doors(void)
 	rig_reload(CONF);
 	change_apply_again(&rig.core, column(0, "id"), "ann", &why);
 	rig_run();
-	IT("and is applied when it is back") { CHECK_INT(rig_calls(), 3); }
+	IT ("and is applied when it is back") {
+		CHECK_INT(rig_calls(), 3);
+	}
 	rig.core.draining = true;
 	rig_target_says(rig_call(2), TARGET_FAILED, NULL, E_UNAVAILABLE);
 	rig_pass(20000);
-	IT("a daemon that stops writes down what was on its way, and begins nothing")
-	{
+	IT ("a daemon that stops writes down what was on its way, and begins nothing") {
 		CHECK_STR(column(0, "status"), "approved");
 		CHECK_INT(apply_in_flight(rig.core.apply), 0);
 		CHECK_INT(rig_calls(), 3);
@@ -246,20 +245,26 @@ static void doors(void)
 	for (int i = 0; i < 20; i++) {
 		AUTO(buf_fini) struct buf line = BUF_INIT;
 
-		buf_printf(&line, "{\"type\":\"change\",\"target\":\"crm\",\"entity\":\"e%d\",\"after\":{\"n\":1}}\n", i);
+		buf_printf(&line,
+			   "{\"type\":\"change\",\"target\":\"crm\",\"entity\":\"e%d\",\"after\":{"
+			   "\"n\":1}}\n",
+			   i);
 		rig_says(rig_agent(0), buf_cstr(&line));
 	}
-	IT("a target is asked no more than eight things at once") { CHECK_INT(rig_calls(), 8); }
+	IT ("a target is asked no more than eight things at once") {
+		CHECK_INT(rig_calls(), 8);
+	}
 	rig_target_auto = TARGET_DONE;
 	rig_run();
-	IT("and all of them in the end") { CHECK_INT(rig_int("SELECT COUNT(*) FROM changes WHERE status = 'applied'"), 20); }
+	IT ("and all of them in the end") {
+		CHECK_INT(rig_int("SELECT COUNT(*) FROM changes WHERE status = 'applied'"), 20);
+	}
 	for (int i = 0; i < 20; i++)
 		change_revert(&rig.core, column(i, "id"), "ann", "all", &why);
 	rig_target_auto = -1;
 	turn_end(rig.core.store);
 	rig_restart(NULL);
-	IT("twenty reverts that the daemon died on are not asked all at once")
-	{
+	IT ("twenty reverts that the daemon died on are not asked all at once") {
 		CHECK_INT(apply_in_flight(rig.core.apply), 8);
 	}
 	rig_fini();

@@ -47,9 +47,9 @@ static void proposals(void)
 	struct rig_agent *agent = begin(CONF("stage"));
 
 	rig_follow();
-	rig_says(agent, CHANGE("\"entity\":7,\"before\":{\"tag\":null},\"after\":{\"tag\":\"x\"},\"confidence\":0.9,\"reason\":\"why\""));
-	IT("in mode stage a change waits as proposed, with its before, its after and its reason")
-	{
+	rig_says(agent, CHANGE("\"entity\":7,\"before\":{\"tag\":null},\"after\":{\"tag\":\"x\"},"
+			       "\"confidence\":0.9,\"reason\":\"why\""));
+	IT ("in mode stage a change waits as proposed, with its before, its after and its reason") {
 		CHECK_STR(change_status(0), "proposed");
 		CHECK_STR(rig_text("SELECT entity FROM changes"), "7");
 		CHECK_STR(rig_text("SELECT before FROM changes"), "{\"tag\":null}");
@@ -58,34 +58,43 @@ static void proposals(void)
 		CHECK_INT(rig_calls(), 0);
 		CHECK(strstr(buf_cstr(&rig_told), "change/proposed") != NULL);
 	}
-	rig_says(agent, "{\"type\":\"change\",\"target\":\"other\",\"after\":{}}\n{\"type\":\"change\",\"target\":\"nowhere\"}\n"
-			"{\"type\":\"change\",\"after\":{}}\n{\"type\":\"change\",\"target\":[]}\n" CHANGE("\"op\":\"drop\"")
-				CHANGE("\"after\":\"senseless\""));
-	IT("what may not be is refused and recorded, and the run goes on")
-	{
+	rig_says(agent,
+		 "{\"type\":\"change\",\"target\":\"other\",\"after\":{}}\n{\"type\":\"change\","
+		 "\"target\":\"nowhere\"}\n"
+		 "{\"type\":\"change\",\"after\":{}}\n{\"type\":\"change\",\"target\":[]}\n" CHANGE(
+			 "\"op\":\"drop\"") CHANGE("\"after\":\"senseless\""));
+	IT ("what may not be is refused and recorded, and the run goes on") {
 		CHECK_INT(rig_int("SELECT COUNT(*) FROM changes"), 1);
-		CHECK_INT(rig_int("SELECT COUNT(*) FROM runlog WHERE data LIKE '%\"refused\":\"change\"%'"), 6);
+		CHECK_INT(rig_int("SELECT COUNT(*) FROM runlog WHERE data LIKE "
+				  "'%\"refused\":\"change\"%'"),
+			  6);
 		CHECK_STR(agent->cancelled, "");
 		CHECK_STR(rig_text("SELECT status FROM runs"), "running");
 	}
-	rig_says(agent, CHANGE("\"entity\":\"8\",\"after\":{},\"confidence\":7") CHANGE("\"entity\":\"9\",\"after\":{},\"confidence\":\"1\""));
-	IT("a confidence that is none is not kept") { CHECK_INT(rig_int("SELECT COUNT(*) FROM changes WHERE confidence IS NULL"), 2); }
-	rig_says(agent, CHANGE("\"key\":\"k\",\"entity\":\"k\",\"after\":1") CHANGE("\"key\":\"k\",\"entity\":\"k\",\"after\":1")
-				CHANGE("\"key\":\"k\",\"entity\":\"k\",\"after\":2"));
-	IT("another proposal under the same key is refused; the same one is the same")
-	{
+	rig_says(agent, CHANGE("\"entity\":\"8\",\"after\":{},\"confidence\":7")
+				CHANGE("\"entity\":\"9\",\"after\":{},\"confidence\":\"1\""));
+	IT ("a confidence that is none is not kept") {
+		CHECK_INT(rig_int("SELECT COUNT(*) FROM changes WHERE confidence IS NULL"), 2);
+	}
+	rig_says(agent, CHANGE("\"key\":\"k\",\"entity\":\"k\",\"after\":1")
+				CHANGE("\"key\":\"k\",\"entity\":\"k\",\"after\":1")
+					CHANGE("\"key\":\"k\",\"entity\":\"k\",\"after\":2"));
+	IT ("another proposal under the same key is refused; the same one is the same") {
 		CHECK_INT(rig_int("SELECT COUNT(*) FROM changes WHERE key = 'k'"), 1);
 		CHECK_STR(rig_text("SELECT after FROM changes WHERE key = 'k'"), "1");
-		CHECK_INT(rig_int("SELECT COUNT(*) FROM runlog WHERE data LIKE '%\"refused\":\"change\"%'"), 7);
+		CHECK_INT(rig_int("SELECT COUNT(*) FROM runlog WHERE data LIKE "
+				  "'%\"refused\":\"change\"%'"),
+			  7);
 	}
 	rig_exits(agent, 0);
-	IT("what a run that ended well proposed is whole") { CHECK_INT(rig_int("SELECT COUNT(*) FROM changes WHERE partial"), 0); }
+	IT ("what a run that ended well proposed is whole") {
+		CHECK_INT(rig_int("SELECT COUNT(*) FROM changes WHERE partial"), 0);
+	}
 	rig_fini();
 
 	agent = begin(CONF("apply"));
 	rig_says(agent, CHANGE("\"entity\":\"7\",\"after\":{\"tag\":\"x\"}"));
-	IT("in mode apply it is approved by policy as it arrives, and applied under its key")
-	{
+	IT ("in mode apply it is approved by policy as it arrives, and applied under its key") {
 		CHECK_STR(rig_text("SELECT decided_by FROM changes"), "policy");
 		CHECK_STR(change_status(0), "applied");
 		CHECK_INT(rig_calls(), 1);
@@ -94,8 +103,7 @@ static void proposals(void)
 	rig_exits(agent, 1);
 	rig_pass(1100);
 	rig_says(rig_agent(1), CHANGE("\"entity\":\"7\",\"after\":{\"tag\":\"x\"}"));
-	IT("an attempt that is repeated proposes again: it is kept and applied once")
-	{
+	IT ("an attempt that is repeated proposes again: it is kept and applied once") {
 		CHECK_INT(rig_int("SELECT COUNT(*) FROM changes"), 1);
 		CHECK_INT(rig_calls(), 1);
 	}
@@ -106,19 +114,19 @@ static void replaced(void)
 {
 	struct rig_agent *agent = begin(CONF("stage"));
 
-	rig_says(agent, CHANGE("\"entity\":\"7\",\"after\":{\"tag\":\"x\"}") CHANGE("\"entity\":\"8\",\"after\":{\"tag\":\"x\"}"));
+	rig_says(agent, CHANGE("\"entity\":\"7\",\"after\":{\"tag\":\"x\"}")
+				CHANGE("\"entity\":\"8\",\"after\":{\"tag\":\"x\"}"));
 	rig_exits(agent, 0);
 	decide(1, CHANGE_APPROVE, NULL);
 	rig_event("hook", "2", NULL);
-	rig_says(rig_agent(1), CHANGE("\"entity\":\"7\",\"after\":{\"tag\":\"y\"}") CHANGE("\"entity\":\"8\",\"after\":{\"tag\":\"y\"}"));
-	IT("a later run's proposal for the same entity supersedes what nobody decided")
-	{
+	rig_says(rig_agent(1), CHANGE("\"entity\":\"7\",\"after\":{\"tag\":\"y\"}")
+				       CHANGE("\"entity\":\"8\",\"after\":{\"tag\":\"y\"}"));
+	IT ("a later run's proposal for the same entity supersedes what nobody decided") {
 		CHECK_STR(change_status(0), "superseded");
 		CHECK_STR(change_status(1), "applied");
 		CHECK_STR(change_status(2), "proposed");
 	}
-	IT("and what is superseded is not approved any more")
-	{
+	IT ("and what is superseded is not approved any more") {
 		CHECK(!decide(0, CHANGE_APPROVE, NULL));
 		CHECK_INT(why.code, E_STATE);
 	}
@@ -132,59 +140,58 @@ static void decisions(void)
 	const char *seen;
 	struct rig_agent *agent = begin(CONF("stage"));
 
-	rig_says(agent, CHANGE("\"entity\":\"1\",\"after\":{\"tag\":\"x\"}") CHANGE("\"entity\":\"2\",\"after\":{\"tag\":\"x\"}")
-				CHANGE("\"entity\":\"3\",\"after\":{\"tag\":\"x\"}"));
-	IT("what is rejected is not applied, and not decided again")
-	{
+	rig_says(agent, CHANGE("\"entity\":\"1\",\"after\":{\"tag\":\"x\"}")
+				CHANGE("\"entity\":\"2\",\"after\":{\"tag\":\"x\"}")
+					CHANGE("\"entity\":\"3\",\"after\":{\"tag\":\"x\"}"));
+	IT ("what is rejected is not applied, and not decided again") {
 		CHECK(decide(0, CHANGE_REJECT, NULL));
 		CHECK_STR(change_status(0), "rejected");
 		CHECK(!decide(0, CHANGE_APPROVE, NULL));
 		CHECK_INT(rig_calls(), 0);
 	}
 	seen = rig_text("SELECT digest FROM changes WHERE entity = '2'");
-	IT("an edit replaces after, leaves it proposed, and is checked by the target")
-	{
+	IT ("an edit replaces after, leaves it proposed, and is checked by the target") {
 		CHECK(!change_edit(&rig.core, change_id(1), bad, "ann", "no", &why));
 		CHECK(change_edit(&rig.core, change_id(1), after, "ann", "better", &why));
 		rig_run();
 		CHECK_STR(change_status(1), "proposed");
-		CHECK_STR(rig_text("SELECT after FROM changes WHERE entity = '2'"), "{\"tag\":\"edited\"}");
+		CHECK_STR(rig_text("SELECT after FROM changes WHERE entity = '2'"),
+			  "{\"tag\":\"edited\"}");
 	}
-	IT("an approval covers what was seen, and nothing else")
-	{
+	IT ("an approval covers what was seen, and nothing else") {
 		CHECK(!decide(1, CHANGE_APPROVE, seen));
 		CHECK_INT(why.code, E_STATE);
 		CHECK_STR(change_status(1), "proposed");
-		CHECK(decide(1, CHANGE_APPROVE, rig_text("SELECT digest FROM changes WHERE entity = '2'")));
+		CHECK(decide(1, CHANGE_APPROVE,
+			     rig_text("SELECT digest FROM changes WHERE entity = '2'")));
 		CHECK_STR(change_status(1), "applied");
 		CHECK_STR(rig_call(0)->after, "{\"tag\":\"edited\"}");
 	}
-	IT("what is applied is neither edited nor rejected")
-	{
+	IT ("what is applied is neither edited nor rejected") {
 		CHECK(!change_edit(&rig.core, change_id(1), after, "ann", "x", &why));
 		CHECK(!decide(1, CHANGE_REJECT, NULL));
 	}
-	IT("every decision is kept, with who and why")
-	{
-		CHECK_INT(rig_int("SELECT COUNT(*) FROM decisions WHERE decided_by = 'ann' AND reason IN ('because', 'better')"), 3);
+	IT ("every decision is kept, with who and why") {
+		CHECK_INT(rig_int("SELECT COUNT(*) FROM decisions WHERE decided_by = 'ann' AND "
+				  "reason IN ('because', 'better')"),
+			  3);
 	}
-	IT("a decision that the disk does not take is none")
-	{
+	IT ("a decision that the disk does not take is none") {
 		rig.fail_commits = 1;
 		decide(2, CHANGE_APPROVE, NULL);
 		CHECK_STR(change_status(2), "proposed");
 		CHECK_INT(rig_calls(), 1);
 	}
-	IT("two at once: the second hears of the first")
-	{
+	IT ("two at once: the second hears of the first") {
 		change_decide(&rig.core, change_id(2), CHANGE_REJECT, "ann", "a", NULL, &why);
-		CHECK(!change_decide(&rig.core, change_id(2), CHANGE_APPROVE, "ben", "b", NULL, &why));
+		CHECK(!change_decide(&rig.core, change_id(2), CHANGE_APPROVE, "ben", "b", NULL,
+				     &why));
 		rig_run();
 		CHECK_STR(change_status(2), "rejected");
 	}
-	IT("a change that does not exist is not found")
-	{
-		CHECK(!change_decide(&rig.core, "019abcde-0000", CHANGE_APPROVE, "ann", NULL, NULL, &why));
+	IT ("a change that does not exist is not found") {
+		CHECK(!change_decide(&rig.core, "019abcde-0000", CHANGE_APPROVE, "ann", NULL, NULL,
+				     &why));
 		CHECK_INT(why.code, E_NOT_FOUND);
 	}
 	rig_fini();

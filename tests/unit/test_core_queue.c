@@ -19,12 +19,12 @@ static bool envelope_has(int i, const char *text)
 
 static void concurrency(void)
 {
-	rig_init("[limits]\nmax_running = 3\n[agent a]\nkind = fake\nconcurrency = 2\n[agent b]\nkind = fake\nconcurrency = 10\n"
+	rig_init("[limits]\nmax_running = 3\n[agent a]\nkind = fake\nconcurrency = 2\n[agent "
+		 "b]\nkind = fake\nconcurrency = 10\n"
 		 "[agent c]\nkind = fake\nconcurrency = 10\n");
 	for (int i = 0; i < 4; i++)
 		rig_invoke("a", "1", NULL, 0);
-	IT("an agent has no more runs at once than its concurrency")
-	{
+	IT ("an agent has no more runs at once than its concurrency") {
 		CHECK_INT(rig_agents(), 2);
 		CHECK_INT(queue_in_flight(rig.core.queue, "a"), 2);
 		CHECK_INT(queue_depth(rig.core.queue, "a"), 2);
@@ -33,15 +33,13 @@ static void concurrency(void)
 		rig_invoke("b", "1", NULL, 0);
 	for (int i = 0; i < 4; i++)
 		rig_invoke("c", "1", NULL, 0);
-	IT("all together no more than max_running")
-	{
+	IT ("all together no more than max_running") {
 		CHECK_INT(rig_agents(), 3);
 		CHECK_INT(queue_in_flight(rig.core.queue, NULL), 3);
 	}
 	for (int i = 0; i < 9; i++)
 		rig_exits(rig_agent(i), 0);
-	IT("one that ends makes room for one, of every agent in turn")
-	{
+	IT ("one that ends makes room for one, of every agent in turn") {
 		int b = 0, c = 0;
 
 		for (int i = 3; i < 9; i++) {
@@ -53,8 +51,7 @@ static void concurrency(void)
 	}
 	for (int i = 9; i < 12; i++)
 		rig_exits(rig_agent(i), 0);
-	IT("and in the end nothing waits and nothing runs")
-	{
+	IT ("and in the end nothing waits and nothing runs") {
 		CHECK_INT(rig_int("SELECT COUNT(*) FROM runs WHERE status = 'succeeded'"), 12);
 		CHECK_INT(queue_depth(rig.core.queue, NULL), 0);
 		CHECK_INT(queue_in_flight(rig.core.queue, NULL), 0);
@@ -64,8 +61,9 @@ static void concurrency(void)
 
 static void orders(void)
 {
-	rig_init("[agent a]\nkind = fake\nconcurrency = 1\nretry.base = 5s\nretry.jitter = none\n" TRIGGER("low", "priority = low\n")
-			 TRIGGER("mid", "") TRIGGER("high", "priority = high\n"));
+	rig_init("[agent a]\nkind = fake\nconcurrency = 1\nretry.base = 5s\nretry.jitter = "
+		 "none\n" TRIGGER("low", "priority = low\n") TRIGGER("mid", "")
+			 TRIGGER("high", "priority = high\n"));
 	rig_event("mid", "0", NULL);
 	rig_event("low", "1", NULL);
 	rig_event("mid", "2", NULL);
@@ -73,8 +71,7 @@ static void orders(void)
 	rig_event("high", "4", NULL);
 	for (int i = 0; i < 5; i++)
 		rig_exits(rig_agent(i), 0);
-	IT("what waits goes by priority, then by age")
-	{
+	IT ("what waits goes by priority, then by age") {
 		CHECK(envelope_has(1, "\"payload\":4}"));
 		CHECK(envelope_has(2, "\"payload\":2}"));
 		CHECK(envelope_has(3, "\"payload\":3}"));
@@ -82,22 +79,23 @@ static void orders(void)
 	}
 	rig_fini();
 
-	rig_init("[agent a]\nkind = fake\nconcurrency = 10\nretry.base = 5s\nretry.jitter = none\n" TRIGGER("t", "entity = .data.e\n"));
+	rig_init("[agent a]\nkind = fake\nconcurrency = 10\nretry.base = 5s\nretry.jitter = "
+		 "none\n" TRIGGER("t", "entity = .data.e\n"));
 	rig_event("t", "{\"e\":\"x\",\"n\":1}", NULL);
 	rig_event("t", "{\"e\":\"x\",\"n\":2}", NULL);
 	rig_event("t", "{\"e\":\"y\",\"n\":3}", NULL);
-	IT("runs of one entity go one at a time, others beside them")
-	{
+	IT ("runs of one entity go one at a time, others beside them") {
 		CHECK_INT(rig_agents(), 2);
 		CHECK(envelope_has(1, "\"n\":3"));
 	}
 	rig_exits(rig_agent(0), 1);
 	rig_pass(1000);
-	IT("in the order in which they came, also while the first waits to be tried again") { CHECK_INT(rig_agents(), 2); }
+	IT ("in the order in which they came, also while the first waits to be tried again") {
+		CHECK_INT(rig_agents(), 2);
+	}
 	rig_pass(4100);
 	rig_exits(rig_agent(2), 0);
-	IT("the second comes when the first is done")
-	{
+	IT ("the second comes when the first is done") {
 		CHECK(envelope_has(2, "\"n\":1"));
 		CHECK_INT(rig_agents(), 4);
 		CHECK(envelope_has(3, "\"n\":2"));
@@ -112,52 +110,64 @@ static void switches(void)
 	rig_init("[agent a]\nkind = fake\n" TRIGGER("t", "tenant = .data.t\n") TRIGGER("u", ""));
 	turn_switch("agent", "a", "paused", true);
 	rig_event("u", "1", NULL);
-	IT("a paused agent starts nothing, and keeps what comes")
-	{
+	IT ("a paused agent starts nothing, and keeps what comes") {
 		CHECK_INT(rig_agents(), 0);
 		CHECK_INT(queue_depth(rig.core.queue, "a"), 1);
 	}
 	rig_restart(NULL);
-	IT("also after a restart") { CHECK_INT(rig_agents(), 0); }
+	IT ("also after a restart") {
+		CHECK_INT(rig_agents(), 0);
+	}
 	turn_switch("agent", "a", "paused", false);
-	IT("and starts it when it is resumed") { CHECK_INT(rig_agents(), 1); }
+	IT ("and starts it when it is resumed") {
+		CHECK_INT(rig_agents(), 1);
+	}
 	turn_switch("tenant", "acme", "paused", true);
 	rig_event("t", "{\"t\":\"acme\"}", NULL);
 	rig_event("t", "{\"t\":\"other\"}", NULL);
-	IT("runs of a paused tenant wait, others pass them")
-	{
+	IT ("runs of a paused tenant wait, others pass them") {
 		CHECK_INT(rig_agents(), 2);
 		CHECK(envelope_has(1, "\"tenant\":\"other\""));
 	}
 	turn_switch("tenant", "acme", "paused", false);
-	IT("until it is resumed") { CHECK(envelope_has(2, "\"tenant\":\"acme\"")); }
+	IT ("until it is resumed") {
+		CHECK(envelope_has(2, "\"tenant\":\"acme\""));
+	}
 	turn_switch("all", "", "paused", true);
 	rig_event("u", "1", NULL);
-	IT("a daemon that is paused starts nothing, and what runs goes on")
-	{
+	IT ("a daemon that is paused starts nothing, and what runs goes on") {
 		CHECK_INT(rig_agents(), 3);
 		CHECK_STR(rig_agent(2)->cancelled, "");
 	}
 	turn_switch("all", "", "paused", false);
-	IT("resumed, it goes on") { CHECK_INT(rig_agents(), 4); }
+	IT ("resumed, it goes on") {
+		CHECK_INT(rig_agents(), 4);
+	}
 	turn_switch("all", "", "halted", true);
 	rig_event("u", "1", NULL);
-	IT("one that is halted stops what runs, too")
-	{
+	IT ("one that is halted stops what runs, too") {
 		CHECK_INT(rig_agents(), 4);
 		for (int i = 0; i < 4; i++)
 			CHECK_STR(rig_agent(i)->cancelled, "cancelled");
 	}
 	turn_switch("all", "", "halted", false);
-	IT("and goes on with what came meanwhile") { CHECK_INT(queue_depth(rig.core.queue, "a") + rig_agents(), 5); }
+	IT ("and goes on with what came meanwhile") {
+		CHECK_INT(queue_depth(rig.core.queue, "a") + rig_agents(), 5);
+	}
 	rig.fail_commits = 1;
 	turn_switch("agent", "a", "paused", true);
-	IT("a switch that the disk did not take is not thrown") { CHECK(!switch_is_on(rig.core.switches, "agent", "a", "paused")); }
+	IT ("a switch that the disk did not take is not thrown") {
+		CHECK(!switch_is_on(rig.core.switches, "agent", "a", "paused"));
+	}
 	turn_switch("agent", "a", "paused", true);
 	rig.fail_commits = 1;
 	turn_switch("agent", "a", "paused", false);
-	IT("nor thrown back") { CHECK(switch_is_on(rig.core.switches, "agent", "a", "paused")); }
-	IT("who threw which is kept") { CHECK_INT(rig_int("SELECT COUNT(*) FROM decisions WHERE decision = 'halted'"), 2); }
+	IT ("nor thrown back") {
+		CHECK(switch_is_on(rig.core.switches, "agent", "a", "paused"));
+	}
+	IT ("who threw which is kept") {
+		CHECK_INT(rig_int("SELECT COUNT(*) FROM decisions WHERE decision = 'halted'"), 2);
+	}
 	rig_fini();
 }
 
@@ -170,8 +180,7 @@ static void failures(void)
 	rig_exits(rig_agent(0), 1);
 	rig.fail_commits = 1;
 	rig_pass(5100);
-	IT("what became due while the disk was full is not forgotten")
-	{
+	IT ("what became due while the disk was full is not forgotten") {
 		CHECK_INT(rig_agents(), 1);
 		rig_pass(1100);
 		CHECK_INT(rig_agents(), 2);
@@ -186,8 +195,7 @@ static void failures(void)
 	rig_pass(20);
 	rig_exits(rig_agent(3), 0);
 	rig_event("t", "3", NULL);
-	IT("nothing starts on a claim that is not on disk")
-	{
+	IT ("nothing starts on a claim that is not on disk") {
 		rig_exits(rig_agent(4), 1);
 		rig.fail_commits = 2;
 		rig_pass(5010);
@@ -209,19 +217,21 @@ static void reloads(void)
 	rig_invoke("a", "2", NULL, 0);
 	rig_reload("[agent b]\nkind = fake\n");
 	rig_exits(rig_agent(0), 0);
-	IT("a run goes on in the configuration that it started with")
-	{
+	IT ("a run goes on in the configuration that it started with") {
 		CHECK_STR(rig_text("SELECT status FROM runs ORDER BY seq LIMIT 1"), "succeeded");
 	}
-	IT("what waits for an agent that is gone waits")
-	{
+	IT ("what waits for an agent that is gone waits") {
 		CHECK_INT(rig_agents(), 1);
 		CHECK_INT(queue_depth(rig.core.queue, "a"), 1);
 	}
 	rig_restart(NULL);
-	IT("through a restart") { CHECK_INT(queue_depth(rig.core.queue, "a"), 1); }
+	IT ("through a restart") {
+		CHECK_INT(queue_depth(rig.core.queue, "a"), 1);
+	}
 	rig_reload("[agent a]\nkind = fake\n");
-	IT("and starts when the agent is back") { CHECK_INT(rig_agents(), 2); }
+	IT ("and starts when the agent is back") {
+		CHECK_INT(rig_agents(), 2);
+	}
 	rig_fini();
 }
 

@@ -3,8 +3,11 @@
 #include "tests/unit/core_rig.h"
 
 #define CONF                                                                                       \
-	"[agent a]\nkind = fake\nretry.base = 1s\nretry.jitter = none\n[trigger hook]\nsource = fake\nagent = a\n"
-#define ASK "{\"type\":\"approval\",\"step\":\"deploy\",\"payload\":{\"v\":1},\"timeout\":\"60s\",\"allow\":[\"accept\",\"edit\"]}\n"
+	"[agent a]\nkind = fake\nretry.base = 1s\nretry.jitter = none\n[trigger hook]\nsource = "  \
+	"fake\nagent = a\n"
+#define ASK                                                                                        \
+	"{\"type\":\"approval\",\"step\":\"deploy\",\"payload\":{\"v\":1},\"timeout\":\"60s\","    \
+	"\"allow\":[\"accept\",\"edit\"]}\n"
 
 static struct err why;
 
@@ -33,35 +36,31 @@ static void gates(void)
 	rig_event("hook", "1", NULL);
 	agent = rig_agent(0);
 	rig_says(agent, ASK);
-	IT("a question waits for a person")
-	{
+	IT ("a question waits for a person") {
 		CHECK_STR(rig_text("SELECT status FROM gates"), "waiting");
 		CHECK(strstr(buf_cstr(&rig_told), "gate/waiting") != NULL);
 		CHECK_INT(agent->got.len, 0);
 	}
-	IT("what it does not allow is no decision, nor is another word")
-	{
+	IT ("what it does not allow is no decision, nor is another word") {
 		CHECK(!decide(0, "responded", NULL));
 		CHECK(!decide(0, "maybe", NULL));
 		CHECK_INT(agent->got.len, 0);
 	}
 	rig.fail_commits = 1;
 	decide(0, "approved", NULL);
-	IT("the agent hears of no decision that is not on disk")
-	{
+	IT ("the agent hears of no decision that is not on disk") {
 		CHECK_INT(agent->got.len, 0);
 		CHECK_STR(rig_text("SELECT status FROM gates"), "waiting");
 	}
 	decide(0, "edited", "{\"v\":2}");
-	IT("it hears the decision, who, why, and what")
-	{
+	IT ("it hears the decision, who, why, and what") {
 		CHECK_STR(buf_cstr(&agent->got),
-			  "{\"type\":\"decision\",\"step\":\"deploy\",\"decision\":\"edited\",\"by\":\"ann\",\"reason\":\"fine\","
+			  "{\"type\":\"decision\",\"step\":\"deploy\",\"decision\":\"edited\","
+			  "\"by\":\"ann\",\"reason\":\"fine\","
 			  "\"payload\":{\"v\":2}}\n");
 		CHECK_STR(rig_text("SELECT status FROM gates"), "decided");
 	}
-	IT("nothing is decided twice")
-	{
+	IT ("nothing is decided twice") {
 		CHECK(!decide(0, "denied", NULL));
 		CHECK_INT(why.code, E_STATE);
 	}
@@ -69,41 +68,46 @@ static void gates(void)
 	rig_exits(agent, 1);
 	rig_pass(1100);
 	agent = rig_agent(1);
-	IT("the next attempt has what was decided in its envelope")
-	{
-		CHECK(strstr(agent->envelope, "\"decisions\":{\"deploy\":{\"decision\":\"edited\"") != NULL);
+	IT ("the next attempt has what was decided in its envelope") {
+		CHECK(strstr(agent->envelope,
+			     "\"decisions\":{\"deploy\":{\"decision\":\"edited\"") != NULL);
 	}
 	rig_says(agent, ASK);
-	IT("when it asks the same again, it is told again, and nobody is asked")
-	{
+	IT ("when it asks the same again, it is told again, and nobody is asked") {
 		CHECK_INT(rig_int("SELECT COUNT(*) FROM gates"), 2);
 		CHECK(strstr(buf_cstr(&agent->got), "\"decision\":\"edited\"") != NULL);
 	}
 	rig_says(agent, "{\"type\":\"ask\",\"question\":\"which?\"}\n");
-	IT("what waits still waits on")
-	{
+	IT ("what waits still waits on") {
 		CHECK_INT(rig_int("SELECT COUNT(*) FROM gates"), 2);
 		decide(1, "responded", "\"this\"");
 		CHECK(strstr(buf_cstr(&agent->got), "\"payload\":\"this\"") != NULL);
 	}
-	rig_says(agent, "{\"type\":\"approval\",\"step\":\"deploy\",\"payload\":{\"v\":9},\"timeout\":\"60s\"}\n");
-	IT("the same step with something else is another question") { CHECK_INT(rig_int("SELECT COUNT(*) FROM gates"), 3); }
+	rig_says(agent, "{\"type\":\"approval\",\"step\":\"deploy\",\"payload\":{\"v\":9},"
+			"\"timeout\":\"60s\"}\n");
+	IT ("the same step with something else is another question") {
+		CHECK_INT(rig_int("SELECT COUNT(*) FROM gates"), 3);
+	}
 	rig_pass(30000);
 	rig_restart(NULL);
 	rig_pass(29000);
-	IT("a time-out counts through a restart") { CHECK_STR(rig_text("SELECT status FROM gates ORDER BY seq DESC LIMIT 1"), "waiting"); }
+	IT ("a time-out counts through a restart") {
+		CHECK_STR(rig_text("SELECT status FROM gates ORDER BY seq DESC LIMIT 1"),
+			  "waiting");
+	}
 	rig.fail_commits = 1;
 	rig_pass(3000);
-	IT("and is a decision of its own")
-	{
-		CHECK_STR(rig_text("SELECT status FROM gates ORDER BY seq DESC LIMIT 1"), "expired");
-		CHECK(strstr(buf_cstr(&agent->got), "\"decision\":\"timeout\",\"by\":\"rouse\"") != NULL);
+	IT ("and is a decision of its own") {
+		CHECK_STR(rig_text("SELECT status FROM gates ORDER BY seq DESC LIMIT 1"),
+			  "expired");
+		CHECK(strstr(buf_cstr(&agent->got), "\"decision\":\"timeout\",\"by\":\"rouse\"") !=
+		      NULL);
 	}
 	rig_says(agent, "{\"type\":\"ask\",\"question\":\"and now?\"}\n");
 	rig_exits(agent, 0);
-	IT("what a run still asked when it ended is asked no more")
-	{
-		CHECK_STR(rig_text("SELECT status FROM gates ORDER BY seq DESC LIMIT 1"), "cancelled");
+	IT ("what a run still asked when it ended is asked no more") {
+		CHECK_STR(rig_text("SELECT status FROM gates ORDER BY seq DESC LIMIT 1"),
+			  "cancelled");
 		CHECK(!decide(3, "responded", NULL));
 	}
 	rig_fini();
@@ -131,17 +135,19 @@ static void on_second(void *arg, const struct stream_event *event)
 
 static void streams(void)
 {
-	struct stream_event event = {.kind = "run", .id = "r1", .type = "queued", .data = STR("{}")};
+	struct stream_event event = {
+		.kind = "run", .id = "r1", .type = "queued", .data = STR("{}")};
 
 	rig_init(CONF);
 	rig_follow();
 	first = stream_subscribe(rig.core.stream, NULL, on_first, NULL);
 	second = stream_subscribe(rig.core.stream, "r1", on_second, NULL);
 	stream_publish(rig.core.stream, &event);
-	IT("nothing is told before it is on disk") { CHECK_INT(rig_told.len + (size_t)heard_first, 0); }
+	IT ("nothing is told before it is on disk") {
+		CHECK_INT(rig_told.len + (size_t)heard_first, 0);
+	}
 	rig_run();
-	IT("who leaves while it is told hears nothing more, and takes others along")
-	{
+	IT ("who leaves while it is told hears nothing more, and takes others along") {
 		CHECK_INT(heard_first, 1);
 		CHECK_INT(heard_second, 0);
 		CHECK_INT(stream_count(rig.core.stream), 1);
@@ -154,7 +160,9 @@ static void streams(void)
 	event.id = NULL;
 	stream_publish(rig.core.stream, &event);
 	rig_run();
-	IT("who follows one thing hears of that alone") { CHECK_INT(heard_second, 1); }
+	IT ("who follows one thing hears of that alone") {
+		CHECK_INT(heard_second, 1);
+	}
 	stream_unsubscribe(second);
 	rig_fini();
 }
@@ -164,37 +172,38 @@ static void sources(void)
 	struct source *kept;
 	int started, stopped;
 
-	rig_init(CONF "[trigger one]\nsource = fake\nagent = a\npath = /1\n[trigger two]\nsource = fake\nagent = a\n"
+	rig_init(CONF "[trigger one]\nsource = fake\nagent = a\npath = /1\n[trigger two]\nsource = "
+		      "fake\nagent = a\n"
 		      "[trigger no-start]\nsource = fake\nagent = a\n");
 	kept = sources_find(rig.core.sources, "one");
 	started = rig_sources_started;
 	stopped = rig_sources_stopped;
-	IT("every trigger starts, and one that does not keeps no other from it")
-	{
+	IT ("every trigger starts, and one that does not keeps no other from it") {
 		CHECK_INT(started, 3);
 		CHECK(!sources_find(rig.core.sources, "no-start"));
 	}
-	rig_reload(CONF "[trigger one]\nsource = fake\nagent = a\npath = /1\n[trigger two]\nsource = fake\nagent = a\npath = /2\n");
-	IT("a reload leaves what did not change alone")
-	{
+	rig_reload(CONF "[trigger one]\nsource = fake\nagent = a\npath = /1\n[trigger two]\nsource "
+			"= fake\nagent = a\npath = /2\n");
+	IT ("a reload leaves what did not change alone") {
 		CHECK(sources_find(rig.core.sources, "one") == kept);
 		CHECK_INT(rig_sources_started - started, 1);
 		CHECK_INT(rig_sources_stopped - stopped, 1);
 		CHECK(source_trigger(kept) == rig_trigger("one"));
 	}
-	IT("a bad file changes nothing")
-	{
+	IT ("a bad file changes nothing") {
 		CHECK(!rig_reload("[trigger one]\nsource = fake\nagent = nobody\n"));
 		CHECK(!rig_reload("[agent a]\nkind = unheard-of\n"));
-		CHECK(!rig_reload("[agent a]\nkind = fake\n[trigger x]\nsource = unheard-of\nagent = a\n"));
-		CHECK(!rig_reload("[agent a]\nkind = fake\nmin_trust = trusted\n[trigger x]\nsource = fake\nagent = a\n"));
+		CHECK(!rig_reload(
+			"[agent a]\nkind = fake\n[trigger x]\nsource = unheard-of\nagent = a\n"));
+		CHECK(!rig_reload("[agent a]\nkind = fake\nmin_trust = trusted\n[trigger "
+				  "x]\nsource = fake\nagent = a\n"));
 		CHECK(sources_find(rig.core.sources, "one") == kept);
 	}
 	switch_turn(&rig.core, "trigger", "one", "disabled", true, "ann", &why);
 	rig_run();
-	rig_restart(CONF "[trigger one]\nsource = fake\nagent = a\n[trigger two]\nsource = fake\nagent = a\n");
-	IT("what a person disabled stays so through a restart")
-	{
+	rig_restart(CONF "[trigger one]\nsource = fake\nagent = a\n[trigger two]\nsource = "
+			 "fake\nagent = a\n");
+	IT ("what a person disabled stays so through a restart") {
 		CHECK(!trigger_is_enabled(&rig.core, rig_trigger("one")));
 		CHECK(trigger_is_enabled(&rig.core, rig_trigger("two")));
 	}
@@ -202,14 +211,16 @@ static void sources(void)
 }
 
 /* Does the column's CHECK in the schema's text list exactly these words? */
-static bool check_lists(const char *table, const char *column, const char *const *words, size_t count)
+static bool check_lists(const char *table, const char *column, const char *const *words,
+			size_t count)
 {
 	AUTO(buf_fini) struct buf sql = BUF_INIT;
 	AUTO(buf_fini) struct buf quoted = BUF_INIT;
 	const char *text, *at, *end;
 	size_t found = 0, quotes = 0;
 
-	buf_printf(&sql, "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = '%s'", table);
+	buf_printf(&sql, "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = '%s'",
+		   table);
 	text = rig_text(buf_cstr(&sql));
 	buf_printf(&quoted, "%s IN", column);
 	at = text ? strstr(text, buf_cstr(&quoted)) : NULL;
@@ -230,8 +241,9 @@ static bool check_lists(const char *table, const char *column, const char *const
 
 static void words(void)
 {
-	static const char *const outcomes[] = {"ran",  "replayed", "filtered", "coalesced", "skipped",
-					       "shed", "held",     "rejected", "looped",    "paused"};
+	static const char *const outcomes[] = {"ran",	  "replayed", "filtered", "coalesced",
+					       "skipped", "shed",     "held",	  "rejected",
+					       "looped",  "paused"};
 	const char *run_words[RUN_STATE_COUNT], *change_words[CHANGE_STATE_COUNT];
 	const char *const *reasons;
 	size_t count;
@@ -242,14 +254,19 @@ static void words(void)
 	for (int i = 0; i < CHANGE_STATE_COUNT; i++)
 		change_words[i] = change_state_name((enum change_state)i);
 	reasons = run_reasons(&count);
-	IT("the schema knows the states of runs that the grid knows, and no other")
-	{
+	IT ("the schema knows the states of runs that the grid knows, and no other") {
 		CHECK(check_lists("runs", "status", run_words, RUN_STATE_COUNT));
 		CHECK(!check_lists("runs", "status", run_words, RUN_STATE_COUNT - 1));
 	}
-	IT("the same reasons of failure") { CHECK(check_lists("runs", "reason", reasons, count)); }
-	IT("the same states of changes") { CHECK(check_lists("changes", "status", change_words, CHANGE_STATE_COUNT)); }
-	IT("and the same words for what became of an event") { CHECK(check_lists("events", "outcome", outcomes, ARRAY_LEN(outcomes))); }
+	IT ("the same reasons of failure") {
+		CHECK(check_lists("runs", "reason", reasons, count));
+	}
+	IT ("the same states of changes") {
+		CHECK(check_lists("changes", "status", change_words, CHANGE_STATE_COUNT));
+	}
+	IT ("and the same words for what became of an event") {
+		CHECK(check_lists("events", "outcome", outcomes, ARRAY_LEN(outcomes)));
+	}
 	rig_fini();
 }
 
