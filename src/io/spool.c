@@ -315,7 +315,10 @@ static bool early_add(const char *dir, struct str line, bool *ret_kept, struct e
 	struct stat st;
 	AUTO(auto_close)
 	int fd = open(early, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 || flock(fd, LOCK_EX) || fstat(fd, &st))
+	*ret_kept = false;
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+		return true;
+	if (fd < 0 || fstat(fd, &st))
 		return err_errno(err, errno, "cannot open %s", early);
 	buf_add_str(&text, line);
 	buf_putc(&text, '\n');
