@@ -223,9 +223,11 @@ static bool check_lists(const char *table, const char *column, const char *const
 		   table);
 	text = rig_text(buf_cstr(&sql));
 	/* "status IN ('a', 'b')" or "(status = 'a' OR status = 'b')" */
-	buf_printf(&quoted, "%s IN (", column);
+	buf_printf(&quoted, "%s IN", column);
 	at = text ? strstr(text, buf_cstr(&quoted)) : NULL;
-	if (!at) {
+	if (at) {
+		at = strchr(at, '(');
+	} else {
 		buf_clear(&quoted);
 		buf_printf(&quoted, "CHECK (%s = ", column);
 		at = text ? strstr(text, buf_cstr(&quoted)) : NULL;
