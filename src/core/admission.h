@@ -1,0 +1,52 @@
+/* One admission on its way: shared by the files of admit. */
+/* SPDX-License-Identifier: MIT */
+#ifndef ROUSE_CORE_ADMISSION_H
+#define ROUSE_CORE_ADMISSION_H
+
+#include "base/uuid.h"
+#include "core/admit.h"
+#include "core/event.h"
+
+/* What a program gave: JSON text, nothing at all, or an error. */
+struct mapped {
+	enum { MAPPED_NONE, MAPPED_PENDING, MAPPED_VALUE, MAPPED_EMPTY, MAPPED_FAILED } state;
+	struct buf json;
+	struct err err;
+};
+
+struct admission {
+	struct core *core;
+	struct registry *registry;
+	const struct trigger *trigger; /* NULL: an invocation */
+	const struct agent *agent;
+	struct uuid event_id;
+	struct wall at;
+	struct buf document;
+	struct mapped mapped[PROGRAMS];
+	int pending;
+
+	struct buf cursor, natural_key, correlation, traceparent, schedule, tenant, user;
+	struct cause cause;
+	char *refused, *replay_of;
+	uint64_t fingerprint;
+	bool by_hand, again, stage, has_key;
+
+	/* What came of it. */
+	struct admission_result result;
+	struct buf key, rule, entity;
+	struct err err;
+	admit_on_done *on_done;
+	admit_on_tested *on_tested;
+	void *arg;
+};
+
+/* The text of a mapped value: a string without its quotes, anything else as JSON. false: nothing or null. */
+bool mapped_text(const struct mapped *mapped, struct buf *out);
+/* The word for what becomes of the event, and the rule that said so. Returns true: nothing runs. */
+bool outcome_set(struct admission *a, const char *outcome, const char *fmt, ...) PRINTF(3, 4);
+/* What the programs and the trigger's own settings say. True: nothing runs. */
+bool mapping_decides(struct admission *a);
+/* Switches and rates. True: nothing runs. */
+bool door_is_shut(struct admission *a);
+
+#endif

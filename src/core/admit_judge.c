@@ -1,0 +1,110 @@
+/* Admission: what programs, settings, switches and rates say of what happened. */
+/* SPDX-License-Identifier: MIT */
+#include "core/admission.h"
+
+#include "base/json.h"
+#include "core/halt.h"
+#include "core/overlap.h"
+#include "core/rate.h"
+
+bool
+mapped_text(const struct mapped *mapped, struct buf *out)
+{
+	if (mapped->state != MAPPED_VALUE || str_eq_cstr(buf_str(&mapped->json), "null"))
+		return false;
+	if (!json_raw_string(buf_str(&mapped->json), out))
+		buf_add_str(out, buf_str(&mapped->json));
+	return true;
+}
+
+bool
+outcome_set(struct admission *a, const char *outcome, const char *fmt, ...)
+{
+	va_list ap;
+
+	a->result.outcome = outcome;
+	buf_clear(&a->rule);
+	va_start(ap, fmt);
+	buf_vprintf(&a->rule, fmt, ap);
+	va_end(ap);
+	return true;
+}
+
+static bool
+reject_failed(struct admission *a)
+{
+	for (int i = 0; i < PROGRAMS; i++) {
+		if (a->mapped[i].state != MAPPED_FAILED)
+			continue;
+		err_set(&a->err, E_MAPPING, "%s of trigger %s failed on this event: %s", program_name((enum program_name)i), a->trigger->name,
+			err_text(&a->mapped[i].err));
+		return outcome_set(a, "rejected", "%s: %s", program_name((enum program_name)i), err_text(&a->mapped[i].err));
+	}
+	return false;
+}
+
+static bool
+filter_says_no(struct admission *a)
+{
+	const struct mapped *filter = &a->mapped[PROGRAM_FILTER];
+	struct str value = buf_str(&filter->json);
+
+	if (filter->state == MAPPED_EMPTY)
+		return outcome_set(a, "filtered", "filter gave nothing: %s", a->trigger->programs[PROGRAM_FILTER].text);
+	if (filter->state == MAPPED_VALUE && (str_eq_cstr(value, "false") || str_eq_cstr(value, "null")))
+		return outcome_set(a, "filtered", "filter gave %.*s: %s", STR_ARG(value), a->trigger->programs[PROGRAM_FILTER].text);
+	return false;
+}
+
+bool
+mapping_decides(struct admission *a)
+{
+	const struct mapped *key = &a->mapped[PROGRAM_KEY];
+
+	if (a->refused)
+		return outcome_set(a, "filtered", "%s", a->refused);
+	if (a->mapped[PROGRAM_FILTER].state != MAPPED_FAILED && filter_says_no(a))
+		return true;
+	if (reject_failed(a))
+		return true;
+	if (mapped_text(key, &a->key)) {
+		a->has_key = true;
+	} else if (key->state != MAPPED_NONE) {
+		err_set(&a->err, E_MAPPING, "key of trigger %s gave nothing on this event; expected a string or a number", a->trigger->name);
+		return outcome_set(a, "rejected", "key gave nothing");
+	} else {
+		buf_add_str(&a->key, buf_str(&a->natural_key));
+	}
+	mapped_text(&a->mapped[PROGRAM_ENTITY], &a->entity);
+	if (a->trigger && !a->entity.len && overlap_orders(a->trigger->overlap))
+		buf_cat(&a->entity, "trigger/", a->trigger->name);
+	if (a->mapped[PROGRAM_TENANT].state == MAPPED_VALUE)
+		buf_clear(&a->tenant);
+	mapped_text(&a->mapped[PROGRAM_TENANT], &a->tenant);
+	if (a->mapped[PROGRAM_USER].state == MAPPED_VALUE)
+		buf_clear(&a->user);
+	mapped_text(&a->mapped[PROGRAM_USER], &a->user);
+	if (a->trigger && a->cause.hops > a->trigger->max_hops)
+		return outcome_set(a, "looped", "hop %d, and max_hops is %d", a->cause.hops, a->trigger->max_hops);
+	return false;
+}
+
+bool
+door_is_shut(struct admission *a)
+{
+	const struct switches *switches = a->core->switches;
+	int64_t wait_ms;
+
+	if (!a->trigger)
+		return false;
+	if (switch_is_on(switches, "trigger", a->trigger->name, "paused")) {
+		err_set(&a->err, E_PAUSED, "trigger %s is paused; rouse resume --trigger %s", a->trigger->name, a->trigger->name);
+		return outcome_set(a, "paused", "trigger %s is paused", a->trigger->name);
+	}
+	if (!a->by_hand && a->trigger->rate_count && !rate_take(a->core, a->trigger->name, a->trigger->rate_count, a->trigger->rate_per_ms, &wait_ms)) {
+		err_set(&a->err, E_RATE, "trigger %s takes %lld events per %lld ms; try again in %lld ms", a->trigger->name,
+			(long long)a->trigger->rate_count, (long long)a->trigger->rate_per_ms, (long long)wait_ms);
+		return outcome_set(a, "shed", "rate: more than %lld per %lld ms", (long long)a->trigger->rate_count, (long long)a->trigger->rate_per_ms);
+	}
+	return false;
+}
