@@ -68,7 +68,8 @@ helper_path(const char *name)
 	AUTO(auto_free) char *dir = os_program_dir();
 	struct buf path = BUF_INIT;
 
-	/* In the build folder all programs stand side by side; installed, helpers are in libexec. */
+	/* In the build folder all programs stand side by side; installed, helpers are in libexec.
+	 */
 	buf_printf(&path, "%s/%s", dir, name);
 	if (access(buf_cstr(&path), X_OK)) {
 		buf_clear(&path);
@@ -129,7 +130,8 @@ log_configure(const struct conf *conf)
 	log_setup(level, (enum log_format)format);
 }
 
-/* Half of the descriptors stay for runs, files and the operator's own socket, whoever holds the others. */
+/* Half of the descriptors stay for runs, files and the operator's own socket, whoever holds the
+ * others. */
 static unsigned
 connections_max(int64_t wanted)
 {
@@ -142,8 +144,9 @@ connections_max(int64_t wanted)
 	most = files.rlim_cur >= 4 ? (int64_t)files.rlim_cur / 2 : 1;
 	snprintf(had, sizeof(had), "%" PRId64, (int64_t)files.rlim_cur);
 	snprintf(left, sizeof(left), "%" PRId64, most);
-	log_warning("fewer connections than http.max_connections, for descriptors are short (ulimit -n, LimitNOFILE=)", "descriptors", had,
-		    "connections", left);
+	log_warning("fewer connections than http.max_connections, for descriptors are short "
+		    "(ulimit -n, LimitNOFILE=)",
+		    "descriptors", had, "connections", left);
 	return (unsigned)most;
 }
 
@@ -157,7 +160,8 @@ http_limits_of(const struct conf *conf)
 				    .header_timeout_ms = conf_ms(http, "header_timeout"),
 				    .body_timeout_ms = conf_ms(http, "body_timeout"),
 				    .idle_timeout_ms = conf_ms(http, "idle_timeout"),
-				    .max_connections = connections_max(conf_int(http, "max_connections"))};
+				    .max_connections =
+					    connections_max(conf_int(http, "max_connections"))};
 }
 
 /* Loads a generation; what is wrong is printed, and in err the first line of it. */
@@ -170,7 +174,8 @@ house_load(struct house *house, struct buf *ret_report, struct err *err)
 
 	conf_report_print(report, ret_report);
 	if (!registry)
-		err_set(err, E_CONFIG, "%s does not load (%zu errors; rouse check shows them)", house->config, conf_report_errors(report));
+		err_set(err, E_CONFIG, "%s does not load (%zu errors; rouse check shows them)",
+			house->config, conf_report_errors(report));
 	conf_unref(conf);
 	conf_report_free(report);
 	return registry;
@@ -183,8 +188,10 @@ on_reload(void *arg, json_t *ret_answer, struct err *err)
 	struct core *core = &house->core;
 	struct registry *old = core->registry, *fresh;
 	AUTO(buf_fini) struct buf report = BUF_INIT;
-	AUTO(json_auto_decref) json_t *answer = ret_answer ? json_incref(ret_answer) : json_object();
-	json_t *added = json_array(), *changed = json_array(), *removed = json_array(), *errors = json_array();
+	AUTO(json_auto_decref)
+	json_t *answer = ret_answer ? json_incref(ret_answer) : json_object();
+	json_t *added = json_array(), *changed = json_array(), *removed = json_array(),
+	       *errors = json_array();
 	struct str rest, line;
 	struct http_limits limits;
 
@@ -213,7 +220,8 @@ on_reload(void *arg, json_t *ret_answer, struct err *err)
 	api_configured(house->api);
 	queue_wake(core->queue, NULL);
 	apply_wake(core->apply, NULL);
-	json_object_set_new(answer, "generation", json_integer((json_int_t)conf_generation(registry_conf(fresh))));
+	json_object_set_new(answer, "generation",
+			    json_integer((json_int_t)conf_generation(registry_conf(fresh))));
 	json_object_set_new(answer, "added", added);
 	json_object_set_new(answer, "changed", changed);
 	json_object_set_new(answer, "removed", removed);
@@ -226,7 +234,8 @@ on_reload(void *arg, json_t *ret_answer, struct err *err)
 static bool
 state_prepare(struct house *house, struct err *err)
 {
-	const struct conf_section *daemon = conf_section(registry_conf(house->core.registry), "daemon", "");
+	const struct conf_section *daemon =
+		conf_section(registry_conf(house->core.registry), "daemon", "");
 	struct buf spool = BUF_INIT;
 
 	house->state_dir = mem_strdup(conf_str(daemon, "state_dir"));
@@ -238,15 +247,18 @@ state_prepare(struct house *house, struct err *err)
 	if (!os_mkdirs(house->state_dir, 0700, err) || !os_mkdirs(house->spool_root, 0700, err))
 		return err_prefix(err, "state folder %s (daemon.state_dir)", house->state_dir);
 	if (access(house->state_dir, W_OK | X_OK))
-		return err_set(err, E_DENIED, "state folder %s is not writable by user %u; chown it, or set daemon.state_dir", house->state_dir,
-			       (unsigned)geteuid());
+		return err_set(err, E_DENIED,
+			       "state folder %s is not writable by user %u; chown it, or set "
+			       "daemon.state_dir",
+			       house->state_dir, (unsigned)geteuid());
 	return true;
 }
 
 static bool
 store_start(struct house *house, struct err *err)
 {
-	const struct conf_section *section = conf_section(registry_conf(house->core.registry), "store", "");
+	const struct conf_section *section =
+		conf_section(registry_conf(house->core.registry), "store", "");
 	AUTO(buf_fini) struct buf url = BUF_INIT;
 
 	if (conf_str(section, "url"))
@@ -275,11 +287,14 @@ rooms_build(struct house *house, struct err *err)
 static gid_t
 socket_group(struct house *house)
 {
-	const char *name = conf_str(conf_section(registry_conf(house->core.registry), "daemon", ""), "group");
+	const char *name =
+		conf_str(conf_section(registry_conf(house->core.registry), "daemon", ""), "group");
 	struct group *group = name ? getgrnam(name) : NULL;
 
 	if (name && !group)
-		log_warning("group is unknown; only root and the daemon's own user may use the socket", "group", name);
+		log_warning(
+			"group is unknown; only root and the daemon's own user may use the socket",
+			"group", name);
 	return group ? group->gr_gid : (gid_t)-1;
 }
 
@@ -298,7 +313,8 @@ parent_make(const char *path, struct err *err)
 static bool
 tcp_listen(struct house *house, struct err *err)
 {
-	const struct conf_section *http = conf_section(registry_conf(house->core.registry), "http", "");
+	const struct conf_section *http =
+		conf_section(registry_conf(house->core.registry), "http", "");
 	const char *listen = conf_str(http, "listen");
 	const char *public_url = conf_str(http, "public_url"), *cert = conf_str(http, "tls_cert");
 	AUTO(auto_free) char *host = NULL;
@@ -311,7 +327,8 @@ tcp_listen(struct house *house, struct err *err)
 		house->core.public_url = mem_strdup(public_url ? public_url : "");
 		return true;
 	}
-	if (!http_listen_tcp(api_server(house->api), listen, cert, conf_str(http, "tls_key"), &port, err))
+	if (!http_listen_tcp(api_server(house->api), listen, cert, conf_str(http, "tls_key"), &port,
+			     err))
 		return err_prefix(err, "http.listen = %s", listen);
 	host = mem_strdup(listen);
 	colon = strrchr(host, ':');
@@ -322,7 +339,8 @@ tcp_listen(struct house *house, struct err *err)
 	if (public_url)
 		buf_puts(&url, public_url);
 	else
-		buf_printf(&url, "%s://%s:%u", cert ? "https" : "http", *host ? host : "127.0.0.1", port);
+		buf_printf(&url, "%s://%s:%u", cert ? "https" : "http", *host ? host : "127.0.0.1",
+			   port);
 	house->core.public_url = buf_take(&url);
 	return true;
 }
@@ -330,14 +348,16 @@ tcp_listen(struct house *house, struct err *err)
 static bool
 listen_all(struct house *house, struct err *err)
 {
-	const char *group = conf_str(conf_section(registry_conf(house->core.registry), "daemon", ""), "group");
+	const char *group =
+		conf_str(conf_section(registry_conf(house->core.registry), "daemon", ""), "group");
 	int passed = systemd_listen_fds();
 
 	for (int i = 0; i < passed; i++)
 		if (!http_listen_fd(api_server(house->api), 3 + i, err))
 			return false;
 	if (!parent_make(house->socket, err) ||
-	    !http_listen_unix(api_server(house->api), house->socket, group ? 0660 : 0600, socket_group(house), err))
+	    !http_listen_unix(api_server(house->api), house->socket, group ? 0660 : 0600,
+			      socket_group(house), err))
 		return err_prefix(err, "socket %s (daemon.socket)", house->socket);
 	return tcp_listen(house, err);
 }
@@ -348,7 +368,8 @@ static void
 drain_look(void *arg)
 {
 	struct house *house = arg;
-	const struct conf_section *daemon = conf_section(registry_conf(house->core.registry), "daemon", "");
+	const struct conf_section *daemon =
+		conf_section(registry_conf(house->core.registry), "daemon", "");
 	int64_t waited = clock_mono(house->core.clock).ms - house->drain_since.ms;
 
 	if (!apply_in_flight(house->core.apply) || waited >= conf_ms(daemon, "drain_timeout")) {
@@ -438,7 +459,8 @@ signals_start(struct house *house)
 	static_assert(ARRAY_LEN(table) == ARRAY_LEN(house->signals), "an event for every signal");
 	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		house->signals[i] = evsignal_new(house->core.base, table[i].sig, table[i].fn, house);
+		house->signals[i] =
+			evsignal_new(house->core.base, table[i].sig, table[i].fn, house);
 		evsignal_add(house->signals[i], NULL);
 	}
 	house->interrupt = evsignal_new(house->core.base, SIGINT, on_term, house);
@@ -451,16 +473,19 @@ on_watchdog(void *arg)
 	struct house *house = arg;
 
 	systemd_notify("WATCHDOG=1");
-	core_timer_arm(&house->core, &house->watchdog, systemd_watchdog_ms() / 2, on_watchdog, house);
+	core_timer_arm(&house->core, &house->watchdog, systemd_watchdog_ms() / 2, on_watchdog,
+		       house);
 }
 
-/* What was going on when the last daemon ended: its runs, its changes, its queue; then the sources. */
+/* What was going on when the last daemon ended: its runs, its changes, its queue; then the sources.
+ */
 static bool
 house_resume(struct house *house, struct err *err)
 {
 	struct core *core = &house->core;
 
-	if (!queue_load(core->queue, err) || !attempts_adopt_all(core, err) || !apply_load(core->apply, err))
+	if (!queue_load(core->queue, err) || !attempts_adopt_all(core, err) ||
+	    !apply_load(core->apply, err))
 		return false;
 	sources_reload(core->sources, NULL, NULL, NULL, NULL);
 	triggers_add_routes(core, api_router(house->api));
@@ -494,9 +519,14 @@ house_build(struct house *house, struct err *err)
 		return false;
 	limits = http_limits_of(registry_conf(core->registry));
 	house->listening = json_array();
-	house->host = (struct api_host){.reload = on_reload, .arg = house, .config = house->config, .socket = house->socket,
-					.group = conf_str(conf_section(registry_conf(core->registry), "daemon", ""), "group"),
-					.listen = house->listening};
+	house->host = (struct api_host){
+		.reload = on_reload,
+		.arg = house,
+		.config = house->config,
+		.socket = house->socket,
+		.group = conf_str(conf_section(registry_conf(core->registry), "daemon", ""),
+				  "group"),
+		.listen = house->listening};
 	house->api = api_new(core, &limits, &house->host);
 	signals_start(house);
 	return house_resume(house, err) && listen_all(house, err);
@@ -588,10 +618,13 @@ house_run(struct house *house)
 	systemd_notify(buf_cstr(&ready));
 	if (systemd_watchdog_ms())
 		on_watchdog(house);
-	log_info("ready", "version", PACKAGE_VERSION, "socket", house->socket, "url", core->public_url, "config", house->config);
+	log_info("ready", "version", PACKAGE_VERSION, "socket", house->socket, "url",
+		 core->public_url, "config", house->config);
 	while (!house->stop) {
-		event_base_loop(core->base, turn_is_due(core->store) ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE);
-		/* While these were handled others came: they share the COMMIT, the dearest part of a delivery. */
+		event_base_loop(core->base, turn_is_due(core->store) ? EVLOOP_ONCE | EVLOOP_NONBLOCK
+								     : EVLOOP_ONCE);
+		/* While these were handled others came: they share the COMMIT, the dearest part of
+		 * a delivery. */
 		if (turn_is_open(core->store))
 			event_base_loop(core->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 		if (turn_is_open(core->store) && !house->idling) {
@@ -600,7 +633,8 @@ house_run(struct house *house)
 		}
 		turn_end(core->store);
 		if (store_has_failed(core->store)) {
-			log_error("the disk no longer keeps what it is told; stopping, so that nothing is acknowledged in vain");
+			log_error("the disk no longer keeps what it is told; stopping, so that "
+				  "nothing is acknowledged in vain");
 			house->status = 1;
 			break;
 		}

@@ -15,26 +15,32 @@
 
 #define DEFAULT_CONFIG SYSCONFDIR "/rouse/rouse.conf"
 
-static const char usage[] =
-	"usage: roused [-c FILE] [-t [FILE...]] [--keys [KEY]] [--keys-json] [--keys-man] [--version]\n"
-	"\n"
-	"  -c, --config FILE  configuration (default " DEFAULT_CONFIG ")\n"
-	"  -t, --check        check the configuration (and further section files: would they load?), exit 1 when it is wrong\n"
-	"      --keys [KEY]   what a key, a section, or every key means\n"
-	"      --keys-json    the same, an object a line\n"
-	"      --keys-man     the same, as roff\n"
-	"      --version      print the version\n"
-	"\n"
-	"Runs in the foreground, logs to standard error or the journal. SIGTERM drains and stops, SIGHUP reloads,\n"
-	"SIGUSR1 logs the state.\n";
+static const char usage[] = "usage: roused [-c FILE] [-t [FILE...]] [--keys [KEY]] [--keys-json] "
+			    "[--keys-man] [--version]\n"
+			    "\n"
+			    "  -c, --config FILE  configuration (default " DEFAULT_CONFIG ")\n"
+			    "  -t, --check        check the configuration (and further section "
+			    "files: would they load?), exit 1 when it is wrong\n"
+			    "      --keys [KEY]   what a key, a section, or every key means\n"
+			    "      --keys-json    the same, an object a line\n"
+			    "      --keys-man     the same, as roff\n"
+			    "      --version      print the version\n"
+			    "\n"
+			    "Runs in the foreground, logs to standard error or the journal. "
+			    "SIGTERM drains and stops, SIGHUP reloads,\n"
+			    "SIGUSR1 logs the state.\n";
 
 enum { OPT_KEYS = 256, OPT_KEYS_JSON, OPT_KEYS_MAN, OPT_VERSION, OPT_HELP };
 
 static const struct option options[] = {
-	{"config", required_argument, NULL, 'c'},  {"check", no_argument, NULL, 't'},
-	{"keys", no_argument, NULL, OPT_KEYS},     {"keys-json", no_argument, NULL, OPT_KEYS_JSON},
-	{"keys-man", no_argument, NULL, OPT_KEYS_MAN}, {"version", no_argument, NULL, OPT_VERSION},
-	{"help", no_argument, NULL, OPT_HELP},     {NULL, 0, NULL, 0},
+	{"config", required_argument, NULL, 'c'},
+	{"check", no_argument, NULL, 't'},
+	{"keys", no_argument, NULL, OPT_KEYS},
+	{"keys-json", no_argument, NULL, OPT_KEYS_JSON},
+	{"keys-man", no_argument, NULL, OPT_KEYS_MAN},
+	{"version", no_argument, NULL, OPT_VERSION},
+	{"help", no_argument, NULL, OPT_HELP},
+	{NULL, 0, NULL, 0},
 };
 
 static int
@@ -77,7 +83,8 @@ process_setup(void)
 
 	std_open();
 	umask(077);
-	/* No core dump with secrets in it; orphans of a dead shim come to us; nobody may ptrace us. */
+	/* No core dump with secrets in it; orphans of a dead shim come to us; nobody may ptrace us.
+	 */
 	setrlimit(RLIMIT_CORE, &core);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	prctl(PR_SET_DUMPABLE, 0);
@@ -134,7 +141,10 @@ main(int argc, char **argv)
 		}
 	}
 	if (mode == 't')
-		return house_check(config, (const char *const *)argv + optind, (size_t)(argc - optind)) ? 0 : 1;
+		return house_check(config, (const char *const *)argv + optind,
+				   (size_t)(argc - optind))
+			       ? 0
+			       : 1;
 	if (mode)
 		return keys_print(mode, argv[optind]);
 	if (optind < argc) {

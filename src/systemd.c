@@ -57,7 +57,10 @@ systemd_watchdog_ms(void)
 {
 	uint64_t us;
 
-	return pid_is_ours("WATCHDOG_PID") && env_number("WATCHDOG_USEC", &us) && us < UINT32_MAX * 1000ULL ? (int64_t)(us / 1000) : 0;
+	return pid_is_ours("WATCHDOG_PID") && env_number("WATCHDOG_USEC", &us) &&
+			       us < UINT32_MAX * 1000ULL
+		       ? (int64_t)(us / 1000)
+		       : 0;
 }
 
 int
@@ -65,7 +68,8 @@ systemd_listen_fds(void)
 {
 	uint64_t count;
 
-	if (!getenv("LISTEN_PID") || !pid_is_ours("LISTEN_PID") || !env_number("LISTEN_FDS", &count) || count > 16)
+	if (!getenv("LISTEN_PID") || !pid_is_ours("LISTEN_PID") ||
+	    !env_number("LISTEN_FDS", &count) || count > 16)
 		return 0;
 	for (int i = 0; i < (int)count; i++)
 		os_cloexec(LISTEN_FDS_START + i, true);

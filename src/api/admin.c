@@ -13,7 +13,8 @@
 json_t *
 api_health(struct core *core, bool *ret_ok)
 {
-	const struct conf_section *limits = conf_section(registry_conf(core->registry), "limits", "");
+	const struct conf_section *limits =
+		conf_section(registry_conf(core->registry), "limits", "");
 	struct wall oldest = WALL_NONE, now = core_wall(core);
 	json_t *object = json_object();
 	int64_t dead = 0;
@@ -26,9 +27,14 @@ api_health(struct core *core, bool *ret_ok)
 	json_object_set_new(object, "in_flight", json_integer(queue_in_flight(core->queue, NULL)));
 	json_object_set_new(object, "max_running", json_integer(conf_int(limits, "max_running")));
 	json_object_set_new(object, "queue_depth", json_integer(queue_depth(core->queue, NULL)));
-	json_object_set_new(object, "oldest_queued_ms", json_integer(wall_is_set(oldest) && now.ms > oldest.ms ? now.ms - oldest.ms : 0));
+	json_object_set_new(
+		object, "oldest_queued_ms",
+		json_integer(wall_is_set(oldest) && now.ms > oldest.ms ? now.ms - oldest.ms : 0));
 	json_object_set_new(object, "dlq", json_integer(dead));
-	json_put_str(object, "store", writable ? "ok" : store_stats(core->store).full ? "full" : "failing");
+	json_put_str(object, "store",
+		     writable			     ? "ok"
+		     : store_stats(core->store).full ? "full"
+						     : "failing");
 	json_put_str(object, "version", core->version);
 	return object;
 }
@@ -56,10 +62,12 @@ static void
 on_readyz(void *arg, struct http_request *req, const struct route_match *match)
 {
 	struct api *api = arg;
-	bool ready = api->host->ready && !api->core->draining && store_is_writable(api->core->store);
+	bool ready =
+		api->host->ready && !api->core->draining && store_is_writable(api->core->store);
 
 	(void)match;
-	http_reply(req, ready ? 200 : 503, "text/plain", ready ? STR("ready\n") : STR("not ready\n"));
+	http_reply(req, ready ? 200 : 503, "text/plain",
+		   ready ? STR("ready\n") : STR("not ready\n"));
 }
 
 static void
@@ -102,12 +110,16 @@ on_status(void *arg, struct http_request *req, const struct route_match *match)
 	json_object_set_new(object, "halted", json_boolean(core_is_halted(core)));
 	json_object_set_new(object, "health", api_health(core, &ok));
 	for (size_t i = 0; i < registry_agent_count(core->registry); i++)
-		json_array_append_new(agents, api_agent(core, registry_agent_at(core->registry, i)));
+		json_array_append_new(agents,
+				      api_agent(core, registry_agent_at(core->registry, i)));
 	for (size_t i = 0; i < registry_trigger_count(core->registry); i++)
-		json_array_append_new(triggers, api_trigger(core, registry_trigger_at(core->registry, i)));
+		json_array_append_new(triggers,
+				      api_trigger(core, registry_trigger_at(core->registry, i)));
 	json_object_set_new(object, "agents", agents);
 	json_object_set_new(object, "triggers", triggers);
-	json_put_str(object, "executor", "shim: own session, subreaper and rlimits; memory of a whole tree is not limited");
+	json_put_str(
+		object, "executor",
+		"shim: own session, subreaper and rlimits; memory of a whole tree is not limited");
 	api_reply(req, 200, object);
 }
 
@@ -126,7 +138,8 @@ make_switches(struct core *core, void *arg, int *ret_status, struct err *err)
 
 /* {"agent": NAME}, {"trigger": NAME}, {"tenant": NAME}, or nothing: all. */
 static bool
-scope_of(struct core *core, const json_t *body, const char **ret_scope, const char **ret_name, struct err *err)
+scope_of(struct core *core, const json_t *body, const char **ret_scope, const char **ret_name,
+	 struct err *err)
 {
 	static const char *const scopes[] = {"agent", "trigger", "tenant"};
 

@@ -43,8 +43,10 @@ members_check(const json_t *body, struct err *err)
 	json_t *value;
 
 	json_object_foreach ((json_t *)body, key, value)
-		if (json_is_string(value) && strlen(json_string_value(value)) != json_string_length(value))
-			return err_set(err, E_INVALID, "body: %s has a NUL (\\u0000) in it; leave it out", key);
+		if (json_is_string(value) &&
+		    strlen(json_string_value(value)) != json_string_length(value))
+			return err_set(err, E_INVALID,
+				       "body: %s has a NUL (\\u0000) in it; leave it out", key);
 	return true;
 }
 
@@ -59,7 +61,8 @@ api_body(const struct http_request *req, json_t **ret, struct err *err)
 	}
 	if (!json_read(body, ret, err))
 		return err_prefix(err, "body");
-	if (json_is_object(*ret) ? members_check(*ret, err) : err_set(err, E_INVALID, "the body must be a JSON object"))
+	if (json_is_object(*ret) ? members_check(*ret, err)
+				 : err_set(err, E_INVALID, "the body must be a JSON object"))
 		return true;
 	json_decref(*ret);
 	*ret = NULL;
@@ -92,7 +95,8 @@ on_turn_end(void *arg, const struct err *err)
 	json_t *answer = NULL;
 
 	if (err->code == E_OK)
-		answer = pending->make(pending->api->core, pending->arg, &pending->status, &failure);
+		answer =
+			pending->make(pending->api->core, pending->arg, &pending->status, &failure);
 	if (answer)
 		api_reply(pending->req, pending->status, answer);
 	else
@@ -117,7 +121,8 @@ api_reply_after(struct api *api, struct http_request *req, api_make *make, void 
 }
 
 void
-api_reply_object_after(struct api *api, struct http_request *req, int status, api_make *make, const char *id)
+api_reply_object_after(struct api *api, struct http_request *req, int status, api_make *make,
+		       const char *id)
 {
 	reply_after(api, req, status, make, mem_strdup(id));
 }
@@ -157,7 +162,8 @@ api_on_admitted(void *arg, const struct admission_result *result, const struct e
 		return;
 	}
 	answer = json_object();
-	json_object_set_new(answer, "run_id", result->run_id[0] ? json_string(result->run_id) : json_null());
+	json_object_set_new(answer, "run_id",
+			    result->run_id[0] ? json_string(result->run_id) : json_null());
 	json_put_str(answer, "event_id", result->event_id);
 	json_put_str(answer, "outcome", result->outcome);
 	json_put_str(answer, "rule", result->rule);

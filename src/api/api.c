@@ -22,7 +22,9 @@ address_may(struct api *api, const struct http_request *req, struct err *err)
 	buf_printf(&name, "address/%s", peer->address);
 	if (rate_take(api->core, buf_cstr(&name), api->rate_count, api->rate_per_ms, &wait_ms))
 		return true;
-	return err_set(err, E_RATE, "more requests from %s than http.rate_per_ip; try again in %lld ms", peer->address, (long long)wait_ms);
+	return err_set(err, E_RATE,
+		       "more requests from %s than http.rate_per_ip; try again in %lld ms",
+		       peer->address, (long long)wait_ms);
 }
 
 /* Found and allowed before a byte of the body is read. */
@@ -38,13 +40,15 @@ on_head(void *arg, struct http_request *req, size_t *ret_max_body, struct err *e
 		visit_free(visit);
 		return false;
 	}
-	if (!router_find(api->router, http_method(req), http_path(req), &visit->route, &visit->arg, &visit->match, &allow, err)) {
+	if (!router_find(api->router, http_method(req), http_path(req), &visit->route, &visit->arg,
+			 &visit->match, &allow, err)) {
 		if (allow)
 			http_add_header(req, "Allow", allow);
 		visit_free(visit);
 		return false;
 	}
-	if (visit->route->scope && !auth_check(api->auth, req, visit->route->scope, &visit->by, err)) {
+	if (visit->route->scope &&
+	    !auth_check(api->auth, req, visit->route->scope, &visit->by, err)) {
 		visit_free(visit);
 		return false;
 	}
@@ -116,6 +120,7 @@ api_configured(struct api *api)
 	const struct conf *conf = registry_conf(api->core->registry);
 
 	auth_set_group(api->auth, conf_str(conf_section(conf, "daemon", ""), "group"));
-	if (!conf_rate(conf_section(conf, "http", ""), "rate_per_ip", &api->rate_count, &api->rate_per_ms))
+	if (!conf_rate(conf_section(conf, "http", ""), "rate_per_ip", &api->rate_count,
+		       &api->rate_per_ms))
 		api->rate_count = 0;
 }

@@ -9,21 +9,22 @@
 
 /* What the daemon itself does for the API. */
 struct api_host {
-	/* Reads the configuration again. ret_answer: {"generation","added","changed","removed"}; false: err, and
-	 * ret_answer may hold {"errors":[…]}. */
+	/* Reads the configuration again. ret_answer: {"generation","added","changed","removed"};
+	 * false: err, and ret_answer may hold {"errors":[…]}. */
 	bool (*reload)(void *arg, json_t *ret_answer, struct err *err);
 	void *arg;
-	const char *config;    /* path of rouse.conf */
+	const char *config; /* path of rouse.conf */
 	const char *socket;
-	const char *group;     /* daemon.group; NULL */
-	json_t *listen;        /* ["127.0.0.1:8477"]; borrowed, may change */
+	const char *group; /* daemon.group; NULL */
+	json_t *listen;	   /* ["127.0.0.1:8477"]; borrowed, may change */
 	bool ready;
 };
 
 struct api;
 /* Makes the HTTP server and its router; the routes of /v1 are there, those of triggers are added to
  * api_router(). host lives as long as the API. */
-struct api *api_new(struct core *core, const struct http_limits *limits, const struct api_host *host);
+struct api *api_new(struct core *core, const struct http_limits *limits,
+		    const struct api_host *host);
 void api_free(struct api *api);
 struct http_server *api_server(struct api *api);
 struct router *api_router(struct api *api);

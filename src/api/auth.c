@@ -91,8 +91,9 @@ peer_check(const struct auth *auth, const struct http_peer *peer, char **ret_by,
 		*ret_by = buf_take(&by);
 		return true;
 	}
-	err_set(err, E_DENIED, "user %s may not use this socket; ask to be put into the group of daemon.group%s%s", buf_cstr(&by),
-		auth->group ? " " : "", auth->group ? auth->group : "");
+	err_set(err, E_DENIED,
+		"user %s may not use this socket; ask to be put into the group of daemon.group%s%s",
+		buf_cstr(&by), auth->group ? " " : "", auth->group ? auth->group : "");
 	buf_fini(&by);
 	return false;
 }
@@ -123,7 +124,8 @@ bearer_of(const struct http_request *req, struct str *ret)
 }
 
 static bool
-token_check(struct auth *auth, struct http_request *req, const char *scope, char **ret_by, struct err *err)
+token_check(struct auth *auth, struct http_request *req, const char *scope, char **ret_by,
+	    struct err *err)
 {
 	AUTO(token_row_fini) struct token_row row = {0};
 	AUTO(buf_fini) struct buf hash = BUF_INIT;
@@ -135,19 +137,24 @@ token_check(struct auth *auth, struct http_request *req, const char *scope, char
 
 	if (!bearer_of(req, &token)) {
 		http_add_header(req, "WWW-Authenticate", "Bearer");
-		return err_set(err, E_UNAUTHORIZED, "this needs a token: Authorization: Bearer TOKEN (rouse token create makes one)");
+		return err_set(err, E_UNAUTHORIZED,
+			       "this needs a token: Authorization: Bearer TOKEN (rouse token "
+			       "create makes one)");
 	}
 	digest = digest_of(DIGEST_SHA256, token);
 	hex_encode(&hash, str_make(digest.bytes, digest.len));
 	if (!tokens_find(auth->core->store, buf_cstr(&hash), &row, NULL) || row.revoked ||
 	    (wall_is_set(row.expires) && row.expires.ms <= now.ms)) {
-		if (!rate_take(auth->core, http_peer(req)->address, FAILURES_A_MINUTE, 60000, &wait_ms))
-			return err_set(err, E_RATE, "too many wrong tokens from here; wait a minute");
+		if (!rate_take(auth->core, http_peer(req)->address, FAILURES_A_MINUTE, 60000,
+			       &wait_ms))
+			return err_set(err, E_RATE,
+				       "too many wrong tokens from here; wait a minute");
 		http_add_header(req, "WWW-Authenticate", "Bearer error=\"invalid_token\"");
 		return err_set(err, E_UNAUTHORIZED, "the token is unknown, revoked or expired");
 	}
 	if (!scopes_have(row.scopes, scope))
-		return err_set(err, E_DENIED, "token %s has the scopes %s; this needs %s", row.name, row.scopes, scope);
+		return err_set(err, E_DENIED, "token %s has the scopes %s; this needs %s", row.name,
+			       row.scopes, scope);
 	if (!wall_is_set(row.last_used) || row.last_used.ms + TOUCH_MS < now.ms)
 		tokens_touch(auth->core->store, buf_cstr(&hash), now, NULL);
 	buf_printf(&by, "token:%s", row.name);
@@ -159,7 +166,8 @@ token_check(struct auth *auth, struct http_request *req, const char *scope, char
 static bool
 is_cross_site(const struct http_request *req)
 {
-	struct str site = http_header(req, "sec-fetch-site", 0), origin = http_header(req, "origin", 0), host = http_host(req);
+	struct str site = http_header(req, "sec-fetch-site", 0),
+		   origin = http_header(req, "origin", 0), host = http_host(req);
 
 	if (str_eq_cstr(http_method(req), "GET") || str_eq_cstr(http_method(req), "HEAD"))
 		return false;
@@ -169,7 +177,8 @@ is_cross_site(const struct http_request *req)
 }
 
 bool
-auth_check(struct auth *auth, struct http_request *req, const char *scope, char **ret_by, struct err *err)
+auth_check(struct auth *auth, struct http_request *req, const char *scope, char **ret_by,
+	   struct err *err)
 {
 	const struct http_peer *peer = http_peer(req);
 

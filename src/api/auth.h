@@ -11,7 +11,8 @@ struct auth *auth_new(struct core *core, const char *group);
 void auth_free(struct auth *auth);
 void auth_set_group(struct auth *auth, const char *group);
 /* May this request do what needs `scope`? ret_by: who it is, owned. E_UNAUTHORIZED, E_DENIED. */
-bool auth_check(struct auth *auth, struct http_request *req, const char *scope, char **ret_by, struct err *err);
+bool auth_check(struct auth *auth, struct http_request *req, const char *scope, char **ret_by,
+		struct err *err);
 extern const char *const auth_scopes[]; /* NULL behind the last */
 bool auth_scope_is_known(struct str scope);
 

@@ -9,25 +9,29 @@
 /* One action of a person on one change, by its word in the path. */
 struct action {
 	const char *word;
-	bool (*act)(struct core *core, const char *id, const char *by, const char *reason, const char *digest, struct err *err);
+	bool (*act)(struct core *core, const char *id, const char *by, const char *reason,
+		    const char *digest, struct err *err);
 	/* Of a run's changes, those that it is about. */
 	const char *const *from;
 };
 
 static bool
-act_approve(struct core *core, const char *id, const char *by, const char *reason, const char *digest, struct err *err)
+act_approve(struct core *core, const char *id, const char *by, const char *reason,
+	    const char *digest, struct err *err)
 {
 	return change_decide(core, id, CHANGE_APPROVE, by, reason, digest, err);
 }
 
 static bool
-act_reject(struct core *core, const char *id, const char *by, const char *reason, const char *digest, struct err *err)
+act_reject(struct core *core, const char *id, const char *by, const char *reason,
+	   const char *digest, struct err *err)
 {
 	return change_decide(core, id, CHANGE_REJECT, by, reason, digest, err);
 }
 
 static bool
-act_apply(struct core *core, const char *id, const char *by, const char *reason, const char *digest, struct err *err)
+act_apply(struct core *core, const char *id, const char *by, const char *reason, const char *digest,
+	  struct err *err)
 {
 	(void)reason;
 	(void)digest;
@@ -35,7 +39,8 @@ act_apply(struct core *core, const char *id, const char *by, const char *reason,
 }
 
 static bool
-act_revert(struct core *core, const char *id, const char *by, const char *reason, const char *digest, struct err *err)
+act_revert(struct core *core, const char *id, const char *by, const char *reason,
+	   const char *digest, struct err *err)
 {
 	(void)digest;
 	return change_revert(core, id, by, reason, err);
@@ -72,13 +77,15 @@ change_add(void *arg, const struct change_row *row)
 static void
 on_list(void *arg, struct http_request *req, const struct route_match *match)
 {
-	static const char *const columns[] = {"run", "batch", "target", "entity", "status", "op", NULL};
+	static const char *const columns[] = {"run",	"batch", "target", "entity",
+					      "status", "op",	 NULL};
 	struct api *api = arg;
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct api_list list;
 
 	(void)match;
-	if (api_list_begin(req, columns, &list, &err) && changes_list(api->core->store, &list.query, change_add, &list, &err)) {
+	if (api_list_begin(req, columns, &list, &err) &&
+	    changes_list(api->core->store, &list.query, change_add, &list, &err)) {
 		api_list_reply(&list, req);
 		return;
 	}
@@ -110,7 +117,8 @@ on_action(void *arg, struct http_request *req, const struct route_match *match)
 	const struct action *action = action_of(req);
 
 	if (api_body(req, &body, &err) &&
-	    action->act(api->core, id, api_by(req), json_str(body, "reason"), json_str(body, "digest"), &err))
+	    action->act(api->core, id, api_by(req), json_str(body, "reason"),
+			json_str(body, "digest"), &err))
 		api_reply_object_after(api, req, 200, api_make_change, id);
 	else
 		http_reply_error(req, &err);
@@ -196,7 +204,8 @@ run_changes(struct core *core, const char *run_id, struct err *err)
 	AUTO(run_row_fini) struct run_row run = {0};
 	json_t *items = json_array();
 
-	if (runs_get(core->store, run_id, &run, err) && changes_of_run(core->store, run.seq, object_add, items, err))
+	if (runs_get(core->store, run_id, &run, err) &&
+	    changes_of_run(core->store, run.seq, object_add, items, err))
 		return items;
 	json_decref(items);
 	return NULL;
@@ -241,8 +250,8 @@ make_bulk(struct core *core, void *arg, int *ret_status, struct err *err)
 
 /* Each by itself: one that has moved on meanwhile is skipped, a store that fails undoes all. */
 static bool
-bulk_act(struct core *core, const struct action *action, const struct ids *ids, const char *by, const char *reason, struct bulk *bulk,
-	 struct err *err)
+bulk_act(struct core *core, const struct action *action, const struct ids *ids, const char *by,
+	 const char *reason, struct bulk *bulk, struct err *err)
 {
 	for (size_t i = 0; i < ids->count; i++) {
 		AUTO(err_fini) struct err one = ERR_INIT;
@@ -258,7 +267,8 @@ bulk_act(struct core *core, const struct action *action, const struct ids *ids, 
 }
 
 static bool
-bulk_run(struct api *api, struct http_request *req, const char *id, struct bulk *bulk, struct err *err)
+bulk_run(struct api *api, struct http_request *req, const char *id, struct bulk *bulk,
+	 struct err *err)
 {
 	const struct action *action = action_of(req);
 	AUTO(json_auto_decref) json_t *body = NULL;
@@ -272,15 +282,22 @@ bulk_run(struct api *api, struct http_request *req, const char *id, struct bulk 
 		return false;
 	/* Deciding everything where somebody meant a part would be the worst answer. */
 	if (json_object_get(body, "where"))
-		return err_set(err, E_USAGE, "where is not evaluated here; decide the changes one by one, or use rouse approve --where");
+		return err_set(err, E_USAGE,
+			       "where is not evaluated here; decide the changes one by one, or use "
+			       "rouse approve --where");
 	if (json_str(body, "digest")) {
 		items = run_changes(api->core, id, err);
 		digest = items ? shown_digest(items) : NULL;
 		if (!digest || strcmp(digest, json_str(body, "digest")))
-			return err_set(err, E_STATE, "the changes of run %s are not what was shown any more; look at them again (rouse diff)", run.id);
+			return err_set(err, E_STATE,
+				       "the changes of run %s are not what was shown any more; "
+				       "look at them again (rouse diff)",
+				       run.id);
 	}
-	if (changes_of_run(api->core->store, run.seq, id_add, &ids, err) && turn_savepoint(api->core->store, err)) {
-		done = bulk_act(api->core, action, &ids, api_by(req), json_str(body, "reason"), bulk, err);
+	if (changes_of_run(api->core->store, run.seq, id_add, &ids, err) &&
+	    turn_savepoint(api->core->store, err)) {
+		done = bulk_act(api->core, action, &ids, api_by(req), json_str(body, "reason"),
+				bulk, err);
 		if (done)
 			turn_release(api->core->store);
 		else

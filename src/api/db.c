@@ -24,7 +24,8 @@ struct job {
 	int64_t bytes;
 };
 
-static struct job *job_new(struct api *api, struct http_request *req, const char *what)
+static struct job *
+job_new(struct api *api, struct http_request *req, const char *what)
 {
 	struct job *job = mem_alloc(sizeof(*job));
 
@@ -35,7 +36,8 @@ static struct job *job_new(struct api *api, struct http_request *req, const char
 	return job;
 }
 
-static void job_free(struct job *job)
+static void
+job_free(struct job *job)
 {
 	core_timer_free(job->timer);
 	err_fini(&job->err);
@@ -45,7 +47,8 @@ static void job_free(struct job *job)
 }
 
 /* takes the answer; NULL: the job's error. */
-static void job_reply(struct job *job, json_t *take_answer)
+static void
+job_reply(struct job *job, json_t *take_answer)
 {
 	int64_t ms = clock_mono(job->api->core->clock).ms - job->begun.ms;
 
@@ -61,7 +64,8 @@ static void job_reply(struct job *job, json_t *take_answer)
 	job_free(job);
 }
 
-static void job_submit(struct job *job, void (*run)(void *arg), void (*done)(void *arg))
+static void
+job_submit(struct job *job, void (*run)(void *arg), void (*done)(void *arg))
 {
 	if (!work_submit(job->api->core->work, run, done, job, &job->err))
 		job_reply(job, NULL);
@@ -69,7 +73,8 @@ static void job_submit(struct job *job, void (*run)(void *arg), void (*done)(voi
 
 /* --- backup -------------------------------------------------------------------------------- */
 
-static void backup_run(void *arg)
+static void
+backup_run(void *arg)
 {
 	struct job *job = arg;
 
@@ -77,7 +82,8 @@ static void backup_run(void *arg)
 		store_backup(job->api->core->store, job->path, NULL, NULL, &job->bytes, &job->err);
 }
 
-static void backup_done(void *arg)
+static void
+backup_done(void *arg)
 {
 	struct job *job = arg;
 	json_t *answer = NULL;
@@ -90,7 +96,8 @@ static void backup_done(void *arg)
 	job_reply(job, answer);
 }
 
-static void on_backup(void *arg, struct http_request *req, const struct route_match *match)
+static void
+on_backup(void *arg, struct http_request *req, const struct route_match *match)
 {
 	AUTO(json_auto_decref) json_t *body = NULL;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -116,7 +123,8 @@ static void on_backup(void *arg, struct http_request *req, const struct route_ma
 
 /* --- check --------------------------------------------------------------------------------- */
 
-static void check_run(void *arg)
+static void
+check_run(void *arg)
 {
 	struct job *job = arg;
 
@@ -124,7 +132,8 @@ static void check_run(void *arg)
 }
 
 /* Findings are an answer; an error is a check that could not be made. */
-static void check_done(void *arg)
+static void
+check_done(void *arg)
 {
 	struct job *job = arg;
 	struct str rest = buf_str(&job->findings), line;
@@ -148,7 +157,8 @@ static void check_done(void *arg)
 	job_reply(job, answer);
 }
 
-static void on_check(void *arg, struct http_request *req, const struct route_match *match)
+static void
+on_check(void *arg, struct http_request *req, const struct route_match *match)
 {
 	(void)match;
 	job_submit(job_new(arg, req, "check"), check_run, check_done);
@@ -157,7 +167,8 @@ static void on_check(void *arg, struct http_request *req, const struct route_mat
 /* --- vacuum -------------------------------------------------------------------------------- */
 
 /* Rewrites the file that the loop writes to: no thread may, so everything waits meanwhile. */
-static void vacuum_try(void *arg)
+static void
+vacuum_try(void *arg)
 {
 	struct job *job = arg;
 	struct core *core = job->api->core;
@@ -178,7 +189,8 @@ static void vacuum_try(void *arg)
 	}
 }
 
-static void on_vacuum(void *arg, struct http_request *req, const struct route_match *match)
+static void
+on_vacuum(void *arg, struct http_request *req, const struct route_match *match)
 {
 	(void)match;
 	vacuum_try(job_new(arg, req, "vacuum"));
@@ -190,7 +202,8 @@ static const struct route routes[] = {
 	{"POST", "/v1/db/vacuum", "admin", "give unused space back; all else waits", on_vacuum},
 };
 
-void api_db_routes(struct api *api)
+void
+api_db_routes(struct api *api)
 {
 	router_add(api->router, routes, ARRAY_LEN(routes), api);
 }

@@ -21,7 +21,8 @@ on_list(void *arg, struct http_request *req, const struct route_match *match)
 	struct api_list list;
 
 	(void)match;
-	if (api_list_begin(req, columns, &list, &err) && events_list(api->core->store, &list.query, event_add, &list, &err)) {
+	if (api_list_begin(req, columns, &list, &err) &&
+	    events_list(api->core->store, &list.query, event_add, &list, &err)) {
 		api_list_reply(&list, req);
 		return;
 	}
@@ -76,7 +77,8 @@ on_replay(void *arg, struct http_request *req, const struct route_match *match)
 	}
 	happening.trigger = registry_trigger(api->core->registry, row.trigger);
 	if (!happening.trigger) {
-		err_set(&err, E_STATE, "event %s came by %s, which is not a trigger any more", row.id, *row.trigger ? row.trigger : "an invocation");
+		err_set(&err, E_STATE, "event %s came by %s, which is not a trigger any more",
+			row.id, *row.trigger ? row.trigger : "an invocation");
 		http_reply_error(req, &err);
 		return;
 	}

@@ -7,12 +7,14 @@
 
 /* --- gates --------------------------------------------------------------------------------- */
 
-static bool gate_add(void *arg, const struct gate_row *row)
+static bool
+gate_add(void *arg, const struct gate_row *row)
 {
 	return api_list_add(arg, gate_object(row), row->seq);
 }
 
-static void on_list(void *arg, struct http_request *req, const struct route_match *match)
+static void
+on_list(void *arg, struct http_request *req, const struct route_match *match)
 {
 	static const char *const columns[] = {"run", "status", "kind", NULL};
 	struct api *api = arg;
@@ -29,7 +31,8 @@ static void on_list(void *arg, struct http_request *req, const struct route_matc
 	http_reply_error(req, &err);
 }
 
-static json_t *make_gate(struct core *core, void *arg, int *ret_status, struct err *err)
+static json_t *
+make_gate(struct core *core, void *arg, int *ret_status, struct err *err)
 {
 	AUTO(gate_row_fini) struct gate_row gate = {0};
 
@@ -37,7 +40,8 @@ static json_t *make_gate(struct core *core, void *arg, int *ret_status, struct e
 	return gates_get(core->store, arg, &gate, err) ? gate_object(&gate) : NULL;
 }
 
-static void on_show(void *arg, struct http_request *req, const struct route_match *match)
+static void
+on_show(void *arg, struct http_request *req, const struct route_match *match)
 {
 	struct api *api = arg;
 	AUTO(auto_free) char *id = api_param(match, 0);
@@ -50,7 +54,8 @@ static void on_show(void *arg, struct http_request *req, const struct route_matc
 		http_reply_error(req, &err);
 }
 
-static bool decide(struct api *api, struct http_request *req, const char *id, struct err *err)
+static bool
+decide(struct api *api, struct http_request *req, const char *id, struct err *err)
 {
 	AUTO(json_auto_decref) json_t *body = NULL;
 	AUTO(buf_fini) struct buf payload = BUF_INIT;
@@ -79,7 +84,8 @@ static bool decide(struct api *api, struct http_request *req, const char *id, st
 			   api_by(req), json_str(body, "reason"), err);
 }
 
-static void on_decide(void *arg, struct http_request *req, const struct route_match *match)
+static void
+on_decide(void *arg, struct http_request *req, const struct route_match *match)
 {
 	AUTO(auto_free) char *id = api_param(match, 0);
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -108,7 +114,8 @@ struct ledger {
 	bool has_all;
 };
 
-static json_t *limit_json(const struct conf_section *budget, const char *scope)
+static json_t *
+limit_json(const struct conf_section *budget, const char *scope)
 {
 	for (size_t i = 0; i < ARRAY_LEN(bounds); i++) {
 		int64_t limit;
@@ -121,8 +128,9 @@ static json_t *limit_json(const struct conf_section *budget, const char *scope)
 	return json_null();
 }
 
-static bool ledger_add(void *arg, const char *scope, const char *name, int64_t spent,
-		       int64_t reserved, int64_t tokens)
+static bool
+ledger_add(void *arg, const char *scope, const char *name, int64_t spent, int64_t reserved,
+	   int64_t tokens)
 {
 	struct ledger *ledger = arg;
 	json_t *item = json_object();
@@ -139,7 +147,8 @@ static bool ledger_add(void *arg, const char *scope, const char *name, int64_t s
 	return true;
 }
 
-static void on_budget(void *arg, struct http_request *req, const struct route_match *match)
+static void
+on_budget(void *arg, struct http_request *req, const struct route_match *match)
 {
 	struct api *api = arg;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -181,7 +190,8 @@ static const struct route routes[] = {
 	{"GET", "/v1/budget", "read", "what a day has cost, and may", on_budget},
 };
 
-void api_gates_routes(struct api *api)
+void
+api_gates_routes(struct api *api)
 {
 	router_add(api->router, routes, ARRAY_LEN(routes), api);
 }

@@ -30,35 +30,40 @@ void visit_free(void *visit);
 /* Who asks, for decisions: "alice", "uid:1000", "token:ci". Lives as long as the request. */
 const char *api_by(const struct http_request *req);
 
-/* fn(arg) once when the request is over, however that comes: answered, left, or the server gone. One a request. */
+/* fn(arg) once when the request is over, however that comes: answered, left, or the server gone.
+ * One a request. */
 void api_when_over(struct http_request *req, void (*fn)(void *arg), void *arg);
 
 /* Does it ask for server-sent events? */
 bool api_wants_stream(const struct http_request *req);
 /* Answers with a run's log, live until it ends. cancel: a client that leaves cancels the run. */
-bool api_stream_run(struct api *api, struct http_request *req, const char *run_id, bool cancel, struct err *err);
+bool api_stream_run(struct api *api, struct http_request *req, const char *run_id, bool cancel,
+		    struct err *err);
 
 /* The JSON object of the body ({} when there is none); E_INVALID otherwise. */
 bool api_body(const struct http_request *req, json_t **ret, struct err *err);
 /* Replies now. takes the reference. */
 void api_reply(struct http_request *req, int status, json_t *take_json);
 
-/* Replies at the end of the turn: with what make(arg) gives when it is on disk, with the error when it is not.
- * make may set *ret_status (200 before). arg is freed with free(). */
+/* Replies at the end of the turn: with what make(arg) gives when it is on disk, with the error when
+ * it is not. make may set *ret_status (200 before). arg is freed with free(). */
 typedef json_t *api_make(struct core *core, void *arg, int *ret_status, struct err *err);
 void api_reply_after(struct api *api, struct http_request *req, api_make *make, void *arg);
 /* The same for an object that is known by its id (a string): run, change, ... */
-void api_reply_object_after(struct api *api, struct http_request *req, int status, api_make *make, const char *id);
+void api_reply_object_after(struct api *api, struct http_request *req, int status, api_make *make,
+			    const char *id);
 /* Makers by id: arg is the id. */
 json_t *api_make_run(struct core *core, void *arg, int *ret_status, struct err *err);
-json_t *api_make_run_id(struct core *core, void *arg, int *ret_status, struct err *err); /* with "run_id" */
+json_t *api_make_run_id(struct core *core, void *arg, int *ret_status,
+			struct err *err); /* with "run_id" */
 json_t *api_make_change(struct core *core, void *arg, int *ret_status, struct err *err);
 
 /* An admit_on_done that replies what became of it; arg is the request. */
 struct admission_result;
 void api_on_admitted(void *arg, const struct admission_result *result, const struct err *err);
 
-/* Lists: ?limit= &after= &since= and the filters named in columns (NULL-terminated; values live in query). */
+/* Lists: ?limit= &after= &since= and the filters named in columns (NULL-terminated; values live in
+ * query). */
 struct api_list {
 	struct list_query query;
 	char *values[LIST_FILTERS];
@@ -67,7 +72,8 @@ struct api_list {
 	int64_t last_seq;
 	unsigned got;
 };
-bool api_list_begin(const struct http_request *req, const char *const *columns, struct api_list *ret, struct err *err);
+bool api_list_begin(const struct http_request *req, const char *const *columns,
+		    struct api_list *ret, struct err *err);
 /* Another item; the seq is its cursor. Returns false when the list is full. */
 bool api_list_add(struct api_list *list, json_t *take_item, int64_t seq);
 /* Replies {"items","next"} and frees. */

@@ -55,7 +55,8 @@ invocation_answer(void *arg)
 	http_add_header(invocation->req, "Location", buf_cstr(&location));
 	if (invocation->replayed)
 		http_add_header(invocation->req, "Idempotency-Replayed", "true");
-	api_reply(invocation->req, invocation->replayed || (final && invocation->wait_ms) ? 200 : 202, object);
+	api_reply(invocation->req,
+		  invocation->replayed || (final && invocation->wait_ms) ? 200 : 202, object);
 	invocation_free(invocation);
 }
 
@@ -65,7 +66,8 @@ on_run_event(void *arg, const struct stream_event *event)
 	struct invocation *invocation = arg;
 
 	if (!strcmp(event->kind, "run") && run_is_final(run_state_of(event->type)))
-		core_timer_arm(invocation->api->core, &invocation->timer, 0, invocation_answer, invocation);
+		core_timer_arm(invocation->api->core, &invocation->timer, 0, invocation_answer,
+			       invocation);
 }
 
 static void
@@ -85,7 +87,8 @@ on_admitted(void *arg, const struct admission_result *result, const struct err *
 		AUTO(err_fini) struct err failure = ERR_INIT;
 
 		/* A run that somebody else began is not this client's to end. */
-		if (!api_stream_run(invocation->api, invocation->req, result->run_id, !result->replayed, &failure))
+		if (!api_stream_run(invocation->api, invocation->req, result->run_id,
+				    !result->replayed, &failure))
 			http_reply_error(invocation->req, &failure);
 		invocation_free(invocation);
 		return;
@@ -94,8 +97,10 @@ on_admitted(void *arg, const struct admission_result *result, const struct err *
 		invocation_answer(invocation);
 		return;
 	}
-	invocation->subscriber = stream_subscribe(core->stream, result->run_id, on_run_event, invocation);
-	core_timer_arm(core, &invocation->timer, invocation->wait_ms, invocation_answer, invocation);
+	invocation->subscriber =
+		stream_subscribe(core->stream, result->run_id, on_run_event, invocation);
+	core_timer_arm(core, &invocation->timer, invocation->wait_ms, invocation_answer,
+		       invocation);
 }
 
 /* Prefer: wait=10 (RFC 7240), among other preferences. */
@@ -108,7 +113,8 @@ wait_of(const struct http_request *req)
 	while (rest.p && rest.len) {
 		rest = str_split(rest, ',', &one);
 		one = str_trim(one);
-		if (str_starts_nocase(one, STR("wait=")) && str_to_u64(str_make(one.p + 5, one.len - 5), &seconds))
+		if (str_starts_nocase(one, STR("wait=")) &&
+		    str_to_u64(str_make(one.p + 5, one.len - 5), &seconds))
 			return (int64_t)(seconds > WAIT_MAX_S ? WAIT_MAX_S : seconds) * 1000;
 	}
 	return 0;
@@ -160,7 +166,8 @@ invoke(struct api *api, struct http_request *req, const struct agent *agent, str
 	buf_json_cstr(&extension, api_by(req));
 	happening.extension = buf_str(&extension);
 	invocation = mem_alloc(sizeof(*invocation));
-	*invocation = (struct invocation){.api = api, .req = req, .wait_ms = wait_of(req), .follows = api_wants_stream(req)};
+	*invocation = (struct invocation){
+		.api = api, .req = req, .wait_ms = wait_of(req), .follows = api_wants_stream(req)};
 	if (admit_event(api->core, &happening, on_admitted, invocation, err))
 		return true;
 	invocation_free(invocation);
@@ -176,7 +183,8 @@ on_invoke(void *arg, struct http_request *req, const struct route_match *match)
 	AUTO(err_fini) struct err err = ERR_INIT;
 
 	if (!agent)
-		err_set(&err, E_NOT_FOUND, "there is no agent %s; rouse agent list shows them", name);
+		err_set(&err, E_NOT_FOUND, "there is no agent %s; rouse agent list shows them",
+			name);
 	if (!agent || !invoke(api, req, agent, &err))
 		http_reply_error(req, &err);
 }

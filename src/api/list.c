@@ -16,7 +16,8 @@ name_is_in(struct str name, const char *const *names)
 	return false;
 }
 
-/* A parameter that nobody knows is a mistake worth a word: a filter that is misspelt shows too much. */
+/* A parameter that nobody knows is a mistake worth a word: a filter that is misspelt shows too
+ * much. */
 static bool
 names_check(const struct http_request *req, const char *const *columns, struct err *err)
 {
@@ -27,20 +28,22 @@ names_check(const struct http_request *req, const char *const *columns, struct e
 
 		rest = str_split(rest, '&', &pair);
 		str_split(pair, '=', &name);
-		if (!name.len || name_is_in(name, columns) || str_eq_cstr(name, common[0]) || str_eq_cstr(name, common[1]) ||
-		    str_eq_cstr(name, common[2]))
+		if (!name.len || name_is_in(name, columns) || str_eq_cstr(name, common[0]) ||
+		    str_eq_cstr(name, common[1]) || str_eq_cstr(name, common[2]))
 			continue;
 		AUTO(buf_fini) struct buf known = BUF_INIT;
 
 		for (size_t i = 0; columns && columns[i]; i++)
 			buf_printf(&known, " %s", columns[i]);
-		return err_set(err, E_USAGE, "unknown parameter %.*s; expected limit after since%s", STR_ARG(name), buf_cstr(&known));
+		return err_set(err, E_USAGE, "unknown parameter %.*s; expected limit after since%s",
+			       STR_ARG(name), buf_cstr(&known));
 	}
 	return true;
 }
 
 static bool
-number_param(const struct http_request *req, const char *name, uint64_t def, uint64_t max, uint64_t *ret, struct err *err)
+number_param(const struct http_request *req, const char *name, uint64_t def, uint64_t max,
+	     uint64_t *ret, struct err *err)
 {
 	AUTO(auto_free) char *text = http_query_param(req, name);
 
@@ -48,22 +51,26 @@ number_param(const struct http_request *req, const char *name, uint64_t def, uin
 	if (!text || !*text)
 		return true;
 	if (!str_to_u64(str_of(text), ret) || !*ret || *ret > max)
-		return err_set(err, E_USAGE, "%s=%s; expected a number from 1 to %llu", name, text, (unsigned long long)max);
+		return err_set(err, E_USAGE, "%s=%s; expected a number from 1 to %llu", name, text,
+			       (unsigned long long)max);
 	return true;
 }
 
 bool
-api_list_begin(const struct http_request *req, const char *const *columns, struct api_list *ret, struct err *err)
+api_list_begin(const struct http_request *req, const char *const *columns, struct api_list *ret,
+	       struct err *err)
 {
 	AUTO(auto_free) char *since = http_query_param(req, "since");
 	uint64_t limit, after;
 
 	*ret = (struct api_list){.query.since = WALL_NONE};
-	if (!names_check(req, columns, err) || !number_param(req, "limit", LIMIT_DEFAULT, LIMIT_MAX, &limit, err) ||
+	if (!names_check(req, columns, err) ||
+	    !number_param(req, "limit", LIMIT_DEFAULT, LIMIT_MAX, &limit, err) ||
 	    !number_param(req, "after", 0, INT64_MAX, &after, err))
 		return false;
 	if (since && !wall_parse(str_of(since), &ret->query.since))
-		return err_set(err, E_USAGE, "since=%s; expected a time as 2026-11-20T09:30:00Z", since);
+		return err_set(err, E_USAGE, "since=%s; expected a time as 2026-11-20T09:30:00Z",
+			       since);
 	/* One more than asked for tells whether there is a next page. */
 	ret->query.limit = (unsigned)limit;
 	ret->query.before_seq = (int64_t)after;
@@ -104,7 +111,9 @@ api_list_reply(struct api_list *list, struct http_request *req)
 
 	buf_printf(&cursor, "%lld", (long long)list->last_seq);
 	json_object_set(answer, "items", list->items);
-	json_object_set_new(answer, "next", list->got >= list->query.limit ? json_string(buf_cstr(&cursor)) : json_null());
+	json_object_set_new(answer, "next",
+			    list->got >= list->query.limit ? json_string(buf_cstr(&cursor))
+							   : json_null());
 	api_reply(req, 200, answer);
 	api_list_fini(list);
 }

@@ -4,7 +4,8 @@
 
 /* "/v1/runs/{id}/events" has {"name":"id","in":"path",…}; the dots of "{path...}" are ours alone.
  */
-static json_t *parameters_of(const char *pattern, struct buf *path)
+static json_t *
+parameters_of(const char *pattern, struct buf *path)
 {
 	json_t *list = json_array();
 	struct str rest = str_of(pattern);
@@ -29,14 +30,16 @@ static json_t *parameters_of(const char *pattern, struct buf *path)
 	return list;
 }
 
-static json_t *query_parameter(const char *name, const char *type, const char *what)
+static json_t *
+query_parameter(const char *name, const char *type, const char *what)
 {
 	return json_pack("{s:s, s:s, s:s, s:{s:s}}", "name", name, "in", "query", "description",
 			 what, "schema", "type", type);
 }
 
 /* Those that api_list_begin() takes. */
-static void paging_add(json_t *parameters)
+static void
+paging_add(json_t *parameters)
 {
 	json_array_append_new(parameters, query_parameter("limit", "integer", "at most so many"));
 	json_array_append_new(parameters,
@@ -48,7 +51,8 @@ static void paging_add(json_t *parameters)
 static const char *const lists[] = {"/v1/runs", "/v1/events", "/v1/changes", "/v1/gates",
 				    "/v1/dlq"};
 
-static bool is_list(const struct route *route)
+static bool
+is_list(const struct route *route)
 {
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		if (!strcmp(route->method, "GET") && !strcmp(route->pattern, lists[i]))
@@ -57,7 +61,8 @@ static bool is_list(const struct route *route)
 }
 
 /* "GET /v1/runs/{id}/events" is getV1RunsIdEvents. */
-static void operation_id(const struct route *route, struct buf *out)
+static void
+operation_id(const struct route *route, struct buf *out)
 {
 	bool upper = false;
 
@@ -73,7 +78,8 @@ static void operation_id(const struct route *route, struct buf *out)
 	}
 }
 
-static json_t *operation_of(const struct route *route, json_t *take_parameters)
+static json_t *
+operation_of(const struct route *route, json_t *take_parameters)
 {
 	json_t *operation = json_object(), *responses;
 	AUTO(buf_fini) struct buf id = BUF_INIT;
@@ -99,7 +105,8 @@ static json_t *operation_of(const struct route *route, json_t *take_parameters)
 	return operation;
 }
 
-static void route_add(void *arg, const struct route *route)
+static void
+route_add(void *arg, const struct route *route)
 {
 	json_t *paths = arg, *item;
 	AUTO(buf_fini) struct buf path = BUF_INIT;
@@ -116,7 +123,8 @@ static void route_add(void *arg, const struct route *route)
 	json_object_set_new(item, buf_cstr(&method), operation_of(route, parameters));
 }
 
-static json_t *components(void)
+static json_t *
+components(void)
 {
 	json_t *problem = json_pack("{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}}}",
 				    "type", "object", "properties", "type", "type", "string",
@@ -134,7 +142,8 @@ static json_t *components(void)
 			 "problem", response, "securitySchemes", "token", scheme);
 }
 
-static void on_openapi(void *arg, struct http_request *req, const struct route_match *match)
+static void
+on_openapi(void *arg, struct http_request *req, const struct route_match *match)
 {
 	struct api *api = arg;
 	json_t *document = json_object(), *paths = json_object();
@@ -157,7 +166,8 @@ static const struct route routes[] = {
 	{"GET", "/v1/openapi.json", "read", "this document", on_openapi},
 };
 
-void api_openapi_routes(struct api *api)
+void
+api_openapi_routes(struct api *api)
 {
 	router_add(api->router, routes, ARRAY_LEN(routes), api);
 }

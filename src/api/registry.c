@@ -23,7 +23,9 @@ api_agent(struct core *core, const struct agent *agent)
 	json_object_set_new(object, "in_flight", json_integer(running));
 	json_object_set_new(object, "queued", json_integer(queue_depth(core->queue, agent->name)));
 	json_put_str(object, "state", running ? "processing" : "idle");
-	json_object_set_new(object, "paused", json_boolean(switch_is_on(core->switches, "agent", agent->name, "paused")));
+	json_object_set_new(
+		object, "paused",
+		json_boolean(switch_is_on(core->switches, "agent", agent->name, "paused")));
 	for (size_t i = 0; i < agent->target_count; i++)
 		json_array_append_new(targets, json_string(agent->targets[i]));
 	json_object_set_new(object, "targets", targets);
@@ -46,7 +48,10 @@ api_trigger(struct core *core, const struct trigger *trigger)
 	json_put_str(object, "source", trigger->kind->name);
 	json_put_str(object, "agent", trigger->agent);
 	json_object_set_new(object, "enabled", json_boolean(enabled));
-	json_put_str(object, "health", !source ? "failing" : !enabled ? "stopped" : source_health_name(source->health));
+	json_put_str(object, "health",
+		     !source	? "failing"
+		     : !enabled ? "stopped"
+				: source_health_name(source->health));
 	json_put_wall(object, "since", source ? source->since.ms : core->started.ms);
 	if (events_last(core->store, trigger->name, &last, NULL))
 		json_put_wall(object, "last_event", last.time.ms);
@@ -55,8 +60,11 @@ api_trigger(struct core *core, const struct trigger *trigger)
 	error = sources_error(core->sources, trigger->name);
 	json_object_set_new(object, "last_error", error ? json_string(error) : json_null());
 	json_put_wall(object, "next", enabled ? next.ms : WALL_NONE.ms);
-	json_object_set_new(object, "backlog", json_integer(backlog + (source ? source->backlog : 0)));
-	json_object_set_new(object, "paused", json_boolean(switch_is_on(core->switches, "trigger", trigger->name, "paused")));
+	json_object_set_new(object, "backlog",
+			    json_integer(backlog + (source ? source->backlog : 0)));
+	json_object_set_new(
+		object, "paused",
+		json_boolean(switch_is_on(core->switches, "trigger", trigger->name, "paused")));
 	return object;
 }
 
@@ -127,7 +135,9 @@ on_triggers(void *arg, struct http_request *req, const struct route_match *match
 
 		for (size_t f = 0; f < list.count; f++)
 			wanted = wanted && !strcmp(list.query.filters[f].value,
-						   !strcmp(list.query.filters[f].column, "agent") ? trigger->agent : trigger->kind->name);
+						   !strcmp(list.query.filters[f].column, "agent")
+							   ? trigger->agent
+							   : trigger->kind->name);
 		if (wanted && !api_list_add(&list, api_trigger(api->core, trigger), (int64_t)i + 1))
 			break;
 	}
@@ -178,7 +188,8 @@ on_fire(void *arg, struct http_request *req, const struct route_match *match)
 	const struct trigger *trigger = trigger_of(api, req, match);
 	AUTO(err_fini) struct err err = ERR_INIT;
 	AUTO(buf_fini) struct buf extension = BUF_INIT;
-	struct happening happening = {.trigger = trigger, .data = str_trim(http_body(req)), .by_hand = true};
+	struct happening happening = {
+		.trigger = trigger, .data = str_trim(http_body(req)), .by_hand = true};
 
 	if (!trigger)
 		return;
@@ -187,7 +198,8 @@ on_fire(void *arg, struct http_request *req, const struct route_match *match)
 	buf_puts(&extension, "\"fired_by\":");
 	buf_json_cstr(&extension, api_by(req));
 	happening.extension = buf_str(&extension);
-	if (!json_check(happening.data, &err) || !admit_event(api->core, &happening, api_on_admitted, req, &err))
+	if (!json_check(happening.data, &err) ||
+	    !admit_event(api->core, &happening, api_on_admitted, req, &err))
 		http_reply_error(req, &err);
 }
 
@@ -201,7 +213,8 @@ on_tested(void *arg, json_t *take_answer)
 static void
 on_test(void *arg, struct http_request *req, const struct route_match *match)
 {
-	static const struct json_step data_step = {.name = {"data", 4}}, document_step = {.name = {"document", 8}};
+	static const struct json_step data_step = {.name = {"data", 4}},
+				      document_step = {.name = {"document", 8}};
 	struct api *api = arg;
 	const struct trigger *trigger = trigger_of(api, req, match);
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -226,7 +239,8 @@ on_test(void *arg, struct http_request *req, const struct route_match *match)
 			if (json_read(own, &object, NULL)) {
 				json_object_del(object, "trigger");
 				json_write(&extension, object);
-				happening.extension = str_make(extension.data + 1, extension.len - 2);
+				happening.extension =
+					str_make(extension.data + 1, extension.len - 2);
 			}
 		}
 	} else {
@@ -257,8 +271,10 @@ enable(struct api *api, struct http_request *req, const struct route_match *matc
 	if (!trigger)
 		return;
 	if (on && !trigger->enabled)
-		err_set(&err, E_STATE, "trigger %s says enabled = no in %s; change it there", trigger->name, conf_section_file(trigger->section));
-	if (err.code == E_OK && switch_turn(api->core, "trigger", trigger->name, "disabled", !on, api_by(req), &err))
+		err_set(&err, E_STATE, "trigger %s says enabled = no in %s; change it there",
+			trigger->name, conf_section_file(trigger->section));
+	if (err.code == E_OK &&
+	    switch_turn(api->core, "trigger", trigger->name, "disabled", !on, api_by(req), &err))
 		api_reply_object_after(api, req, 200, make_trigger, trigger->name);
 	else
 		http_reply_error(req, &err);

@@ -42,7 +42,8 @@ runs_answer(struct api *api, struct http_request *req, const char *const *column
 static void
 on_list(void *arg, struct http_request *req, const struct route_match *match)
 {
-	static const char *const columns[] = {"status", "agent", "trigger", "batch", "entity", "tenant", "key", "reason", NULL};
+	static const char *const columns[] = {"status", "agent", "trigger", "batch", "entity",
+					      "tenant", "key",	 "reason",  NULL};
 
 	(void)match;
 	runs_answer(arg, req, columns, false);
@@ -51,7 +52,8 @@ on_list(void *arg, struct http_request *req, const struct route_match *match)
 static void
 on_dlq_list(void *arg, struct http_request *req, const struct route_match *match)
 {
-	static const char *const columns[] = {"agent", "trigger", "reason", "tenant", "entity", NULL};
+	static const char *const columns[] = {"agent",	"trigger", "reason",
+					      "tenant", "entity",  NULL};
 
 	(void)match;
 	runs_answer(arg, req, columns, true);
@@ -73,7 +75,8 @@ on_show(void *arg, struct http_request *req, const struct route_match *match)
 
 /* What a person says with an action: {"reason": …}. */
 static bool
-reason_of(const struct http_request *req, json_t **ret_body, const char **ret_reason, struct err *err)
+reason_of(const struct http_request *req, json_t **ret_body, const char **ret_reason,
+	  struct err *err)
 {
 	if (!api_body(req, ret_body, err))
 		return false;
@@ -90,7 +93,8 @@ on_cancel(void *arg, struct http_request *req, const struct route_match *match)
 	AUTO(json_auto_decref) json_t *body = NULL;
 	const char *reason;
 
-	if (reason_of(req, &body, &reason, &err) && run_cancel(api->core, id, api_by(req), reason ? reason : "cancelled by a person", &err))
+	if (reason_of(req, &body, &reason, &err) &&
+	    run_cancel(api->core, id, api_by(req), reason ? reason : "cancelled by a person", &err))
 		api_reply_object_after(api, req, 200, api_make_run, id);
 	else
 		http_reply_error(req, &err);
@@ -142,7 +146,8 @@ on_dlq_drop(void *arg, struct http_request *req, const struct route_match *match
 	AUTO(json_auto_decref) json_t *body = NULL;
 	const char *reason;
 
-	if (reason_of(req, &body, &reason, &err) && run_drop(api->core, id, api_by(req), reason, &err))
+	if (reason_of(req, &body, &reason, &err) &&
+	    run_drop(api->core, id, api_by(req), reason, &err))
 		api_reply_object_after(api, req, 200, api_make_run, id);
 	else
 		http_reply_error(req, &err);
@@ -182,7 +187,8 @@ stderr_add(void *arg, const struct log_row *row)
 	struct tail *tail = arg;
 	AUTO(json_auto_decref) json_t *data = NULL;
 
-	if (strcmp(row->type, "stderr") || (tail->attempt && row->attempt != tail->attempt) || tail->text.len > STDERR_MAX)
+	if (strcmp(row->type, "stderr") || (tail->attempt && row->attempt != tail->attempt) ||
+	    tail->text.len > STDERR_MAX)
 		return true;
 	if (json_read(str_of(row->data), &data, NULL) && json_str(data, "text"))
 		buf_puts(&tail->text, json_str(data, "text"));

@@ -19,15 +19,16 @@
 #define LIST_MAX 1000
 #define LIST_BYTES (32u << 20)
 
-static struct http_stream *sse_begin(struct http_request *req, size_t max_buffered,
-				     http_stream_on_gone *on_gone, void *arg)
+static struct http_stream *
+sse_begin(struct http_request *req, size_t max_buffered, http_stream_on_gone *on_gone, void *arg)
 {
 	http_add_header(req, "Cache-Control", "no-store");
 	http_add_header(req, "X-Accel-Buffering", "no");
 	return http_stream_begin(req, 200, "text/event-stream", max_buffered, on_gone, arg);
 }
 
-static void beat_write(struct http_stream *stream)
+static void
+beat_write(struct http_stream *stream)
 {
 	AUTO(buf_fini) struct buf out = BUF_INIT;
 
@@ -59,7 +60,8 @@ struct follower {
 
 static void follower_pump(void *arg);
 
-static void follower_free(struct follower *follower)
+static void
+follower_free(struct follower *follower)
 {
 	free(follower->run_id);
 	free(follower->by);
@@ -67,7 +69,8 @@ static void follower_free(struct follower *follower)
 	free(follower);
 }
 
-static void follower_on_over(void *arg)
+static void
+follower_on_over(void *arg)
 {
 	struct follower *follower = arg;
 
@@ -79,7 +82,8 @@ static void follower_on_over(void *arg)
 		follower_free(follower);
 }
 
-static void follower_on_gone(void *arg, struct http_stream *stream)
+static void
+follower_on_gone(void *arg, struct http_stream *stream)
 {
 	struct follower *follower = arg;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -93,12 +97,14 @@ static void follower_on_gone(void *arg, struct http_stream *stream)
 	http_stream_end(stream);
 }
 
-static void follower_wake(struct follower *follower)
+static void
+follower_wake(struct follower *follower)
 {
 	core_timer_arm(follower->api->core, &follower->wake, 0, follower_pump, follower);
 }
 
-static void follower_on_turn(void *arg, const struct err *err)
+static void
+follower_on_turn(void *arg, const struct err *err)
 {
 	struct follower *follower = arg;
 
@@ -110,7 +116,8 @@ static void follower_on_turn(void *arg, const struct err *err)
 		follower_free(follower);
 }
 
-static bool done_is_final(const char *data)
+static bool
+done_is_final(const char *data)
 {
 	AUTO(json_auto_decref) json_t *done = NULL;
 	enum run_state state;
@@ -121,7 +128,8 @@ static bool done_is_final(const char *data)
 	return state != RUN_NOWHERE && run_is_final(state);
 }
 
-static bool follower_row(void *arg, const struct log_row *row)
+static bool
+follower_row(void *arg, const struct log_row *row)
 {
 	struct follower *follower = arg;
 	AUTO(buf_fini) struct buf id = BUF_INIT;
@@ -139,7 +147,8 @@ static bool follower_row(void *arg, const struct log_row *row)
 }
 
 /* Has the run ended, as far as the disk knows? Asked before the log is read to its end. */
-static bool follower_look(struct follower *follower, struct run_row *ret, struct err *err)
+static bool
+follower_look(struct follower *follower, struct run_row *ret, struct err *err)
 {
 	if (!runs_get_seq(follower->api->core->store, follower->run, ret, err))
 		return false;
@@ -149,7 +158,8 @@ static bool follower_look(struct follower *follower, struct run_row *ret, struct
 }
 
 /* A run that ended without a log, or whose `done` the client has had: said all the same. */
-static void follower_say_done(struct follower *follower)
+static void
+follower_say_done(struct follower *follower)
 {
 	AUTO(run_row_fini) struct run_row run = {0};
 	AUTO(json_auto_decref) json_t *done = json_object();
@@ -168,7 +178,8 @@ static void follower_say_done(struct follower *follower)
 }
 
 /* One page; false: it is at the end of what may be sent now. */
-static bool follower_page(struct follower *follower, struct err *err)
+static bool
+follower_page(struct follower *follower, struct err *err)
 {
 	follower->got = 0;
 	follower->held = false;
@@ -182,7 +193,8 @@ static bool follower_page(struct follower *follower, struct err *err)
 }
 
 /* Writes what there is, as far as the client takes it. May end the stream and free the follower. */
-static void follower_pump(void *arg)
+static void
+follower_pump(void *arg)
 {
 	struct follower *follower = arg;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -210,13 +222,15 @@ static void follower_pump(void *arg)
 		http_stream_end(follower->stream);
 }
 
-static void follower_on_drain(void *arg, struct http_stream *stream)
+static void
+follower_on_drain(void *arg, struct http_stream *stream)
 {
 	(void)stream;
 	follower_wake(arg);
 }
 
-static void follower_on_event(void *arg, const struct stream_event *event)
+static void
+follower_on_event(void *arg, const struct stream_event *event)
 {
 	struct follower *follower = arg;
 	enum run_state state;
@@ -234,7 +248,8 @@ static void follower_on_event(void *arg, const struct stream_event *event)
 	}
 }
 
-static void follower_on_beat(void *arg)
+static void
+follower_on_beat(void *arg)
 {
 	struct follower *follower = arg;
 	AUTO(run_row_fini) struct run_row run = {0};
@@ -245,8 +260,9 @@ static void follower_on_beat(void *arg)
 	follower_wake(follower);
 }
 
-static void follower_begin(struct api *api, struct http_request *req, const struct run_row *run,
-			   int64_t after, const char *by)
+static void
+follower_begin(struct api *api, struct http_request *req, const struct run_row *run, int64_t after,
+	       const char *by)
 {
 	struct follower *follower = mem_alloc(sizeof(*follower));
 	AUTO(run_row_fini) struct run_row now = {0};
@@ -270,8 +286,9 @@ static void follower_begin(struct api *api, struct http_request *req, const stru
 	follower_wake(follower);
 }
 
-bool api_stream_run(struct api *api, struct http_request *req, const char *run_id, bool cancel,
-		    struct err *err)
+bool
+api_stream_run(struct api *api, struct http_request *req, const char *run_id, bool cancel,
+	       struct err *err)
 {
 	AUTO(run_row_fini) struct run_row run = {0};
 
@@ -291,7 +308,8 @@ struct log_list {
 };
 
 /* Text to text: what the agent wrote is not parsed, so that every number stays what it was. */
-static bool log_add(void *arg, const struct log_row *row)
+static bool
+log_add(void *arg, const struct log_row *row)
 {
 	struct log_list *list = arg;
 	struct buf *out = &list->out;
@@ -311,8 +329,9 @@ static bool log_add(void *arg, const struct log_row *row)
 }
 
 /* Unlike other lists in the order of time, since it is read like a story. */
-static void list_answer(struct api *api, struct http_request *req, const struct run_row *run,
-			int64_t after, uint64_t limit)
+static void
+list_answer(struct api *api, struct http_request *req, const struct run_row *run, int64_t after,
+	    uint64_t limit)
 {
 	struct log_list list = {.out = BUF_INIT, .limit = limit};
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -331,8 +350,9 @@ static void list_answer(struct api *api, struct http_request *req, const struct 
 	buf_fini(&list.out);
 }
 
-static bool number_param(const struct http_request *req, const char *name, uint64_t max,
-			 uint64_t *ret, struct err *err)
+static bool
+number_param(const struct http_request *req, const char *name, uint64_t max, uint64_t *ret,
+	     struct err *err)
 {
 	AUTO(auto_free) char *text = http_query_param(req, name);
 
@@ -344,7 +364,8 @@ static bool number_param(const struct http_request *req, const char *name, uint6
 	return true;
 }
 
-static bool names_check(const struct http_request *req, const char *const *known, struct err *err)
+static bool
+names_check(const struct http_request *req, const char *const *known, struct err *err)
 {
 	struct str rest = http_query(req), pair, name;
 
@@ -362,7 +383,8 @@ static bool names_check(const struct http_request *req, const char *const *known
 	return true;
 }
 
-bool api_wants_stream(const struct http_request *req)
+bool
+api_wants_stream(const struct http_request *req)
 {
 	struct str rest, one;
 
@@ -375,7 +397,8 @@ bool api_wants_stream(const struct http_request *req)
 	return false;
 }
 
-static void on_run_events(void *arg, struct http_request *req, const struct route_match *match)
+static void
+on_run_events(void *arg, struct http_request *req, const struct route_match *match)
 {
 	static const char *const known[] = {"after", "limit", NULL};
 	struct api *api = arg;
@@ -418,7 +441,8 @@ struct feed {
 	char *kind, *id; /* NULL: any */
 };
 
-static void feed_on_over(void *arg)
+static void
+feed_on_over(void *arg)
 {
 	struct feed *feed = arg;
 
@@ -429,13 +453,15 @@ static void feed_on_over(void *arg)
 	free(feed);
 }
 
-static void feed_on_gone(void *arg, struct http_stream *stream)
+static void
+feed_on_gone(void *arg, struct http_stream *stream)
 {
 	(void)arg;
 	http_stream_end(stream);
 }
 
-static void feed_on_beat(void *arg)
+static void
+feed_on_beat(void *arg)
 {
 	struct feed *feed = arg;
 
@@ -443,7 +469,8 @@ static void feed_on_beat(void *arg)
 	core_timer_arm(feed->api->core, &feed->beat, BEAT_MS, feed_on_beat, feed);
 }
 
-static void copy_member(json_t *to, const json_t *from, const char *key)
+static void
+copy_member(json_t *to, const json_t *from, const char *key)
 {
 	json_t *value = json_object_get(from, key);
 
@@ -451,7 +478,8 @@ static void copy_member(json_t *to, const json_t *from, const char *key)
 }
 
 /* The whole run, with the state that was told: the row may have gone on already. */
-static bool run_whole(struct core *core, const struct stream_event *event, struct buf *out)
+static bool
+run_whole(struct core *core, const struct stream_event *event, struct buf *out)
 {
 	AUTO(run_row_fini) struct run_row run = {0};
 	AUTO(json_auto_decref) json_t *told = NULL;
@@ -466,7 +494,8 @@ static bool run_whole(struct core *core, const struct stream_event *event, struc
 	return true;
 }
 
-static void feed_on_event(void *arg, const struct stream_event *event)
+static void
+feed_on_event(void *arg, const struct stream_event *event)
 {
 	struct feed *feed = arg;
 	AUTO(buf_fini) struct buf data = BUF_INIT;
@@ -483,7 +512,8 @@ static void feed_on_event(void *arg, const struct stream_event *event)
 	http_stream_write(feed->stream, buf_str(&out));
 }
 
-static bool kind_check(const char *kind, struct err *err)
+static bool
+kind_check(const char *kind, struct err *err)
 {
 	AUTO(buf_fini) struct buf known = BUF_INIT;
 
@@ -497,7 +527,8 @@ static bool kind_check(const char *kind, struct err *err)
 	return err_set(err, E_USAGE, "kind=%s; expected one of%s", kind, buf_cstr(&known));
 }
 
-static void on_stream(void *arg, struct http_request *req, const struct route_match *match)
+static void
+on_stream(void *arg, struct http_request *req, const struct route_match *match)
 {
 	static const char *const known[] = {"kind", "id", NULL};
 	struct api *api = arg;
@@ -530,7 +561,8 @@ static const struct route routes[] = {
 	{"GET", "/v1/stream", "read", "all that happens, live as server-sent events", on_stream},
 };
 
-void api_stream_routes(struct api *api)
+void
+api_stream_routes(struct api *api)
 {
 	router_add(api->router, routes, ARRAY_LEN(routes), api);
 }

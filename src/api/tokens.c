@@ -15,7 +15,8 @@
 
 /* --- listed -------------------------------------------------------------------------------- */
 
-static json_t *scopes_json(const char *scopes)
+static json_t *
+scopes_json(const char *scopes)
 {
 	struct str rest = str_of(scopes), one;
 	json_t *list = json_array();
@@ -28,7 +29,8 @@ static json_t *scopes_json(const char *scopes)
 	return list;
 }
 
-static bool token_add(void *arg, const struct token_row *row)
+static bool
+token_add(void *arg, const struct token_row *row)
 {
 	json_t *item = json_object();
 
@@ -42,7 +44,8 @@ static bool token_add(void *arg, const struct token_row *row)
 	return true;
 }
 
-static void on_list(void *arg, struct http_request *req, const struct route_match *match)
+static void
+on_list(void *arg, struct http_request *req, const struct route_match *match)
 {
 	struct api *api = arg;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -68,7 +71,8 @@ struct made {
 	char token[TOKEN_LEN + 1];
 };
 
-static json_t *make_token(struct core *core, void *arg, int *ret_status, struct err *err)
+static json_t *
+make_token(struct core *core, void *arg, int *ret_status, struct err *err)
 {
 	struct made *made = arg;
 	json_t *object = json_object();
@@ -82,7 +86,8 @@ static json_t *make_token(struct core *core, void *arg, int *ret_status, struct 
 	return object;
 }
 
-static bool name_check(const char *name, struct err *err)
+static bool
+name_check(const char *name, struct err *err)
 {
 	size_t len = name ? strlen(name) : 0;
 
@@ -105,7 +110,8 @@ static bool name_check(const char *name, struct err *err)
 	return true;
 }
 
-static bool scope_add(struct buf *scopes, struct str scope, struct err *err)
+static bool
+scope_add(struct buf *scopes, struct str scope, struct err *err)
 {
 	struct str rest = buf_str(scopes), one;
 
@@ -130,7 +136,8 @@ static bool scope_add(struct buf *scopes, struct str scope, struct err *err)
 }
 
 /* ["read","invoke"], or "read,invoke". */
-static bool scopes_of(const json_t *body, struct buf *ret, struct err *err)
+static bool
+scopes_of(const json_t *body, struct buf *ret, struct err *err)
 {
 	const json_t *value = json_object_get(body, "scopes");
 	const json_t *item;
@@ -159,8 +166,8 @@ static bool scopes_of(const json_t *body, struct buf *ret, struct err *err)
 		       "[\"read\",\"invoke\",\"review\",\"apply\",\"admin\"]");
 }
 
-static bool expires_of(const struct core *core, const json_t *body, struct wall *ret,
-		       struct err *err)
+static bool
+expires_of(const struct core *core, const json_t *body, struct wall *ret, struct err *err)
 {
 	const json_t *value = json_object_get(body, "expires");
 	const char *text = json_string_value(value);
@@ -176,7 +183,8 @@ static bool expires_of(const struct core *core, const json_t *body, struct wall 
 	return true;
 }
 
-static void secret_make(struct buf *ret)
+static void
+secret_make(struct buf *ret)
 {
 	unsigned char bytes[TOKEN_BYTES];
 
@@ -188,8 +196,8 @@ static void secret_make(struct buf *ret)
 }
 
 /* The row and who made it: both, or neither. */
-static bool token_keep(struct core *core, const struct token_row *row, const char *by,
-		       struct err *err)
+static bool
+token_keep(struct core *core, const struct token_row *row, const char *by, struct err *err)
 {
 	if (!turn_savepoint(core->store, err))
 		return false;
@@ -203,8 +211,8 @@ static bool token_keep(struct core *core, const struct token_row *row, const cha
 	return false;
 }
 
-static bool token_create(struct api *api, struct http_request *req, struct made *made,
-			 struct err *err)
+static bool
+token_create(struct api *api, struct http_request *req, struct made *made, struct err *err)
 {
 	AUTO(json_auto_decref) json_t *body = NULL;
 	AUTO(buf_fini) struct buf scopes = BUF_INIT;
@@ -228,7 +236,8 @@ static bool token_create(struct api *api, struct http_request *req, struct made 
 	return token_keep(api->core, &row, api_by(req), err);
 }
 
-static void on_create(void *arg, struct http_request *req, const struct route_match *match)
+static void
+on_create(void *arg, struct http_request *req, const struct route_match *match)
 {
 	struct api *api = arg;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -246,7 +255,8 @@ static void on_create(void *arg, struct http_request *req, const struct route_ma
 
 /* --- revoked ------------------------------------------------------------------------------- */
 
-static json_t *make_revoked(struct core *core, void *arg, int *ret_status, struct err *err)
+static json_t *
+make_revoked(struct core *core, void *arg, int *ret_status, struct err *err)
 {
 	json_t *object = json_object();
 
@@ -258,7 +268,8 @@ static json_t *make_revoked(struct core *core, void *arg, int *ret_status, struc
 	return object;
 }
 
-static bool token_revoke(struct core *core, const char *name, const char *by, struct err *err)
+static bool
+token_revoke(struct core *core, const char *name, const char *by, struct err *err)
 {
 	if (!turn_savepoint(core->store, err))
 		return false;
@@ -272,7 +283,8 @@ static bool token_revoke(struct core *core, const char *name, const char *by, st
 	return false;
 }
 
-static void on_revoke(void *arg, struct http_request *req, const struct route_match *match)
+static void
+on_revoke(void *arg, struct http_request *req, const struct route_match *match)
 {
 	struct api *api = arg;
 	AUTO(auto_free) char *name = api_param(match, 0);
@@ -291,7 +303,8 @@ static const struct route routes[] = {
 	 on_revoke},
 };
 
-void api_tokens_routes(struct api *api)
+void
+api_tokens_routes(struct api *api)
 {
 	router_add(api->router, routes, ARRAY_LEN(routes), api);
 }

@@ -18,7 +18,8 @@ struct step {
 	json_t *object;
 };
 
-void story_tell(struct story *story, struct wall at, const char *what, const char *fmt, ...)
+void
+story_tell(struct story *story, struct wall at, const char *what, const char *fmt, ...)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	json_t *object;
@@ -41,7 +42,8 @@ void story_tell(struct story *story, struct wall at, const char *what, const cha
 	story->count++;
 }
 
-void story_put(struct story *story, const char *key, json_t *take_value)
+void
+story_put(struct story *story, const char *key, json_t *take_value)
 {
 	if (!story->count) {
 		json_decref(take_value);
@@ -51,7 +53,8 @@ void story_put(struct story *story, const char *key, json_t *take_value)
 			    take_value);
 }
 
-static void story_fini(struct story *story)
+static void
+story_fini(struct story *story)
 {
 	for (size_t i = 0; i < story->count; i++)
 		json_decref(story->steps[i].object);
@@ -60,7 +63,8 @@ static void story_fini(struct story *story)
 }
 
 /* By time; what is told of the same millisecond, as it was told; what is now, last. */
-static int step_compare(const void *a, const void *b)
+static int
+step_compare(const void *a, const void *b)
 {
 	const struct step *x = a, *y = b;
 
@@ -71,7 +75,8 @@ static int step_compare(const void *a, const void *b)
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
-static json_t *story_json(struct story *story)
+static json_t *
+story_json(struct story *story)
 {
 	json_t *answer = json_object(), *subject = json_object(), *steps = json_array();
 
@@ -112,7 +117,8 @@ static const struct {
 	{"reverted", NULL, "was undone"},
 };
 
-static const char *act_of(const char *word, bool daemon)
+static const char *
+act_of(const char *word, bool daemon)
 {
 	for (size_t i = 0; i < ARRAY_LEN(acts); i++)
 		if (!strcmp(acts[i].word, word))
@@ -121,7 +127,8 @@ static const char *act_of(const char *word, bool daemon)
 }
 
 /* A switch keeps "on" or "off" where others keep a reason. */
-static const char *switch_act(const char *word, const char *reason)
+static const char *
+switch_act(const char *word, const char *reason)
 {
 	static const char *const switches[][3] = {
 		{"paused", "was paused", "was resumed"},
@@ -137,8 +144,8 @@ static const char *switch_act(const char *word, const char *reason)
 	return NULL;
 }
 
-static bool decision_tell(void *arg, const char *decision, const char *by, const char *reason,
-			  struct wall at)
+static bool
+decision_tell(void *arg, const char *decision, const char *by, const char *reason, struct wall at)
 {
 	struct deciding *deciding = arg;
 	struct story *story = deciding->story;
@@ -164,22 +171,25 @@ static bool decision_tell(void *arg, const char *decision, const char *by, const
 	return true;
 }
 
-void story_of_decisions(struct story *story, const char *object, const char *id, const char *noun,
-			const char *skip)
+void
+story_of_decisions(struct story *story, const char *object, const char *id, const char *noun,
+		   const char *skip)
 {
 	struct deciding deciding = {.story = story, .noun = noun, .skip = skip};
 
 	decisions_list(story->core->store, object, id, decision_tell, &deciding, &story->err);
 }
 
-void change_words(const struct change_row *change, struct buf *out)
+void
+change_words(const struct change_row *change, struct buf *out)
 {
 	buf_printf(out, "%s of %s on %s", change->op,
 		   change->entity && *change->entity ? change->entity : "something",
 		   change->target);
 }
 
-static const char *proposed_state(const struct change_row *change)
+static const char *
+proposed_state(const struct change_row *change)
 {
 	if (!strcmp(change->status, "proposed"))
 		return "it waits for a decision: rouse approve, rouse reject";
@@ -195,7 +205,8 @@ static const char *proposed_state(const struct change_row *change)
 	return NULL;
 }
 
-void story_of_change(struct story *story, const struct change_row *change)
+void
+story_of_change(struct story *story, const struct change_row *change)
 {
 	struct store *store = story->core->store;
 	AUTO(buf_fini) struct buf words = BUF_INIT;
@@ -241,7 +252,8 @@ struct asked {
 	struct err several; /* a beginning that fits several */
 };
 
-static void found_set(struct asked *asked, const char *kind, const char *id)
+static void
+found_set(struct asked *asked, const char *kind, const char *id)
 {
 	free(asked->found);
 	asked->found = mem_strdup(id);
@@ -250,7 +262,8 @@ static void found_set(struct asked *asked, const char *kind, const char *id)
 }
 
 /* Keeps what is worth saying when nothing else is found. */
-static bool not_found(struct asked *asked, struct err *err)
+static bool
+not_found(struct asked *asked, struct err *err)
 {
 	bool short_id = err->code == E_INVALID && strlen(asked->id) < ID_BEGINNING;
 
@@ -262,7 +275,8 @@ static bool not_found(struct asked *asked, struct err *err)
 	return false;
 }
 
-static bool find_trigger(struct asked *asked)
+static bool
+find_trigger(struct asked *asked)
 {
 	const struct trigger *trigger = registry_trigger(asked->story.core->registry, asked->id);
 
@@ -273,7 +287,8 @@ static bool find_trigger(struct asked *asked)
 	return true;
 }
 
-static bool find_run(struct asked *asked)
+static bool
+find_run(struct asked *asked)
 {
 	AUTO(run_row_fini) struct run_row run = {0};
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -286,7 +301,8 @@ static bool find_run(struct asked *asked)
 }
 
 /* An event's story goes on with its run's. That of a replayed one tells of it in its place. */
-static void tell_event(struct asked *asked, const struct event_row *event)
+static void
+tell_event(struct asked *asked, const struct event_row *event)
 {
 	AUTO(run_row_fini) struct run_row run = {0};
 	struct story *story = &asked->story;
@@ -300,7 +316,8 @@ static void tell_event(struct asked *asked, const struct event_row *event)
 	story_of_event(story, event);
 }
 
-static bool find_event(struct asked *asked)
+static bool
+find_event(struct asked *asked)
 {
 	AUTO(event_row_fini) struct event_row event = {0};
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -311,7 +328,8 @@ static bool find_event(struct asked *asked)
 	return true;
 }
 
-static bool find_change(struct asked *asked)
+static bool
+find_change(struct asked *asked)
 {
 	AUTO(change_row_fini) struct change_row change = {0};
 	AUTO(run_row_fini) struct run_row run = {0};
@@ -330,7 +348,8 @@ static bool find_change(struct asked *asked)
 	return true;
 }
 
-static bool find_gate(struct asked *asked)
+static bool
+find_gate(struct asked *asked)
 {
 	AUTO(gate_row_fini) struct gate_row gate = {0};
 	AUTO(run_row_fini) struct run_row run = {0};
@@ -345,14 +364,16 @@ static bool find_gate(struct asked *asked)
 	return true;
 }
 
-static bool seq_keep(void *arg, const struct event_row *row)
+static bool
+seq_keep(void *arg, const struct event_row *row)
 {
 	*(int64_t *)arg = row->seq;
 	return false;
 }
 
 /* A sender knows its delivery by an id of its own: it is the key of the event. */
-static bool find_key(struct asked *asked)
+static bool
+find_key(struct asked *asked)
 {
 	AUTO(event_row_fini) struct event_row event = {0};
 	struct story *story = &asked->story;
@@ -368,7 +389,8 @@ static bool find_key(struct asked *asked)
 	return true;
 }
 
-static void on_why(void *arg, struct http_request *req, const struct route_match *match)
+static void
+on_why(void *arg, struct http_request *req, const struct route_match *match)
 {
 	static bool (*const finders[])(struct asked *) = {find_trigger, find_run,  find_event,
 							  find_change,	find_gate, find_key};
@@ -401,7 +423,8 @@ static const struct route routes[] = {
 	 "the story of a trigger, run, event, change, gate or delivery", on_why},
 };
 
-void api_why_routes(struct api *api)
+void
+api_why_routes(struct api *api)
 {
 	router_add(api->router, routes, ARRAY_LEN(routes), api);
 }

@@ -20,7 +20,8 @@
 /* --- the event ----------------------------------------------------------------------------- */
 
 /* Who or what it came from, in words. */
-static void received_tell(struct story *story, const struct event_row *event)
+static void
+received_tell(struct story *story, const struct event_row *event)
 {
 	AUTO(json_auto_decref) json_t *document = NULL;
 	const json_t *own;
@@ -48,8 +49,8 @@ static void received_tell(struct story *story, const struct event_row *event)
 }
 
 /* A delivery that does not prove its sender never becomes an event. */
-static void verified_tell(struct story *story, const struct event_row *event,
-			  const struct trigger *trigger)
+static void
+verified_tell(struct story *story, const struct event_row *event, const struct trigger *trigger)
 {
 	const char *verify;
 
@@ -62,8 +63,8 @@ static void verified_tell(struct story *story, const struct event_row *event,
 }
 
 /* What the outcome says about filter and key, and the outcome itself. */
-static void outcome_tell(struct story *story, const struct event_row *event,
-			 const struct trigger *trigger)
+static void
+outcome_tell(struct story *story, const struct event_row *event, const struct trigger *trigger)
 {
 	const char *filter = trigger ? trigger->programs[PROGRAM_FILTER].text : NULL;
 	const char *rule = event->rule && *event->rule ? event->rule : NULL;
@@ -94,7 +95,8 @@ static void outcome_tell(struct story *story, const struct event_row *event,
 		story_put(story, "run", json_string(event->run_id));
 }
 
-void story_of_event(struct story *story, const struct event_row *event)
+void
+story_of_event(struct story *story, const struct event_row *event)
 {
 	const struct trigger *trigger =
 		event->trigger ? registry_trigger(story->core->registry, event->trigger) : NULL;
@@ -104,7 +106,8 @@ void story_of_event(struct story *story, const struct event_row *event)
 	outcome_tell(story, event, trigger);
 }
 
-static bool again_tell(void *arg, const struct event_row *event)
+static bool
+again_tell(void *arg, const struct event_row *event)
 {
 	struct story *story = arg;
 
@@ -117,7 +120,8 @@ static bool again_tell(void *arg, const struct event_row *event)
 }
 
 /* Events that came later with the same key. */
-static void again_told(struct story *story, const struct run_row *run)
+static void
+again_told(struct story *story, const struct run_row *run)
 {
 	struct list_query query = {
 		.filters = {{"run", run->id}}, .since = WALL_NONE, .limit = LISTED_MAX};
@@ -127,7 +131,8 @@ static void again_told(struct story *story, const struct run_row *run)
 
 /* --- attempts ------------------------------------------------------------------------------ */
 
-static bool attempt_tell(void *arg, const struct attempt_row *row)
+static bool
+attempt_tell(void *arg, const struct attempt_row *row)
 {
 	struct story *story = arg;
 	AUTO(buf_fini) struct buf how = BUF_INIT;
@@ -156,7 +161,8 @@ static bool attempt_tell(void *arg, const struct attempt_row *row)
 	return true;
 }
 
-static void spent_tell(struct story *story, const struct run_row *run)
+static void
+spent_tell(struct story *story, const struct run_row *run)
 {
 	const struct run_meters *used = &run->used;
 	int64_t tokens = used->input_tokens + used->output_tokens;
@@ -179,7 +185,8 @@ struct changes_told {
 	int64_t count;
 };
 
-static bool change_tell_of(void *arg, const struct change_row *row)
+static bool
+change_tell_of(void *arg, const struct change_row *row)
 {
 	struct changes_told *told = arg;
 
@@ -188,7 +195,8 @@ static bool change_tell_of(void *arg, const struct change_row *row)
 	return true;
 }
 
-static void changes_tell(struct story *story, const struct run_row *run)
+static void
+changes_tell(struct story *story, const struct run_row *run)
 {
 	struct changes_told told = {.story = story};
 
@@ -199,7 +207,8 @@ static void changes_tell(struct story *story, const struct run_row *run)
 			   told.count - CHANGES_TOLD, run->id);
 }
 
-static bool gate_tell_of(void *arg, const struct gate_row *gate)
+static bool
+gate_tell_of(void *arg, const struct gate_row *gate)
 {
 	struct story *story = arg;
 	const char *step = gate->step ? gate->step : "something";
@@ -220,7 +229,8 @@ static bool gate_tell_of(void *arg, const struct gate_row *gate)
 	return true;
 }
 
-static void gates_tell(struct story *story, const struct run_row *run)
+static void
+gates_tell(struct story *story, const struct run_row *run)
 {
 	struct list_query query = {
 		.filters = {{"run", run->id}}, .since = WALL_NONE, .limit = LISTED_MAX};
@@ -235,7 +245,8 @@ struct ahead {
 	char id[40];
 };
 
-static bool ahead_keep(void *arg, const struct run_row *row)
+static bool
+ahead_keep(void *arg, const struct run_row *row)
 {
 	struct ahead *ahead = arg;
 
@@ -247,7 +258,8 @@ static bool ahead_keep(void *arg, const struct run_row *row)
 }
 
 /* The run that has this one's entity: it runs, or it waits in front. */
-static bool entity_is_busy(struct story *story, const struct run_row *run)
+static bool
+entity_is_busy(struct story *story, const struct run_row *run)
 {
 	static const char *const states[] = {"running", "waiting", "queued"};
 
@@ -275,7 +287,8 @@ static bool entity_is_busy(struct story *story, const struct run_row *run)
 }
 
 /* Switches, from the widest to the narrowest. */
-static bool switch_holds(struct story *story, const struct run_row *run)
+static bool
+switch_holds(struct story *story, const struct run_row *run)
 {
 	const struct switches *switches = story->core->switches;
 	const struct {
@@ -304,7 +317,8 @@ static bool switch_holds(struct story *story, const struct run_row *run)
 	return false;
 }
 
-static bool room_is_full(struct story *story, const struct agent *agent)
+static bool
+room_is_full(struct story *story, const struct agent *agent)
 {
 	const struct core *core = story->core;
 	const struct conf_section *limits =
@@ -328,7 +342,8 @@ static bool room_is_full(struct story *story, const struct agent *agent)
 	return false;
 }
 
-static void waits_tell(struct story *story, const struct run_row *run)
+static void
+waits_tell(struct story *story, const struct run_row *run)
 {
 	const struct core *core = story->core;
 	const struct agent *agent = registry_agent(core->registry, run->agent);
@@ -364,7 +379,8 @@ static void waits_tell(struct story *story, const struct run_row *run)
 
 /* --- the whole ----------------------------------------------------------------------------- */
 
-static void queued_tell(struct story *story, const struct run_row *run)
+static void
+queued_tell(struct story *story, const struct run_row *run)
 {
 	AUTO(buf_fini) struct buf more = BUF_INIT;
 
@@ -379,7 +395,8 @@ static void queued_tell(struct story *story, const struct run_row *run)
 	story_put(story, "run", json_string(run->id));
 }
 
-static void end_tell(struct story *story, const struct run_row *run)
+static void
+end_tell(struct story *story, const struct run_row *run)
 {
 	enum run_state state = run_state_of(run->status);
 
@@ -401,7 +418,8 @@ static void end_tell(struct story *story, const struct run_row *run)
 	}
 }
 
-void story_of_run(struct story *story, const struct run_row *run)
+void
+story_of_run(struct story *story, const struct run_row *run)
 {
 	struct store *store = story->core->store;
 	AUTO(event_row_fini) struct event_row event = {0};

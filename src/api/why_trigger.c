@@ -13,7 +13,8 @@
 
 #define RECENT 10
 
-static bool recent_tell(void *arg, const struct event_row *event)
+static bool
+recent_tell(void *arg, const struct event_row *event)
 {
 	struct story *story = arg;
 	const char *rule = event->rule && *event->rule ? event->rule : NULL;
@@ -30,7 +31,8 @@ static bool recent_tell(void *arg, const struct event_row *event)
 	return true;
 }
 
-static void recent_told(struct story *story, const struct trigger *trigger)
+static void
+recent_told(struct story *story, const struct trigger *trigger)
 {
 	struct list_query query = {
 		.filters = {{"trigger", trigger->name}}, .since = WALL_NONE, .limit = RECENT};
@@ -42,7 +44,8 @@ static void recent_told(struct story *story, const struct trigger *trigger)
 }
 
 /* What keeps it from firing, or its runs from starting. */
-static void held_tell(struct story *story, const struct trigger *trigger)
+static void
+held_tell(struct story *story, const struct trigger *trigger)
 {
 	const struct switches *switches = story->core->switches;
 
@@ -72,7 +75,8 @@ static void held_tell(struct story *story, const struct trigger *trigger)
 			   trigger->agent, trigger->agent);
 }
 
-static void health_tell(struct story *story, const struct trigger *trigger)
+static void
+health_tell(struct story *story, const struct trigger *trigger)
 {
 	struct source *source = sources_find(story->core->sources, trigger->name);
 	AUTO(buf_fini) struct buf since = BUF_INIT;
@@ -90,7 +94,8 @@ static void health_tell(struct story *story, const struct trigger *trigger)
 		   source->error ? source->error : "");
 }
 
-static void next_tell(struct story *story, const struct trigger *trigger)
+static void
+next_tell(struct story *story, const struct trigger *trigger)
 {
 	struct source *source = sources_find(story->core->sources, trigger->name);
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -111,7 +116,8 @@ static void next_tell(struct story *story, const struct trigger *trigger)
 	}
 }
 
-static void backlog_tell(struct story *story, const struct trigger *trigger)
+static void
+backlog_tell(struct story *story, const struct trigger *trigger)
 {
 	const struct agent *agent = registry_agent(story->core->registry, trigger->agent);
 	int64_t queued = 0;
@@ -125,7 +131,8 @@ static void backlog_tell(struct story *story, const struct trigger *trigger)
 	story_put(story, "queued", json_integer(queued));
 }
 
-void story_of_trigger(struct story *story, const struct trigger *trigger)
+void
+story_of_trigger(struct story *story, const struct trigger *trigger)
 {
 	AUTO(buf_fini) struct buf noun = BUF_INIT;
 

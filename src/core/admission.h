@@ -40,7 +40,8 @@ struct admission {
 	void *arg;
 };
 
-/* The text of a mapped value: a string without its quotes, anything else as JSON. false: nothing or null. */
+/* The text of a mapped value: a string without its quotes, anything else as JSON. false: nothing or
+ * null. */
 bool mapped_text(const struct mapped *mapped, struct buf *out);
 /* The word for what becomes of the event, and the rule that said so. Returns true: nothing runs. */
 bool outcome_set(struct admission *a, const char *outcome, const char *fmt, ...) PRINTF(3, 4);

@@ -112,14 +112,18 @@ program_start(struct admission *a, enum program_name name)
 	if (!program->text)
 		return;
 	if (program->path) {
-		mapped->state = path_eval(program->path, buf_str(&a->document), &mapped->json, &mapped->err) ? MAPPED_VALUE : MAPPED_FAILED;
+		mapped->state =
+			path_eval(program->path, buf_str(&a->document), &mapped->json, &mapped->err)
+				? MAPPED_VALUE
+				: MAPPED_FAILED;
 		return;
 	}
 	to = mem_alloc(sizeof(*to));
 	*to = (struct answer_to){a, name};
 	mapped->state = MAPPED_PENDING;
 	a->pending++;
-	if (jail_run(a->core->jail, program->text, buf_str(&a->document), on_answer, to, &mapped->err))
+	if (jail_run(a->core->jail, program->text, buf_str(&a->document), on_answer, to,
+		     &mapped->err))
 		return;
 	free(to);
 	a->pending--;
@@ -206,9 +210,12 @@ replay_keep(struct admission *a, int64_t known, bool same_print)
 	if (!runs_get_seq(a->core->store, known, &run, &a->err))
 		return false;
 	if (!same_print) {
-		err_set(&a->err, E_CONFLICT, "key %s was used before, with another payload, by run %s; use another key for another request",
+		err_set(&a->err, E_CONFLICT,
+			"key %s was used before, with another payload, by run %s; use another key "
+			"for another request",
 			buf_cstr(&a->key), run.id);
-		outcome_set(a, "rejected", "key %s was used before with another payload", buf_cstr(&a->key));
+		outcome_set(a, "rejected", "key %s was used before with another payload",
+			    buf_cstr(&a->key));
 		return event_keep(a, known);
 	}
 	a->result.replayed = true;
@@ -222,10 +229,12 @@ replay_keep(struct admission *a, int64_t known, bool same_print)
 static void
 key_scope(const struct admission *a, struct buf *out)
 {
-	buf_cat(out, a->trigger ? "trigger/" : "agent/", a->trigger ? a->trigger->name : a->agent->name);
+	buf_cat(out, a->trigger ? "trigger/" : "agent/",
+		a->trigger ? a->trigger->name : a->agent->name);
 }
 
-/* A known key is its run's, whatever else goes on: only a new one can be skipped, and stays free then. */
+/* A known key is its run's, whatever else goes on: only a new one can be skipped, and stays free
+ * then. */
 static bool
 overlap_skips(struct admission *a, bool *ret_skip)
 {
@@ -237,14 +246,17 @@ overlap_skips(struct admission *a, bool *ret_skip)
 	if (!a->trigger || a->trigger->overlap != OVERLAP_SKIP || a->by_hand)
 		return true;
 	key_scope(a, &scope);
-	if (a->has_key && !a->again && !keys_find(a->core->store, buf_str(&scope), buf_str(&a->key), &known, &a->err))
+	if (a->has_key && !a->again &&
+	    !keys_find(a->core->store, buf_str(&scope), buf_str(&a->key), &known, &a->err))
 		return false;
 	if (known)
 		return true;
-	if (!runs_unfinished(a->core->store, a->trigger->name, text_or_null(&a->entity), seqs, 1, &count, &a->err))
+	if (!runs_unfinished(a->core->store, a->trigger->name, text_or_null(&a->entity), seqs, 1,
+			     &count, &a->err))
 		return false;
 	if (count) {
-		*ret_skip = outcome_set(a, "skipped", "overlap = skip, and an earlier run is not done");
+		*ret_skip =
+			outcome_set(a, "skipped", "overlap = skip, and an earlier run is not done");
 		return event_keep(a, 0);
 	}
 	return true;
@@ -266,7 +278,8 @@ run_admit(struct admission *a)
 		AUTO(buf_fini) struct buf scope = BUF_INIT;
 
 		key_scope(a, &scope);
-		if (!keys_claim(store, buf_str(&scope), buf_str(&a->key), a->fingerprint, seq, a->at, &known, &same, &a->err))
+		if (!keys_claim(store, buf_str(&scope), buf_str(&a->key), a->fingerprint, seq,
+				a->at, &known, &same, &a->err))
 			return false;
 	}
 	if (known)
@@ -281,7 +294,8 @@ run_admit(struct admission *a)
 	}
 	if (!event_keep(a, seq) || !runs_insert(store, &row, &seq, &ready, &a->err))
 		return false;
-	if (a->trigger && !a->by_hand && !overlap_settle(a->core, a->trigger, row.entity, seq, &a->err))
+	if (a->trigger && !a->by_hand &&
+	    !overlap_settle(a->core, a->trigger, row.entity, seq, &a->err))
 		return false;
 	a->result.run_seq = seq;
 	memcpy(a->result.run_id, run_id.text, sizeof(run_id.text));
@@ -303,7 +317,10 @@ admission_tell(struct admission *a)
 	json_put_str(object, "agent", a->agent->name);
 	json_put_str(object, "trigger", a->trigger ? a->trigger->name : NULL);
 	json_write(&text, object);
-	stream_publish(a->core->stream, &(struct stream_event){.kind = "run", .id = a->result.run_id, .type = "queued", .data = buf_str(&text)});
+	stream_publish(a->core->stream, &(struct stream_event){.kind = "run",
+							       .id = a->result.run_id,
+							       .type = "queued",
+							       .data = buf_str(&text)});
 }
 
 /* The turn has ended: the world may know. */
@@ -322,7 +339,8 @@ on_committed(void *arg, const struct err *err)
 	}
 	memcpy(a->result.event_id, a->event_id.text, sizeof(a->event_id.text));
 	a->result.rule = buf_cstr(&a->rule);
-	metrics_count(a->core->metrics, "rouse_events_total", "trigger", a->trigger ? a->trigger->name : "", "outcome", a->result.outcome, 1);
+	metrics_count(a->core->metrics, "rouse_events_total", "trigger",
+		      a->trigger ? a->trigger->name : "", "outcome", a->result.outcome, 1);
 	if (new_run)
 		queue_wake(a->core->queue, a->agent->name);
 	a->on_done(a->arg, &a->result, &a->err);
@@ -342,7 +360,8 @@ on_failed(void *arg, const struct err *err)
 static void
 admission_fail(struct admission *a)
 {
-	log_error("event not kept", "trigger", a->trigger ? a->trigger->name : NULL, "error", err_text(&a->err));
+	log_error("event not kept", "trigger", a->trigger ? a->trigger->name : NULL, "error",
+		  err_text(&a->err));
 	turn_after(a->core->store, on_failed, a);
 }
 
@@ -397,10 +416,14 @@ admission_answer(struct admission *a)
 	json_put_str(answer, "rule", buf_cstr(&a->rule));
 	if (a->err.code != E_OK)
 		json_put_str(answer, "error", err_text(&a->err));
-	json_object_set_new(answer, "key", a->has_key ? json_string(buf_cstr(&a->key)) : json_null());
-	json_object_set_new(answer, "entity", a->entity.len ? json_string(buf_cstr(&a->entity)) : json_null());
-	json_object_set_new(answer, "tenant", a->tenant.len ? json_string(buf_cstr(&a->tenant)) : json_null());
-	json_object_set_new(answer, "user", a->user.len ? json_string(buf_cstr(&a->user)) : json_null());
+	json_object_set_new(answer, "key",
+			    a->has_key ? json_string(buf_cstr(&a->key)) : json_null());
+	json_object_set_new(answer, "entity",
+			    a->entity.len ? json_string(buf_cstr(&a->entity)) : json_null());
+	json_object_set_new(answer, "tenant",
+			    a->tenant.len ? json_string(buf_cstr(&a->tenant)) : json_null());
+	json_object_set_new(answer, "user",
+			    a->user.len ? json_string(buf_cstr(&a->user)) : json_null());
 	if (!stopped) {
 		run_fill(a, &run_id, &row);
 		envelope_build(&row, 1, envelope_event_data(buf_str(&a->document)), &envelope);
@@ -432,7 +455,8 @@ admission_settle(struct admission *a)
 static void
 admission_begin(struct admission *a)
 {
-	/* Held at one above zero, so that no answer settles it before all programs have been started. */
+	/* Held at one above zero, so that no answer settles it before all programs have been
+	 * started. */
 	a->pending = 1;
 	for (int i = 0; a->trigger && i < PROGRAMS; i++)
 		program_start(a, (enum program_name)i);
@@ -441,16 +465,21 @@ admission_begin(struct admission *a)
 }
 
 bool
-admit_event(struct core *core, const struct happening *h, admit_on_done *on_done, void *arg, struct err *err)
+admit_event(struct core *core, const struct happening *h, admit_on_done *on_done, void *arg,
+	    struct err *err)
 {
-	const struct conf_section *limits = conf_section(registry_conf(core->registry), "limits", "");
+	const struct conf_section *limits =
+		conf_section(registry_conf(core->registry), "limits", "");
 	struct admission *a;
 
 	if (core->draining)
 		return err_set(err, E_UNAVAILABLE, "the daemon is stopping; try again in a moment");
 	if (queue_depth(core->queue, NULL) >= conf_int(limits, "max_queued")) {
-		metrics_count(core->metrics, "rouse_events_total", "trigger", h->trigger ? h->trigger->name : "", "outcome", "shed", 1);
-		return err_set(err, E_RATE, "%lld runs wait already (limits.max_queued); try again later", (long long)queue_depth(core->queue, NULL));
+		metrics_count(core->metrics, "rouse_events_total", "trigger",
+			      h->trigger ? h->trigger->name : "", "outcome", "shed", 1);
+		return err_set(err, E_RATE,
+			       "%lld runs wait already (limits.max_queued); try again later",
+			       (long long)queue_depth(core->queue, NULL));
 	}
 	a = admission_new(core, h);
 	a->on_done = on_done;
@@ -460,7 +489,8 @@ admit_event(struct core *core, const struct happening *h, admit_on_done *on_done
 }
 
 bool
-admit_test(struct core *core, const struct happening *h, admit_on_tested *on_tested, void *arg, struct err *err)
+admit_test(struct core *core, const struct happening *h, admit_on_tested *on_tested, void *arg,
+	   struct err *err)
 {
 	struct admission *a = admission_new(core, h);
 

@@ -9,46 +9,52 @@
 struct happening {
 	const struct trigger *trigger; /* NULL: an invocation of `agent` by itself */
 	const struct agent *agent;     /* only without trigger */
-	struct str source;             /* "webhook/NAME"; p NULL: KIND/NAME of the trigger */
-	struct str type;               /* p NULL: "rouse.KIND" */
-	struct str id;                 /* the sender's own id; p NULL: the event's */
-	struct str subject;            /* p NULL */
+	struct str source;	       /* "webhook/NAME"; p NULL: KIND/NAME of the trigger */
+	struct str type;	       /* p NULL: "rouse.KIND" */
+	struct str id;		       /* the sender's own id; p NULL: the event's */
+	struct str subject;	       /* p NULL */
 	struct str content_type;       /* p NULL: application/json */
-	struct str data;               /* JSON text, valid (json_check); p NULL: null */
-	struct str extension;          /* members of the `rouse` object beside trigger, JSON text without braces: "\"method\":\"POST\",…"; p NULL */
-	struct str attributes;         /* further members of the event itself (CloudEvents extensions), the same way; p NULL */
-	struct str natural_key;        /* used where the trigger has no `key`; p NULL: none, every event is new */
-	struct str refused;            /* the source has decided: outcome `filtered` with this rule (a ping); p NULL */
+	struct str data;	       /* JSON text, valid (json_check); p NULL: null */
+	struct str extension;	/* members of the `rouse` object beside trigger, JSON text without
+				   braces: "\"method\":\"POST\",…"; p NULL */
+	struct str attributes;	/* further members of the event itself (CloudEvents extensions), the
+				   same way; p NULL */
+	struct str natural_key; /* used where the trigger has no `key`; p NULL: none, every event is
+				   new */
+	struct str refused; /* the source has decided: outcome `filtered` with this rule (a ping); p
+			       NULL */
 	struct str correlation, traceparent, cause; /* headers of the caller; p NULL */
-	struct str cursor;             /* of the source, kept in the same transaction; p NULL */
-	struct str schedule;           /* JSON of envelope.schedule; p NULL */
-	struct str tenant, user;       /* where no program says; p NULL */
-	uint64_t fingerprint;          /* of the request, for invocations (422 on another); 0 */
-	bool by_hand;                  /* fired by a person: works on a disabled trigger */
-	bool again;                    /* a person wants it once more: no key is looked at */
-	bool stage;                    /* asked for: nothing applied */
-	const char *replay_of;         /* run id; NULL */
+	struct str cursor;	 /* of the source, kept in the same transaction; p NULL */
+	struct str schedule;	 /* JSON of envelope.schedule; p NULL */
+	struct str tenant, user; /* where no program says; p NULL */
+	uint64_t fingerprint;	 /* of the request, for invocations (422 on another); 0 */
+	bool by_hand;		 /* fired by a person: works on a disabled trigger */
+	bool again;		 /* a person wants it once more: no key is looked at */
+	bool stage;		 /* asked for: nothing applied */
+	const char *replay_of;	 /* run id; NULL */
 };
 
 struct admission_result {
-	const char *outcome;    /* ran replayed filtered skipped shed rejected looped paused ... */
-	const char *rule;       /* what said so; "" */
+	const char *outcome; /* ran replayed filtered skipped shed rejected looped paused ... */
+	const char *rule;    /* what said so; "" */
 	char event_id[40];
-	char run_id[40];        /* "" when none */
+	char run_id[40]; /* "" when none */
 	int64_t run_seq;
 	bool replayed;
 	const char *run_status; /* of a replayed one; "queued" for a new one */
 };
 
-/* Once, after the COMMIT (or with the error: nothing was kept). Never from within admit_event(). A `rejected`
- * event is kept, and err says why (E_MAPPING); result is given in that case too. */
+/* Once, after the COMMIT (or with the error: nothing was kept). Never from within admit_event(). A
+ * `rejected` event is kept, and err says why (E_MAPPING); result is given in that case too. */
 typedef void admit_on_done(void *arg, const struct admission_result *result, const struct err *err);
 /* False (at once, nothing kept, on_done not called) for E_FULL, E_PAUSED, E_UNAVAILABLE. */
-bool admit_event(struct core *core, const struct happening *happening, admit_on_done *on_done, void *arg, struct err *err);
+bool admit_event(struct core *core, const struct happening *happening, admit_on_done *on_done,
+		 void *arg, struct err *err);
 
-/* `rouse trigger test`: the same without keeping anything. ret: owned JSON object (verdict, rule, key, entity, …,
- * envelope, error), given to on_tested later. */
+/* `rouse trigger test`: the same without keeping anything. ret: owned JSON object (verdict, rule,
+ * key, entity, …, envelope, error), given to on_tested later. */
 typedef void admit_on_tested(void *arg, json_t *take_answer);
-bool admit_test(struct core *core, const struct happening *happening, admit_on_tested *on_tested, void *arg, struct err *err);
+bool admit_test(struct core *core, const struct happening *happening, admit_on_tested *on_tested,
+		void *arg, struct err *err);
 
 #endif

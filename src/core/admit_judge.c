@@ -36,9 +36,11 @@ reject_failed(struct admission *a)
 	for (int i = 0; i < PROGRAMS; i++) {
 		if (a->mapped[i].state != MAPPED_FAILED)
 			continue;
-		err_set(&a->err, E_MAPPING, "%s of trigger %s failed on this event: %s", program_name((enum program_name)i), a->trigger->name,
+		err_set(&a->err, E_MAPPING, "%s of trigger %s failed on this event: %s",
+			program_name((enum program_name)i), a->trigger->name,
 			err_text(&a->mapped[i].err));
-		return outcome_set(a, "rejected", "%s: %s", program_name((enum program_name)i), err_text(&a->mapped[i].err));
+		return outcome_set(a, "rejected", "%s: %s", program_name((enum program_name)i),
+				   err_text(&a->mapped[i].err));
 	}
 	return false;
 }
@@ -50,9 +52,12 @@ filter_says_no(struct admission *a)
 	struct str value = buf_str(&filter->json);
 
 	if (filter->state == MAPPED_EMPTY)
-		return outcome_set(a, "filtered", "filter gave nothing: %s", a->trigger->programs[PROGRAM_FILTER].text);
-	if (filter->state == MAPPED_VALUE && (str_eq_cstr(value, "false") || str_eq_cstr(value, "null")))
-		return outcome_set(a, "filtered", "filter gave %.*s: %s", STR_ARG(value), a->trigger->programs[PROGRAM_FILTER].text);
+		return outcome_set(a, "filtered", "filter gave nothing: %s",
+				   a->trigger->programs[PROGRAM_FILTER].text);
+	if (filter->state == MAPPED_VALUE &&
+	    (str_eq_cstr(value, "false") || str_eq_cstr(value, "null")))
+		return outcome_set(a, "filtered", "filter gave %.*s: %s", STR_ARG(value),
+				   a->trigger->programs[PROGRAM_FILTER].text);
 	return false;
 }
 
@@ -70,7 +75,10 @@ mapping_decides(struct admission *a)
 	if (mapped_text(key, &a->key)) {
 		a->has_key = true;
 	} else if (key->state != MAPPED_NONE) {
-		err_set(&a->err, E_MAPPING, "key of trigger %s gave nothing on this event; expected a string or a number", a->trigger->name);
+		err_set(&a->err, E_MAPPING,
+			"key of trigger %s gave nothing on this event; expected a string or a "
+			"number",
+			a->trigger->name);
 		return outcome_set(a, "rejected", "key gave nothing");
 	} else {
 		buf_add_str(&a->key, buf_str(&a->natural_key));
@@ -85,7 +93,8 @@ mapping_decides(struct admission *a)
 		buf_clear(&a->user);
 	mapped_text(&a->mapped[PROGRAM_USER], &a->user);
 	if (a->trigger && a->cause.hops > a->trigger->max_hops)
-		return outcome_set(a, "looped", "hop %d, and max_hops is %d", a->cause.hops, a->trigger->max_hops);
+		return outcome_set(a, "looped", "hop %d, and max_hops is %d", a->cause.hops,
+				   a->trigger->max_hops);
 	return false;
 }
 
@@ -98,13 +107,20 @@ door_is_shut(struct admission *a)
 	if (!a->trigger)
 		return false;
 	if (switch_is_on(switches, "trigger", a->trigger->name, "paused")) {
-		err_set(&a->err, E_PAUSED, "trigger %s is paused; rouse resume --trigger %s", a->trigger->name, a->trigger->name);
+		err_set(&a->err, E_PAUSED, "trigger %s is paused; rouse resume --trigger %s",
+			a->trigger->name, a->trigger->name);
 		return outcome_set(a, "paused", "trigger %s is paused", a->trigger->name);
 	}
-	if (!a->by_hand && a->trigger->rate_count && !rate_take(a->core, a->trigger->name, a->trigger->rate_count, a->trigger->rate_per_ms, &wait_ms)) {
-		err_set(&a->err, E_RATE, "trigger %s takes %lld events per %lld ms; try again in %lld ms", a->trigger->name,
-			(long long)a->trigger->rate_count, (long long)a->trigger->rate_per_ms, (long long)wait_ms);
-		return outcome_set(a, "shed", "rate: more than %lld per %lld ms", (long long)a->trigger->rate_count, (long long)a->trigger->rate_per_ms);
+	if (!a->by_hand && a->trigger->rate_count &&
+	    !rate_take(a->core, a->trigger->name, a->trigger->rate_count, a->trigger->rate_per_ms,
+		       &wait_ms)) {
+		err_set(&a->err, E_RATE,
+			"trigger %s takes %lld events per %lld ms; try again in %lld ms",
+			a->trigger->name, (long long)a->trigger->rate_count,
+			(long long)a->trigger->rate_per_ms, (long long)wait_ms);
+		return outcome_set(a, "shed", "rate: more than %lld per %lld ms",
+				   (long long)a->trigger->rate_count,
+				   (long long)a->trigger->rate_per_ms);
 	}
 	return false;
 }

@@ -8,19 +8,21 @@
 struct agent_kind {
 	const char *name;
 	const struct conf_table *table;
-	/* Begins the attempt: its claim is on disk. Sets attempt->executor (JSON text that adopt() understands;
-	 * it is stored by the caller). Output goes to attempt_bytes() or attempt_line(), the end to attempt_exit(),
-	 * later, never from within. A failure here ends the attempt as `permanent` or, where err_again, is retried. */
+	/* Begins the attempt: its claim is on disk. Sets attempt->executor (JSON text that adopt()
+	 * understands; it is stored by the caller). Output goes to attempt_bytes() or
+	 * attempt_line(), the end to attempt_exit(), later, never from within. A failure here ends
+	 * the attempt as `permanent` or, where err_again, is retried. */
 	bool (*start)(struct attempt *attempt, struct str envelope, struct err *err);
-	/* Finds the executor of an attempt that an earlier daemon started; output goes on at attempt->offset.
-	 * E_NOT_FOUND: gone without a word (the attempt is lost). */
+	/* Finds the executor of an attempt that an earlier daemon started; output goes on at
+	 * attempt->offset. E_NOT_FOUND: gone without a word (the attempt is lost). */
 	bool (*adopt)(struct attempt *attempt, struct err *err);
 	/* A line for the agent (decision, input, budget, cancel); without line end. */
 	bool (*send)(struct attempt *attempt, struct str line, struct err *err);
 	/* Stops it: cancel message, SIGTERM, grace, SIGKILL to the tree. attempt_exit() follows. */
 	void (*cancel)(struct attempt *attempt, const char *reason);
-	/* Frees attempt->state. over: the attempt has ended and its rows are on disk, so that what it left behind
-	 * may be removed; not over: this daemon ends, and the next one takes it up. */
+	/* Frees attempt->state. over: the attempt has ended and its rows are on disk, so that what
+	 * it left behind may be removed; not over: this daemon ends, and the next one takes it up.
+	 */
 	void (*release)(struct attempt *attempt, bool over);
 	/* The turn that took output failed: go back to attempt->offset and read again later. */
 	void (*rewind)(struct attempt *attempt);

@@ -19,7 +19,8 @@
 #define STORE_RETRY_MS 500
 /* A target ends by itself within its timeout; one that has not so long after never will. */
 #define OVERDUE_MARGIN_MS 10000
-/* A revert on its way is out of the way of the next look for so long; longer ones are known by their flight. */
+/* A revert on its way is out of the way of the next look for so long; longer ones are known by
+ * their flight. */
 #define REVERT_HOLD_MS 60000
 
 struct lane {
@@ -38,8 +39,8 @@ struct apply {
 	int in_flight;
 };
 
-/* One change on its way, from the claim's commit to its last row; and, where that did not wait for the target, on
- * to its answer: the target holds on to it until then. */
+/* One change on its way, from the claim's commit to its last row; and, where that did not wait for
+ * the target, on to its answer: the target holds on to it until then. */
 struct flight {
 	LIST_ENTRY(flight) entry;
 	struct lane *lane;
@@ -175,7 +176,8 @@ on_written(void *arg, const struct err *err)
 	struct flight *flight = arg;
 
 	if (err->code != E_OK) {
-		core_timer_arm(flight->lane->apply->core, &flight->timer, STORE_RETRY_MS, flight_write, flight);
+		core_timer_arm(flight->lane->apply->core, &flight->timer, STORE_RETRY_MS,
+			       flight_write, flight);
 		return;
 	}
 	flight_land(flight);
@@ -193,7 +195,9 @@ flight_event(const struct flight *flight, const struct target *target)
 	case TARGET_FAILED:
 		break;
 	}
-	return flight->again && target && flight->change.attempts + 1 < target->retry.attempts ? CHANGE_AGAIN : CHANGE_FAIL;
+	return flight->again && target && flight->change.attempts + 1 < target->retry.attempts
+		       ? CHANGE_AGAIN
+		       : CHANGE_FAIL;
 }
 
 /* What a person is shown of a conflict, and so what an approval of it covers. */
@@ -219,34 +223,41 @@ flight_rows(struct flight *flight, struct err *err)
 	int64_t delay = 0;
 	/* What an earlier look found is not there any more. */
 	const char *current = ev == CHANGE_DRIFT && !flight->current ? "null" : flight->current;
-	AUTO(auto_free) char *digest = to == CHANGE_CONFLICT ? conflict_digest(flight, current) : NULL;
-	struct change_move move = {.from = change_state_name(from),
-				   .to = change_state_name(to),
-				   .error = flight->error ? flight->error : "",
-				   .receipt = flight->revert ? NULL : flight->receipt,
-				   .current = current,
-				   .digest = digest,
-				   .decided_at = WALL_NONE,
-				   .applied_at = to == CHANGE_APPLIED && !flight->revert ? now : WALL_NONE,
-				   .reverted_at = to == CHANGE_REVERTED ? now : WALL_NONE,
-				   .due = WALL_NONE,
-				   .add_attempt = 1};
+	AUTO(auto_free)
+	char *digest = to == CHANGE_CONFLICT ? conflict_digest(flight, current) : NULL;
+	struct change_move move = {
+		.from = change_state_name(from),
+		.to = change_state_name(to),
+		.error = flight->error ? flight->error : "",
+		.receipt = flight->revert ? NULL : flight->receipt,
+		.current = current,
+		.digest = digest,
+		.decided_at = WALL_NONE,
+		.applied_at = to == CHANGE_APPLIED && !flight->revert ? now : WALL_NONE,
+		.reverted_at = to == CHANGE_REVERTED ? now : WALL_NONE,
+		.due = WALL_NONE,
+		.add_attempt = 1};
 
 	if (ev == CHANGE_AGAIN) {
-		delay = flight->retry_after_ms > 0 ? flight->retry_after_ms
-						   : backoff_delay(&target->retry.backoff, (unsigned)flight->change.attempts + 1, entropy_below(UINT64_MAX));
+		delay = flight->retry_after_ms > 0
+				? flight->retry_after_ms
+				: backoff_delay(&target->retry.backoff,
+						(unsigned)flight->change.attempts + 1,
+						entropy_below(UINT64_MAX));
 		move.due = (struct wall){now.ms + delay};
 	}
 	if (!changes_move(core->store, flight->change.seq, &move, err))
 		return false;
-	if (!decisions_add(core->store, "change", flight->change.id, move.to, "rouse", flight->error, NULL, now, err))
+	if (!decisions_add(core->store, "change", flight->change.id, move.to, "rouse",
+			   flight->error, NULL, now, err))
 		return false;
 	change_tell(core, flight->change.seq);
-	metrics_count(core->metrics, "rouse_changes_total", "status", move.to, "target", flight->change.target, 1);
+	metrics_count(core->metrics, "rouse_changes_total", "status", move.to, "target",
+		      flight->change.target, 1);
 	if (ev == CHANGE_AGAIN)
 		core_timer_arm(core, &flight->lane->due, delay, lane_wake, flight->lane);
-	log_info(flight->revert ? "change reverted" : "change applied", "change", flight->change.id, "target", flight->change.target, "status",
-		 move.to, "error", flight->error);
+	log_info(flight->revert ? "change reverted" : "change applied", "change", flight->change.id,
+		 "target", flight->change.target, "status", move.to, "error", flight->error);
 	return true;
 }
 
@@ -265,7 +276,8 @@ flight_write(void *arg)
 		}
 		turn_undo(core->store);
 	}
-	log_error("outcome of a change not kept yet", "change", flight->change.id, "error", err_text(&err));
+	log_error("outcome of a change not kept yet", "change", flight->change.id, "error",
+		  err_text(&err));
 	core_timer_arm(core, &flight->timer, STORE_RETRY_MS, flight_write, flight);
 }
 
@@ -280,8 +292,11 @@ flight_answer(struct flight *flight, const struct target_result *result, const s
 		flight->error = mem_strdup(err_text(err));
 		flight->again = err_again(err->code);
 	} else if (result->outcome == TARGET_DRIFTED) {
-		flight->error = mem_strdup(flight->revert ? "what is there is not what was applied; nothing was reverted"
-							  : "what is there is not what the proposal was made from; nothing was applied");
+		flight->error = mem_strdup(
+			flight->revert
+				? "what is there is not what was applied; nothing was reverted"
+				: "what is there is not what the proposal was made from; nothing "
+				  "was applied");
 	}
 	flight_write(flight);
 }
@@ -290,7 +305,8 @@ flight_answer(struct flight *flight, const struct target_result *result, const s
 static void
 on_late(struct flight *flight)
 {
-	log_warning("target answered after it was given up", "change", flight->change.id, "target", flight->change.target);
+	log_warning("target answered after it was given up", "change", flight->change.id, "target",
+		    flight->change.target);
 	flight->answered = true;
 	if (flight->landed)
 		flight_free(flight);
@@ -318,8 +334,9 @@ on_overdue(void *arg)
 	AUTO(err_fini) struct err err = ERR_INIT;
 
 	flight->overdue = true;
-	err_set(&err, E_TIMEOUT, "target %s did not answer within %" PRId64 " ms; it may or may not have done it", flight->change.target,
-		target->timeout_ms + OVERDUE_MARGIN_MS);
+	err_set(&err, E_TIMEOUT,
+		"target %s did not answer within %" PRId64 " ms; it may or may not have done it",
+		flight->change.target, target->timeout_ms + OVERDUE_MARGIN_MS);
 	flight_answer(flight, &(struct target_result){.outcome = TARGET_FAILED}, &err);
 }
 
@@ -341,11 +358,14 @@ flight_start(struct flight *flight)
 
 	crash_point("before-apply");
 	if (!target) {
-		flight_fail(flight, "the target is no longer configured; add it again, then rouse apply");
+		flight_fail(flight,
+			    "the target is no longer configured; add it again, then rouse apply");
 		return;
 	}
-	core_timer_arm(flight->lane->apply->core, &flight->timer, target->timeout_ms + OVERDUE_MARGIN_MS, on_overdue, flight);
-	target->kind->apply(flight->lane->apply->core, target, &flight->change, flight->revert, on_applied, flight);
+	core_timer_arm(flight->lane->apply->core, &flight->timer,
+		       target->timeout_ms + OVERDUE_MARGIN_MS, on_overdue, flight);
+	target->kind->apply(flight->lane->apply->core, target, &flight->change, flight->revert,
+			    on_applied, flight);
 }
 
 /* `applying` is on disk: whatever happens now, the next daemon knows that it may have been done. */
@@ -385,15 +405,17 @@ flight_begin(struct flight *flight)
 	turn_after(flight->lane->apply->core->store, on_claimed, flight);
 }
 
-/* The store keeps the order of what waits; a revert of something older may come while a newer one is on its way. */
+/* The store keeps the order of what waits; a revert of something older may come while a newer one
+ * is on its way. */
 static bool
 flight_must_wait(const struct flight *self)
 {
 	const struct flight *flight;
 
 	LIST_FOREACH (flight, &self->lane->flights, entry)
-		if (flight != self && (flight->change.seq == self->change.seq || (flight->change.entity && self->change.entity &&
-											  !strcmp(flight->change.entity, self->change.entity))))
+		if (flight != self && (flight->change.seq == self->change.seq ||
+				       (flight->change.entity && self->change.entity &&
+					!strcmp(flight->change.entity, self->change.entity))))
 			return true;
 	return false;
 }
@@ -405,7 +427,11 @@ lane_claim(struct lane *lane)
 	struct flight *flight = flight_new(lane);
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct wall now = core_wall(core), due = WALL_NONE;
-	struct change_move move = {.from = "approved", .to = "applying", .decided_at = WALL_NONE, .applied_at = WALL_NONE, .reverted_at = WALL_NONE,
+	struct change_move move = {.from = "approved",
+				   .to = "applying",
+				   .decided_at = WALL_NONE,
+				   .applied_at = WALL_NONE,
+				   .reverted_at = WALL_NONE,
 				   .due = WALL_NONE};
 
 	if (changes_peek(core->store, lane->target, now, &flight->change, &due, &err)) {
@@ -425,11 +451,13 @@ lane_claim(struct lane *lane)
 		}
 	}
 	if (err.code != E_NOT_FOUND)
-		log_error("apply cannot take a change", "target", lane->target, "error", err_text(&err));
+		log_error("apply cannot take a change", "target", lane->target, "error",
+			  err_text(&err));
 	if (err.code != E_NOT_FOUND)
 		due = (struct wall){now.ms + STORE_RETRY_MS};
 	if (wall_is_set(due))
-		core_timer_arm(core, &lane->due, due.ms > now.ms ? due.ms - now.ms : 1, lane_wake, lane);
+		core_timer_arm(core, &lane->due, due.ms > now.ms ? due.ms - now.ms : 1, lane_wake,
+			       lane);
 	flight_free(flight);
 	return false;
 }
@@ -447,8 +475,9 @@ lane_on_turn(void *arg)
 		;
 }
 
-/* Left applying by a daemon that died: the target decides by the key whether it was done. What is reverting may
- * not have been begun, and there may be many: their lanes come to them when they are due. */
+/* Left applying by a daemon that died: the target decides by the key whether it was done. What is
+ * reverting may not have been begun, and there may be many: their lanes come to them when they are
+ * due. */
 static bool
 on_doubt(void *arg, const struct change_row *row)
 {
@@ -458,7 +487,8 @@ on_doubt(void *arg, const struct change_row *row)
 	if (strcmp(row->status, "applying"))
 		return true;
 	flight = flight_new(lane_of(apply, row->target));
-	log_warning("change was being applied when the daemon died; asking its target", "change", row->id, "target", row->target);
+	log_warning("change was being applied when the daemon died; asking its target", "change",
+		    row->id, "target", row->target);
 	if (!changes_get_seq(apply->core->store, row->seq, &flight->change, NULL)) {
 		flight_free(flight);
 		return true;

@@ -85,7 +85,8 @@ attempt_new(struct core *core, struct run_row *take_run, int n)
 	attempt->completed_steps = mem_strdup(attempt->run.completed_steps);
 	attempt->said_retry_after_ms = -1;
 	HASH_ADD_STR(core->attempts->by_id, id, attempt);
-	HASH_ADD_KEYPTR(hh_run, core->attempts->by_run, attempt->run.id, strlen(attempt->run.id), attempt);
+	HASH_ADD_KEYPTR(hh_run, core->attempts->by_run, attempt->run.id, strlen(attempt->run.id),
+			attempt);
 	LIST_INSERT_HEAD(&core->attempts->live, attempt, entry);
 	return attempt;
 }
@@ -156,10 +157,14 @@ attempt_log(struct attempt *attempt, const char *type, struct str data)
 {
 	int64_t seq;
 
-	if (!runlog_add(attempt->core->store, attempt->run.seq, attempt->n, core_wall(attempt->core), type, data, &seq, NULL))
+	if (!runlog_add(attempt->core->store, attempt->run.seq, attempt->n,
+			core_wall(attempt->core), type, data, &seq, NULL))
 		return;
-	stream_publish(attempt->core->stream,
-		       &(struct stream_event){.kind = "log", .id = attempt->run.id, .type = type, .seq = seq, .data = data});
+	stream_publish(attempt->core->stream, &(struct stream_event){.kind = "log",
+								     .id = attempt->run.id,
+								     .type = type,
+								     .seq = seq,
+								     .data = data});
 }
 
 /* A run's new state, to whom it may concern. */
@@ -178,8 +183,10 @@ attempt_tell(struct attempt *attempt, const char *status, const char *reason)
 	json_put_str(object, "agent", attempt->run.agent);
 	json_put_str(object, "trigger", attempt->run.trigger);
 	json_write(&text, object);
-	stream_publish(attempt->core->stream,
-		       &(struct stream_event){.kind = "run", .id = attempt->run.id, .type = status, .data = buf_str(&text)});
+	stream_publish(attempt->core->stream, &(struct stream_event){.kind = "run",
+								     .id = attempt->run.id,
+								     .type = status,
+								     .data = buf_str(&text)});
 }
 
 /* The deadline of this attempt: what earlier ones left of the run's. */
@@ -194,7 +201,9 @@ attempt_not_started(struct attempt *attempt, const struct err *err)
 {
 	bool again = err_again(err->code);
 
-	attempt_exit(attempt, &(struct attempt_end){.not_started = !again, .exit_code = again ? 75 : -1, .text = err_text(err)});
+	attempt_exit(attempt, &(struct attempt_end){.not_started = !again,
+						    .exit_code = again ? 75 : -1,
+						    .text = err_text(err)});
 }
 
 /* The event whose data is the payload, unless the run has one of its own. */
@@ -203,9 +212,12 @@ attempt_event(const struct attempt *attempt, struct event_row *event, struct err
 {
 	if (attempt->run.payload)
 		return true;
-	if (!events_get_seq(attempt->core->store, attempt->run.event, event, err) && err->code != E_NOT_FOUND)
+	if (!events_get_seq(attempt->core->store, attempt->run.event, event, err) &&
+	    err->code != E_NOT_FOUND)
 		return false;
-	return event->document || err_set(err, E_NOT_FOUND, "the event of the run is no longer kept, and its data was the payload");
+	return event->document ||
+	       err_set(err, E_NOT_FOUND,
+		       "the event of the run is no longer kept, and its data was the payload");
 }
 
 void
@@ -217,7 +229,8 @@ attempt_start(struct core *core, struct run_row *take_run, int n)
 	AUTO(buf_fini) struct buf envelope = BUF_INIT;
 	struct wall now = core_wall(core);
 
-	metrics_observe(core->metrics, "rouse_event_to_start_seconds", NULL, NULL, (double)(now.ms - attempt->run.created.ms) / 1000);
+	metrics_observe(core->metrics, "rouse_event_to_start_seconds", NULL, NULL,
+			(double)(now.ms - attempt->run.created.ms) / 1000);
 	if (!attempt->agent) {
 		err_set(&err, E_NOT_FOUND, "agent %s is no longer configured", attempt->run.agent);
 		attempt_not_started(attempt, &err);
@@ -231,8 +244,11 @@ attempt_start(struct core *core, struct run_row *take_run, int n)
 		free(attempt->run.decisions);
 		attempt->run.decisions = gates_decisions(core, attempt->run.id);
 	}
-	envelope_build(&attempt->run, n, event.document ? envelope_event_data(str_of(event.document)) : STR("null"), &envelope);
-	log_info("run starts", "run", attempt->run.id, "agent", attempt->run.agent, "trigger", attempt->run.trigger);
+	envelope_build(&attempt->run, n,
+		       event.document ? envelope_event_data(str_of(event.document)) : STR("null"),
+		       &envelope);
+	log_info("run starts", "run", attempt->run.id, "agent", attempt->run.agent, "trigger",
+		 attempt->run.trigger);
 	attempt_log(attempt, "start", STR("{\"type\":\"start\"}"));
 	attempt_tell(attempt, "running", NULL);
 	crash_point("before-agent-start");
@@ -280,11 +296,13 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 	if (!attempt->agent)
 		err_set(&err, E_NOT_FOUND, "agent %s is no longer configured", run->agent);
 	else if (attempt->agent->kind->adopt(attempt, &err)) {
-		log_info("run is taken up again", "run", attempt->run.id, "agent", attempt->run.agent);
+		log_info("run is taken up again", "run", attempt->run.id, "agent",
+			 attempt->run.agent);
 		return true;
 	}
 	log_warning("run lost its executor", "run", attempt->run.id, "error", err_text(&err));
-	attempt_exit(attempt, &(struct attempt_end){.lost = true, .exit_code = -1, .text = err_text(&err)});
+	attempt_exit(attempt,
+		     &(struct attempt_end){.lost = true, .exit_code = -1, .text = err_text(&err)});
 	return true;
 }
 
@@ -323,15 +341,18 @@ progress_count(const struct attempt *attempt)
 {
 	struct metrics *metrics = attempt->core->metrics;
 	const struct run_meters *now = &attempt->now.used, *before = &attempt->durable.used;
-	const char *agent = attempt->run.agent, *tenant = attempt->run.tenant ? attempt->run.tenant : "";
+	const char *agent = attempt->run.agent,
+		   *tenant = attempt->run.tenant ? attempt->run.tenant : "";
 
 	if (now->input_tokens != before->input_tokens)
-		metrics_count(metrics, "rouse_tokens_total", "agent", agent, "kind", "input", (double)(now->input_tokens - before->input_tokens));
+		metrics_count(metrics, "rouse_tokens_total", "agent", agent, "kind", "input",
+			      (double)(now->input_tokens - before->input_tokens));
 	if (now->output_tokens != before->output_tokens)
 		metrics_count(metrics, "rouse_tokens_total", "agent", agent, "kind", "output",
 			      (double)(now->output_tokens - before->output_tokens));
 	if (now->cost_uusd != before->cost_uusd)
-		metrics_count(metrics, "rouse_cost_usd_total", "agent", agent, "tenant", tenant, (double)(now->cost_uusd - before->cost_uusd) / 1e6);
+		metrics_count(metrics, "rouse_cost_usd_total", "agent", agent, "tenant", tenant,
+			      (double)(now->cost_uusd - before->cost_uusd) / 1e6);
 }
 
 /* What the turn took is on disk, or it is not and has to be read once more. */
@@ -353,7 +374,8 @@ on_took(void *arg, const struct err *err)
 	if (attempt->ending)
 		return;
 	attempt->now = attempt->durable;
-	core_timer_arm(attempt->core, &attempt->progress_timer, STORE_RETRY_MS, attempt_on_rewind, attempt);
+	core_timer_arm(attempt->core, &attempt->progress_timer, STORE_RETRY_MS, attempt_on_rewind,
+		       attempt);
 }
 
 static bool
@@ -425,15 +447,17 @@ on_ended(void *arg, const struct err *err)
 		core_timer_arm(core, &ending->timer, STORE_RETRY_MS, ending_write, ending);
 		return;
 	}
-	log_info("run ends", "run", attempt->run.id, "agent", attempt->run.agent, "status", status, "reason", verdict->reason);
+	log_info("run ends", "run", attempt->run.id, "agent", attempt->run.agent, "status", status,
+		 "reason", verdict->reason);
 	queue_note_running(core->queue, attempt->run.agent, -1);
 	if (verdict->event == RUN_RETRY) {
 		queue_note_queued(core->queue, attempt->run.agent, 1);
 		queue_wake_at(core->queue, (struct wall){core_wall(core).ms + verdict->delay_ms});
 	} else {
-		metrics_count(core->metrics, "rouse_runs_total", "agent", attempt->run.agent, "status", status, 1);
-		metrics_observe(core->metrics, "rouse_run_duration_seconds", "agent", attempt->run.agent,
-				(double)attempt->now.used.active_ms / 1000);
+		metrics_count(core->metrics, "rouse_runs_total", "agent", attempt->run.agent,
+			      "status", status, 1);
+		metrics_observe(core->metrics, "rouse_run_duration_seconds", "agent",
+				attempt->run.agent, (double)attempt->now.used.active_ms / 1000);
 	}
 	queue_wake(core->queue, NULL);
 	if (attempt->agent && attempt->state) {
@@ -477,21 +501,26 @@ ending_rows(struct ending *ending, struct err *err)
 				.error = verdict->event == RUN_SUCCEED ? NULL : ending->text,
 				.result = attempt->result,
 				.ended = run_is_final(to) ? now : WALL_NONE,
-				.due = verdict->event == RUN_RETRY ? (struct wall){now.ms + verdict->delay_ms} : WALL_NONE};
+				.due = verdict->event == RUN_RETRY
+					       ? (struct wall){now.ms + verdict->delay_ms}
+					       : WALL_NONE};
 	bool ready;
 
 	if (!progress_store(attempt, err))
 		return false;
-	if (!attempts_end(store, attempt->run.seq, attempt->n, verdict->attempt_status, verdict->attempt_reason, ending->text,
-			  ending->end.exit_code, ending->end.signal, now, err))
+	if (!attempts_end(store, attempt->run.seq, attempt->n, verdict->attempt_status,
+			  verdict->attempt_reason, ending->text, ending->end.exit_code,
+			  ending->end.signal, now, err))
 		return false;
 	if (!runs_move(store, attempt->run.seq, &move, err))
 		return false;
-	if (run_is_final(to) && verdict->event != RUN_SUCCEED && !changes_mark_partial(store, attempt->run.seq, err))
+	if (run_is_final(to) && verdict->event != RUN_SUCCEED &&
+	    !changes_mark_partial(store, attempt->run.seq, err))
 		return false;
 	if (run_is_final(to) && !gates_cancel(attempt->core, attempt->run.id, err))
 		return false;
-	if (run_is_final(to) && attempt->run.entity && !runs_free_entity(store, attempt->run.entity, &ready, err))
+	if (run_is_final(to) && attempt->run.entity &&
+	    !runs_free_entity(store, attempt->run.entity, &ready, err))
 		return false;
 	done_log(attempt, ending, move.to);
 	attempt_tell(attempt, move.to, verdict->reason);
@@ -513,7 +542,8 @@ ending_write(void *arg)
 		}
 		turn_undo(core->store);
 	}
-	log_error("end of run not kept yet", "run", ending->attempt->run.id, "error", err_text(&err));
+	log_error("end of run not kept yet", "run", ending->attempt->run.id, "error",
+		  err_text(&err));
 	core_timer_arm(core, &ending->timer, STORE_RETRY_MS, ending_write, ending);
 }
 
@@ -530,9 +560,11 @@ ending_text(const struct attempt *attempt, const struct attempt_end *end)
 	else if (attempt->said.code != E_OK)
 		buf_puts(&text, err_text(&attempt->said));
 	else if (end->reason && !strcmp(end->reason, "deadline"))
-		buf_printf(&text, "not done within %" PRId64 " ms (budget.deadline); stopped", attempt->run.limits.deadline_ms);
+		buf_printf(&text, "not done within %" PRId64 " ms (budget.deadline); stopped",
+			   attempt->run.limits.deadline_ms);
 	else if (end->reason && !strcmp(end->reason, "output"))
-		buf_printf(&text, "printed more than %" PRId64 " bytes (budget.output); stopped", attempt->run.limits.output_bytes);
+		buf_printf(&text, "printed more than %" PRId64 " bytes (budget.output); stopped",
+			   attempt->run.limits.output_bytes);
 	else if (end->lost)
 		buf_puts(&text, "its executor is gone without a word");
 	else if (end->signal)
@@ -565,6 +597,7 @@ attempt_exit(struct attempt *attempt, const struct attempt_end *end)
 	if (attempt->agent)
 		ending->verdict = run_judge(attempt, &ending->end, entropy_below(UINT64_MAX));
 	else
-		ending->verdict = (struct run_verdict){.event = RUN_FAIL, .reason = "permanent", .attempt_status = "failed"};
+		ending->verdict = (struct run_verdict){
+			.event = RUN_FAIL, .reason = "permanent", .attempt_status = "failed"};
 	core_timer_arm(attempt->core, &ending->timer, 0, ending_write, ending);
 }

@@ -10,44 +10,44 @@
 
 /* What moves with every line, kept twice: as it is, and as it is on disk. */
 struct attempt_progress {
-	struct run_meters run_used;   /* of the run, all attempts */
-	struct run_meters used;       /* of this attempt */
-	int64_t offset;               /* bytes of output handled */
+	struct run_meters run_used;	/* of the run, all attempts */
+	struct run_meters used;		/* of this attempt */
+	int64_t offset;			/* bytes of output handled */
 	int64_t open_steps, open_tools; /* begun and counted, not yet done */
-	unsigned logged;              /* rows that its lines made in the run log */
+	unsigned logged;		/* rows that its lines made in the run log */
 	bool has_result;
-	bool over_budget;             /* it says things still, and proposes nothing any more */
+	bool over_budget; /* it says things still, and proposes nothing any more */
 };
 
 struct attempt {
 	struct core *core;
-	struct registry *registry;    /* the generation it started with */
+	struct registry *registry; /* the generation it started with */
 	const struct agent *agent;
 	struct run_row run;
 	int n;
-	char id[64];                  /* RUN_ID.N */
+	char id[64]; /* RUN_ID.N */
 	struct mono started;
 
 	struct attempt_progress now, durable;
 	char *checkpoint, *completed_steps; /* as last said; NULL */
-	char *result;                 /* JSON of the result line's output; NULL */
-	char *result_status;          /* its status; NULL */
-	struct err said;              /* an `error` line: reason in said_reason */
+	char *result;			    /* JSON of the result line's output; NULL */
+	char *result_status;		    /* its status; NULL */
+	struct err said;		    /* an `error` line: reason in said_reason */
 	char *said_reason;
 	bool said_retry, said_retry_set;
-	int64_t said_retry_after_ms;  /* -1 */
-	const char *stop_reason;      /* why we stopped it (budget_…, cancelled, deadline); NULL */
+	int64_t said_retry_after_ms; /* -1 */
+	const char *stop_reason;     /* why we stopped it (budget_…, cancelled, deadline); NULL */
 	char *stop_text;
 	bool progress_dirty, took_pending, ending;
-	struct ending *end;           /* while its rows are being written; NULL */
+	struct ending *end; /* while its rows are being written; NULL */
 
-	char *executor;               /* JSON; of the kind */
-	void *state;                  /* of the kind */
+	char *executor; /* JSON; of the kind */
+	void *state;	/* of the kind */
 
 	struct core_timer *progress_timer;
 	LIST_ENTRY(attempt) entry;
-	UT_hash_handle hh;            /* by id */
-	UT_hash_handle hh_run;        /* by run.id */
+	UT_hash_handle hh;     /* by id */
+	UT_hash_handle hh_run; /* by run.id */
 };
 
 LIST_HEAD(attempt_list, attempt);
@@ -56,18 +56,19 @@ struct attempt_list *attempts_live(struct core *core);
 
 /* How the executor ended. */
 struct attempt_end {
-	bool lost;           /* without a word */
-	bool not_started;    /* the program could not be started: text says why */
-	int exit_code;       /* -1 */
-	int signal;          /* 0 */
-	const char *reason;  /* cancel deadline output, or NULL: by itself */
-	const char *text;    /* NULL */
+	bool lost;	    /* without a word */
+	bool not_started;   /* the program could not be started: text says why */
+	int exit_code;	    /* -1 */
+	int signal;	    /* 0 */
+	const char *reason; /* cancel deadline output, or NULL: by itself */
+	const char *text;   /* NULL */
 };
 
 struct attempts *attempts_new(struct core *core);
 void attempts_free(struct attempts *attempts); /* ends nothing: their shims go on */
 
-/* Starts the attempt that was claimed: builds the envelope, calls the kind. Called after the claim's COMMIT. */
+/* Starts the attempt that was claimed: builds the envelope, calls the kind. Called after the
+ * claim's COMMIT. */
 void attempt_start(struct core *core, struct run_row *take_run, int n);
 /* Takes up those that an earlier daemon started. */
 bool attempts_adopt_all(struct core *core, struct err *err);
@@ -85,7 +86,8 @@ void attempt_log(struct attempt *attempt, const char *type, struct str data);
 int64_t attempt_time_left_ms(const struct attempt *attempt);
 /* Output was handled up to here in this turn: stores the progress. */
 void attempt_took(struct attempt *attempt);
-/* Not before the turn that took its last lines is on disk: what that turn would lose could not be read again. */
+/* Not before the turn that took its last lines is on disk: what that turn would lose could not be
+ * read again. */
 void attempt_exit(struct attempt *attempt, const struct attempt_end *end);
 /* Stops it: reason is what the run will end with ("budget_output", "cancelled", "deadline"). */
 void attempt_stop(struct attempt *attempt, const char *reason, const char *text);

@@ -41,10 +41,12 @@ static const signed char grid[CHANGE_STATE_COUNT][CHANGE_EVENTS] = {
 /* clang-format on */
 #undef NO
 
-static const char *const event_words[] = {"approve", "reject", "edit", "supersede", "apply", "apply", "apply", "apply", "apply", "revert"};
+static const char *const event_words[] = {"approve", "reject", "edit",	"supersede", "apply",
+					  "apply",   "apply",  "apply", "apply",     "revert"};
 static_assert(ARRAY_LEN(event_words) == CHANGE_EVENTS, "a word for every event");
-static const char *const event_participles[] = {"approved", "rejected", "edited",  "superseded", "applied",
-						"applied",  "applied",  "applied", "applied",    "reverted"};
+static const char *const event_participles[] = {"approved", "rejected", "edited",  "superseded",
+						"applied",  "applied",	"applied", "applied",
+						"applied",  "reverted"};
 static_assert(ARRAY_LEN(event_participles) == CHANGE_EVENTS, "a participle for every event");
 
 const char *
@@ -128,7 +130,8 @@ change_object(const struct change_row *change)
 	put_json_text(object, "before", change->before);
 	put_json_text(object, "after", change->after);
 	put_json_text(object, "patch", change->patch);
-	json_object_set_new(object, "confidence", change->confidence >= 0 ? json_real(change->confidence) : json_null());
+	json_object_set_new(object, "confidence",
+			    change->confidence >= 0 ? json_real(change->confidence) : json_null());
 	put_or_null(object, "reason", change->reason);
 	json_put_str(object, "key", change->key);
 	put_or_null(object, "decided_by", change->decided_by);
@@ -157,8 +160,10 @@ change_tell(struct core *core, int64_t seq)
 		return;
 	object = change_object(&change);
 	json_write(&text, object);
-	stream_publish(core->stream,
-		       &(struct stream_event){.kind = "change", .id = change.run_id, .type = change.status, .data = buf_str(&text)});
+	stream_publish(core->stream, &(struct stream_event){.kind = "change",
+							    .id = change.run_id,
+							    .type = change.status,
+							    .data = buf_str(&text)});
 }
 
 /* --- a proposal ---------------------------------------------------------------------------- */
@@ -175,7 +180,8 @@ text_of(const json_t *line, const char *key)
 	return buf_take(&text);
 }
 
-/* The agent's own key, else one that is the same when the same run proposes the same thing again. */
+/* The agent's own key, else one that is the same when the same run proposes the same thing again.
+ */
 static char *
 key_of(const struct attempt *attempt, const json_t *line, const struct change_row *change)
 {
@@ -207,16 +213,22 @@ op_is_known(const char *op)
 }
 
 static bool
-proposal_read(const struct attempt *attempt, const json_t *line, struct change_row *change, struct err *err)
+proposal_read(const struct attempt *attempt, const json_t *line, struct change_row *change,
+	      struct err *err)
 {
 	const char *op = json_str(line, "op"), *target = json_str(line, "target");
 	double confidence = json_num(line, "confidence", -1);
 
 	if (!target)
-		return err_set(err, E_INVALID, "change without target; expected the name of one of the agent's targets");
+		return err_set(
+			err, E_INVALID,
+			"change without target; expected the name of one of the agent's targets");
 	op = op ? op : "update";
 	if (!op_is_known(op))
-		return err_set(err, E_INVALID, "change on %s: op %s is unknown; expected create, update, delete or call", target, op);
+		return err_set(
+			err, E_INVALID,
+			"change on %s: op %s is unknown; expected create, update, delete or call",
+			target, op);
 	change->target = mem_strdup(target);
 	change->op = mem_strdup(op);
 	change->entity = mem_strdup(json_str(line, "entity"));
@@ -226,7 +238,8 @@ proposal_read(const struct attempt *attempt, const json_t *line, struct change_r
 	change->after = text_of(line, "after");
 	change->patch = text_of(line, "patch");
 	change->reason = mem_strdup(json_str(line, "reason"));
-	change->confidence = isfinite(confidence) && confidence >= 0 && confidence <= 1 ? confidence : -1;
+	change->confidence =
+		isfinite(confidence) && confidence >= 0 && confidence <= 1 ? confidence : -1;
 	change->batch = mem_strdup(attempt->run.batch);
 	change->key = key_of(attempt, line, change);
 	change->digest = change_digest(change);
@@ -239,8 +252,10 @@ proposal_check(const struct attempt *attempt, const struct change_row *change, s
 	const struct target *target = registry_target(attempt->registry, change->target);
 
 	if (!agent_may_target(attempt->agent, change->target))
-		return err_set(err, E_DENIED, "agent %s may not propose changes for target %s; name it in its targets", attempt->agent->name,
-			       change->target);
+		return err_set(
+			err, E_DENIED,
+			"agent %s may not propose changes for target %s; name it in its targets",
+			attempt->agent->name, change->target);
 	if (!target)
 		return err_set(err, E_NOT_FOUND, "there is no target %s", change->target);
 	return !target->kind->check || target->kind->check(target, change, err);
@@ -282,11 +297,13 @@ same_text(const char *a, const char *b)
 static bool
 same_proposal(const struct change_row *a, const struct change_row *b)
 {
-	return same_text(a->target, b->target) && same_text(a->entity, b->entity) && same_text(a->op, b->op) &&
-	       same_text(a->after, b->after) && same_text(a->patch, b->patch);
+	return same_text(a->target, b->target) && same_text(a->entity, b->entity) &&
+	       same_text(a->op, b->op) && same_text(a->after, b->after) &&
+	       same_text(a->patch, b->patch);
 }
 
-/* An attempt that is repeated proposes again what stands already. Anything else needs a key of its own. */
+/* An attempt that is repeated proposes again what stands already. Anything else needs a key of its
+ * own. */
 static bool
 stands_already(struct core *core, int64_t seq, const struct change_row *change, struct err *err)
 {
@@ -295,8 +312,10 @@ stands_already(struct core *core, int64_t seq, const struct change_row *change, 
 	if (!changes_get_seq(core->store, seq, &known, err))
 		return false;
 	if (!same_proposal(&known, change))
-		return err_set(err, E_CONFLICT, "change %s of this run has the key %s already, and is another; use another key", known.id,
-			       change->key);
+		return err_set(err, E_CONFLICT,
+			       "change %s of this run has the key %s already, and is another; use "
+			       "another key",
+			       known.id, change->key);
 	err_fini(err);
 	*err = (struct err)ERR_INIT;
 	return true;
@@ -341,21 +360,27 @@ on_beside(void *arg, const struct change_row *row)
 {
 	struct replacing *replacing = arg;
 
-	if (strcmp(row->op, replacing->change->op) || !same_members(row->after, replacing->change->after))
+	if (strcmp(row->op, replacing->change->op) ||
+	    !same_members(row->after, replacing->change->after))
 		return true;
-	replacing->seqs = mem_realloc(replacing->seqs, (replacing->count + 1) * sizeof(*replacing->seqs));
+	replacing->seqs =
+		mem_realloc(replacing->seqs, (replacing->count + 1) * sizeof(*replacing->seqs));
 	replacing->seqs[replacing->count++] = row->seq;
 	return true;
 }
 
-/* Within its own run a proposal replaces what it says again in other words: a label and a comment on one ticket
- * both stand, and of two labels the last. Calls add up. */
+/* Within its own run a proposal replaces what it says again in other words: a label and a comment
+ * on one ticket both stand, and of two labels the last. Calls add up. */
 static bool
 replace_own(struct core *core, int64_t seq, const struct change_row *change, struct err *err)
 {
 	struct replacing replacing = {.change = change};
-	const struct change_move move = {.from = "proposed", .to = "superseded", .decided_at = WALL_NONE, .applied_at = WALL_NONE,
-					 .reverted_at = WALL_NONE, .due = WALL_NONE};
+	const struct change_move move = {.from = "proposed",
+					 .to = "superseded",
+					 .decided_at = WALL_NONE,
+					 .applied_at = WALL_NONE,
+					 .reverted_at = WALL_NONE,
+					 .due = WALL_NONE};
 	bool ok;
 
 	if (!strcmp(change->op, "call"))
@@ -376,18 +401,20 @@ replace_others(struct core *core, int64_t seq, const struct change_row *change, 
 {
 	unsigned superseded;
 
-	return changes_supersede(core->store, seq, &superseded, err) && replace_own(core, seq, change, err);
+	return changes_supersede(core->store, seq, &superseded, err) &&
+	       replace_own(core, seq, change, err);
 }
 
 bool
 change_propose(struct attempt *attempt, const json_t *line, struct err *err)
 {
 	struct core *core = attempt->core;
-	AUTO(change_row_fini) struct change_row change = {.created = core_wall(core),
-							  .decided_at = WALL_NONE,
-							  .applied_at = WALL_NONE,
-							  .reverted_at = WALL_NONE,
-							  .due = WALL_NONE};
+	AUTO(change_row_fini)
+	struct change_row change = {.created = core_wall(core),
+				    .decided_at = WALL_NONE,
+				    .applied_at = WALL_NONE,
+				    .reverted_at = WALL_NONE,
+				    .due = WALL_NONE};
 	bool approved = !strcmp(attempt->run.mode, "apply");
 	struct uuid id = uuid_v7(change.created);
 	int64_t seq = 0;
@@ -403,7 +430,8 @@ change_propose(struct attempt *attempt, const json_t *line, struct err *err)
 	}
 	if (!turn_savepoint(core->store, err))
 		return false;
-	if (!changes_insert(core->store, &change, &seq, err) || !replace_others(core, seq, &change, err)) {
+	if (!changes_insert(core->store, &change, &seq, err) ||
+	    !replace_others(core, seq, &change, err)) {
 		turn_undo(core->store);
 		return err->code == E_EXISTS && stands_already(core, seq, &change, err);
 	}
@@ -420,19 +448,20 @@ change_propose(struct attempt *attempt, const json_t *line, struct err *err)
 static bool
 refuse_state(const struct change_row *change, enum change_event ev, struct err *err)
 {
-	return err_set(err, E_STATE, "change %s is %s; it cannot be %s now", change->id, change->status, event_participles[ev]);
+	return err_set(err, E_STATE, "change %s is %s; it cannot be %s now", change->id,
+		       change->status, event_participles[ev]);
 }
 
 /* The move and the decision, or neither. */
 static bool
-decision_keep(struct core *core, const struct change_row *change, const struct change_move *move, const char *decision, const char *by,
-	      const char *reason, struct err *err)
+decision_keep(struct core *core, const struct change_row *change, const struct change_move *move,
+	      const char *decision, const char *by, const char *reason, struct err *err)
 {
 	if (!turn_savepoint(core->store, err))
 		return false;
 	if (changes_move(core->store, change->seq, move, err) &&
-	    decisions_add(core->store, "change", change->id, decision, by, reason, move->digest ? move->digest : change->digest,
-			  core_wall(core), err)) {
+	    decisions_add(core->store, "change", change->id, decision, by, reason,
+			  move->digest ? move->digest : change->digest, core_wall(core), err)) {
 		turn_release(core->store);
 		return true;
 	}
@@ -463,8 +492,8 @@ reason_found(const char *reason, struct buf *out)
 }
 
 bool
-change_decide(struct core *core, const char *id, enum change_event ev, const char *by, const char *reason, const char *seen_digest,
-	      struct err *err)
+change_decide(struct core *core, const char *id, enum change_event ev, const char *by,
+	      const char *reason, const char *seen_digest, struct err *err)
 {
 	AUTO(change_row_fini) struct change_row change = {0};
 	struct wall now = core_wall(core);
@@ -480,13 +509,25 @@ change_decide(struct core *core, const char *id, enum change_event ev, const cha
 	if (to == CHANGE_NOWHERE)
 		return refuse_state(&change, ev, err);
 	if (seen_digest && change.digest && strcmp(seen_digest, change.digest))
-		return err_set(err, E_STATE, "change %s is not what was shown any more; look at it again (rouse diff %s)", change.id, change.id);
+		return err_set(err, E_STATE,
+			       "change %s is not what was shown any more; look at it again (rouse "
+			       "diff %s)",
+			       change.id, change.id);
 	if (change_state_of(change.status) == CHANGE_CONFLICT && to == CHANGE_APPROVED) {
 		ground = approve_found(&change, &digest);
 		reason = ground ? reason_found(reason, &why) : reason;
 	}
-	move = (struct change_move){.from = change.status, .to = change_state_name(to), .decided_by = by, .decision_reason = reason,
-				    .before = ground, .digest = digest, .decided_at = now, .applied_at = WALL_NONE, .reverted_at = WALL_NONE, .due = now, .add_attempt = -1};
+	move = (struct change_move){.from = change.status,
+				    .to = change_state_name(to),
+				    .decided_by = by,
+				    .decision_reason = reason,
+				    .before = ground,
+				    .digest = digest,
+				    .decided_at = now,
+				    .applied_at = WALL_NONE,
+				    .reverted_at = WALL_NONE,
+				    .due = now,
+				    .add_attempt = -1};
 	if (!decision_keep(core, &change, &move, event_words[ev], by, reason, err))
 		return false;
 	change_tell(core, change.seq);
@@ -497,7 +538,8 @@ change_decide(struct core *core, const char *id, enum change_event ev, const cha
 }
 
 bool
-change_edit(struct core *core, const char *id, const json_t *after, const char *by, const char *reason, struct err *err)
+change_edit(struct core *core, const char *id, const json_t *after, const char *by,
+	    const char *reason, struct err *err)
 {
 	AUTO(change_row_fini) struct change_row change = {0};
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -516,8 +558,14 @@ change_edit(struct core *core, const char *id, const json_t *after, const char *
 	if (target && target->kind->check && !target->kind->check(target, &change, err))
 		return false;
 	digest = change_digest(&change);
-	move = (struct change_move){.from = "proposed", .to = "proposed", .after = buf_cstr(&text), .digest = digest,
-				    .decided_at = WALL_NONE, .applied_at = WALL_NONE, .reverted_at = WALL_NONE, .due = WALL_NONE};
+	move = (struct change_move){.from = "proposed",
+				    .to = "proposed",
+				    .after = buf_cstr(&text),
+				    .digest = digest,
+				    .decided_at = WALL_NONE,
+				    .applied_at = WALL_NONE,
+				    .reverted_at = WALL_NONE,
+				    .due = WALL_NONE};
 	if (!decision_keep(core, &change, &move, "edit", by, reason, err))
 		return false;
 	change_tell(core, change.seq);
@@ -528,8 +576,12 @@ bool
 change_apply_again(struct core *core, const char *id, const char *by, struct err *err)
 {
 	AUTO(change_row_fini) struct change_row change = {0};
-	const struct change_move now = {.from = "approved", .to = "approved", .decided_at = WALL_NONE, .applied_at = WALL_NONE,
-					.reverted_at = WALL_NONE, .due = core_wall(core)};
+	const struct change_move now = {.from = "approved",
+					.to = "approved",
+					.decided_at = WALL_NONE,
+					.applied_at = WALL_NONE,
+					.reverted_at = WALL_NONE,
+					.due = core_wall(core)};
 	enum change_state state;
 
 	if (!changes_get(core->store, id, &change, err))
@@ -538,9 +590,13 @@ change_apply_again(struct core *core, const char *id, const char *by, struct err
 	if (state == CHANGE_FAILED || state == CHANGE_CONFLICT)
 		return change_decide(core, change.id, CHANGE_APPROVE, by, "apply again", NULL, err);
 	if (state == CHANGE_PROPOSED)
-		return err_set(err, E_STATE, "change %s is proposed; approve it first (rouse approve %s)", change.id, change.id);
-	if (state == CHANGE_REJECTED || state == CHANGE_SUPERSEDED || state == CHANGE_REVERTED || state == CHANGE_REVERTING)
-		return err_set(err, E_STATE, "change %s is %s; it is not applied any more", change.id, change.status);
+		return err_set(err, E_STATE,
+			       "change %s is proposed; approve it first (rouse approve %s)",
+			       change.id, change.id);
+	if (state == CHANGE_REJECTED || state == CHANGE_SUPERSEDED || state == CHANGE_REVERTED ||
+	    state == CHANGE_REVERTING)
+		return err_set(err, E_STATE, "change %s is %s; it is not applied any more",
+			       change.id, change.status);
 	/* One that waits after a failure does not wait for a person. */
 	if (state == CHANGE_APPROVED && !changes_move(core->store, change.seq, &now, err))
 		return false;
@@ -549,11 +605,17 @@ change_apply_again(struct core *core, const char *id, const char *by, struct err
 }
 
 bool
-change_revert(struct core *core, const char *id, const char *by, const char *reason, struct err *err)
+change_revert(struct core *core, const char *id, const char *by, const char *reason,
+	      struct err *err)
 {
 	AUTO(change_row_fini) struct change_row change = {0};
-	const struct change_move move = {.from = "applied", .to = "reverting", .decided_at = WALL_NONE, .applied_at = WALL_NONE,
-					 .reverted_at = WALL_NONE, .due = core_wall(core), .add_attempt = -1};
+	const struct change_move move = {.from = "applied",
+					 .to = "reverting",
+					 .decided_at = WALL_NONE,
+					 .applied_at = WALL_NONE,
+					 .reverted_at = WALL_NONE,
+					 .due = core_wall(core),
+					 .add_attempt = -1};
 
 	if (!changes_get(core->store, id, &change, err))
 		return false;

@@ -28,11 +28,11 @@ enum change_event {
 	CHANGE_REJECT,
 	CHANGE_EDIT,
 	CHANGE_SUPERSEDE,
-	CHANGE_APPLY,   /* the dispatcher takes it */
-	CHANGE_DONE,    /* the target did it */
+	CHANGE_APPLY, /* the dispatcher takes it */
+	CHANGE_DONE,  /* the target did it */
 	CHANGE_DRIFT,
 	CHANGE_FAIL,
-	CHANGE_AGAIN,   /* later: a transient failure */
+	CHANGE_AGAIN, /* later: a transient failure */
 	CHANGE_REVERT,
 	CHANGE_EVENTS
 };
@@ -40,19 +40,21 @@ const char *change_state_name(enum change_state state);
 enum change_state change_state_of(const char *name);
 enum change_state change_next(enum change_state state, enum change_event ev);
 
-/* A `change` line of a run: checked, staged; in mode apply approved at once. What may not be is refused and
- * recorded in the run log; the run goes on. */
+/* A `change` line of a run: checked, staged; in mode apply approved at once. What may not be is
+ * refused and recorded in the run log; the run goes on. */
 bool change_propose(struct attempt *attempt, const json_t *line, struct err *err);
 
-/* By a person. seen_digest (NULL: not said) must be the change's own (E_STATE when it differs now). Who approves a
- * conflict approves on what is there now: that becomes its `before`. */
-bool change_decide(struct core *core, const char *id, enum change_event ev, const char *by, const char *reason,
-		   const char *seen_digest, struct err *err);
+/* By a person. seen_digest (NULL: not said) must be the change's own (E_STATE when it differs now).
+ * Who approves a conflict approves on what is there now: that becomes its `before`. */
+bool change_decide(struct core *core, const char *id, enum change_event ev, const char *by,
+		   const char *reason, const char *seen_digest, struct err *err);
 /* Replaces `after` of a proposal; it stays proposed, with a new digest. */
-bool change_edit(struct core *core, const char *id, const json_t *after, const char *by, const char *reason, struct err *err);
+bool change_edit(struct core *core, const char *id, const json_t *after, const char *by,
+		 const char *reason, struct err *err);
 /* approved, failed, conflict: ask the dispatcher again. Nothing to do when it is applied. */
 bool change_apply_again(struct core *core, const char *id, const char *by, struct err *err);
-bool change_revert(struct core *core, const char *id, const char *by, const char *reason, struct err *err);
+bool change_revert(struct core *core, const char *id, const char *by, const char *reason,
+		   struct err *err);
 
 /* SHA-256 over what a person sees (of a conflict also what was found), hex; owned. */
 char *change_digest(const struct change_row *change);

@@ -23,7 +23,8 @@ timer_on_fire(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-core_timer_arm(struct core *core, struct core_timer **timer, int64_t ms, void (*fn)(void *arg), void *arg)
+core_timer_arm(struct core *core, struct core_timer **timer, int64_t ms, void (*fn)(void *arg),
+	       void *arg)
 {
 	struct timeval tv;
 

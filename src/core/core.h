@@ -34,35 +34,38 @@ struct core {
 
 	struct registry *registry; /* of the generation in force */
 	struct switches *switches; /* paused, halted, disabled */
-	struct stream *stream;     /* who follows what */
+	struct stream *stream;	   /* who follows what */
 	struct metrics *metrics;
 	struct queue *queue;
 	struct apply *apply;
 	struct sources *sources;
-	struct keep *keep;         /* retention */
+	struct keep *keep;	   /* retention */
 	struct attempts *attempts; /* live ones */
-	struct rate *rates;        /* by name of trigger or address */
+	struct rate *rates;	   /* by name of trigger or address */
 
-	const char *state_dir;  /* STATE_DIR */
+	const char *state_dir;	/* STATE_DIR */
 	const char *spool_root; /* STATE_DIR/spool */
-	const char *shim_path;  /* of rouse-shim */
+	const char *shim_path;	/* of rouse-shim */
 	const char *version;
 	struct wall started;
-	bool draining;          /* SIGTERM came: nothing new starts */
+	bool draining; /* SIGTERM came: nothing new starts */
 
-	/* Where the API is reached from outside, for what is printed: "http://127.0.0.1:8477"; "" */
+	/* Where the API is reached from outside, for what is printed: "http://127.0.0.1:8477"; ""
+	 */
 	char *public_url;
 };
 
-static inline struct wall core_wall(const struct core *core)
+static inline struct wall
+core_wall(const struct core *core)
 {
 	return clock_wall(core->clock);
 }
 
-/* A timer of the loop that runs once: arms (again) *timer; fn(arg) is called after ms. The handle is
- * kept for the next arming; core_timer_free() ends it. */
+/* A timer of the loop that runs once: arms (again) *timer; fn(arg) is called after ms. The handle
+ * is kept for the next arming; core_timer_free() ends it. */
 struct core_timer;
-void core_timer_arm(struct core *core, struct core_timer **timer, int64_t ms, void (*fn)(void *arg), void *arg);
+void core_timer_arm(struct core *core, struct core_timer **timer, int64_t ms, void (*fn)(void *arg),
+		    void *arg);
 void core_timer_stop(struct core_timer *timer);
 void core_timer_free(struct core_timer *timer);
 

@@ -4,7 +4,8 @@
 
 /* Numbers by value (1 and 1.0), a number and its text as SQL columns give it, objects by what
  * before names. */
-static bool value_matches(const json_t *before, const json_t *current)
+static bool
+value_matches(const json_t *before, const json_t *current)
 {
 	const char *name;
 	json_t *value;
@@ -26,7 +27,8 @@ static bool value_matches(const json_t *before, const json_t *current)
 	return true;
 }
 
-bool change_drifted(const char *before, const char *current)
+bool
+change_drifted(const char *before, const char *current)
 {
 	AUTO(json_auto_decref) json_t *was = NULL;
 	AUTO(json_auto_decref) json_t *is = NULL;
@@ -51,7 +53,8 @@ change_ground(const char *before, const char *current)
 
 	if (!current || !json_read(str_of(current), &is, NULL) || json_is_null(is))
 		return NULL;
-	if (!before || !json_read(str_of(before), &was, NULL) || !json_is_object(was) || !json_is_object(is)) {
+	if (!before || !json_read(str_of(before), &was, NULL) || !json_is_object(was) ||
+	    !json_is_object(is)) {
 		json_write(&text, is);
 		return buf_take(&text);
 	}

@@ -46,10 +46,13 @@ static void
 budget_build(const struct run_limits *limits, struct buf *out)
 {
 	buf_printf(out,
-		   "{\"deadline_ms\":%lld,\"max_steps\":%lld,\"max_tools\":%lld,\"max_tokens\":%lld,\"max_context\":%lld,"
+		   "{\"deadline_ms\":%lld,\"max_steps\":%lld,\"max_tools\":%lld,\"max_tokens\":%"
+		   "lld,\"max_context\":%lld,"
 		   "\"max_cost_usd\":%lld.%06lld}",
-		   (long long)limits->deadline_ms, (long long)limits->steps, (long long)limits->tools, (long long)limits->tokens,
-		   (long long)limits->context, (long long)(limits->cost_uusd / 1000000), (long long)(limits->cost_uusd % 1000000));
+		   (long long)limits->deadline_ms, (long long)limits->steps,
+		   (long long)limits->tools, (long long)limits->tokens, (long long)limits->context,
+		   (long long)(limits->cost_uusd / 1000000),
+		   (long long)(limits->cost_uusd % 1000000));
 }
 
 static void
@@ -60,7 +63,8 @@ trigger_build(const struct run_row *run, struct buf *out)
 	member_str(out, "source", run->source);
 	member_str(out, "event_id", run->event_id);
 	member_wall(out, "time", run->event_time);
-	member_str(out, "config_commit", run->config_commit && *run->config_commit ? run->config_commit : NULL);
+	member_str(out, "config_commit",
+		   run->config_commit && *run->config_commit ? run->config_commit : NULL);
 	buf_putc(out, '}');
 }
 
@@ -106,7 +110,8 @@ envelope_build(const struct run_row *run, int attempt, struct str data, struct b
 	else
 		buf_add_str(out, data);
 	buf_putc(out, '}');
-	/* A payload is as its sender wrote it, over many lines perhaps; within strings JSON has no bare line end. */
+	/* A payload is as its sender wrote it, over many lines perhaps; within strings JSON has no
+	 * bare line end. */
 	for (size_t i = 0; i < out->len; i++) {
 		if (out->data[i] == '\n' || out->data[i] == '\r')
 			out->data[i] = ' ';

@@ -5,7 +5,8 @@
 
 #include "store/rows.h"
 
-/* One line of JSON without line end. data: raw JSON of the event's data, used where run->payload is NULL. */
+/* One line of JSON without line end. data: raw JSON of the event's data, used where run->payload is
+ * NULL. */
 void envelope_build(const struct run_row *run, int attempt, struct str data, struct buf *out);
 /* The `data` member of an event document, raw; "null" when there is none. */
 struct str envelope_event_data(struct str document);

@@ -35,7 +35,8 @@ event_document(const struct happening *h, const char *event_id, struct wall at, 
 	buf_putc(out, '"');
 	if (h->subject.p)
 		member(out, "subject", h->subject);
-	member(out, "datacontenttype", h->content_type.p ? h->content_type : STR("application/json"));
+	member(out, "datacontenttype",
+	       h->content_type.p ? h->content_type : STR("application/json"));
 	if (h->attributes.len) {
 		buf_putc(out, ',');
 		buf_add_str(out, h->attributes);
@@ -57,7 +58,9 @@ event_object(const struct event_row *row)
 	json_t *object = json_object();
 
 	json_put_str(object, "id", row->id);
-	json_object_set_new(object, "trigger", row->trigger && *row->trigger ? json_string(row->trigger) : json_null());
+	json_object_set_new(object, "trigger",
+			    row->trigger && *row->trigger ? json_string(row->trigger)
+							  : json_null());
 	json_put_str(object, "source", row->source);
 	json_put_wall(object, "time", row->time.ms);
 	json_put_str(object, "outcome", row->outcome);

@@ -6,7 +6,8 @@
 #include "core/admit.h"
 
 /* The document of a happening. event_id: of the event, used where the sender gave none. */
-void event_document(const struct happening *happening, const char *event_id, struct wall at, struct buf *out);
+void event_document(const struct happening *happening, const char *event_id, struct wall at,
+		    struct buf *out);
 /* An event as SPEC 13's object; with its document where the row has it. */
 json_t *event_object(const struct event_row *row);
 

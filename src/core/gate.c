@@ -16,8 +16,9 @@ static const struct decision {
 	const char *status; /* of the gate after */
 	const char *allow;  /* the word of `allow` that permits it; NULL: always */
 } decisions[] = {
-	{"approved", "decided", "accept"},  {"denied", "decided", NULL},         {"edited", "decided", "edit"},
-	{"responded", "decided", "respond"}, {"ignored", "decided", "ignore"}, {"timeout", "expired", NULL},
+	{"approved", "decided", "accept"}, {"denied", "decided", NULL},
+	{"edited", "decided", "edit"},	   {"responded", "decided", "respond"},
+	{"ignored", "decided", "ignore"},  {"timeout", "expired", NULL},
 };
 
 #define GATES_LOOKED_AT 1000
@@ -66,7 +67,10 @@ gate_tell(struct core *core, const char *id)
 		return;
 	object = gate_object(&gate);
 	json_write(&text, object);
-	stream_publish(core->stream, &(struct stream_event){.kind = "gate", .id = gate.run_id, .type = gate.status, .data = buf_str(&text)});
+	stream_publish(core->stream, &(struct stream_event){.kind = "gate",
+							    .id = gate.run_id,
+							    .type = gate.status,
+							    .data = buf_str(&text)});
 }
 
 struct gate_search {
@@ -86,8 +90,10 @@ on_gate_of_run(void *arg, const struct gate_row *row)
 {
 	struct gate_search *search = arg;
 
-	if (row->created.ms >= search->before.ms || !same_text(row->kind, search->wanted->kind) || !same_text(row->step, search->wanted->step) ||
-	    !same_text(row->payload, search->wanted->payload) || (strcmp(row->status, "waiting") && strcmp(row->status, "decided")))
+	if (row->created.ms >= search->before.ms || !same_text(row->kind, search->wanted->kind) ||
+	    !same_text(row->step, search->wanted->step) ||
+	    !same_text(row->payload, search->wanted->payload) ||
+	    (strcmp(row->status, "waiting") && strcmp(row->status, "decided")))
 		return true;
 	search->id = mem_strdup(row->id);
 	return false;
@@ -98,9 +104,12 @@ static char *
 gate_known(const struct attempt *attempt, const struct gate_row *wanted)
 {
 	struct core *core = attempt->core;
-	struct list_query query = {.filters = {{"run", attempt->run.id}}, .since = WALL_NONE, .limit = GATES_LOOKED_AT};
+	struct list_query query = {.filters = {{"run", attempt->run.id}},
+				   .since = WALL_NONE,
+				   .limit = GATES_LOOKED_AT};
 	struct gate_search search = {.wanted = wanted,
-				     .before = {core_wall(core).ms - (clock_mono(core->clock).ms - attempt->started.ms)}};
+				     .before = {core_wall(core).ms - (clock_mono(core->clock).ms -
+								      attempt->started.ms)}};
 
 	gates_list(core->store, &query, on_gate_of_run, &search, NULL);
 	return search.id;
@@ -114,7 +123,8 @@ gate_open(struct attempt *attempt, const json_t *line, struct err *err)
 	struct uuid id = uuid_v7(now);
 	const char *step = json_str(line, "step"), *question = json_str(line, "question");
 	bool ask = !strcmp(json_str(line, "type"), "ask");
-	AUTO(gate_row_fini) struct gate_row gate = {
+	AUTO(gate_row_fini)
+	struct gate_row gate = {
 		.id = mem_strdup(id.text),
 		.run = attempt->run.seq,
 		.kind = mem_strdup(ask ? "ask" : "approval"),
@@ -135,13 +145,15 @@ gate_open(struct attempt *attempt, const json_t *line, struct err *err)
 		return false;
 	if (wall_is_set(gate.expires))
 		gates_watch_at(core, gate.expires);
-	log_info("run asks", "run", attempt->run.id, "gate", id.text, "kind", gate.kind, "step", gate.step);
+	log_info("run asks", "run", attempt->run.id, "gate", id.text, "kind", gate.kind, "step",
+		 gate.step);
 	gate_tell(core, id.text);
 	return true;
 }
 
 static void
-decision_line(const struct gate_row *gate, const char *decision, const char *payload, const char *by, const char *reason, struct buf *out)
+decision_line(const struct gate_row *gate, const char *decision, const char *payload,
+	      const char *by, const char *reason, struct buf *out)
 {
 	buf_puts(out, "{\"type\":\"decision\",\"step\":");
 	buf_json_cstr(out, gate->step);
@@ -151,7 +163,10 @@ decision_line(const struct gate_row *gate, const char *decision, const char *pay
 	buf_json_cstr(out, by);
 	buf_puts(out, ",\"reason\":");
 	buf_json_cstr(out, reason);
-	buf_printf(out, ",\"payload\":%s}", payload ? payload : gate->payload ? gate->payload : "null");
+	buf_printf(out, ",\"payload\":%s}",
+		   payload	   ? payload
+		   : gate->payload ? gate->payload
+				   : "null");
 }
 
 struct telling {
@@ -168,15 +183,18 @@ on_decided(void *arg, const struct err *err)
 	AUTO(err_fini) struct err failure = ERR_INIT;
 	struct attempt *attempt = attempt_of_run(telling->core, telling->run_id);
 
-	if (err->code == E_OK && attempt && !attempt->agent->kind->send(attempt, buf_str(&telling->line), &failure))
-		log_warning("decision not delivered", "run", telling->run_id, "error", err_text(&failure));
+	if (err->code == E_OK && attempt &&
+	    !attempt->agent->kind->send(attempt, buf_str(&telling->line), &failure))
+		log_warning("decision not delivered", "run", telling->run_id, "error",
+			    err_text(&failure));
 	buf_fini(&telling->line);
 	free(telling->run_id);
 	free(telling);
 }
 
 static void
-tell_agent(struct core *core, const struct gate_row *gate, const char *decision, const char *payload, const char *by, const char *reason)
+tell_agent(struct core *core, const struct gate_row *gate, const char *decision,
+	   const char *payload, const char *by, const char *reason)
 {
 	struct telling *telling = mem_alloc(sizeof(*telling));
 
@@ -209,21 +227,27 @@ decision_find(const char *word)
 }
 
 bool
-gate_decide(struct core *core, const char *id, const char *decision, const char *payload, const char *by, const char *reason, struct err *err)
+gate_decide(struct core *core, const char *id, const char *decision, const char *payload,
+	    const char *by, const char *reason, struct err *err)
 {
 	AUTO(gate_row_fini) struct gate_row gate = {0};
 	const struct decision *known = decision_find(decision);
 	struct wall now = core_wall(core);
 
 	if (!known)
-		return err_set(err, E_INVALID, "decision %s is unknown; expected approved, denied, edited, responded or ignored", decision);
+		return err_set(err, E_INVALID,
+			       "decision %s is unknown; expected approved, denied, edited, "
+			       "responded or ignored",
+			       decision);
 	if (!gates_get(core->store, id, &gate, err))
 		return false;
 	if (known->allow && gate.allow && !strstr(gate.allow, known->allow))
-		return err_set(err, E_STATE, "gate %s does not allow %s; it allows %s", gate.id, known->allow, gate.allow);
+		return err_set(err, E_STATE, "gate %s does not allow %s; it allows %s", gate.id,
+			       known->allow, gate.allow);
 	if (!turn_savepoint(core->store, err))
 		return false;
-	if (!gates_decide(core->store, gate.seq, known->status, decision, by, reason, payload, now, err) ||
+	if (!gates_decide(core->store, gate.seq, known->status, decision, by, reason, payload, now,
+			  err) ||
 	    !decisions_add(core->store, "gate", gate.id, decision, by, reason, NULL, now, err)) {
 		turn_undo(core->store);
 		return false;
@@ -257,7 +281,8 @@ on_decision(void *arg, const struct gate_row *row)
 char *
 gates_decisions(struct core *core, const char *run_id)
 {
-	struct list_query query = {.filters = {{"run", run_id}}, .since = WALL_NONE, .limit = GATES_LOOKED_AT};
+	struct list_query query = {
+		.filters = {{"run", run_id}}, .since = WALL_NONE, .limit = GATES_LOOKED_AT};
 	AUTO(json_auto_decref) json_t *made = json_object();
 	struct buf text = BUF_INIT;
 
@@ -294,7 +319,9 @@ on_gate_id(void *arg, const struct gate_row *row)
 bool
 gates_cancel(struct core *core, const char *run_id, struct err *err)
 {
-	struct list_query query = {.filters = {{"run", run_id}, {"status", "waiting"}}, .since = WALL_NONE, .limit = GATES_LOOKED_AT};
+	struct list_query query = {.filters = {{"run", run_id}, {"status", "waiting"}},
+				   .since = WALL_NONE,
+				   .limit = GATES_LOOKED_AT};
 	struct gate_ids *ids = mem_alloc(sizeof(*ids));
 	bool ok = gates_list(core->store, &query, on_gate_id, ids, err);
 
@@ -302,7 +329,8 @@ gates_cancel(struct core *core, const char *run_id, struct err *err)
 		AUTO(gate_row_fini) struct gate_row gate = {0};
 
 		ok = gates_get(core->store, ids->ids[i], &gate, err) &&
-		     gates_decide(core->store, gate.seq, "cancelled", NULL, "rouse", "its run has ended", NULL, core_wall(core), err);
+		     gates_decide(core->store, gate.seq, "cancelled", NULL, "rouse",
+				  "its run has ended", NULL, core_wall(core), err);
 	}
 	gate_ids_free(ids);
 	return ok;
@@ -356,7 +384,8 @@ on_expired(void *arg, const struct err *err)
 void
 gates_watch(struct core *core)
 {
-	struct list_query query = {.filters = {{"status", "waiting"}}, .since = WALL_NONE, .limit = GATES_LOOKED_AT};
+	struct list_query query = {
+		.filters = {{"status", "waiting"}}, .since = WALL_NONE, .limit = GATES_LOOKED_AT};
 	struct gate_ids *ids = mem_alloc(sizeof(*ids));
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct wall *due;
@@ -368,7 +397,8 @@ gates_watch(struct core *core)
 	if (!gates_list(core->store, &query, on_waiting, ids, &err))
 		ids->next = (struct wall){ids->now.ms + STORE_RETRY_MS};
 	for (size_t i = 0; i < ids->count; i++)
-		if (!gate_decide(core, ids->ids[i], "timeout", NULL, "rouse", "nobody decided in time", &err))
+		if (!gate_decide(core, ids->ids[i], "timeout", NULL, "rouse",
+				 "nobody decided in time", &err))
 			ids->next = (struct wall){ids->now.ms + STORE_RETRY_MS};
 	if (ids->count)
 		turn_after(core->store, on_expired, core);
@@ -385,7 +415,8 @@ gate_object(const struct gate_row *gate)
 	json_put_str(object, "run", gate->run_id);
 	json_put_str(object, "kind", gate->kind);
 	json_put_str(object, "step", gate->step);
-	json_put_str(object, "question", gate->kind && !strcmp(gate->kind, "ask") ? gate->step : NULL);
+	json_put_str(object, "question",
+		     gate->kind && !strcmp(gate->kind, "ask") ? gate->step : NULL);
 	if (gate->payload && json_read(str_of(gate->payload), &value, NULL))
 		json_object_set_new(object, "payload", value);
 	value = NULL;

@@ -44,7 +44,8 @@ entry_find(const struct switches *switches, const char *scope, const char *name,
 }
 
 static bool
-entry_add(void *arg, const char *scope, const char *name, const char *kind, const char *by, struct wall at)
+entry_add(void *arg, const char *scope, const char *name, const char *kind, const char *by,
+	  struct wall at)
 {
 	struct switches *switches = arg;
 	struct entry *entry;
@@ -146,18 +147,20 @@ on_switched(void *arg, const struct err *err)
 }
 
 static bool
-switch_rows(struct core *core, const char *scope, const char *name, const char *kind, bool on, const char *by, struct err *err)
+switch_rows(struct core *core, const char *scope, const char *name, const char *kind, bool on,
+	    const char *by, struct err *err)
 {
 	struct wall now = core_wall(core);
 
 	return (on ? switches_set(core->store, scope, name, kind, by, now, err)
 		   : switches_clear(core->store, scope, name, kind, err)) &&
-	       decisions_add(core->store, *name ? scope : "daemon", *name ? name : "rouse", kind, by, on ? "on" : "off", NULL, now, err);
+	       decisions_add(core->store, *name ? scope : "daemon", *name ? name : "rouse", kind,
+			     by, on ? "on" : "off", NULL, now, err);
 }
 
 bool
-switch_turn(struct core *core, const char *scope, const char *name, const char *kind, bool on, const char *by,
-	    struct err *err)
+switch_turn(struct core *core, const char *scope, const char *name, const char *kind, bool on,
+	    const char *by, struct err *err)
 {
 	struct entry *entry;
 
@@ -173,7 +176,8 @@ switch_turn(struct core *core, const char *scope, const char *name, const char *
 	else if ((entry = entry_find(core->switches, scope, name, kind)))
 		entry_free(core->switches, entry);
 	turn_after(core->store, on_switched, core);
-	log_info(on ? "switched on" : "switched off", "what", kind, "scope", scope, "name", name, "by", by);
+	log_info(on ? "switched on" : "switched off", "what", kind, "scope", scope, "name", name,
+		 "by", by);
 	return true;
 }
 

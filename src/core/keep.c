@@ -18,7 +18,10 @@
 static const struct {
 	enum retention what;
 	const char *key;
-} kinds[] = {{RETAIN_CHANGES, "changes"}, {RETAIN_LOGS, "logs"}, {RETAIN_RUNS, "runs"}, {RETAIN_EVENTS, "events"}};
+} kinds[] = {{RETAIN_CHANGES, "changes"},
+	     {RETAIN_LOGS, "logs"},
+	     {RETAIN_RUNS, "runs"},
+	     {RETAIN_EVENTS, "events"}};
 
 struct keep {
 	struct core *core;
@@ -51,7 +54,8 @@ keep_free(struct keep *keep)
 static bool
 keep_slice(struct keep *keep, bool *ret_through, struct err *err)
 {
-	const struct conf_section *section = conf_section(registry_conf(keep->core->registry), "retention", "");
+	const struct conf_section *section =
+		conf_section(registry_conf(keep->core->registry), "retention", "");
 	struct wall before = core_wall(keep->core);
 	unsigned gone = 0;
 	bool ok;
@@ -62,7 +66,8 @@ keep_slice(struct keep *keep, bool *ret_through, struct err *err)
 		*ret_through = gone < STEP_ROWS;
 	} else {
 		before.ms -= conf_ms(section, kinds[keep->at].key);
-		ok = retention_apply(keep->core->store, kinds[keep->at].what, before, STEP_ROWS, &gone, ret_through, err);
+		ok = retention_apply(keep->core->store, kinds[keep->at].what, before, STEP_ROWS,
+				     &gone, ret_through, err);
 	}
 	keep->gone += gone;
 	return ok;

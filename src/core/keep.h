@@ -8,8 +8,8 @@
 struct keep;
 struct keep *keep_new(struct core *core);
 void keep_free(struct keep *keep);
-/* The daemon has a moment: begins a sweep when the last one was an hour ago. Without work there is nothing to let
- * go of, and so no timer of its own. */
+/* The daemon has a moment: begins a sweep when the last one was an hour ago. Without work there is
+ * nothing to let go of, and so no timer of its own. */
 void keep_wake(struct keep *keep);
 
 #endif

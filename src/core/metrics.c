@@ -15,7 +15,8 @@
 #define SERIES_MAX 10000
 #define BUCKETS 14
 
-static const double bounds[BUCKETS] = {.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 10, 60, 600};
+static const double bounds[BUCKETS] = {.0005, .001, .0025, .005, .01, .025, .05,
+				       .1,    .25,  .5,	   1,	 10,  60,   600};
 
 struct series {
 	char *text; /* name{labels} of a counter; labels with a comma behind of a histogram */
@@ -85,7 +86,8 @@ label_add(struct buf *out, const char *name, const char *value)
 }
 
 static struct series *
-series_of(struct metrics *metrics, const char *name, const char *l1, const char *v1, const char *l2, const char *v2)
+series_of(struct metrics *metrics, const char *name, const char *l1, const char *v1, const char *l2,
+	  const char *v2)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	struct series *series;
@@ -107,14 +109,16 @@ series_of(struct metrics *metrics, const char *name, const char *l1, const char 
 }
 
 void
-metrics_count(struct metrics *metrics, const char *name, const char *l1, const char *v1, const char *l2, const char *v2, double by)
+metrics_count(struct metrics *metrics, const char *name, const char *l1, const char *v1,
+	      const char *l2, const char *v2, double by)
 {
 	if (by)
 		series_of(metrics, name, l1, v1, l2, v2)->value += by;
 }
 
 void
-metrics_observe(struct metrics *metrics, const char *name, const char *l1, const char *v1, double seconds)
+metrics_observe(struct metrics *metrics, const char *name, const char *l1, const char *v1,
+		double seconds)
 {
 	struct series *series = series_of(metrics, name, l1, v1, NULL, NULL);
 
@@ -133,11 +137,12 @@ histogram_print(const struct series *series, struct buf *out)
 	const char *comma = *labels ? "," : "";
 
 	for (int i = 0; i < BUCKETS; i++)
-		buf_printf(out, "%s_bucket{%s%sle=\"%g\"} %llu\n", series->name, labels, comma, bounds[i],
-			   (unsigned long long)series->buckets[i]);
-	buf_printf(out, "%s_bucket{%s%sle=\"+Inf\"} %llu\n", series->name, labels, comma, (unsigned long long)series->count);
-	buf_printf(out, "%s_sum{%s} %.6f\n%s_count{%s} %llu\n", series->name, labels, series->value, series->name, labels,
+		buf_printf(out, "%s_bucket{%s%sle=\"%g\"} %llu\n", series->name, labels, comma,
+			   bounds[i], (unsigned long long)series->buckets[i]);
+	buf_printf(out, "%s_bucket{%s%sle=\"+Inf\"} %llu\n", series->name, labels, comma,
 		   (unsigned long long)series->count);
+	buf_printf(out, "%s_sum{%s} %.6f\n%s_count{%s} %llu\n", series->name, labels, series->value,
+		   series->name, labels, (unsigned long long)series->count);
 }
 
 static void
@@ -146,7 +151,8 @@ families_print(const struct metrics *metrics, struct buf *out)
 	struct series *series, *next;
 
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-		buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", families[i].name, families[i].help, families[i].name, families[i].type);
+		buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", families[i].name, families[i].help,
+			   families[i].name, families[i].type);
 		HASH_ITER (hh, metrics->series, series, next) {
 			if (series->name != families[i].name)
 				continue;
@@ -171,13 +177,15 @@ agents_print(struct core *core, struct buf *out)
 	for (size_t i = 0; i < registry_agent_count(core->registry); i++) {
 		const char *name = registry_agent_at(core->registry, i)->name;
 
-		buf_printf(out, "rouse_queue_depth{agent=\"%s\"} %lld\n", name, (long long)queue_depth(core->queue, name));
+		buf_printf(out, "rouse_queue_depth{agent=\"%s\"} %lld\n", name,
+			   (long long)queue_depth(core->queue, name));
 	}
 	gauge_head(out, "rouse_in_flight", "Runs that go on, by agent.");
 	for (size_t i = 0; i < registry_agent_count(core->registry); i++) {
 		const char *name = registry_agent_at(core->registry, i)->name;
 
-		buf_printf(out, "rouse_in_flight{agent=\"%s\"} %d\n", name, queue_in_flight(core->queue, name));
+		buf_printf(out, "rouse_in_flight{agent=\"%s\"} %d\n", name,
+			   queue_in_flight(core->queue, name));
 	}
 }
 
@@ -196,19 +204,25 @@ change_print(void *arg, const char *status, const char *target, int64_t n)
 static void
 store_print(struct core *core, struct buf *out)
 {
-	static const char *const le[] = {"0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "1", "+Inf"};
+	static const char *const le[] = {"0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005",
+					 "0.01",   "0.025",   "0.05",	"0.1",	 "1",	   "+Inf"};
 	struct store_stats stats = store_stats(core->store);
 	uint64_t sum = 0;
 
-	buf_puts(out, "# HELP rouse_store_commit_seconds Time of a commit, sync included.\n# TYPE rouse_store_commit_seconds histogram\n");
+	buf_puts(out, "# HELP rouse_store_commit_seconds Time of a commit, sync included.\n# TYPE "
+		      "rouse_store_commit_seconds histogram\n");
 	for (size_t i = 0; i < ARRAY_LEN(le); i++) {
 		sum += stats.commit_us_buckets[i];
-		buf_printf(out, "rouse_store_commit_seconds_bucket{le=\"%s\"} %llu\n", le[i], (unsigned long long)sum);
+		buf_printf(out, "rouse_store_commit_seconds_bucket{le=\"%s\"} %llu\n", le[i],
+			   (unsigned long long)sum);
 	}
-	buf_printf(out, "rouse_store_commit_seconds_sum %.6f\nrouse_store_commit_seconds_count %llu\n", (double)stats.commit_us_total / 1e6,
-		   (unsigned long long)stats.commits);
-	gauge_head(out, "rouse_store_commit_batch", "Rows that a commit had, on average since the start.");
-	buf_printf(out, "rouse_store_commit_batch %.3f\n", stats.commits ? (double)stats.rows / (double)stats.commits : 0.0);
+	buf_printf(out,
+		   "rouse_store_commit_seconds_sum %.6f\nrouse_store_commit_seconds_count %llu\n",
+		   (double)stats.commit_us_total / 1e6, (unsigned long long)stats.commits);
+	gauge_head(out, "rouse_store_commit_batch",
+		   "Rows that a commit had, on average since the start.");
+	buf_printf(out, "rouse_store_commit_batch %.3f\n",
+		   stats.commits ? (double)stats.rows / (double)stats.commits : 0.0);
 	gauge_head(out, "rouse_store_full", "1 while the last commit found no space.");
 	buf_printf(out, "rouse_store_full %d\n", stats.full);
 	gauge_head(out, "rouse_store_bytes", "Size of the database file.");
@@ -227,7 +241,8 @@ metrics_print(struct core *core, struct buf *out)
 	agents_print(core, out);
 	runs_oldest_queued(core->store, &oldest, NULL);
 	gauge_head(out, "rouse_oldest_queued_seconds", "Age of the run that waits longest.");
-	buf_printf(out, "rouse_oldest_queued_seconds %.3f\n", wall_is_set(oldest) ? (double)(now.ms - oldest.ms) / 1000 : 0.0);
+	buf_printf(out, "rouse_oldest_queued_seconds %.3f\n",
+		   wall_is_set(oldest) ? (double)(now.ms - oldest.ms) / 1000 : 0.0);
 	runs_count_dead(core->store, &dead, NULL);
 	gauge_head(out, "rouse_dlq_size", "Failed runs that nobody replayed or dropped.");
 	buf_printf(out, "rouse_dlq_size %lld\n", (long long)dead);

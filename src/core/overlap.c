@@ -10,12 +10,14 @@
  * them. */
 #define RUNS_A_TIME 256
 
-bool overlap_orders(enum overlap overlap)
+bool
+overlap_orders(enum overlap overlap)
 {
 	return overlap == OVERLAP_QUEUE_ONE || overlap == OVERLAP_CANCEL_OTHER;
 }
 
-static bool run_yield(struct core *core, enum overlap overlap, int64_t seq, struct err *err)
+static bool
+run_yield(struct core *core, enum overlap overlap, int64_t seq, struct err *err)
 {
 	AUTO(run_row_fini) struct run_row run = {0};
 
@@ -31,8 +33,9 @@ static bool run_yield(struct core *core, enum overlap overlap, int64_t seq, stru
 			err);
 }
 
-bool overlap_settle(struct core *core, const struct trigger *trigger, const char *entity,
-		    int64_t seq, struct err *err)
+bool
+overlap_settle(struct core *core, const struct trigger *trigger, const char *entity, int64_t seq,
+	       struct err *err)
 {
 	int64_t seqs[RUNS_A_TIME];
 	size_t count = 0;

@@ -33,13 +33,15 @@ keep_text(char **field, const json_t *value)
 
 /* Stops the run the moment a meter passes its limit. limit < 0: none. */
 static void
-budget_check(struct attempt *attempt, int64_t used, int64_t limit, const char *reason, const char *what)
+budget_check(struct attempt *attempt, int64_t used, int64_t limit, const char *reason,
+	     const char *what)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 
 	if (limit < 0 || used <= limit)
 		return;
-	buf_printf(&text, "used %lld %s, and its budget is %lld", (long long)used, what, (long long)limit);
+	buf_printf(&text, "used %lld %s, and its budget is %lld", (long long)used, what,
+		   (long long)limit);
 	attempt->now.over_budget = true;
 	attempt_stop(attempt, reason, buf_cstr(&text));
 }
@@ -69,7 +71,8 @@ on_step(struct attempt *attempt, const json_t *line)
 	if (use_counts(&attempt->now.open_steps, done)) {
 		attempt->now.used.steps++;
 		attempt->now.run_used.steps++;
-		budget_check(attempt, attempt->now.run_used.steps, attempt->run.limits.steps, "budget_steps", "steps");
+		budget_check(attempt, attempt->now.run_used.steps, attempt->run.limits.steps,
+			     "budget_steps", "steps");
 	}
 	if (!done || !name)
 		return;
@@ -87,7 +90,8 @@ on_tool(struct attempt *attempt, const json_t *line)
 		return;
 	attempt->now.used.tools++;
 	attempt->now.run_used.tools++;
-	budget_check(attempt, attempt->now.run_used.tools, attempt->run.limits.tools, "budget_tools", "tool calls");
+	budget_check(attempt, attempt->now.run_used.tools, attempt->run.limits.tools,
+		     "budget_tools", "tool calls");
 }
 
 /* A count that an agent reports: nothing below zero, nothing beyond reason, whole. */
@@ -120,18 +124,24 @@ static void
 on_usage(struct attempt *attempt, const json_t *line)
 {
 	int64_t input = count_of(line, "input_tokens"), output = count_of(line, "output_tokens");
-	int64_t cache = count_of(line, "cache_read_tokens"), context = count_of(line, "context_tokens");
+	int64_t cache = count_of(line, "cache_read_tokens"),
+		context = count_of(line, "context_tokens");
 	double dollars = json_num(line, "cost_usd", 0);
-	int64_t cost = isfinite(dollars) && dollars > 0 ? dollars > 1e9 ? (int64_t)1e15 : (int64_t)(dollars * 1e6 + 0.5) : 0;
+	int64_t cost = isfinite(dollars) && dollars > 0
+			       ? dollars > 1e9 ? (int64_t)1e15 : (int64_t)(dollars * 1e6 + 0.5)
+			       : 0;
 	const struct run_limits *limits = &attempt->run.limits;
 	const struct run_meters *used = &attempt->now.run_used;
 
 	meters_add(&attempt->now.used, input, output, cache, cost);
 	meters_add(&attempt->now.run_used, input, output, cache, cost);
 	attempt->now.used.context = attempt->now.run_used.context = context;
-	budget_check(attempt, add_capped(used->input_tokens, used->output_tokens), limits->tokens, "budget_tokens", "tokens");
-	budget_check(attempt, context, limits->context ? limits->context : -1, "budget_context", "tokens of context");
-	budget_check(attempt, used->cost_uusd, limits->cost_uusd, "budget_cost", "millionths of a dollar");
+	budget_check(attempt, add_capped(used->input_tokens, used->output_tokens), limits->tokens,
+		     "budget_tokens", "tokens");
+	budget_check(attempt, context, limits->context ? limits->context : -1, "budget_context",
+		     "tokens of context");
+	budget_check(attempt, used->cost_uusd, limits->cost_uusd, "budget_cost",
+		     "millionths of a dollar");
 }
 
 static void
@@ -149,7 +159,8 @@ on_checkpoint(struct attempt *attempt, const json_t *line)
 static bool
 may_act(const struct attempt *attempt, struct err *err)
 {
-	if (!attempt->now.over_budget && !(attempt->stop_reason && !strcmp(attempt->stop_reason, "cancelled")))
+	if (!attempt->now.over_budget &&
+	    !(attempt->stop_reason && !strcmp(attempt->stop_reason, "cancelled")))
 		return true;
 	return err_set(err, E_STATE, "the run is being stopped (%s)", attempt->stop_reason);
 }
@@ -193,12 +204,18 @@ on_error(struct attempt *attempt, const json_t *line)
 	const json_t *retry = json_object_get(line, "retry");
 	double after = json_num(line, "retry_after", -1);
 
-	err_set(&attempt->said, E_INTERNAL, "%s", message ? message : reason ? reason : "the agent reported an error");
+	err_set(&attempt->said, E_INTERNAL, "%s",
+		message	 ? message
+		: reason ? reason
+			 : "the agent reported an error");
 	free(attempt->said_reason);
 	attempt->said_reason = mem_strdup(reason);
 	attempt->said_retry_set = json_is_boolean(retry);
 	attempt->said_retry = json_is_true(retry);
-	attempt->said_retry_after_ms = isfinite(after) && after >= 0 ? (int64_t)((after > 86400 * 7 ? 86400 * 7 : after) * 1000) : -1;
+	attempt->said_retry_after_ms =
+		isfinite(after) && after >= 0
+			? (int64_t)((after > 86400 * 7 ? 86400 * 7 : after) * 1000)
+			: -1;
 }
 
 static void
@@ -221,11 +238,21 @@ on_kept(struct attempt *attempt, const json_t *line)
 }
 
 static const struct line_type types[] = {
-	{"status", on_kept},         {"token", on_kept},       {"step", on_step},
-	{"tool_start", on_tool},     {"tool_end", on_tool},    {"usage", on_usage},
-	{"checkpoint", on_checkpoint}, {"change", on_change},  {"approval", on_gate},
-	{"ask", on_gate},            {"emit", on_kept},        {"log", on_kept},
-	{"suspend", on_kept},        {"error", on_error},      {"result", on_result},
+	{"status", on_kept},
+	{"token", on_kept},
+	{"step", on_step},
+	{"tool_start", on_tool},
+	{"tool_end", on_tool},
+	{"usage", on_usage},
+	{"checkpoint", on_checkpoint},
+	{"change", on_change},
+	{"approval", on_gate},
+	{"ask", on_gate},
+	{"emit", on_kept},
+	{"log", on_kept},
+	{"suspend", on_kept},
+	{"error", on_error},
+	{"result", on_result},
 };
 
 static const struct line_type *
@@ -250,7 +277,9 @@ line_keep(struct attempt *attempt, const char *type, struct str data)
 	if (++attempt->now.logged < LOG_ROWS_MAX || is_last_word(type))
 		attempt_log(attempt, type, data);
 	else if (attempt->now.logged == LOG_ROWS_MAX)
-		attempt_log(attempt, "log", STR("{\"type\":\"log\",\"level\":\"warning\",\"text\":\"more lines came than are kept; the rest is not in this log\"}"));
+		attempt_log(attempt, "log",
+			    STR("{\"type\":\"log\",\"level\":\"warning\",\"text\":\"more lines "
+				"came than are kept; the rest is not in this log\"}"));
 }
 
 /* What is no object of the protocol is text of the agent. */
@@ -275,7 +304,8 @@ protocol_line(struct attempt *attempt, struct str line, bool truncated)
 
 	if (!str_trim(line).len)
 		return;
-	if (truncated || str_trim(line).p[0] != '{' || !json_read(line, &object, NULL) || !json_is_object(object)) {
+	if (truncated || str_trim(line).p[0] != '{' || !json_read(line, &object, NULL) ||
+	    !json_is_object(object)) {
 		line_keep_text(attempt, line, truncated);
 		return;
 	}
@@ -300,8 +330,8 @@ on_row(void *arg, const struct log_row *row)
 	AUTO(json_auto_decref) json_t *object = NULL;
 
 	recall->seq = row->seq;
-	if (row->attempt == recall->attempt->n && is_last_word(row->type) && json_read(str_of(row->data), &object, NULL) &&
-	    json_is_object(object))
+	if (row->attempt == recall->attempt->n && is_last_word(row->type) &&
+	    json_read(str_of(row->data), &object, NULL) && json_is_object(object))
 		type_find(row->type)->handle(recall->attempt, object);
 	return true;
 }
@@ -314,5 +344,7 @@ protocol_recall(struct attempt *attempt)
 
 	do
 		before = recall.seq;
-	while (runlog_list(attempt->core->store, attempt->run.seq, before, RECALL_ROWS, on_row, &recall, NULL) && recall.seq != before);
+	while (runlog_list(attempt->core->store, attempt->run.seq, before, RECALL_ROWS, on_row,
+			   &recall, NULL) &&
+	       recall.seq != before);
 }

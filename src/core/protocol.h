@@ -5,9 +5,11 @@
 
 #include "core/attempt.h"
 
-/* Handles one line: parsed, charged, kept in the run log. What is no object with a type is a `log` line. */
+/* Handles one line: parsed, charged, kept in the run log. What is no object with a type is a `log`
+ * line. */
 void protocol_line(struct attempt *attempt, struct str line, bool truncated);
-/* An attempt that is taken up: the last words that an earlier daemon handled (result, error), from the run log. */
+/* An attempt that is taken up: the last words that an earlier daemon handled (result, error), from
+ * the run log. */
 void protocol_recall(struct attempt *attempt);
 
 #endif

@@ -159,7 +159,8 @@ queue_wake_at(struct queue *queue, struct wall due)
 	if (!wall_is_set(due) || (wall_is_set(queue->due_at) && queue->due_at.ms <= due.ms))
 		return;
 	queue->due_at = due;
-	core_timer_arm(queue->core, &queue->due, due.ms > now.ms ? due.ms - now.ms : 0, queue_on_due, queue);
+	core_timer_arm(queue->core, &queue->due, due.ms > now.ms ? due.ms - now.ms : 0,
+		       queue_on_due, queue);
 }
 
 static void
@@ -220,12 +221,13 @@ static bool
 claim_rows(struct claim *claim, const char *agent, struct err *err)
 {
 	struct core *core = claim->core;
-	const struct conf_section *daemon = conf_section(registry_conf(core->registry), "daemon", "");
+	const struct conf_section *daemon =
+		conf_section(registry_conf(core->registry), "daemon", "");
 	struct wall now = core_wall(core);
 	struct wall lease = {now.ms + conf_ms(daemon, "lease")};
 
-	if (!runs_peek(core->store, agent, switches_paused(core->switches, "trigger"), switches_paused(core->switches, "tenant"),
-		       &claim->run, err) ||
+	if (!runs_peek(core->store, agent, switches_paused(core->switches, "trigger"),
+		       switches_paused(core->switches, "tenant"), &claim->run, err) ||
 	    !turn_savepoint(core->store, err))
 		return false;
 	if (runs_claim(core->store, claim->run.seq, now, lease, &claim->n, err)) {
@@ -254,7 +256,8 @@ slot_claim(struct queue *queue, struct slot *slot)
 	}
 	slot->woken = false;
 	if (err.code != E_NOT_FOUND) {
-		log_error("queue cannot claim a run", "agent", slot->agent, "error", err_text(&err));
+		log_error("queue cannot claim a run", "agent", slot->agent, "error",
+			  err_text(&err));
 		core_timer_arm(core, &queue->again, RETRY_MS, queue_on_again, queue);
 	}
 	run_row_fini(&claim->run);
@@ -284,14 +287,16 @@ queue_on_turn(void *arg)
 {
 	struct queue *queue = arg;
 	struct core *core = queue->core;
-	const struct conf_section *limits = conf_section(registry_conf(core->registry), "limits", "");
+	const struct conf_section *limits =
+		conf_section(registry_conf(core->registry), "limits", "");
 	int64_t max_running = conf_int(limits, "max_running");
 	struct slot *slot, *next;
 	int claims = 0;
 	bool any = true;
 
 	queue->armed = false;
-	if (core->draining || core_is_halted(core) || switch_is_on(core->switches, "all", "", "paused"))
+	if (core->draining || core_is_halted(core) ||
+	    switch_is_on(core->switches, "all", "", "paused"))
 		return;
 	while (any && claims < CLAIMS_A_TURN) {
 		any = false;

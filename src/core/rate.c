@@ -12,7 +12,8 @@ struct rate {
 	UT_hash_handle hh;
 };
 
-/* Names beyond this many push out those whose bucket is full again: they are as if never asked for. */
+/* Names beyond this many push out those whose bucket is full again: they are as if never asked for.
+ */
 #define RATES_MAX 16384
 
 static void
@@ -21,7 +22,9 @@ rate_drop_full(struct core *core, struct mono now)
 	struct rate *rate, *next;
 
 	HASH_ITER (hh, core->rates, rate, next) {
-		if (rate->left + (double)(now.ms - rate->at.ms) * (double)rate->count / (double)rate->per_ms < (double)rate->count)
+		if (rate->left + (double)(now.ms - rate->at.ms) * (double)rate->count /
+					 (double)rate->per_ms <
+		    (double)rate->count)
 			continue;
 		HASH_DEL(core->rates, rate);
 		free(rate->name);

@@ -5,8 +5,10 @@
 
 #include "core/core.h"
 
-/* Takes one of count per per_ms under name; false: none is left, *ret_wait_ms until there is one. */
-bool rate_take(struct core *core, const char *name, int64_t count, int64_t per_ms, int64_t *ret_wait_ms);
+/* Takes one of count per per_ms under name; false: none is left, *ret_wait_ms until there is one.
+ */
+bool rate_take(struct core *core, const char *name, int64_t count, int64_t per_ms,
+	       int64_t *ret_wait_ms);
 void rate_free_all(struct core *core);
 
 #endif

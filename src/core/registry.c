@@ -33,7 +33,8 @@ static const struct source_kind *const *source_kinds;
 static const struct agent_kind *const *agent_kinds;
 static const struct target_kind *const *target_kinds;
 
-static const char *const program_names[] = {"filter", "key", "entity", "tenant", "user", "subject", "payload"};
+static const char *const program_names[] = {"filter", "key",	 "entity", "tenant",
+					    "user",   "subject", "payload"};
 static_assert(ARRAY_LEN(program_names) == PROGRAMS, "a name for every program");
 
 static const char *const trust_names[] = {"untrusted", "authenticated", "trusted"};
@@ -116,11 +117,13 @@ target_kind_find(const char *name)
 static struct run_limits
 limits_of(const struct conf_section *section, const struct run_limits *from)
 {
-	static const char *const names[] = {"budget.deadline", "budget.steps", "budget.tools", "budget.tokens",
-					    "budget.context",  "budget.cost",  "budget.output"};
+	static const char *const names[] = {"budget.deadline", "budget.steps",	 "budget.tools",
+					    "budget.tokens",   "budget.context", "budget.cost",
+					    "budget.output"};
 	struct run_limits limits = *from;
-	int64_t *const fields[] = {&limits.deadline_ms, &limits.steps,     &limits.tools,       &limits.tokens,
-				   &limits.context,     &limits.cost_uusd, &limits.output_bytes};
+	int64_t *const fields[] = {&limits.deadline_ms, &limits.steps,	 &limits.tools,
+				   &limits.tokens,	&limits.context, &limits.cost_uusd,
+				   &limits.output_bytes};
 
 	static_assert(ARRAY_LEN(names) == ARRAY_LEN(fields), "a field for every name");
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -151,7 +154,9 @@ retry_of(const struct conf_section *section)
 		.backoff = {.base_ms = conf_ms(section, "retry.base"),
 			    .cap_ms = conf_ms(section, "retry.cap"),
 			    .factor = (double)conf_int(section, "retry.factor"),
-			    .jitter = strcmp(conf_str(section, "retry.jitter"), "full") ? BACKOFF_NONE : BACKOFF_FULL}};
+			    .jitter = strcmp(conf_str(section, "retry.jitter"), "full")
+					      ? BACKOFF_NONE
+					      : BACKOFF_FULL}};
 }
 
 static void
@@ -164,7 +169,8 @@ agent_init(struct agent *agent, const struct conf_section *section, const struct
 	agent->limits = limits_of(section, limits);
 	agent->retry = retry_of(section);
 	agent->target_count = conf_list(section, "targets", &agent->targets);
-	agent->min_trust = (enum trust)name_index(conf_str(section, "min_trust"), trust_names, TRUSTS, TRUST_UNTRUSTED);
+	agent->min_trust = (enum trust)name_index(conf_str(section, "min_trust"), trust_names,
+						  TRUSTS, TRUST_UNTRUSTED);
 	agent->commit = conf_commit(conf_section_conf(section));
 }
 
@@ -182,8 +188,8 @@ program_init(struct program *program, const struct conf_section *section, enum p
 }
 
 static void
-trigger_init(struct trigger *trigger, const struct conf_section *section, const struct registry *registry,
-	     struct jail *jail, struct conf_report *report)
+trigger_init(struct trigger *trigger, const struct conf_section *section,
+	     const struct registry *registry, struct jail *jail, struct conf_report *report)
 {
 	const struct agent *agent;
 	const char *mode = conf_str(section, "mode");
@@ -197,12 +203,16 @@ trigger_init(struct trigger *trigger, const struct conf_section *section, const 
 	for (int i = 0; i < PROGRAMS; i++)
 		program_init(&trigger->programs[i], section, (enum program_name)i, jail, report);
 	trigger->priority = name_index(conf_str(section, "priority"), priority_names, 3, 1);
-	trigger->overlap = (enum overlap)name_index(conf_str(section, "overlap"), overlap_names, OVERLAPS,
-						    trigger->kind && !strcmp(trigger->kind->name, "cron") ? OVERLAP_SKIP : OVERLAP_QUEUE);
+	trigger->overlap = (enum overlap)name_index(
+		conf_str(section, "overlap"), overlap_names, OVERLAPS,
+		trigger->kind && !strcmp(trigger->kind->name, "cron") ? OVERLAP_SKIP
+								      : OVERLAP_QUEUE);
 	trigger->trust_is_set = conf_is_set(section, "trust");
 	if (trigger->kind)
-		trigger->trust = trigger->kind->trust_of ? trigger->kind->trust_of(section) : trigger->kind->trust;
-	trigger->trust = (enum trust)name_index(conf_str(section, "trust"), trust_names, TRUSTS, (int)trigger->trust);
+		trigger->trust = trigger->kind->trust_of ? trigger->kind->trust_of(section)
+							 : trigger->kind->trust;
+	trigger->trust = (enum trust)name_index(conf_str(section, "trust"), trust_names, TRUSTS,
+						(int)trigger->trust);
 	trigger->stage = mode ? !strcmp(mode, "stage") : trigger->trust == TRUST_UNTRUSTED;
 	trigger->max_hops = (int)conf_int(section, "max_hops");
 	if (!conf_rate(section, "rate", &trigger->rate_count, &trigger->rate_per_ms))
@@ -213,8 +223,11 @@ trigger_init(struct trigger *trigger, const struct conf_section *section, const 
 		return;
 	trigger->limits = limits_of(section, &agent->limits);
 	if (trigger->trust < agent->min_trust)
-		conf_complain(report, section, "agent", "agent %s takes only what is %s (min_trust), and this trigger's events are %s; choose another agent or verify the sender",
-			      agent->name, trust_name(agent->min_trust), trust_name(trigger->trust));
+		conf_complain(report, section, "agent",
+			      "agent %s takes only what is %s (min_trust), and this trigger's "
+			      "events are %s; choose another agent or verify the sender",
+			      agent->name, trust_name(agent->min_trust),
+			      trust_name(trigger->trust));
 }
 
 static void
@@ -234,7 +247,8 @@ section_count(const struct conf *conf, const char *kind)
 {
 	size_t count = 0;
 
-	for (const struct conf_section *s = conf_next(conf, kind, NULL); s; s = conf_next(conf, kind, s))
+	for (const struct conf_section *s = conf_next(conf, kind, NULL); s;
+	     s = conf_next(conf, kind, s))
 		count++;
 	return count;
 }
@@ -255,19 +269,25 @@ registry_fill(struct registry *registry, struct jail *jail, struct conf_report *
 	struct entry *entry = registry->entries;
 	size_t i = 0;
 
-	for (const struct conf_section *s = conf_next(conf, "target", NULL); s; s = conf_next(conf, "target", s), i++) {
+	for (const struct conf_section *s = conf_next(conf, "target", NULL); s;
+	     s = conf_next(conf, "target", s), i++) {
 		target_init(&registry->targets[i], s, report);
-		entry_add(&registry->targets_by_name, entry++, conf_section_name(s), &registry->targets[i]);
+		entry_add(&registry->targets_by_name, entry++, conf_section_name(s),
+			  &registry->targets[i]);
 	}
 	i = 0;
-	for (const struct conf_section *s = conf_next(conf, "agent", NULL); s; s = conf_next(conf, "agent", s), i++) {
+	for (const struct conf_section *s = conf_next(conf, "agent", NULL); s;
+	     s = conf_next(conf, "agent", s), i++) {
 		agent_init(&registry->agents[i], s, &limits);
-		entry_add(&registry->agents_by_name, entry++, conf_section_name(s), &registry->agents[i]);
+		entry_add(&registry->agents_by_name, entry++, conf_section_name(s),
+			  &registry->agents[i]);
 	}
 	i = 0;
-	for (const struct conf_section *s = conf_next(conf, "trigger", NULL); s; s = conf_next(conf, "trigger", s), i++) {
+	for (const struct conf_section *s = conf_next(conf, "trigger", NULL); s;
+	     s = conf_next(conf, "trigger", s), i++) {
 		trigger_init(&registry->triggers[i], s, registry, jail, report);
-		entry_add(&registry->triggers_by_name, entry++, conf_section_name(s), &registry->triggers[i]);
+		entry_add(&registry->triggers_by_name, entry++, conf_section_name(s),
+			  &registry->triggers[i]);
 	}
 	for (size_t k = 0; source_kinds && source_kinds[k]; k++)
 		if (source_kinds[k]->check_all)
@@ -286,9 +306,11 @@ registry_new(struct conf *conf, struct jail *jail, struct conf_report *report)
 	registry->trigger_count = section_count(conf, "trigger");
 	registry->target_count = section_count(conf, "target");
 	registry->agents = mem_alloc_array(registry->agent_count + 1, sizeof(*registry->agents));
-	registry->triggers = mem_alloc_array(registry->trigger_count + 1, sizeof(*registry->triggers));
+	registry->triggers =
+		mem_alloc_array(registry->trigger_count + 1, sizeof(*registry->triggers));
 	registry->targets = mem_alloc_array(registry->target_count + 1, sizeof(*registry->targets));
-	registry->entries = mem_alloc_array(registry->agent_count + registry->trigger_count + registry->target_count + 1,
+	registry->entries = mem_alloc_array(registry->agent_count + registry->trigger_count +
+						    registry->target_count + 1,
 					    sizeof(*registry->entries));
 	registry_fill(registry, jail, report);
 	if (conf_report_errors(report) == before)

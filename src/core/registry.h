@@ -32,7 +32,14 @@ const char *program_name(enum program_name name);
 enum trust { TRUST_UNTRUSTED, TRUST_AUTHENTICATED, TRUST_TRUSTED, TRUSTS };
 const char *trust_name(enum trust trust);
 
-enum overlap { OVERLAP_QUEUE, OVERLAP_QUEUE_ONE, OVERLAP_SKIP, OVERLAP_CANCEL_OTHER, OVERLAP_ALLOW, OVERLAPS };
+enum overlap {
+	OVERLAP_QUEUE,
+	OVERLAP_QUEUE_ONE,
+	OVERLAP_SKIP,
+	OVERLAP_CANCEL_OTHER,
+	OVERLAP_ALLOW,
+	OVERLAPS
+};
 
 struct retry_policy {
 	int attempts; /* in all */
@@ -62,12 +69,12 @@ struct trigger {
 	struct program programs[PROGRAMS];
 	int priority;
 	enum overlap overlap;
-	bool stage;           /* mode = stage */
+	bool stage; /* mode = stage */
 	bool trust_is_set;
-	enum trust trust;     /* what the section says, else the source's own */
+	enum trust trust; /* what the section says, else the source's own */
 	int max_hops;
 	int64_t rate_count, rate_per_ms; /* 0: none */
-	struct run_limits limits;        /* of its runs: the agent's, narrowed by its own budget.* */
+	struct run_limits limits; /* of its runs: the agent's, narrowed by its own budget.* */
 	const char *commit;
 };
 
@@ -82,15 +89,18 @@ struct target {
 
 /* The tables of every section that core knows, into schema. */
 void registry_schema(struct conf_schema *schema);
-/* Kinds of floor 4 hand themselves down before the first configuration is read. NULL-terminated arrays. */
-void registry_set_kinds(const struct source_kind *const *sources, const struct agent_kind *const *agents,
+/* Kinds of floor 4 hand themselves down before the first configuration is read. NULL-terminated
+ * arrays. */
+void registry_set_kinds(const struct source_kind *const *sources,
+			const struct agent_kind *const *agents,
 			const struct target_kind *const *targets);
 const struct source_kind *registry_source_kind(const char *name);
 
-/* Builds the registry of a configuration (a reference is taken). check: also compiles jq programs with
- * the jail. What is wrong goes to report; NULL when there was an error. */
+/* Builds the registry of a configuration (a reference is taken). check: also compiles jq programs
+ * with the jail. What is wrong goes to report; NULL when there was an error. */
 struct registry *registry_new(struct conf *conf, struct jail *jail, struct conf_report *report);
-struct registry *registry_ref(struct registry *registry); /* runs keep the generation they started with */
+struct registry *
+registry_ref(struct registry *registry); /* runs keep the generation they started with */
 void registry_unref(struct registry *registry);
 
 struct conf *registry_conf(const struct registry *registry);

@@ -41,9 +41,10 @@ static const signed char grid[RUN_STATE_COUNT][RUN_EVENTS] = {
 /* clang-format on */
 #undef NO
 
-static const char *const reasons[] = {"exhausted",     "permanent",      "deadline",    "budget_steps",  "budget_tools",
-				      "budget_tokens", "budget_context", "budget_cost", "budget_output", "no_effect",
-				      "denied",        "gate_timeout",   "lost",        "invalid"};
+static const char *const reasons[] = {
+	"exhausted",	 "permanent",	   "deadline",	  "budget_steps",  "budget_tools",
+	"budget_tokens", "budget_context", "budget_cost", "budget_output", "no_effect",
+	"denied",	 "gate_timeout",   "lost",	  "invalid"};
 
 /* Exit statuses of sysexits.h that say: do not try again. SPEC 6. */
 static const int permanent_exits[] = {64, 65, 66, 69, 77, 78};
@@ -86,12 +87,16 @@ run_reasons(size_t *ret_count)
 static struct run_verdict
 verdict_fail(const char *reason, const char *attempt_reason)
 {
-	return (struct run_verdict){.event = RUN_FAIL, .reason = reason, .attempt_status = "failed", .attempt_reason = attempt_reason};
+	return (struct run_verdict){.event = RUN_FAIL,
+				    .reason = reason,
+				    .attempt_status = "failed",
+				    .attempt_reason = attempt_reason};
 }
 
 /* Another attempt, or none is left. */
 static struct run_verdict
-verdict_again(const struct attempt *attempt, const char *status, const char *why, const char *last, uint64_t random)
+verdict_again(const struct attempt *attempt, const char *status, const char *why, const char *last,
+	      uint64_t random)
 {
 	const struct retry_policy *retry = &attempt->agent->retry;
 	struct run_verdict verdict = {.attempt_status = status, .attempt_reason = why};
@@ -126,7 +131,8 @@ static struct run_verdict
 verdict_of_word(const struct attempt *attempt, const struct attempt_end *end, uint64_t random)
 {
 	const char *status = attempt->result_status;
-	bool failed = attempt->said.code != E_OK || (status && (!strcmp(status, "failed") || !strcmp(status, "error")));
+	bool failed = attempt->said.code != E_OK ||
+		      (status && (!strcmp(status, "failed") || !strcmp(status, "error")));
 
 	if (failed && attempt->said_retry_set && !attempt->said_retry)
 		return verdict_fail("permanent", "error");
@@ -134,14 +140,20 @@ verdict_of_word(const struct attempt *attempt, const struct attempt_end *end, ui
 		return (struct run_verdict){.event = RUN_SUCCEED, .attempt_status = "succeeded"};
 	if (exit_is_permanent(end->exit_code) && !(attempt->said_retry_set && attempt->said_retry))
 		return verdict_fail("permanent", "exit");
-	return verdict_again(attempt, "failed", failed ? "error" : end->signal ? "signal" : "exit", "exhausted", random);
+	return verdict_again(attempt, "failed",
+			     failed	   ? "error"
+			     : end->signal ? "signal"
+					   : "exit",
+			     "exhausted", random);
 }
 
 struct run_verdict
 run_judge(const struct attempt *attempt, const struct attempt_end *end, uint64_t random)
 {
 	if (attempt->stop_reason && !strcmp(attempt->stop_reason, "cancelled"))
-		return (struct run_verdict){.event = RUN_CANCEL, .attempt_status = "cancelled", .attempt_reason = "cancelled"};
+		return (struct run_verdict){.event = RUN_CANCEL,
+					    .attempt_status = "cancelled",
+					    .attempt_reason = "cancelled"};
 	if (attempt->stop_reason)
 		return verdict_fail(attempt->stop_reason, attempt->stop_reason);
 	if (end->reason && !strcmp(end->reason, "output"))
@@ -172,7 +184,9 @@ run_tell(struct core *core, const char *id, const struct run_row *run, const cha
 	json_put_str(object, "agent", run->agent);
 	json_put_str(object, "trigger", run->trigger);
 	json_write(&text, object);
-	stream_publish(core->stream, &(struct stream_event){.kind = "run", .id = id, .type = status, .data = buf_str(&text)});
+	stream_publish(core->stream,
+		       &(struct stream_event){
+			       .kind = "run", .id = id, .type = status, .data = buf_str(&text)});
 }
 
 /* What a new state of a row means for the queue, once it is on disk. */
@@ -216,12 +230,14 @@ on_row_kept(void *arg, const struct err *err)
 	note_free(note);
 }
 
-/* The decision is on disk, and so is the claim where it came in the same turn: its attempt exists by now. */
+/* The decision is on disk, and so is the claim where it came in the same turn: its attempt exists
+ * by now. */
 static void
 on_cancel_kept(void *arg, const struct err *err)
 {
 	struct row_note *note = arg;
-	struct attempt *attempt = err->code == E_OK ? attempt_of_run(note->core, note->run_id) : NULL;
+	struct attempt *attempt =
+		err->code == E_OK ? attempt_of_run(note->core, note->run_id) : NULL;
 
 	if (attempt)
 		attempt_stop(attempt, "cancelled", note->reason);
@@ -230,10 +246,14 @@ on_cancel_kept(void *arg, const struct err *err)
 
 /* Out of the queue, for good; what waited for its entity moves up. */
 static bool
-unqueue_rows(struct core *core, const struct run_row *run, enum run_state to, const char *why, struct err *err)
+unqueue_rows(struct core *core, const struct run_row *run, enum run_state to, const char *why,
+	     struct err *err)
 {
-	const struct run_move move = {
-		.from = "queued", .to = run_state_name(to), .error = why, .ended = core_wall(core), .due = WALL_NONE};
+	const struct run_move move = {.from = "queued",
+				      .to = run_state_name(to),
+				      .error = why,
+				      .ended = core_wall(core),
+				      .due = WALL_NONE};
 	bool ready;
 
 	return runs_move(core->store, run->seq, &move, err) && gates_cancel(core, run->id, err) &&
@@ -241,9 +261,11 @@ unqueue_rows(struct core *core, const struct run_row *run, enum run_state to, co
 }
 
 static bool
-cancel_rows(struct core *core, const struct run_row *run, const char *by, const char *reason, struct err *err)
+cancel_rows(struct core *core, const struct run_row *run, const char *by, const char *reason,
+	    struct err *err)
 {
-	if (!decisions_add(core->store, "run", run->id, "cancel", by, reason, NULL, core_wall(core), err))
+	if (!decisions_add(core->store, "run", run->id, "cancel", by, reason, NULL, core_wall(core),
+			   err))
 		return false;
 	if (run_state_of(run->status) != RUN_QUEUED)
 		return true;
@@ -252,7 +274,8 @@ cancel_rows(struct core *core, const struct run_row *run, const char *by, const 
 
 /* A run that is queued is cancelled in its row; one that is live through its attempt. */
 bool
-run_cancel(struct core *core, const char *run_id, const char *by, const char *reason, struct err *err)
+run_cancel(struct core *core, const char *run_id, const char *by, const char *reason,
+	   struct err *err)
 {
 	AUTO(run_row_fini) struct run_row run = {0};
 	struct row_note *note;
@@ -260,7 +283,8 @@ run_cancel(struct core *core, const char *run_id, const char *by, const char *re
 	if (!runs_get(core->store, run_id, &run, err))
 		return false;
 	if (run_next(run_state_of(run.status), RUN_CANCEL) == RUN_NOWHERE)
-		return err_set(err, E_STATE, "run %s has ended (%s); there is nothing to cancel", run.id, run.status);
+		return err_set(err, E_STATE, "run %s has ended (%s); there is nothing to cancel",
+			       run.id, run.status);
 	if (!turn_savepoint(core->store, err))
 		return false;
 	if (!cancel_rows(core, &run, by, reason, err)) {
@@ -283,7 +307,8 @@ bool
 run_skip(struct core *core, const struct run_row *run, const char *why, struct err *err)
 {
 	if (run_state_of(run->status) != RUN_QUEUED)
-		return err_set(err, E_STATE, "run %s is %s; only one that waits can be skipped", run->id, run->status);
+		return err_set(err, E_STATE, "run %s is %s; only one that waits can be skipped",
+			       run->id, run->status);
 	if (!turn_savepoint(core->store, err))
 		return false;
 	if (!unqueue_rows(core, run, RUN_SKIPPED, why, err)) {
@@ -304,13 +329,19 @@ run_drop(struct core *core, const char *run_id, const char *by, const char *reas
 	if (!runs_get(core->store, run_id, &run, err))
 		return false;
 	if (strcmp(run.status, "failed"))
-		return err_set(err, E_STATE, "run %s is %s, not failed; only dead letters are dropped", run.id, run.status);
+		return err_set(err, E_STATE,
+			       "run %s is %s, not failed; only dead letters are dropped", run.id,
+			       run.status);
 	if (run.dropped)
-		return err_set(err, E_STATE, "run %s is no dead letter any more; it was dropped or replayed before", run.id);
+		return err_set(
+			err, E_STATE,
+			"run %s is no dead letter any more; it was dropped or replayed before",
+			run.id);
 	if (!turn_savepoint(core->store, err))
 		return false;
 	if (runs_drop(core->store, run.seq, err) &&
-	    decisions_add(core->store, "run", run.id, "drop", by, reason, NULL, core_wall(core), err)) {
+	    decisions_add(core->store, "run", run.id, "drop", by, reason, NULL, core_wall(core),
+			  err)) {
 		turn_release(core->store);
 		return true;
 	}
@@ -320,8 +351,8 @@ run_drop(struct core *core, const char *run_id, const char *by, const char *reas
 
 /* A copy of a row's run, as new. Borrowed strings. */
 static void
-replay_fill(const struct run_row *old, const struct agent *agent, const struct uuid *id, const char *payload, struct wall now,
-	    struct run_row *row)
+replay_fill(const struct run_row *old, const struct agent *agent, const struct uuid *id,
+	    const char *payload, struct wall now, struct run_row *row)
 {
 	*row = *old;
 	row->seq = 0;
@@ -342,14 +373,17 @@ replay_fill(const struct run_row *old, const struct agent *agent, const struct u
 
 /* The new run; the old one leaves the dead letters, and the decision says by what. */
 static bool
-replay_rows(struct core *core, const struct run_row *old, const struct run_row *row, const char *by, struct err *err)
+replay_rows(struct core *core, const struct run_row *old, const struct run_row *row, const char *by,
+	    struct err *err)
 {
 	int64_t seq;
 	bool ready;
 
 	return runs_insert(core->store, row, &seq, &ready, err) &&
-	       (strcmp(old->status, "failed") || old->dropped || runs_drop(core->store, old->seq, err)) &&
-	       decisions_add(core->store, "run", old->id, "replay", by, row->id, NULL, row->created, err);
+	       (strcmp(old->status, "failed") || old->dropped ||
+		runs_drop(core->store, old->seq, err)) &&
+	       decisions_add(core->store, "run", old->id, "replay", by, row->id, NULL, row->created,
+			     err);
 }
 
 /* Without a payload of its own, what the event brought is it. */
@@ -360,14 +394,18 @@ payload_is_kept(struct core *core, const struct run_row *run, struct err *err)
 
 	if (run->payload)
 		return true;
-	if (!events_get_seq(core->store, run->event, &event, err) && (!err || err->code != E_NOT_FOUND))
+	if (!events_get_seq(core->store, run->event, &event, err) &&
+	    (!err || err->code != E_NOT_FOUND))
 		return false;
-	return event.document ||
-	       err_set(err, E_NOT_FOUND, "the event of run %s is no longer kept, and its data was the payload; give a payload", run->id);
+	return event.document || err_set(err, E_NOT_FOUND,
+					 "the event of run %s is no longer kept, and its data was "
+					 "the payload; give a payload",
+					 run->id);
 }
 
 bool
-run_replay(struct core *core, const char *run_id, const char *payload, const char *by, char **ret_run_id, struct err *err)
+run_replay(struct core *core, const char *run_id, const char *payload, const char *by,
+	   char **ret_run_id, struct err *err)
 {
 	AUTO(run_row_fini) struct run_row old = {0};
 	const struct agent *agent;
@@ -378,10 +416,12 @@ run_replay(struct core *core, const char *run_id, const char *payload, const cha
 	if (!runs_get(core->store, run_id, &old, err))
 		return false;
 	if (!run_is_final(run_state_of(old.status)))
-		return err_set(err, E_STATE, "run %s is %s; only a run that has ended goes again", old.id, old.status);
+		return err_set(err, E_STATE, "run %s is %s; only a run that has ended goes again",
+			       old.id, old.status);
 	agent = registry_agent(core->registry, old.agent);
 	if (!agent)
-		return err_set(err, E_NOT_FOUND, "agent %s of run %s is no longer configured", old.agent, old.id);
+		return err_set(err, E_NOT_FOUND, "agent %s of run %s is no longer configured",
+			       old.agent, old.id);
 	replay_fill(&old, agent, &id, payload, now, &row);
 	if (!payload_is_kept(core, &row, err) || !turn_savepoint(core->store, err))
 		return false;
@@ -407,7 +447,8 @@ run_send(struct core *core, const char *run_id, const char *text, struct err *er
 		return false;
 	attempt = attempt_of_run(core, run.id);
 	if (!attempt || attempt->ending || !attempt->agent)
-		return err_set(err, E_STATE, "run %s is %s; only a running one takes input", run.id, run.status);
+		return err_set(err, E_STATE, "run %s is %s; only a running one takes input", run.id,
+			       run.status);
 	buf_puts(&line, "{\"type\":\"input\",\"text\":");
 	buf_json_cstr(&line, text);
 	buf_putc(&line, '}');
@@ -440,7 +481,8 @@ attempt_add(void *arg, const struct attempt_row *row)
 	put_or_null(item, "reason", row->reason);
 	json_put_wall(item, "started", row->started.ms);
 	json_put_wall(item, "ended", row->ended.ms);
-	json_object_set_new(item, "exit", row->exit_code >= 0 ? json_integer(row->exit_code) : json_null());
+	json_object_set_new(item, "exit",
+			    row->exit_code >= 0 ? json_integer(row->exit_code) : json_null());
 	json_object_set_new(item, "signal", row->signal ? json_integer(row->signal) : json_null());
 	put_or_null(item, "error", row->error);
 	json_array_append_new(arg, item);
@@ -474,7 +516,8 @@ put_full(struct core *core, const struct run_row *run, json_t *object)
 	json_object_set_new(object, "changes", changes);
 	events_get_seq(core->store, run->event, &event, NULL);
 	envelope_build(run, run->attempts ? run->attempts : 1,
-		       event.document ? envelope_event_data(str_of(event.document)) : STR("null"), &envelope);
+		       event.document ? envelope_event_data(str_of(event.document)) : STR("null"),
+		       &envelope);
 	put_json_text(object, "envelope", buf_cstr(&envelope));
 }
 
@@ -501,7 +544,8 @@ run_object(struct core *core, const struct run_row *run, bool full)
 	json_put_wall(object, "ended", run->ended.ms);
 	json_put_wall(object, "due", run->due.ms);
 	json_object_set_new(object, "cost_usd", json_real((double)run->used.cost_uusd / 1e6));
-	json_object_set_new(object, "tokens", json_integer(run->used.input_tokens + run->used.output_tokens));
+	json_object_set_new(object, "tokens",
+			    json_integer(run->used.input_tokens + run->used.output_tokens));
 	json_object_set_new(object, "steps", json_integer(run->used.steps));
 	put_json_text(object, "result", run->result);
 	put_or_null(object, "error", run->error);

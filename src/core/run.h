@@ -21,7 +21,17 @@ enum run_state {
 	RUN_NOWHERE = -1
 };
 
-enum run_event { RUN_CLAIM, RUN_WAIT, RUN_RESUME, RUN_SUCCEED, RUN_RETRY, RUN_FAIL, RUN_CANCEL, RUN_SKIP, RUN_EVENTS };
+enum run_event {
+	RUN_CLAIM,
+	RUN_WAIT,
+	RUN_RESUME,
+	RUN_SUCCEED,
+	RUN_RETRY,
+	RUN_FAIL,
+	RUN_CANCEL,
+	RUN_SKIP,
+	RUN_EVENTS
+};
 
 const char *run_state_name(enum run_state state);
 enum run_state run_state_of(const char *name); /* RUN_NOWHERE when unknown */
@@ -32,24 +42,27 @@ const char *const *run_reasons(size_t *ret_count); /* the words of `failed` */
 
 /* What an ended attempt means for its run. */
 struct run_verdict {
-	enum run_event event;    /* RUN_SUCCEED RUN_FAIL RUN_RETRY RUN_CANCEL */
-	const char *reason;      /* NULL */
+	enum run_event event;	    /* RUN_SUCCEED RUN_FAIL RUN_RETRY RUN_CANCEL */
+	const char *reason;	    /* NULL */
 	const char *attempt_status; /* succeeded failed cancelled lost */
 	const char *attempt_reason;
-	int64_t delay_ms;        /* RUN_RETRY */
+	int64_t delay_ms; /* RUN_RETRY */
 };
 /* random: of entropy, for the jitter. */
-struct run_verdict run_judge(const struct attempt *attempt, const struct attempt_end *end, uint64_t random);
+struct run_verdict run_judge(const struct attempt *attempt, const struct attempt_end *end,
+			     uint64_t random);
 
 /* By a person or the API. E_STATE when it has ended; E_NOT_FOUND. */
-bool run_cancel(struct core *core, const char *run_id, const char *by, const char *reason, struct err *err);
+bool run_cancel(struct core *core, const char *run_id, const char *by, const char *reason,
+		struct err *err);
 /* One that waits is not wanted any more: `skipped`, and why. */
 bool run_skip(struct core *core, const struct run_row *run, const char *why, struct err *err);
-/* A failed or cancelled run goes again (a new run with the same payload, replay_of set). ret_run_id: owned.
- * payload NULL: the same. */
-bool run_replay(struct core *core, const char *run_id, const char *payload, const char *by, char **ret_run_id,
-		struct err *err);
-bool run_drop(struct core *core, const char *run_id, const char *by, const char *reason, struct err *err);
+/* A failed or cancelled run goes again (a new run with the same payload, replay_of set).
+ * ret_run_id: owned. payload NULL: the same. */
+bool run_replay(struct core *core, const char *run_id, const char *payload, const char *by,
+		char **ret_run_id, struct err *err);
+bool run_drop(struct core *core, const char *run_id, const char *by, const char *reason,
+	      struct err *err);
 /* {"type":"input","text":…} to a live run. */
 bool run_send(struct core *core, const char *run_id, const char *text, struct err *err);
 

@@ -26,7 +26,8 @@ static const char *const health_names[] = {"ok", "idle", "stale", "failing", "st
 static_assert(ARRAY_LEN(health_names) == HEALTHS, "a name for every health");
 
 void
-source_init(struct source *source, struct core *core, const struct source_kind *kind, const char *name)
+source_init(struct source *source, struct core *core, const struct source_kind *kind,
+	    const char *name)
 {
 	source->core = core;
 	source->kind = kind;
@@ -71,8 +72,10 @@ source_tell(const struct source *source)
 	json_put_str(object, "last_error", source->error);
 	json_write(&text, object);
 	stream_publish(source->core->stream,
-		       &(struct stream_event){
-			       .kind = "trigger", .id = source->name, .type = source_health_name(source->health), .data = buf_str(&text)});
+		       &(struct stream_event){.kind = "trigger",
+					      .id = source->name,
+					      .type = source_health_name(source->health),
+					      .data = buf_str(&text)});
 }
 
 void
@@ -165,7 +168,8 @@ live_start(struct sources *sources, const struct trigger *trigger)
 	live->source = trigger->kind->start(sources->core, trigger, &err);
 	if (!live->source) {
 		live->error = mem_strdup(err_text(&err));
-		log_error("trigger does not start", "trigger", trigger->name, "error", err_text(&err));
+		log_error("trigger does not start", "trigger", trigger->name, "error",
+			  err_text(&err));
 	}
 	HASH_ADD_KEYPTR(hh, sources->by_name, live->name, strlen(live->name), live);
 }
@@ -178,8 +182,8 @@ names_add(json_t *names, const char *name)
 }
 
 void
-sources_reload(struct sources *sources, const struct registry *old, json_t *ret_added, json_t *ret_changed,
-	       json_t *ret_removed)
+sources_reload(struct sources *sources, const struct registry *old, json_t *ret_added,
+	       json_t *ret_changed, json_t *ret_removed)
 {
 	const struct registry *registry = sources->core->registry;
 	struct live *live, *next;
@@ -195,7 +199,8 @@ sources_reload(struct sources *sources, const struct registry *old, json_t *ret_
 		const struct trigger *trigger = registry_trigger_at(registry, i);
 
 		live = live_find(sources, trigger->name);
-		if (live && live->source && !strcmp(live->digest, conf_section_digest(trigger->section)))
+		if (live && live->source &&
+		    !strcmp(live->digest, conf_section_digest(trigger->section)))
 			continue;
 		names_add(live ? ret_changed : ret_added, trigger->name);
 		if (live)
@@ -207,5 +212,6 @@ sources_reload(struct sources *sources, const struct registry *old, json_t *ret_
 bool
 trigger_is_enabled(const struct core *core, const struct trigger *trigger)
 {
-	return trigger->enabled && !switch_is_on(core->switches, "trigger", trigger->name, "disabled");
+	return trigger->enabled &&
+	       !switch_is_on(core->switches, "trigger", trigger->name, "disabled");
 }

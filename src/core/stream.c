@@ -95,7 +95,8 @@ stream_tell(struct stream *stream, const struct stream_event *event)
 
 	stream->telling++;
 	TAILQ_FOREACH (subscriber, &stream->subscribers, entry)
-		if (!subscriber->gone && (!subscriber->id || (event->id && !strcmp(subscriber->id, event->id))))
+		if (!subscriber->gone &&
+		    (!subscriber->id || (event->id && !strcmp(subscriber->id, event->id))))
 			subscriber->on_event(subscriber->arg, event);
 	if (--stream->telling)
 		return;
@@ -110,11 +111,13 @@ on_durable(void *arg, const struct err *err)
 	struct pending *pending = arg;
 
 	if (err->code == E_OK)
-		stream_tell(pending->stream, &(struct stream_event){.kind = pending->kind,
-								    .id = pending->id,
-								    .type = pending->type,
-								    .seq = pending->seq,
-								    .data = str_make(pending->data, pending->data_len)});
+		stream_tell(
+			pending->stream,
+			&(struct stream_event){.kind = pending->kind,
+					       .id = pending->id,
+					       .type = pending->type,
+					       .seq = pending->seq,
+					       .data = str_make(pending->data, pending->data_len)});
 	free(pending->kind);
 	free(pending->id);
 	free(pending->type);

@@ -5,55 +5,82 @@
 #include "base/mem.h"
 
 static const struct conf_key daemon_keys[] = {
-	{"state_dir", CONF_PATH, LOCALSTATEDIR "/lib/rouse", .help = "folder of the database, run spools and workspaces"},
-	{"socket", CONF_PATH, RUNSTATEDIR "/rouse/rouse.sock", .help = "Unix socket of the API; the command line talks to it"},
+	{"state_dir", CONF_PATH, LOCALSTATEDIR "/lib/rouse",
+	 .help = "folder of the database, run spools and workspaces"},
+	{"socket", CONF_PATH, RUNSTATEDIR "/rouse/rouse.sock",
+	 .help = "Unix socket of the API; the command line talks to it"},
 	{"group", CONF_STRING, .help = "members of this group may use the socket"},
 	{"log_level", CONF_ENUM, "info", "error|warning|info|debug", .help = "what is logged"},
 	{"log_format", CONF_ENUM, "auto", "auto|text|json|journal", .help = "how log lines look"},
-	{"drain_timeout", CONF_DURATION, "30s", .min = 0, .max = 86400000, .help = "how long SIGTERM waits for what is being applied"},
-	{"lease", CONF_DURATION, "30s", .min = 1000, .max = 3600000, .help = "how long a started run is held before it must be renewed"},
+	{"drain_timeout", CONF_DURATION, "30s", .min = 0, .max = 86400000,
+	 .help = "how long SIGTERM waits for what is being applied"},
+	{"lease", CONF_DURATION, "30s", .min = 1000, .max = 3600000,
+	 .help = "how long a started run is held before it must be renewed"},
 };
 
 static const struct conf_key http_keys[] = {
-	{"listen", CONF_STRING, "127.0.0.1:8477", .help = "host:port of the HTTP listener; none disables it"},
-	{"public_url", CONF_STRING, .help = "where the outside world reaches the listener (behind a proxy)"},
-	{"max_body", CONF_SIZE, "1M", .min = 1024, .max = 1073741824, .help = "largest request body"},
-	{"max_header", CONF_SIZE, "16K", .min = 1024, .max = 1048576, .help = "largest request line and fields together"},
-	{"header_timeout", CONF_DURATION, "10s", .min = 100, .max = 3600000, .help = "time for a whole request head"},
-	{"body_timeout", CONF_DURATION, "30s", .min = 100, .max = 3600000, .help = "time for a whole request body"},
-	{"idle_timeout", CONF_DURATION, "60s", .min = 100, .max = 3600000, .help = "how long a kept connection may be silent"},
-	{"max_connections", CONF_INT, "4096", .min = 1, .max = 1000000, .help = "connections at once"},
-	{"tls_cert", CONF_PATH, .help = "PEM file of the certificate chain; makes the listener TLS"},
+	{"listen", CONF_STRING, "127.0.0.1:8477",
+	 .help = "host:port of the HTTP listener; none disables it"},
+	{"public_url", CONF_STRING,
+	 .help = "where the outside world reaches the listener (behind a proxy)"},
+	{"max_body", CONF_SIZE, "1M", .min = 1024, .max = 1073741824,
+	 .help = "largest request body"},
+	{"max_header", CONF_SIZE, "16K", .min = 1024, .max = 1048576,
+	 .help = "largest request line and fields together"},
+	{"header_timeout", CONF_DURATION, "10s", .min = 100, .max = 3600000,
+	 .help = "time for a whole request head"},
+	{"body_timeout", CONF_DURATION, "30s", .min = 100, .max = 3600000,
+	 .help = "time for a whole request body"},
+	{"idle_timeout", CONF_DURATION, "60s", .min = 100, .max = 3600000,
+	 .help = "how long a kept connection may be silent"},
+	{"max_connections", CONF_INT, "4096", .min = 1, .max = 1000000,
+	 .help = "connections at once"},
+	{"tls_cert", CONF_PATH,
+	 .help = "PEM file of the certificate chain; makes the listener TLS"},
 	{"tls_key", CONF_PATH, .help = "PEM file of the certificate's key"},
 	{"rate_per_ip", CONF_RATE, .help = "requests that one address may make"},
-	{"trusted_proxies", CONF_LIST, .flags = CONF_LATER, .help = "addresses whose X-Forwarded-For is believed"},
+	{"trusted_proxies", CONF_LIST, .flags = CONF_LATER,
+	 .help = "addresses whose X-Forwarded-For is believed"},
 };
 
 static const struct conf_key store_keys[] = {
 	{"url", CONF_STRING, .help = "sqlite:PATH; default: rouse.db in state_dir"},
-	{"commit_window", CONF_DURATION, "0ms", .min = 0, .max = 1000, .flags = CONF_LATER, .help = "how long a commit may wait for company"},
+	{"commit_window", CONF_DURATION, "0ms", .min = 0, .max = 1000, .flags = CONF_LATER,
+	 .help = "how long a commit may wait for company"},
 };
 
 static const struct conf_key limits_keys[] = {
 	{"max_running", CONF_INT, "256", .min = 1, .max = 100000, .help = "runs at once"},
-	{"max_queued", CONF_INT, "1000000", .min = 1, .max = 1000000000, .help = "runs that may wait"},
-	{"queue_full", CONF_ENUM, "reject", "reject|drop_oldest", .flags = CONF_LATER, .help = "what happens to an event when the queue is full"},
-	{"queued_alarm", CONF_DURATION, "5m", .min = 1000, .flags = CONF_LATER, .help = "a run that waits longer is reported"},
-	{"stall_timeout", CONF_DURATION, "15m", .min = 1000, .flags = CONF_LATER, .help = "a run that is silent longer is stopped and tried again"},
+	{"max_queued", CONF_INT, "1000000", .min = 1, .max = 1000000000,
+	 .help = "runs that may wait"},
+	{"queue_full", CONF_ENUM, "reject", "reject|drop_oldest", .flags = CONF_LATER,
+	 .help = "what happens to an event when the queue is full"},
+	{"queued_alarm", CONF_DURATION, "5m", .min = 1000, .flags = CONF_LATER,
+	 .help = "a run that waits longer is reported"},
+	{"stall_timeout", CONF_DURATION, "15m", .min = 1000, .flags = CONF_LATER,
+	 .help = "a run that is silent longer is stopped and tried again"},
 };
 
 /* What a run may use. Also the rows budget.* of agents and triggers, with this prefix. */
 static const struct conf_key budget_keys[] = {
-	{"deadline", CONF_DURATION, "15m", .min = 100, .max = 31LL * 86400000, .help = "time that a run may take"},
+	{"deadline", CONF_DURATION, "15m", .min = 100, .max = 31LL * 86400000,
+	 .help = "time that a run may take"},
 	{"steps", CONF_INT, "50", .min = 0, .max = 1000000000, .help = "steps of a run"},
 	{"tools", CONF_INT, "100", .min = 0, .max = 1000000000, .help = "tool calls of a run"},
-	{"tokens", CONF_INT, "200000", .min = 0, .max = 1000000000000, .help = "tokens of a run, in and out"},
-	{"context", CONF_INT, "0", .min = 0, .max = 1000000000, .help = "tokens of context at once; 0: no limit"},
-	{"cost", CONF_MONEY, "1.00", .min = 0, .max = 1000000000000, .help = "what a run may cost, US dollars"},
-	{"output", CONF_SIZE, "16M", .min = 1024, .max = 1099511627776, .help = "bytes that a run may print"},
-	{"cost_per_day", CONF_MONEY, .flags = CONF_LATER, .help = "what all runs of a day may cost"},
-	{"cost_per_user_day", CONF_MONEY, "20", .flags = CONF_LATER, .help = "what the runs of one user may cost a day"},
-	{"cost_per_tenant_day", CONF_MONEY, .flags = CONF_LATER, .help = "what the runs of one tenant may cost a day"},
+	{"tokens", CONF_INT, "200000", .min = 0, .max = 1000000000000,
+	 .help = "tokens of a run, in and out"},
+	{"context", CONF_INT, "0", .min = 0, .max = 1000000000,
+	 .help = "tokens of context at once; 0: no limit"},
+	{"cost", CONF_MONEY, "1.00", .min = 0, .max = 1000000000000,
+	 .help = "what a run may cost, US dollars"},
+	{"output", CONF_SIZE, "16M", .min = 1024, .max = 1099511627776,
+	 .help = "bytes that a run may print"},
+	{"cost_per_day", CONF_MONEY, .flags = CONF_LATER,
+	 .help = "what all runs of a day may cost"},
+	{"cost_per_user_day", CONF_MONEY, "20", .flags = CONF_LATER,
+	 .help = "what the runs of one user may cost a day"},
+	{"cost_per_tenant_day", CONF_MONEY, .flags = CONF_LATER,
+	 .help = "what the runs of one tenant may cost a day"},
 	{"tokens_per_day", CONF_INT, .flags = CONF_LATER, .help = "tokens of all runs of a day"},
 };
 
@@ -63,82 +90,116 @@ static const struct conf_key retention_keys[] = {
 	{"idempotency", CONF_DURATION, "7d", .min = 60000, .help = "how long keys are remembered"},
 	{"changes", CONF_DURATION, "365d", .help = "how long decided changes are kept"},
 	{"logs", CONF_DURATION, "30d", .help = "how long run logs are kept"},
-	{"max_db_size", CONF_SIZE, .flags = CONF_LATER, .help = "size of the database file that is too large"},
+	{"max_db_size", CONF_SIZE, .flags = CONF_LATER,
+	 .help = "size of the database file that is too large"},
 };
 
 static const struct conf_key telemetry_keys[] = {
-	{"otlp_url", CONF_STRING, .flags = CONF_LATER, .help = "OTLP/HTTP endpoint that traces and logs are sent to"},
+	{"otlp_url", CONF_STRING, .flags = CONF_LATER,
+	 .help = "OTLP/HTTP endpoint that traces and logs are sent to"},
 };
 
 #define BUDGET_OVERRIDES                                                                           \
-	{"budget.deadline", CONF_DURATION, .min = 100, .max = 31LL * 86400000, .help = "time that a run may take"},                \
-	{"budget.steps", CONF_INT, .min = 0, .max = 1000000000, .help = "steps of a run"},                                          \
-	{"budget.tools", CONF_INT, .min = 0, .max = 1000000000, .help = "tool calls of a run"},                                     \
-	{"budget.tokens", CONF_INT, .min = 0, .max = 1000000000000, .help = "tokens of a run, in and out"},                         \
-	{"budget.context", CONF_INT, .min = 0, .max = 1000000000, .help = "tokens of context at once; 0: no limit"},                \
-	{"budget.cost", CONF_MONEY, .min = 0, .max = 1000000000000, .help = "what a run may cost, US dollars"},                     \
-	{"budget.output", CONF_SIZE, .min = 1024, .max = 1099511627776, .help = "bytes that a run may print"}
+	{"budget.deadline", CONF_DURATION, .min = 100, .max = 31LL * 86400000,                     \
+	 .help = "time that a run may take"},                                                      \
+		{"budget.steps", CONF_INT, .min = 0, .max = 1000000000, .help = "steps of a run"}, \
+		{"budget.tools", CONF_INT, .min = 0, .max = 1000000000,                            \
+		 .help = "tool calls of a run"},                                                   \
+		{"budget.tokens", CONF_INT, .min = 0, .max = 1000000000000,                        \
+		 .help = "tokens of a run, in and out"},                                           \
+		{"budget.context", CONF_INT, .min = 0, .max = 1000000000,                          \
+		 .help = "tokens of context at once; 0: no limit"},                                \
+		{"budget.cost", CONF_MONEY, .min = 0, .max = 1000000000000,                        \
+		 .help = "what a run may cost, US dollars"},                                       \
+	{                                                                                          \
+		"budget.output", CONF_SIZE, .min = 1024, .max = 1099511627776,                     \
+					    .help = "bytes that a run may print"                   \
+	}
 
-#define RETRY_KEYS(tries)                                                                          \
-	{"retry.attempts", CONF_INT, tries, .min = 1, .max = 1000, .help = "attempts in all"},     \
-	{"retry.base", CONF_DURATION, "1s", .min = 1, .max = 86400000, .help = "wait before the second attempt"},                   \
-	{"retry.factor", CONF_INT, "2", .min = 1, .max = 100, .help = "each wait is this many times the one before"},               \
-	{"retry.cap", CONF_DURATION, "5m", .min = 1, .max = 604800000, .help = "longest wait"},                                      \
-	{"retry.jitter", CONF_ENUM, "full", "full|none", .help = "full: a random part of the wait"}
+#define RETRY_KEYS(tries)                                                                            \
+	{"retry.attempts", CONF_INT, tries, .min = 1, .max = 1000, .help = "attempts in all"},       \
+		{"retry.base", CONF_DURATION,	"1s",                                                \
+		 .min = 1,     .max = 86400000, .help = "wait before the second attempt"},           \
+		{"retry.factor", CONF_INT,   "2",                                                    \
+		 .min = 1,	 .max = 100, .help = "each wait is this many times the one before"}, \
+		{"retry.cap", CONF_DURATION,	"5m",                                                \
+		 .min = 1,    .max = 604800000, .help = "longest wait"},                             \
+	{                                                                                            \
+		"retry.jitter", CONF_ENUM, "full", "full|none",                                      \
+			.help = "full: a random part of the wait"                                    \
+	}
 
 static const struct conf_key agent_keys[] = {
 	{"kind", CONF_STRING, .flags = CONF_REQUIRED, .help = "exec, or another kind of executor"},
-	{"concurrency", CONF_INT, "4", .min = 1, .max = 100000, .help = "runs of this agent at once"},
+	{"concurrency", CONF_INT, "4", .min = 1, .max = 100000,
+	 .help = "runs of this agent at once"},
 	BUDGET_OVERRIDES,
 	RETRY_KEYS("3"),
-	{"targets", CONF_NAME_LIST, .choices = "target", .help = "targets that its runs may propose changes for"},
-	{"min_trust", CONF_ENUM, "untrusted", "untrusted|authenticated|trusted", .help = "least trust of an event that may wake it"},
+	{"targets", CONF_NAME_LIST, .choices = "target",
+	 .help = "targets that its runs may propose changes for"},
+	{"min_trust", CONF_ENUM, "untrusted", "untrusted|authenticated|trusted",
+	 .help = "least trust of an event that may wake it"},
 };
 
 static const struct conf_key trigger_keys[] = {
-	{"source", CONF_STRING, .flags = CONF_REQUIRED, .help = "what wakes: webhook, cron, manual, ..."},
-	{"agent", CONF_NAME, .choices = "agent", .flags = CONF_REQUIRED, .help = "agent that is woken"},
+	{"source", CONF_STRING, .flags = CONF_REQUIRED,
+	 .help = "what wakes: webhook, cron, manual, ..."},
+	{"agent", CONF_NAME, .choices = "agent", .flags = CONF_REQUIRED,
+	 .help = "agent that is woken"},
 	{"intent", CONF_STRING, .help = "what the agent is to do; default: the trigger's name"},
 	{"enabled", CONF_BOOL, "yes", .help = "no: the trigger is there but does not fire"},
 	{"filter", CONF_JQ, .help = "jq over the event: false or empty, and nothing runs"},
-	{"key", CONF_JQ, .help = "jq over the event: the idempotency key; default: the source's natural one"},
-	{"entity", CONF_JQ, .help = "jq over the event: what the run is about; runs of one entity go one at a time"},
+	{"key", CONF_JQ,
+	 .help = "jq over the event: the idempotency key; default: the source's natural one"},
+	{"entity", CONF_JQ,
+	 .help = "jq over the event: what the run is about; runs of one entity go one at a time"},
 	{"tenant", CONF_JQ, .help = "jq over the event: whose run it is"},
 	{"user", CONF_JQ, .help = "jq over the event: for whom it is"},
 	{"subject", CONF_JQ, .help = "jq over the event: the event's subject"},
 	{"payload", CONF_JQ, .help = "jq over the event: what the agent gets; default .data"},
 	{"priority", CONF_ENUM, "normal", "high|normal|low", .help = "which runs go first"},
-	{"overlap", CONF_ENUM, .choices = "queue|queue_one|skip|cancel_other|allow", .help = "what happens while a run of the same trigger and entity is not done"},
+	{"overlap", CONF_ENUM, .choices = "queue|queue_one|skip|cancel_other|allow",
+	 .help = "what happens while a run of the same trigger and entity is not done"},
 	{"rate", CONF_RATE, .help = "events that it takes; more are shed with 429"},
-	{"mode", CONF_ENUM, .choices = "apply|stage", .help = "apply: changes are approved as they arrive; stage: a person decides; default: stage where trust is untrusted"},
-	{"trust", CONF_ENUM, .choices = "untrusted|authenticated|trusted", .help = "how far the author of the payload is known; default: the source's own"},
-	{"max_hops", CONF_INT, "8", .min = 0, .max = 1000, .help = "longest chain of events that its own runs give rise to"},
+	{"mode", CONF_ENUM, .choices = "apply|stage",
+	 .help = "apply: changes are approved as they arrive; stage: a person decides; default: "
+		 "stage where trust is untrusted"},
+	{"trust", CONF_ENUM, .choices = "untrusted|authenticated|trusted",
+	 .help = "how far the author of the payload is known; default: the source's own"},
+	{"max_hops", CONF_INT, "8", .min = 0, .max = 1000,
+	 .help = "longest chain of events that its own runs give rise to"},
 	BUDGET_OVERRIDES,
 };
 
 static const struct conf_key target_keys[] = {
 	{"kind", CONF_STRING, .flags = CONF_REQUIRED, .help = "sql, http, exec, ..."},
-	{"timeout", CONF_DURATION, "30s", .min = 10, .max = 3600000, .help = "time for one application"},
+	{"timeout", CONF_DURATION, "30s", .min = 10, .max = 3600000,
+	 .help = "time for one application"},
 	RETRY_KEYS("6"),
 };
 
 #define TABLE(id, kind, is_named, what)                                                            \
-	static const struct conf_table id##_table = {                                              \
-		.section = kind, .named = is_named, .keys = id##_keys, .count = ARRAY_LEN(id##_keys), .help = what}
+	static const struct conf_table id##_table = {.section = kind,                              \
+						     .named = is_named,                            \
+						     .keys = id##_keys,                            \
+						     .count = ARRAY_LEN(id##_keys),                \
+						     .help = what}
 
 TABLE(daemon, "daemon", false, "the daemon itself");
 TABLE(http, "http", false, "the HTTP listener");
 TABLE(store, "store", false, "the database");
 TABLE(limits, "limits", false, "how much at once");
-TABLE(budget, "budget", false, "what every run may use where nothing else is said, and what a day may cost");
+TABLE(budget, "budget", false,
+      "what every run may use where nothing else is said, and what a day may cost");
 TABLE(retention, "retention", false, "how long things are kept");
 TABLE(telemetry, "telemetry", false, "traces");
 TABLE(agent, "agent", true, "a named executor");
 TABLE(trigger, "trigger", true, "something that wakes an agent");
 TABLE(target, "target", true, "a named place that changes are applied to");
 
-static const struct conf_table *const tables[] = {&daemon_table, &http_table,      &store_table, &limits_table,  &budget_table,
-						  &retention_table, &telemetry_table, &agent_table, &trigger_table, &target_table};
+static const struct conf_table *const tables[] = {
+	&daemon_table,	  &http_table,	    &store_table, &limits_table,  &budget_table,
+	&retention_table, &telemetry_table, &agent_table, &trigger_table, &target_table};
 
 void
 tables_add(struct conf_schema *schema)

@@ -6,16 +6,17 @@
 #include "core/registry.h"
 
 enum target_outcome {
-	TARGET_DONE,     /* applied (or reverted) now */
-	TARGET_ALREADY,  /* it had been, under this key: nothing was done */
-	TARGET_DRIFTED,  /* what is there is not `before` (or, reverting, not `after`): current says what is */
-	TARGET_FAILED    /* err says why; err_again(code): may be tried again */
+	TARGET_DONE,	/* applied (or reverted) now */
+	TARGET_ALREADY, /* it had been, under this key: nothing was done */
+	TARGET_DRIFTED, /* what is there is not `before` (or, reverting, not `after`): current says
+			   what is */
+	TARGET_FAILED	/* err says why; err_again(code): may be tried again */
 };
 
 struct target_result {
 	enum target_outcome outcome;
-	const char *current; /* JSON of what was found; NULL */
-	const char *receipt; /* JSON, kept with the change; NULL */
+	const char *current;	/* JSON of what was found; NULL */
+	const char *receipt;	/* JSON, kept with the change; NULL */
 	int64_t retry_after_ms; /* the target's own word; 0 */
 };
 
@@ -28,22 +29,26 @@ struct target_kind {
 	/* Makes target->state at load, without touching the world. May be NULL. */
 	bool (*open)(struct target *target, struct conf_report *report);
 	void (*close)(struct target *target);
-	/* Looks whether a proposal makes sense, without side effects: E_INVALID goes back to the agent. May be NULL. */
-	bool (*check)(const struct target *target, const struct change_row *change, struct err *err);
-	/* Reads what is there now, compares it with the before-image (core's change_drifted), applies under
-	 * change->key; revert: the other way round, from `after` to the recorded `before`. Must end within
-	 * target->timeout_ms: some seconds later it counts as failed (E_TIMEOUT), and its answer is not
-	 * listened to. target and change live until on_done, however late that is. */
-	void (*apply)(struct core *core, const struct target *target, const struct change_row *change, bool revert,
-		      target_on_done *on_done, void *arg);
+	/* Looks whether a proposal makes sense, without side effects: E_INVALID goes back to the
+	 * agent. May be NULL. */
+	bool (*check)(const struct target *target, const struct change_row *change,
+		      struct err *err);
+	/* Reads what is there now, compares it with the before-image (core's change_drifted),
+	 * applies under change->key; revert: the other way round, from `after` to the recorded
+	 * `before`. Must end within target->timeout_ms: some seconds later it counts as failed
+	 * (E_TIMEOUT), and its answer is not listened to. target and change live until on_done,
+	 * however late that is. */
+	void (*apply)(struct core *core, const struct target *target,
+		      const struct change_row *change, bool revert, target_on_done *on_done,
+		      void *arg);
 };
 
 /* Is `current` (JSON text; NULL: nothing is there) different from what `before` names? Members that
  * before does not name are not looked at; numbers compare by value; before NULL matches anything,
  * before `null` matches only nothing. */
 bool change_drifted(const char *before, const char *current);
-/* The before-image that a change from `current` has: its members that before names (all, where before
- * is no object). NULL when nobody said what is there. Owned. */
+/* The before-image that a change from `current` has: its members that before names (all, where
+ * before is no object). NULL when nobody said what is there. Owned. */
 char *change_ground(const char *before, const char *current);
 
 #endif

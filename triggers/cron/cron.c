@@ -18,13 +18,19 @@
 #define RETRY_MS 1000
 
 static const struct conf_key keys[] = {
-	{"schedule", CONF_STRING, .flags = CONF_REQUIRED, .help = "five, six (seconds first) or seven fields (year last), @daily, @every 90s"},
+	{"schedule", CONF_STRING, .flags = CONF_REQUIRED,
+	 .help = "five, six (seconds first) or seven fields (year last), @daily, @every 90s"},
 	{"timezone", CONF_STRING, .help = "IANA zone of the schedule; default UTC"},
-	{"catchup", CONF_ENUM, "one", "one|none|all", .help = "what happens to times that were missed"},
-	{"catchup_window", CONF_DURATION, "24h", .min = 0, .max = 366LL * 86400000, .help = "missed times older than this are dropped"},
-	{"grace", CONF_DURATION, "60s", .min = 0, .max = 86400000, .help = "a start later than this counts as missed"},
-	{"overlap", CONF_ENUM, "skip", "queue|queue_one|skip|cancel_other|allow", .help = "what happens while an earlier run is not done"},
-	{"jitter", CONF_DURATION, "0s", .min = 0, .max = 86400000, .help = "each tick is delayed by up to this, always the same for one tick"},
+	{"catchup", CONF_ENUM, "one", "one|none|all",
+	 .help = "what happens to times that were missed"},
+	{"catchup_window", CONF_DURATION, "24h", .min = 0, .max = 366LL * 86400000,
+	 .help = "missed times older than this are dropped"},
+	{"grace", CONF_DURATION, "60s", .min = 0, .max = 86400000,
+	 .help = "a start later than this counts as missed"},
+	{"overlap", CONF_ENUM, "skip", "queue|queue_one|skip|cancel_other|allow",
+	 .help = "what happens while an earlier run is not done"},
+	{"jitter", CONF_DURATION, "0s", .min = 0, .max = 86400000,
+	 .help = "each tick is delayed by up to this, always the same for one tick"},
 	{"start", CONF_STRING, .help = "no tick before this time (RFC 3339)"},
 	{"end", CONF_STRING, .help = "no tick at or after this time (RFC 3339)"},
 	{"max_runs", CONF_INT, .min = 1, .max = 1000000000, .help = "ticks in all"},
@@ -47,10 +53,10 @@ struct tick {
 	struct cron *cron;
 	struct ticks_policy policy;
 	int64_t jitter_ms, max_runs, runs;
-	struct wall last;  /* nominal time handled last */
-	struct wall due;   /* when to look again; with jitter */
-	struct wall next;  /* nominal */
-	size_t place;      /* in the heap, from 1; 0: not there */
+	struct wall last; /* nominal time handled last */
+	struct wall due;  /* when to look again; with jitter */
+	struct wall next; /* nominal */
+	size_t place;	  /* in the heap, from 1; 0: not there */
 };
 
 /* All schedules of this process by their due times; a binary heap. */
@@ -94,7 +100,8 @@ heap_down(struct tick *tick)
 		if (child > table_of_ticks.count)
 			break;
 		least = table_of_ticks.heap[child - 1];
-		if (child < table_of_ticks.count && table_of_ticks.heap[child]->due.ms < least->due.ms)
+		if (child < table_of_ticks.count &&
+		    table_of_ticks.heap[child]->due.ms < least->due.ms)
 			least = table_of_ticks.heap[child];
 		if (tick->due.ms <= least->due.ms)
 			break;
@@ -109,7 +116,8 @@ heap_add(struct tick *tick)
 {
 	if (table_of_ticks.count == table_of_ticks.room) {
 		table_of_ticks.room = table_of_ticks.room ? table_of_ticks.room * 2 : 64;
-		table_of_ticks.heap = mem_realloc(table_of_ticks.heap, table_of_ticks.room * sizeof(struct tick *));
+		table_of_ticks.heap = mem_realloc(table_of_ticks.heap,
+						  table_of_ticks.room * sizeof(struct tick *));
 	}
 	table_of_ticks.count++;
 	heap_put(table_of_ticks.count, tick);
@@ -153,7 +161,8 @@ timer_arm(void)
 			when.it_value.tv_nsec = 1;
 	}
 	/* Wakes too when somebody sets the clock: then everything is looked at anew. */
-	timerfd_settime(table_of_ticks.fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, NULL);
+	timerfd_settime(table_of_ticks.fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when,
+			NULL);
 }
 
 static bool
@@ -164,7 +173,8 @@ timer_start(struct core *core, struct err *err)
 	table_of_ticks.fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (table_of_ticks.fd < 0)
 		return err_errno(err, errno, "timer for schedules");
-	table_of_ticks.event = event_new(core->base, table_of_ticks.fd, EV_READ | EV_PERSIST, on_timer, core);
+	table_of_ticks.event =
+		event_new(core->base, table_of_ticks.fd, EV_READ | EV_PERSIST, on_timer, core);
 	event_add(table_of_ticks.event, NULL);
 	return true;
 }
@@ -185,7 +195,8 @@ timer_stop(void)
 
 /* --- one schedule -------------------------------------------------------------------------- */
 
-/* The delay of a nominal time: always the same for the same time, below the distance to the next. */
+/* The delay of a nominal time: always the same for the same time, below the distance to the next.
+ */
 static int64_t
 jitter_of(struct tick *tick, struct wall nominal)
 {
@@ -211,7 +222,8 @@ tick_schedule(struct tick *tick)
 {
 	heap_remove(tick);
 	tick->next = WALL_NONE;
-	if ((tick->max_runs > 0 && tick->runs >= tick->max_runs) || !ticks_next(tick->cron, &tick->policy, tick->last, &tick->next)) {
+	if ((tick->max_runs > 0 && tick->runs >= tick->max_runs) ||
+	    !ticks_next(tick->cron, &tick->policy, tick->last, &tick->next)) {
 		tick->next = WALL_NONE;
 		timer_arm();
 		return;
@@ -232,7 +244,8 @@ tick_find(struct core *core, const char *name)
 {
 	struct source *source = sources_find(core->sources, name);
 
-	return source && source->kind == &cron_kind ? CONTAINER_OF(source, struct tick, source) : NULL;
+	return source && source->kind == &cron_kind ? CONTAINER_OF(source, struct tick, source)
+						    : NULL;
 }
 
 /* Not kept: it is due once more, a little later. */
@@ -279,14 +292,15 @@ tick_fire(struct tick *tick, struct wall nominal, uint64_t missed, struct err *e
 
 	wall_format(nominal, &time);
 	buf_printf(&data, "{\"nominal\":\"%s\"}", buf_cstr(&time));
-	buf_printf(&schedule, "{\"nominal\":\"%s\",\"late_ms\":%lld,\"missed\":%llu}", buf_cstr(&time), (long long)late,
-		   (unsigned long long)missed);
+	buf_printf(&schedule, "{\"nominal\":\"%s\",\"late_ms\":%lld,\"missed\":%llu}",
+		   buf_cstr(&time), (long long)late, (unsigned long long)missed);
 	buf_printf(&cursor, "%lld %lld", (long long)nominal.ms, (long long)tick->runs + 1);
 	happening.data = buf_str(&data);
 	happening.natural_key = buf_str(&time);
 	happening.schedule = buf_str(&schedule);
 	happening.cursor = buf_str(&cursor);
-	metrics_observe(core->metrics, "rouse_cron_lateness_seconds", NULL, NULL, (double)late / 1000);
+	metrics_observe(core->metrics, "rouse_cron_lateness_seconds", NULL, NULL,
+			(double)late / 1000);
 	firing = mem_alloc(sizeof(*firing));
 	*firing = (struct firing){core, mem_strdup(tick->source.name), tick->last, nominal};
 	if (admit_event(core, &happening, on_admitted, firing, err)) {
@@ -311,7 +325,8 @@ tick_run(struct tick *tick)
 	for (size_t i = 0; i < ticks.count && trigger && trigger_is_enabled(core, trigger); i++) {
 		if (tick->max_runs > 0 && tick->runs >= tick->max_runs)
 			break;
-		if (!tick_fire(tick, ticks.nominal[i], i + 1 == ticks.count ? ticks.missed : 0, &err)) {
+		if (!tick_fire(tick, ticks.nominal[i], i + 1 == ticks.count ? ticks.missed : 0,
+			       &err)) {
 			source_set_health(&tick->source, HEALTH_FAILING, err_text(&err));
 			tick_again(tick, tick->last);
 			return;
@@ -354,8 +369,9 @@ time_of(const struct conf_section *section, const char *key, struct wall *ret, s
 static bool
 schedule_of(const struct conf_section *section, struct cron **ret, struct err *err)
 {
-	return cron_new(str_of(conf_str(section, "schedule")), str_of(conf_str(section, "timezone")), str_of(conf_section_name(section)), ret,
-			err);
+	return cron_new(str_of(conf_str(section, "schedule")),
+			str_of(conf_str(section, "timezone")), str_of(conf_section_name(section)),
+			ret, err);
 }
 
 static void
@@ -366,7 +382,8 @@ cron_check(const struct conf_section *section, struct conf_report *report)
 	static const char *const times[] = {"start", "end"};
 	struct wall at;
 
-	if (!schedule_of(section, &cron, &err) || !cron_check_fires(cron, clock_wall(clock_system()), &err))
+	if (!schedule_of(section, &cron, &err) ||
+	    !cron_check_fires(cron, clock_wall(clock_system()), &err))
 		conf_complain(report, section, "schedule", "%s", err_text(&err));
 	for (size_t i = 0; i < ARRAY_LEN(times); i++) {
 		AUTO(err_fini) struct err bad = ERR_INIT;
@@ -379,7 +396,9 @@ cron_check(const struct conf_section *section, struct conf_report *report)
 static enum catchup
 catchup_of(const char *name)
 {
-	return !strcmp(name, "all") ? CATCHUP_ALL : !strcmp(name, "none") ? CATCHUP_NONE : CATCHUP_ONE;
+	return !strcmp(name, "all")    ? CATCHUP_ALL
+	       : !strcmp(name, "none") ? CATCHUP_NONE
+				       : CATCHUP_ONE;
 }
 
 /* Where the last daemon stopped; a schedule that is new begins now. */
@@ -396,7 +415,8 @@ tick_resume(struct tick *tick, struct err *err)
 		rest = str_split(buf_str(&cursor), ' ', &head);
 		if (str_to_i64(head, &tick->last.ms) && (!rest.p || str_to_i64(rest, &tick->runs)))
 			return true;
-		return err_set(err, E_CORRUPT, "the cursor of trigger %s is damaged: %s", tick->source.name, buf_cstr(&cursor));
+		return err_set(err, E_CORRUPT, "the cursor of trigger %s is damaged: %s",
+			       tick->source.name, buf_cstr(&cursor));
 	}
 	if (none.code != E_NOT_FOUND)
 		return err_move(err, &none);
@@ -417,9 +437,11 @@ reboot_fire(struct tick *tick)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 
-	/* The start of the daemon is the time: a reload gives the same key, and so no second run. */
+	/* The start of the daemon is the time: a reload gives the same key, and so no second run.
+	 */
 	if (!tick_fire(tick, tick->source.core->started, 0, &err))
-		log_error("@reboot trigger not fired", "trigger", tick->source.name, "error", err_text(&err));
+		log_error("@reboot trigger not fired", "trigger", tick->source.name, "error",
+			  err_text(&err));
 }
 
 static struct source *
@@ -434,8 +456,10 @@ cron_start(struct core *core, const struct trigger *trigger, struct err *err)
 					     .grace_ms = conf_ms(section, "grace")};
 	tick->jitter_ms = conf_ms(section, "jitter");
 	tick->max_runs = conf_is_set(section, "max_runs") ? conf_int(section, "max_runs") : 0;
-	if (!schedule_of(section, &tick->cron, err) || !time_of(section, "start", &tick->policy.start, err) ||
-	    !time_of(section, "end", &tick->policy.end, err) || !tick_resume(tick, err) || !timer_start(core, err)) {
+	if (!schedule_of(section, &tick->cron, err) ||
+	    !time_of(section, "start", &tick->policy.start, err) ||
+	    !time_of(section, "end", &tick->policy.end, err) || !tick_resume(tick, err) ||
+	    !timer_start(core, err)) {
 		tick_free(tick);
 		return NULL;
 	}
@@ -463,5 +487,9 @@ cron_next_of(struct source *source)
 	return CONTAINER_OF(source, struct tick, source)->next;
 }
 
-const struct source_kind cron_kind = {
-	.name = "cron", .tables = tables, .trust = TRUST_TRUSTED, .start = cron_start, .stop = cron_stop, .next = cron_next_of};
+const struct source_kind cron_kind = {.name = "cron",
+				      .tables = tables,
+				      .trust = TRUST_TRUSTED,
+				      .start = cron_start,
+				      .stop = cron_stop,
+				      .next = cron_next_of};

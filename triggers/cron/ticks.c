@@ -17,14 +17,16 @@ static void
 ticks_add(struct ticks *ticks, struct wall nominal)
 {
 	if (ticks->count == TICKS_MAX) {
-		memmove(ticks->nominal, ticks->nominal + 1, (TICKS_MAX - 1) * sizeof(ticks->nominal[0]));
+		memmove(ticks->nominal, ticks->nominal + 1,
+			(TICKS_MAX - 1) * sizeof(ticks->nominal[0]));
 		ticks->count--;
 	}
 	ticks->nominal[ticks->count++] = nominal;
 }
 
 void
-ticks_due(struct cron *cron, const struct ticks_policy *policy, struct wall last, struct wall now, struct ticks *ret)
+ticks_due(struct cron *cron, const struct ticks_policy *policy, struct wall last, struct wall now,
+	  struct ticks *ret)
 {
 	struct wall t = last, nominal;
 	uint64_t came = 0;

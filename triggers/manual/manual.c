@@ -2,8 +2,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "triggers/manual/manual.h"
 
-static const struct conf_table manual_table = {
-	.section = "trigger", .named = true, .selector = "source", .value = "manual", .help = "fires only by hand or by the API"};
+static const struct conf_table manual_table = {.section = "trigger",
+					       .named = true,
+					       .selector = "source",
+					       .value = "manual",
+					       .help = "fires only by hand or by the API"};
 
 static const struct conf_table *const tables[] = {&manual_table, NULL};
 
@@ -24,5 +27,8 @@ manual_stop(struct source *source)
 	free(source);
 }
 
-const struct source_kind manual_kind = {
-	.name = "manual", .tables = tables, .trust = TRUST_TRUSTED, .start = manual_start, .stop = manual_stop};
+const struct source_kind manual_kind = {.name = "manual",
+					.tables = tables,
+					.trust = TRUST_TRUSTED,
+					.start = manual_start,
+					.stop = manual_stop};

@@ -24,8 +24,11 @@ static const struct {
 };
 
 /* Headers that prove who sent it are nobody else's business. */
-static const struct str secret_headers[] = {STR("authorization"), STR("cookie"), STR("proxy-authorization"), STR("x-gitlab-token"), STR("x-api-key")};
-static const struct str secret_parts[] = {STR("signature"), STR("token"), STR("secret"), STR("hmac")};
+static const struct str secret_headers[] = {STR("authorization"), STR("cookie"),
+					    STR("proxy-authorization"), STR("x-gitlab-token"),
+					    STR("x-api-key")};
+static const struct str secret_parts[] = {STR("signature"), STR("token"), STR("secret"),
+					  STR("hmac")};
 
 static struct str
 media_type(struct str content_type)
@@ -42,7 +45,8 @@ type_matches(struct str type, const char *known)
 	struct str k = str_of(known);
 
 	if (*known == '+')
-		return type.len > k.len && str_eq_nocase(str_make(type.p + type.len - k.len, k.len), k);
+		return type.len > k.len &&
+		       str_eq_nocase(str_make(type.p + type.len - k.len, k.len), k);
 	return known[k.len - 1] == '/' ? str_starts_nocase(type, k) : str_eq_nocase(type, k);
 }
 
@@ -93,7 +97,8 @@ form_decode(struct str s, struct buf *out)
 	for (size_t i = 0; i < s.len; i++) {
 		if (s.p[i] == '+') {
 			buf_putc(out, ' ');
-		} else if (s.p[i] == '%' && i + 2 < s.len && hex_digit(s.p[i + 1]) >= 0 && hex_digit(s.p[i + 2]) >= 0) {
+		} else if (s.p[i] == '%' && i + 2 < s.len && hex_digit(s.p[i + 1]) >= 0 &&
+			   hex_digit(s.p[i + 2]) >= 0) {
 			buf_putc(out, (char)(hex_digit(s.p[i + 1]) * 16 + hex_digit(s.p[i + 2])));
 			i += 2;
 		} else {
@@ -129,7 +134,8 @@ form_object(struct str form)
 		else if (json_is_array(before))
 			json_array_append_new(before, text);
 		else
-			json_object_set_new(object, buf_cstr(&name), json_pack("[O,o]", before, text));
+			json_object_set_new(object, buf_cstr(&name),
+					    json_pack("[O,o]", before, text));
 	}
 	return object;
 }
@@ -146,14 +152,17 @@ json_body(struct str body, struct str *ret_data, struct err *err)
 }
 
 bool
-hook_body(struct str content_type, struct str body, struct buf *made, struct str *ret_data, struct err *err)
+hook_body(struct str content_type, struct str body, struct buf *made, struct str *ret_data,
+	  struct err *err)
 {
 	enum body_kind kind = BODY_BYTES;
 
 	if (!content_type.len)
 		kind = looks_like_json(body) ? BODY_JSON : BODY_TEXT;
 	else if (!kind_of(content_type, &kind))
-		return err_set(err, E_MEDIA, "content type %.*s is not taken; send application/json, a form, text or application/octet-stream",
+		return err_set(err, E_MEDIA,
+			       "content type %.*s is not taken; send application/json, a form, "
+			       "text or application/octet-stream",
 			       STR_ARG(media_type(content_type)));
 	/* What `curl -d '{…}'` sends calls itself a form. */
 	if (kind == BODY_FORM && looks_like_json(body) && json_check(str_trim(body), NULL))
@@ -255,7 +264,9 @@ attribute(json_t *object, const char *name, struct str *ret, struct err *err)
 	json_t *value = json_object_get(object, name);
 
 	if (!json_is_string(value) || !json_string_length(value))
-		return err_set(err, E_INVALID, "CloudEvent without %s; it needs specversion, id, source and type", name);
+		return err_set(err, E_INVALID,
+			       "CloudEvent without %s; it needs specversion, id, source and type",
+			       name);
 	*ret = str_make(json_string_value(value), json_string_length(value));
 	return true;
 }
@@ -278,11 +289,13 @@ structured(struct happening *h, struct buf *made, struct err *err)
 
 	if (!json_read(whole, &object, err))
 		return false;
-	if (!attribute(object, "specversion", &specversion, err) || !attribute(object, "id", &id, err) ||
-	    !attribute(object, "source", &source, err) || !attribute(object, "type", &type, err))
+	if (!attribute(object, "specversion", &specversion, err) ||
+	    !attribute(object, "id", &id, err) || !attribute(object, "source", &source, err) ||
+	    !attribute(object, "type", &type, err))
 		return false;
 	if (!str_eq_cstr(specversion, "1.0"))
-		return err_set(err, E_INVALID, "CloudEvent of specversion %.*s; expected 1.0", STR_ARG(specversion));
+		return err_set(err, E_INVALID, "CloudEvent of specversion %.*s; expected 1.0",
+			       STR_ARG(specversion));
 	if (!json_raw_find(whole, &data_step, 1, &h->data))
 		h->data = STR("null");
 	keep(made, &at_id, id);
@@ -295,16 +308,18 @@ structured(struct happening *h, struct buf *made, struct err *err)
 }
 
 bool
-hook_cloudevent(const struct http_request *req, struct happening *h, struct buf *made, struct err *err)
+hook_cloudevent(const struct http_request *req, struct happening *h, struct buf *made,
+		struct err *err)
 {
 	struct str type = media_type(http_header(req, "content-type", 0));
 
 	if (str_starts_nocase(type, STR("application/cloudevents-batch")))
-		return err_set(err, E_MEDIA, "batched CloudEvents are not taken; send one event a request");
+		return err_set(err, E_MEDIA,
+			       "batched CloudEvents are not taken; send one event a request");
 	if (str_starts_nocase(type, STR("application/cloudevents")))
 		return structured(h, made, err);
-	if (!http_header(req, "ce-specversion", 0).p || !http_header(req, "ce-id", 0).len || !http_header(req, "ce-source", 0).len ||
-	    !http_header(req, "ce-type", 0).len)
+	if (!http_header(req, "ce-specversion", 0).p || !http_header(req, "ce-id", 0).len ||
+	    !http_header(req, "ce-source", 0).len || !http_header(req, "ce-type", 0).len)
 		return true;
 	h->id = http_header(req, "ce-id", 0);
 	h->source = http_header(req, "ce-source", 0);

@@ -14,17 +14,26 @@
 
 static const struct conf_key keys[] = {
 	{"path", CONF_STRING, .help = "where it is reached; default /hooks/NAME"},
-	{"methods", CONF_ENUM_LIST, "POST", "POST|PUT|PATCH|GET|DELETE", .help = "HTTP methods that it takes"},
-	{"verify", CONF_STRING, "none", .help = "how the sender proves itself: github, standard, stripe, hmac, bearer, ... none"},
-	{"secret", CONF_SECRET, .flags = CONF_MANY, .help = "what the sender proves itself with; several while one is rotated"},
-	{"tolerance", CONF_DURATION, .min = 1000, .max = 86400000, .help = "how old a signed timestamp may be; default 5m, or the provider's own"},
-	{"respond", CONF_STRING, "accepted", .help = "accepted: at once; wait=DURATION: with the run's result where it comes in time"},
-	{"ack", CONF_INT, "202", .min = 200, .max = 299, .help = "status of the answer to a delivery that is new"},
-	{"dedupe_window", CONF_DURATION, "24h", .min = 1000, .help = "how long a delivery without an id of its own is known by its bytes"},
-	{"max_body", CONF_SIZE, .min = 1, .max = 1073741824, .help = "largest body; default http.max_body"},
+	{"methods", CONF_ENUM_LIST, "POST", "POST|PUT|PATCH|GET|DELETE",
+	 .help = "HTTP methods that it takes"},
+	{"verify", CONF_STRING, "none",
+	 .help = "how the sender proves itself: github, standard, stripe, hmac, bearer, ... none"},
+	{"secret", CONF_SECRET, .flags = CONF_MANY,
+	 .help = "what the sender proves itself with; several while one is rotated"},
+	{"tolerance", CONF_DURATION, .min = 1000, .max = 86400000,
+	 .help = "how old a signed timestamp may be; default 5m, or the provider's own"},
+	{"respond", CONF_STRING, "accepted",
+	 .help = "accepted: at once; wait=DURATION: with the run's result where it comes in time"},
+	{"ack", CONF_INT, "202", .min = 200, .max = 299,
+	 .help = "status of the answer to a delivery that is new"},
+	{"dedupe_window", CONF_DURATION, "24h", .min = 1000,
+	 .help = "how long a delivery without an id of its own is known by its bytes"},
+	{"max_body", CONF_SIZE, .min = 1, .max = 1073741824,
+	 .help = "largest body; default http.max_body"},
 	{"header", CONF_STRING, .help = "hmac: header of the signature"},
 	{"algorithm", CONF_ENUM, .choices = "sha1|sha256|sha512", .help = "hmac: hash"},
-	{"encoding", CONF_ENUM, .choices = "hex|base64", .help = "hmac: how the signature is written"},
+	{"encoding", CONF_ENUM, .choices = "hex|base64",
+	 .help = "hmac: how the signature is written"},
 	{"prefix", CONF_STRING, .help = "hmac: what stands before the signature"},
 	{"signed", CONF_STRING, .help = "hmac: what is signed; {body}, {timestamp}, {id}"},
 	{"timestamp_header", CONF_STRING, .help = "hmac: header of {timestamp}"},
@@ -72,7 +81,8 @@ signature_of(const struct conf_section *section, struct signature **ret, struct 
 	const char *name = conf_str(section, "verify");
 	const struct signature_scheme *scheme = signature_find(str_of(name));
 	struct signature_options options = {
-		.tolerance_ms = conf_is_set(section, "tolerance") ? conf_ms(section, "tolerance") : 0,
+		.tolerance_ms =
+			conf_is_set(section, "tolerance") ? conf_ms(section, "tolerance") : 0,
 		.header = option(section, "header"),
 		.algorithm = option(section, "algorithm"),
 		.encoding = option(section, "encoding"),
@@ -87,7 +97,8 @@ signature_of(const struct conf_section *section, struct signature **ret, struct 
 		return signature_new(scheme, &options, ret, err);
 	for (size_t i = 0; signature_at(i); i++)
 		buf_printf(&known, "%s%s", i ? " " : "", signature_at(i)->name);
-	return err_set(err, E_CONFIG, "%s is no way to verify; expected one of %s", name, buf_cstr(&known));
+	return err_set(err, E_CONFIG, "%s is no way to verify; expected one of %s", name,
+		       buf_cstr(&known));
 }
 
 static bool
@@ -99,7 +110,8 @@ wait_of(const struct conf_section *section, int64_t *ret_ms, struct err *err)
 	if (str_eq_cstr(respond, "accepted"))
 		return true;
 	if (!str_starts(respond, STR("wait=")))
-		return err_set(err, E_CONFIG, "%.*s; expected accepted or wait=DURATION (wait=5s)", STR_ARG(respond));
+		return err_set(err, E_CONFIG, "%.*s; expected accepted or wait=DURATION (wait=5s)",
+			       STR_ARG(respond));
 	return duration_parse(str_make(respond.p + 5, respond.len - 5), ret_ms, err);
 }
 
@@ -111,12 +123,18 @@ webhook_check(const struct conf_section *section, struct conf_report *report)
 	const char *path = conf_str(section, "path");
 	int64_t wait_ms;
 
-	if (path && (!str_starts(str_of(path), STR(PREFIX)) || strpbrk(path, " ?#%") || strstr(path, "..") || strlen(path) == strlen(PREFIX)))
-		conf_complain(report, section, "path", "%s; expected a path below " PREFIX ", as " PREFIX "%s", path, conf_section_name(section));
+	if (path && (!str_starts(str_of(path), STR(PREFIX)) || strpbrk(path, " ?#%") ||
+		     strstr(path, "..") || strlen(path) == strlen(PREFIX)))
+		conf_complain(report, section, "path",
+			      "%s; expected a path below " PREFIX ", as " PREFIX "%s", path,
+			      conf_section_name(section));
 	if (!signature_of(section, &signature, &err))
 		conf_complain(report, section, "verify", "%s", err_text(&err));
-	else if (signature_scheme(signature)->method != SIGNATURE_NONE && !conf_is_set(section, "secret"))
-		conf_complain(report, section, "secret", "verify = %s needs one; put it into a file that only the service may read, and say secret = file:PATH",
+	else if (signature_scheme(signature)->method != SIGNATURE_NONE &&
+		 !conf_is_set(section, "secret"))
+		conf_complain(report, section, "secret",
+			      "verify = %s needs one; put it into a file that only the service may "
+			      "read, and say secret = file:PATH",
 			      conf_str(section, "verify"));
 	err_fini(&err);
 	err = (struct err)ERR_INIT;
@@ -162,8 +180,12 @@ webhook_check_all(const struct registry *registry, struct conf_report *report)
 		path = webhook_path(trigger);
 		HASH_FIND_STR(paths, path, seen);
 		if (seen) {
-			conf_complain(report, trigger->section, "path", "%s is the path of [trigger %s] (%s:%d) already; give one of them another", path,
-				      conf_section_name(seen->section), conf_section_file(seen->section), conf_section_line(seen->section));
+			conf_complain(report, trigger->section, "path",
+				      "%s is the path of [trigger %s] (%s:%d) already; give one of "
+				      "them another",
+				      path, conf_section_name(seen->section),
+				      conf_section_file(seen->section),
+				      conf_section_line(seen->section));
 			free(path);
 			continue;
 		}
@@ -228,8 +250,10 @@ webhook_start(struct core *core, const struct trigger *trigger, struct err *err)
 	hook_methods(hook, section);
 	hook->ack = (int)conf_int(section, "ack");
 	hook->dedupe_ms = conf_ms(section, "dedupe_window");
-	hook->max_body = conf_is_set(section, "max_body") ? conf_int(section, "max_body") : INT64_MAX;
-	if (!signature_of(section, &hook->signature, err) || !wait_of(section, &hook->wait_ms, err) || !hook_secrets(hook, section, err)) {
+	hook->max_body =
+		conf_is_set(section, "max_body") ? conf_int(section, "max_body") : INT64_MAX;
+	if (!signature_of(section, &hook->signature, err) ||
+	    !wait_of(section, &hook->wait_ms, err) || !hook_secrets(hook, section, err)) {
 		hook_free(hook);
 		return NULL;
 	}
@@ -274,7 +298,8 @@ answer_run(struct http_request *req, int status, const struct admission_result *
 	AUTO(buf_fini) struct buf location = BUF_INIT;
 
 	buf_reserve(&json, 192);
-	buf_cat(&json, "{\"run_id\":\"", result->run_id, "\",\"event_id\":\"", result->event_id, "\",\"status\":\"", result->run_status, "\"",
+	buf_cat(&json, "{\"run_id\":\"", result->run_id, "\",\"event_id\":\"", result->event_id,
+		"\",\"status\":\"", result->run_status, "\"",
 		result->replayed ? ",\"replayed\":true}" : "}");
 	buf_cat(&location, "/v1/runs/", result->run_id);
 	http_add_header(req, "Location", buf_cstr(&location));
@@ -288,7 +313,8 @@ answer_outcome(struct http_request *req, int status, const struct admission_resu
 {
 	AUTO(buf_fini) struct buf json = BUF_INIT;
 
-	buf_printf(&json, "{\"event_id\":\"%s\",\"outcome\":\"%s\",\"rule\":", result->event_id, result->outcome);
+	buf_printf(&json, "{\"event_id\":\"%s\",\"outcome\":\"%s\",\"rule\":", result->event_id,
+		   result->outcome);
 	buf_json_cstr(&json, result->rule);
 	buf_putc(&json, '}');
 	http_reply_json(req, status, buf_str(&json));
@@ -331,9 +357,11 @@ static void
 delivery_wait(struct delivery *delivery, const struct admission_result *result)
 {
 	memcpy(delivery->run_id, result->run_id, sizeof(delivery->run_id));
-	delivery->subscriber = stream_subscribe(delivery->core->stream, result->run_id, on_run_event, delivery);
-	core_timer_arm(delivery->core, &delivery->timer, run_is_final(run_state_of(result->run_status)) ? 0 : delivery->wait_ms, delivery_finish,
-		       delivery);
+	delivery->subscriber =
+		stream_subscribe(delivery->core->stream, result->run_id, on_run_event, delivery);
+	core_timer_arm(delivery->core, &delivery->timer,
+		       run_is_final(run_state_of(result->run_status)) ? 0 : delivery->wait_ms,
+		       delivery_finish, delivery);
 }
 
 static void
@@ -366,17 +394,23 @@ request_admissible(const struct hook *hook, struct http_request *req, struct err
 {
 	struct str type = http_header(req, "content-type", 0);
 
-	if (!hook || !source_trigger(&hook->source) || !trigger_is_enabled(hook->source.core, source_trigger(&hook->source)))
+	if (!hook || !source_trigger(&hook->source) ||
+	    !trigger_is_enabled(hook->source.core, source_trigger(&hook->source)))
 		return err_set(err, E_NOT_FOUND, "no webhook at %.*s", STR_ARG(http_path(req)));
-	if (!memmem(hook->methods, strlen(hook->methods), http_method(req).p, http_method(req).len)) {
+	if (!memmem(hook->methods, strlen(hook->methods), http_method(req).p,
+		    http_method(req).len)) {
 		http_add_header(req, "Allow", hook->methods);
-		return err_set(err, E_METHOD, "%.*s is not taken here; use %s", STR_ARG(http_method(req)), hook->methods);
+		return err_set(err, E_METHOD, "%.*s is not taken here; use %s",
+			       STR_ARG(http_method(req)), hook->methods);
 	}
 	if ((int64_t)http_body(req).len > hook->max_body)
-		return err_set(err, E_TOO_LARGE, "body of %zu bytes; this hook takes at most %lld (max_body)", http_body(req).len,
-			       (long long)hook->max_body);
+		return err_set(err, E_TOO_LARGE,
+			       "body of %zu bytes; this hook takes at most %lld (max_body)",
+			       http_body(req).len, (long long)hook->max_body);
 	if (!hook_takes(type))
-		return err_set(err, E_MEDIA, "content type %.*s is not taken; send application/json, a form, text or application/octet-stream",
+		return err_set(err, E_MEDIA,
+			       "content type %.*s is not taken; send application/json, a form, "
+			       "text or application/octet-stream",
 			       STR_ARG(type));
 	return true;
 }
@@ -385,7 +419,8 @@ request_admissible(const struct hook *hook, struct http_request *req, struct err
 static void
 key_of_bytes(const struct hook *hook, const struct http_request *req, struct buf *out)
 {
-	struct str parts[] = {http_method(req), STR("\n"), http_target(req), STR("\n"), http_body(req)};
+	struct str parts[] = {http_method(req), STR("\n"), http_target(req), STR("\n"),
+			      http_body(req)};
 	struct digest digest = digest_of_parts(DIGEST_SHA256, parts, ARRAY_LEN(parts));
 
 	buf_puts(out, "sha256:");
@@ -405,8 +440,9 @@ idempotency_key(const struct http_request *req)
 }
 
 static void
-natural_key(const struct hook *hook, const struct http_request *req, const struct signature_request *signed_request,
-	    struct happening *happening, struct buf *made)
+natural_key(const struct hook *hook, const struct http_request *req,
+	    const struct signature_request *signed_request, struct happening *happening,
+	    struct buf *made)
 {
 	happening->natural_key = signature_delivery_id(hook->signature, signed_request);
 	if (happening->natural_key.len) {
@@ -436,16 +472,21 @@ delivery_admit(struct hook *hook, struct http_request *req, struct err *err)
 	AUTO(buf_fini) struct buf made = BUF_INIT;
 	AUTO(buf_fini) struct buf key = BUF_INIT;
 	AUTO(buf_fini) struct buf url = BUF_INIT;
-	struct signature_request signed_request = {.method = http_method(req), .body = http_body(req), .header = request_header, .arg = req};
+	struct signature_request signed_request = {.method = http_method(req),
+						   .body = http_body(req),
+						   .header = request_header,
+						   .arg = req};
 	struct happening happening = {.trigger = source_trigger(&hook->source)};
 	struct delivery *delivery;
 
 	buf_puts(&url, core->public_url ? core->public_url : "");
 	buf_add_str(&url, http_target(req));
 	signed_request.url = buf_str(&url);
-	if (!signature_verify(hook->signature, hook->secrets.items, hook->secrets.count, &signed_request, core_wall(core), NULL, err))
+	if (!signature_verify(hook->signature, hook->secrets.items, hook->secrets.count,
+			      &signed_request, core_wall(core), NULL, err))
 		return false;
-	if (!hook_body(http_header(req, "content-type", 0), http_body(req), &data, &happening.data, err) ||
+	if (!hook_body(http_header(req, "content-type", 0), http_body(req), &data, &happening.data,
+		       err) ||
 	    !hook_cloudevent(req, &happening, &made, err))
 		return false;
 	if (signature_is_ping(hook->signature, &signed_request))
@@ -458,7 +499,8 @@ delivery_admit(struct hook *hook, struct http_request *req, struct err *err)
 		happening.traceparent = http_header(req, "traceparent", 0);
 	happening.cause = http_header(req, "rouse-cause", 0);
 	delivery = mem_alloc(sizeof(*delivery));
-	*delivery = (struct delivery){.core = core, .req = req, .ack = hook->ack, .wait_ms = hook->wait_ms};
+	*delivery = (struct delivery){
+		.core = core, .req = req, .ack = hook->ack, .wait_ms = hook->wait_ms};
 	if (admit_event(core, &happening, webhook_on_admitted, delivery, err))
 		return true;
 	delivery_free(delivery);
@@ -477,16 +519,19 @@ webhook_on_request(void *arg, struct http_request *req, const struct route_match
 	HASH_FIND(hh, hooks, path.p, path.len, hook);
 	if (!request_admissible(hook, req, &err) || !delivery_admit(hook, req, &err)) {
 		if (err.code == E_UNAUTHORIZED)
-			log_info("delivery refused", "trigger", hook->source.name, "remote", http_peer(req)->address, "error", err_text(&err));
+			log_info("delivery refused", "trigger", hook->source.name, "remote",
+				 http_peer(req)->address, "error", err_text(&err));
 		http_reply_error(req, &err);
 	}
 }
 
 #define HOOK_ROUTE(method)                                                                         \
 	{                                                                                          \
-		method, PREFIX "{path...}", NULL, "a delivery for the webhook trigger of this path", webhook_on_request \
+		method, PREFIX "{path...}", NULL,                                                  \
+			"a delivery for the webhook trigger of this path", webhook_on_request      \
 	}
-static const struct route routes[] = {HOOK_ROUTE("POST"), HOOK_ROUTE("PUT"), HOOK_ROUTE("PATCH"), HOOK_ROUTE("GET"), HOOK_ROUTE("DELETE")};
+static const struct route routes[] = {HOOK_ROUTE("POST"), HOOK_ROUTE("PUT"), HOOK_ROUTE("PATCH"),
+				      HOOK_ROUTE("GET"), HOOK_ROUTE("DELETE")};
 
 void
 webhook_add_routes(struct core *core, struct router *router)

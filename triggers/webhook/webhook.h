@@ -17,24 +17,28 @@ void webhook_add_routes(struct core *core, struct router *router);
 /* One live webhook. */
 struct hook {
 	struct source source; /* first */
-	char *path;           /* /hooks/NAME */
-	char *methods;        /* "POST, PUT" */
+	char *path;	      /* /hooks/NAME */
+	char *methods;	      /* "POST, PUT" */
 	size_t method_count;
 	struct signature *signature;
 	struct secrets secrets;
 	int64_t wait_ms, dedupe_ms, max_body;
 	int ack;
-	UT_hash_handle hh;    /* by path */
+	UT_hash_handle hh; /* by path */
 };
 
-/* A delivery's body as the event's data: kind by content type. *ret_data is a slice of body, or of made. */
-bool hook_body(struct str content_type, struct str body, struct buf *made, struct str *ret_data, struct err *err);
+/* A delivery's body as the event's data: kind by content type. *ret_data is a slice of body, or of
+ * made. */
+bool hook_body(struct str content_type, struct str body, struct buf *made, struct str *ret_data,
+	       struct err *err);
 /* Is this a content type that hook_body() takes? */
 bool hook_takes(struct str content_type);
-/* The members of the event's `rouse` object: headers without what is secret, query, method, path, remote. */
+/* The members of the event's `rouse` object: headers without what is secret, query, method, path,
+ * remote. */
 void hook_extension(const struct http_request *req, struct buf *out);
-/* Fills what a CloudEvent in binary or structured mode says of itself; false (E_INVALID) when it says it
- * badly; nothing to do for what is none. data may become a slice of itself, or of made. */
-bool hook_cloudevent(const struct http_request *req, struct happening *happening, struct buf *made, struct err *err);
+/* Fills what a CloudEvent in binary or structured mode says of itself; false (E_INVALID) when it
+ * says it badly; nothing to do for what is none. data may become a slice of itself, or of made. */
+bool hook_cloudevent(const struct http_request *req, struct happening *happening, struct buf *made,
+		     struct err *err);
 
 #endif
