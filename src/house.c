@@ -18,6 +18,7 @@
 #include "core/apply.h"
 #include "core/attempt.h"
 #include "core/halt.h"
+#include "core/keep.h"
 #include "core/metrics.h"
 #include "core/queue.h"
 #include "core/rate.h"
@@ -246,6 +247,7 @@ rooms_build(struct house *house, struct err *err)
 	core->attempts = attempts_new(core);
 	core->apply = apply_new(core);
 	core->sources = sources_new(core);
+	core->keep = keep_new(core);
 	core->switches = switches_new(core, err);
 	return core->switches != NULL;
 }
@@ -505,6 +507,7 @@ house_free(struct house *house)
 	attempts_free(core->attempts);
 	apply_free(core->apply);
 	queue_free(core->queue);
+	keep_free(core->keep);
 	work_pool_free(core->work);
 	plugins_fini(core);
 	fetch_pool_free(core->fetch);
@@ -551,6 +554,7 @@ on_idle(void *arg)
 	}
 	house->idling = false;
 	store_idle(house->core.store);
+	keep_wake(house->core.keep);
 }
 
 int

@@ -60,7 +60,7 @@ bool agent_start(const struct spool_job *job, const int fds[3], pid_t *ret_pid, 
 void agent_terminate(void);
 /* One round of SIGKILL to every descendant. */
 void agent_kill(void);
-/* Writes "PID START\n" into a new file. */
+/* Writes "PID START\n" into a file; E_EXISTS when one stands there. */
 bool who_write(const char *file, pid_t pid, struct err *err);
 
 #endif

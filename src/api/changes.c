@@ -269,6 +269,9 @@ bulk_run(struct api *api, struct http_request *req, const char *id, struct bulk 
 
 	if (!api_body(req, &body, err) || !runs_get(api->core->store, id, &run, err))
 		return false;
+	/* Deciding everything where somebody meant a part would be the worst answer. */
+	if (json_object_get(body, "where"))
+		return err_set(err, E_USAGE, "where is not evaluated here; decide the changes one by one, or use rouse approve --where");
 	if (json_str(body, "digest")) {
 		items = run_changes(api->core, id, err);
 		digest = items ? shown_digest(items) : NULL;

@@ -16,6 +16,17 @@ struct api {
 	int64_t rate_count, rate_per_ms; /* http.rate_per_ip; 0: none */
 };
 
+/* What is known of a request once its head was accepted. */
+struct visit {
+	const struct route *route;
+	void *arg;
+	struct route_match match;
+	char *by;
+	void (*when_over)(void *arg);
+	void *over_arg;
+};
+void visit_free(void *visit);
+
 /* Who asks, for decisions: "alice", "uid:1000", "token:ci". Lives as long as the request. */
 const char *api_by(const struct http_request *req);
 

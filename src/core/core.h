@@ -22,6 +22,7 @@ struct sources;
 struct metrics;
 struct attempts;
 struct rate;
+struct keep;
 
 struct core {
 	struct event_base *base;
@@ -38,6 +39,7 @@ struct core {
 	struct queue *queue;
 	struct apply *apply;
 	struct sources *sources;
+	struct keep *keep;         /* retention */
 	struct attempts *attempts; /* live ones */
 	struct rate *rates;        /* by name of trigger or address */
 

@@ -58,11 +58,11 @@ static const struct conf_key budget_keys[] = {
 };
 
 static const struct conf_key retention_keys[] = {
-	{"runs", CONF_DURATION, "30d", .flags = CONF_LATER, .help = "how long ended runs are kept"},
-	{"events", CONF_DURATION, "7d", .flags = CONF_LATER, .help = "how long events are kept"},
-	{"idempotency", CONF_DURATION, "7d", .min = 60000, .flags = CONF_LATER, .help = "how long keys are remembered"},
-	{"changes", CONF_DURATION, "365d", .flags = CONF_LATER, .help = "how long decided changes are kept"},
-	{"logs", CONF_DURATION, "30d", .flags = CONF_LATER, .help = "how long run logs are kept"},
+	{"runs", CONF_DURATION, "30d", .help = "how long ended runs are kept"},
+	{"events", CONF_DURATION, "7d", .help = "how long events are kept"},
+	{"idempotency", CONF_DURATION, "7d", .min = 60000, .help = "how long keys are remembered"},
+	{"changes", CONF_DURATION, "365d", .help = "how long decided changes are kept"},
+	{"logs", CONF_DURATION, "30d", .help = "how long run logs are kept"},
 	{"max_db_size", CONF_SIZE, .flags = CONF_LATER, .help = "size of the database file that is too large"},
 };
 

@@ -68,16 +68,19 @@ static bool user_find(const char *name, struct user *ret, struct err *err)
 }
 
 /* used: the file is there, and what it holds is written over. */
-static bool file_write(const char *dir, const char *name, struct str data, bool used, struct err *err)
+static bool file_write(const char *dir, const char *name, struct str data, bool used,
+		       struct err *err)
 {
 	AUTO(auto_free) char *path = path_of(dir, name);
 	AUTO(auto_close)
-	int fd = os.open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | (used ? 0 : O_CREAT | O_EXCL), 0600);
+	int fd = os.open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | (used ? 0 : O_CREAT | O_EXCL),
+			 0600);
 	if (fd < 0)
 		return err_errno(err, errno, "cannot create %s", path);
 	if (!os_write_all(fd, data, err))
 		return err_prefix(err, "%s", path);
-	return !used || !ftruncate(fd, (off_t)data.len) || err_errno(err, errno, "cannot cut %s", path);
+	return !used || !ftruncate(fd, (off_t)data.len) ||
+	       err_errno(err, errno, "cannot cut %s", path);
 }
 
 static bool job_write(const char *dir, const struct spool_job *job, bool used, struct err *err)
@@ -119,7 +122,8 @@ bool spool_create(const char *dir, const struct spool_job *job, struct err *err)
 	return spool_create_from(NULL, dir, job, err);
 }
 
-bool spool_create_from(struct spool_pool *pool, const char *dir, const struct spool_job *job, struct err *err)
+bool spool_create_from(struct spool_pool *pool, const char *dir, const struct spool_job *job,
+		       struct err *err)
 {
 	assert(job->id && job->argv && job->argv[0]);
 	if (spool_pool_take(pool, dir)) {

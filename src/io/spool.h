@@ -10,20 +10,21 @@
 
 struct event_base;
 
-/* STATE_DIR/spool/wake          FIFO; a shim writes "RUN_ID.ATTEMPT\n" when there is something new
+/* STATE_DIR/spool/wake   FIFO; a shim writes "RUN_ID.ATTEMPT\n" when there is something new
  * STATE_DIR/spool/RUN_ID.N/
- *   job     written by roused before the start: what to run (spool_job); the shim removes it when
- * it has read it, for it holds the agent's secrets shim    written by the shim at its start: "PID
- * START\n" agent   "PID START\n" of the agent out     what the agent wrote on standard output,
- * appended err     its standard error, appended, at most err_max ctl     FIFO: roused to shim, one
- * line each: ">LINE" goes to the agent's standard input; "C REASON" cancels; "D MS" moves the
- * deadline by MS (may be negative); "E" closes stdin;
- *           "@NAME" says that ctl.NAME holds such lines (long ones, which a FIFO would cut)
- *   ctl.early  lines for a shim that was started and does not listen yet
- *   status  written by the shim at the end, whole or not at all (spool_status)
+ *   job         written by roused before the start: what to run (spool_job); the shim wipes it when
+ *               it has read it, for it holds the agent's secrets
+ *   shim        written by the shim at its start: "PID START\n"
+ *   agent       "PID START\n" of the agent
+ *   out         what the agent wrote on standard output, appended
+ *   err         its standard error, appended, at most err_max
+ *   ctl         FIFO: roused to shim, one line each: ">LINE" goes to the agent's standard input;
+ *               "C REASON" cancels; "D MS" moves the deadline by MS (may be negative); "E" closes
+ *               stdin; "@NAME" says that ctl.NAME holds such lines (long ones, which a FIFO cuts)
+ *   ctl.early   lines for a shim that was started and does not listen yet
+ *   status      written by the shim at the end, whole or not at all (spool_status)
  * Files are created 0600, folders 0700. job and status are fields "NAME LENGTH\nBYTES\n" below a
- * first line with a version; who reads skips names that it does not know, so that versions can
- * meet. */
+ * first line with a version; who reads skips names that it does not know: versions can meet. */
 
 struct spool_job {
 	const char *id; /* RUN_ID.ATTEMPT */
@@ -74,15 +75,17 @@ void spool_status_fini(struct spool_status *status);
 bool spool_create(const char *dir, const struct spool_job *job, struct err *err);
 /* The same in a folder of the pool where there is one. pool NULL: always a new one. */
 struct spool_pool;
-bool spool_create_from(struct spool_pool *pool, const char *dir, const struct spool_job *job, struct err *err);
+bool spool_create_from(struct spool_pool *pool, const char *dir, const struct spool_job *job,
+		       struct err *err);
 
 /* Folders that ended attempts left, to be used again: ROOT/.free, empty at the start. */
 struct spool_pool *spool_pool_new(const char *root, struct err *err);
 void spool_pool_free(struct spool_pool *pool);
-/* Takes the folder of an ended attempt out of the way; owned, its new name. NULL: it could not be. */
+/* Takes the folder of an ended attempt out of the way; owned, its new name. NULL: it could not be.
+ */
 char *spool_pool_retire(struct spool_pool *pool, const char *dir);
-/* Makes the folder of an ended attempt as it is before a start; on any thread. False: it holds what it should not,
- * or cannot be written; remove it. */
+/* Makes the folder of an ended attempt as it is before a start; on any thread. False: it holds what
+ * it should not, or cannot be written; remove it. */
 bool spool_pool_clean(const char *dir);
 /* Keeps a clean folder. False: there are enough; remove it. */
 bool spool_pool_give(struct spool_pool *pool, const char *dir);

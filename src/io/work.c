@@ -175,7 +175,8 @@ bool work_submit(struct work_pool *pool, void (*run)(void *arg), void (*done)(vo
 
 	pthread_mutex_lock(&pool->lock);
 	if (pool->count >= pool->max_waiting)
-		ok = err_set(err, E_FULL, "%u jobs wait already; try again in a moment", pool->count);
+		ok = err_set(err, E_FULL, "%u jobs wait already; try again in a moment",
+			     pool->count);
 	else if (pool->idle <= pool->count && pool->threads < pool->max_threads)
 		ok = thread_start(pool, err) || pool->threads > 0;
 	if (ok) {

@@ -31,6 +31,8 @@ if len(sys.argv) > 2 and sys.argv[1] == "workload":
             code = 3
         rouse.env = {}
         rouse.start()
+        if injected.get("FI_NTH") == "0":
+            expect(len(acknowledged), 5, "deliveries acknowledged without a fault")
         for run in acknowledged:
             rouse.wait_run(run, "succeeded", 20)
         rouse.stop()

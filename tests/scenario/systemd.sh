@@ -12,24 +12,29 @@ if [ -z "${RIG_BACKEND-}" ]; then
 		echo '1..0 # SKIP systemd-rig.sh is not here, or cannot run here'
 		exit 0
 	fi
-	tree=$(mktemp -d)
-	trap 'rm -rf "$tree"' EXIT
-	make -C "$builddir" install DESTDIR="$tree" ${ROUSE_TEST_MAKE-} >/dev/null 2>&1 || { echo 'Bail out! make install failed'; exit 1; }
+	if grep -q __asan_init "$builddir/roused"; then
+		echo '1..0 # SKIP this build needs libraries of its sanitizers'
+		exit 0
+	fi
+	dir=$(mktemp -d)
+	tree=$dir/tree
+	trap 'rm -rf "$dir"' EXIT
+	make -C "$builddir" install DESTDIR="$tree" >/dev/null 2>&1 || { echo 'Bail out! make install failed'; exit 1; }
 	# /lib is a link to usr/lib there, as everywhere since Debian 12.
 	[ ! -d "$tree/lib" ] || { mkdir -p "$tree/usr" && cp -a "$tree/lib" "$tree/usr/" && rm -r "$tree/lib"; }
 	# What the programs are linked with, by the packages that hold it.
 	libraries=libevent-core-2.1-7,libevent-openssl-2.1-7,libcurl4,libsqlite3-0,libinih1,libjansson4,libjq1,libonig5,libssl3,libseccomp2,libgit2-1.5,sqlite3
-	"$rig" run --quiet --backend unshare --timeout 200 --with "$libraries" --tree "$tree" "$0" >"$tree/said" 2>"$tree/errors"
+	"$rig" run --quiet --backend unshare --timeout 150 --with "$libraries" --tree "$tree" "$0" >"$dir/said" 2>"$dir/errors"
 	code=$?
 	case $code in
 	77 | 125)
-		sed 's/^/# /' "$tree/errors" | tail -n 5
+		sed 's/^/# /' "$dir/errors" | tail -n 5
 		echo "1..0 # SKIP the rig cannot run here ($code)"
 		exit 0
 		;;
 	esac
-	cat "$tree/said"
-	sed 's/^/# /' "$tree/errors" | tail -n 20
+	cat "$dir/said"
+	sed 's/^/# /' "$dir/errors" | tail -n 20
 	exit "$code"
 fi
 
@@ -83,15 +88,10 @@ CONF
 ok 'an agent is taken up by reload' systemctl reload roused
 wait_for sh -c 'rouse agent list | grep -q slow'
 ok 'a trigger is added, with its secret' rouse trigger add github-pr --source webhook --verify github --agent slow
-body='{"action":"opened"}'
-deliver() {
-	local secret signature
-	secret=$(cat /etc/rouse/secrets/github-pr.secret)
-	signature=$(printf %s "$body" | openssl dgst -sha256 -hmac "$secret" -r | cut -d' ' -f1)
-	curl -fsS -X POST http://127.0.0.1:8477/hooks/github-pr -H 'Content-Type: application/json' -H 'X-GitHub-Event: pull_request' \
-		-H "X-GitHub-Delivery: $1" -H "X-Hub-Signature-256: sha256=$signature" -d "$body"
-}
-ok 'a signed webhook is taken' deliver d1
+echo '{"action":"opened"}' >/tmp/body
+rouse webhook sign --scheme github --secret file:/etc/rouse/secrets/github-pr.secret --body /tmp/body >/tmp/headers
+deliver() { curl -fsS -X POST http://127.0.0.1:8477/hooks/github-pr -H 'Content-Type: application/json' -H @/tmp/headers --data-binary @/tmp/body; }
+ok 'a signed webhook is taken' deliver
 ok 'its agent runs' wait_for test -e /srv/work/started
 agent=$(pgrep -f /srv/agents/slow | head -n 1)
 ok 'the daemon restarts' systemctl restart roused

@@ -16,14 +16,19 @@
 -- their end where that can be: ids are ordered by time, the queue by seq. An index that only few
 -- rows need is partial.
 
+-- Lists of words in events and runs are written with OR: SQLite builds a table for each IN of more than two,
+-- at every insert, and these two are the way in.
+
 CREATE TABLE events (
 	-- What arrived, and the word that it ended in.
 	seq      INTEGER PRIMARY KEY,
 	id       TEXT NOT NULL UNIQUE,
 	trigger  TEXT NOT NULL,             -- '': an invocation of an agent by itself
 	source   TEXT NOT NULL,             -- kind of the trigger
-	outcome  TEXT NOT NULL CHECK (outcome IN ('ran', 'replayed', 'filtered', 'coalesced', 'skipped',
-	                                          'shed', 'held', 'rejected', 'looped', 'paused')),
+	outcome  TEXT NOT NULL CHECK (outcome = 'ran' OR outcome = 'replayed' OR outcome = 'filtered' OR
+	                               outcome = 'coalesced' OR outcome = 'skipped' OR outcome = 'shed' OR
+	                               outcome = 'held' OR outcome = 'rejected' OR outcome = 'looped' OR
+	                               outcome = 'paused'),
 	rule     TEXT,                      -- what said so
 	key      TEXT,                      -- idempotency key, as the trigger made it
 	subject  TEXT,
@@ -43,7 +48,9 @@ CREATE TABLE runs (
 	agent    TEXT NOT NULL,
 	trigger  TEXT NOT NULL,
 	status   TEXT NOT NULL DEFAULT 'queued'
-	         CHECK (status IN ('queued', 'running', 'waiting', 'succeeded', 'failed', 'cancelled', 'skipped')),
+	         CHECK (status = 'queued' OR status = 'running' OR status = 'waiting' OR
+	                status = 'succeeded' OR status = 'failed' OR status = 'cancelled' OR
+	                status = 'skipped'),
 	ready    INTEGER NOT NULL DEFAULT 0 CHECK (ready IN (0, 1)), -- queued, due, and first of its entity
 	priority INTEGER NOT NULL DEFAULT 1 CHECK (priority BETWEEN 0 AND 2), -- high normal low
 	entity   TEXT,                      -- runs of one entity go one at a time, in order of seq
@@ -86,7 +93,7 @@ CREATE TABLE runs (
 	key      TEXT,
 	correlation TEXT,                   -- NULL: its own id
 	traceparent TEXT,
-	trust    TEXT CHECK (trust IN ('untrusted', 'authenticated', 'trusted')),
+	trust    TEXT CHECK (trust = 'untrusted' OR trust = 'authenticated' OR trust = 'trusted'),
 	config_commit TEXT,
 	session  TEXT,
 	root     TEXT,                      -- cause: ids of events

@@ -1,0 +1,146 @@
+/* Requests and answers: who asks, what the body says, replies after the commit. */
+/* SPDX-License-Identifier: MIT */
+#include "api/inside.h"
+#include "core/change.h"
+#include "core/run.h"
+#include "store/changes.h"
+#include "store/runs.h"
+
+void
+visit_free(void *arg)
+{
+	struct visit *visit = arg;
+
+	if (visit->when_over)
+		visit->when_over(visit->over_arg);
+	free(visit->by);
+	free(visit);
+}
+
+void
+api_when_over(struct http_request *req, void (*fn)(void *arg), void *arg)
+{
+	struct visit *visit = http_context(req);
+
+	visit->when_over = fn;
+	visit->over_arg = arg;
+}
+
+const char *
+api_by(const struct http_request *req)
+{
+	const struct visit *visit = http_context(req);
+
+	return visit && visit->by ? visit->by : "nobody";
+}
+
+/* A string with a NUL inside would be taken for its beginning. */
+static bool
+members_check(const json_t *body, struct err *err)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)body, key, value)
+		if (json_is_string(value) && strlen(json_string_value(value)) != json_string_length(value))
+			return err_set(err, E_INVALID, "body: %s has a NUL (\\u0000) in it; leave it out", key);
+	return true;
+}
+
+bool
+api_body(const struct http_request *req, json_t **ret, struct err *err)
+{
+	struct str body = str_trim(http_body(req));
+
+	if (!body.len) {
+		*ret = json_object();
+		return true;
+	}
+	if (!json_read(body, ret, err))
+		return err_prefix(err, "body");
+	if (json_is_object(*ret) ? members_check(*ret, err) : err_set(err, E_INVALID, "the body must be a JSON object"))
+		return true;
+	json_decref(*ret);
+	*ret = NULL;
+	return false;
+}
+
+void
+api_reply(struct http_request *req, int status, json_t *take_json)
+{
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+
+	json_write(&text, take_json);
+	json_decref(take_json);
+	http_reply_json(req, status, buf_str(&text));
+}
+
+struct pending {
+	struct api *api;
+	struct http_request *req;
+	int status;
+	api_make *make;
+	void *arg;
+};
+
+static void
+on_turn_end(void *arg, const struct err *err)
+{
+	struct pending *pending = arg;
+	AUTO(err_fini) struct err failure = ERR_INIT;
+	json_t *answer = NULL;
+
+	if (err->code == E_OK)
+		answer = pending->make(pending->api->core, pending->arg, &pending->status, &failure);
+	if (answer)
+		api_reply(pending->req, pending->status, answer);
+	else
+		http_reply_error(pending->req, err->code == E_OK ? &failure : err);
+	free(pending->arg);
+	free(pending);
+}
+
+static void
+reply_after(struct api *api, struct http_request *req, int status, api_make *make, void *arg)
+{
+	struct pending *pending = mem_alloc(sizeof(*pending));
+
+	*pending = (struct pending){api, req, status, make, arg};
+	turn_after(api->core->store, on_turn_end, pending);
+}
+
+void
+api_reply_after(struct api *api, struct http_request *req, api_make *make, void *arg)
+{
+	reply_after(api, req, 200, make, arg);
+}
+
+void
+api_reply_object_after(struct api *api, struct http_request *req, int status, api_make *make, const char *id)
+{
+	reply_after(api, req, status, make, mem_strdup(id));
+}
+
+json_t *
+api_make_run(struct core *core, void *arg, int *ret_status, struct err *err)
+{
+	AUTO(run_row_fini) struct run_row run = {0};
+
+	(void)ret_status;
+	return runs_get(core->store, arg, &run, err) ? run_object(core, &run, true) : NULL;
+}
+
+json_t *
+api_make_change(struct core *core, void *arg, int *ret_status, struct err *err)
+{
+	AUTO(change_row_fini) struct change_row change = {0};
+
+	(void)ret_status;
+	return changes_get(core->store, arg, &change, err) ? change_object(&change) : NULL;
+}
+
+char *
+api_param(const struct route_match *match, size_t i)
+{
+	return str_dup(match->params[i]);
+}

@@ -1,0 +1,106 @@
+/* Keeping: what is old enough goes, in small steps beside the loop. SPEC 3, [retention]. */
+/* SPDX-License-Identifier: MIT */
+#include "core/keep.h"
+
+#include <assert.h>
+
+#include "base/log.h"
+#include "core/registry.h"
+#include "store/keys.h"
+#include "store/retention.h"
+
+#define SWEEP_MS 3600000
+#define STEP_MS 100
+/* Rows that one step looks at: some milliseconds. */
+#define STEP_ROWS 200
+
+/* In this order: a run lets go of its event only when its changes are gone. */
+static const struct {
+	enum retention what;
+	const char *key;
+} kinds[] = {{RETAIN_CHANGES, "changes"}, {RETAIN_LOGS, "logs"}, {RETAIN_RUNS, "runs"}, {RETAIN_EVENTS, "events"}};
+
+struct keep {
+	struct core *core;
+	struct core_timer *timer;
+	struct mono began;
+	bool began_once, sweeping;
+	size_t at; /* of kinds; behind them: the keys */
+	uint64_t gone;
+};
+
+struct keep *
+keep_new(struct core *core)
+{
+	struct keep *keep = mem_alloc(sizeof(*keep));
+
+	keep->core = core;
+	return keep;
+}
+
+void
+keep_free(struct keep *keep)
+{
+	if (!keep)
+		return;
+	core_timer_free(keep->timer);
+	free(keep);
+}
+
+/* One slice. *ret_through: nothing of this kind is left. */
+static bool
+keep_slice(struct keep *keep, bool *ret_through, struct err *err)
+{
+	const struct conf_section *section = conf_section(registry_conf(keep->core->registry), "retention", "");
+	struct wall before = core_wall(keep->core);
+	unsigned gone = 0;
+	bool ok;
+
+	if (keep->at == ARRAY_LEN(kinds)) {
+		before.ms -= conf_ms(section, "idempotency");
+		ok = keys_expire(keep->core->store, before, STEP_ROWS, &gone, err);
+		*ret_through = gone < STEP_ROWS;
+	} else {
+		before.ms -= conf_ms(section, kinds[keep->at].key);
+		ok = retention_apply(keep->core->store, kinds[keep->at].what, before, STEP_ROWS, &gone, ret_through, err);
+	}
+	keep->gone += gone;
+	return ok;
+}
+
+static void
+keep_step(void *arg)
+{
+	struct keep *keep = arg;
+	AUTO(err_fini) struct err err = ERR_INIT;
+	AUTO(buf_fini) struct buf gone = BUF_INIT;
+	bool through = true;
+
+	if (!keep_slice(keep, &through, &err)) {
+		log_warning("old rows are not let go of now", "error", err_text(&err));
+		keep->sweeping = false;
+		return;
+	}
+	if (through && keep->at++ == ARRAY_LEN(kinds)) {
+		keep->sweeping = false;
+		buf_printf(&gone, "%llu", (unsigned long long)keep->gone);
+		if (keep->gone)
+			log_info("old rows are gone", "rows", buf_cstr(&gone));
+		return;
+	}
+	core_timer_arm(keep->core, &keep->timer, STEP_MS, keep_step, keep);
+}
+
+void
+keep_wake(struct keep *keep)
+{
+	struct mono now = clock_mono(keep->core->clock);
+
+	if (keep->sweeping || (keep->began_once && now.ms - keep->began.ms < SWEEP_MS))
+		return;
+	keep->sweeping = keep->began_once = true;
+	keep->began = now;
+	keep->at = 0;
+	keep->gone = 0;
+	core_timer_arm(keep->core, &keep->timer, STEP_MS, keep_step, keep);
+}

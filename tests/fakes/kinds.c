@@ -1,0 +1,390 @@
+/* Fakes of the kinds and of the jail, for core_rig.h: they do what the test says. */
+/* SPDX-License-Identifier: MIT */
+#include "tests/fakes/kinds.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "io/jail.h"
+
+#define AGENTS_MAX 400
+#define CALLS_MAX 400
+
+enum err_code rig_start_fails;
+int rig_target_auto = TARGET_DONE;
+int rig_sources_started, rig_sources_stopped;
+
+/* --- the jail: `give JSON`, `nothing`, `fail`, `wait JSON`, `broken` -------------------------- */
+
+struct question {
+	LIST_ENTRY(question) entry;
+	char *program;
+	jail_on_answer *on_answer;
+	void *arg;
+};
+static LIST_HEAD(, question) questions;
+
+struct jail *jail_new(struct event_base *base UNUSED, const char *program_path UNUSED)
+{
+	return NULL;
+}
+
+void jail_free(struct jail *jail UNUSED)
+{
+}
+
+int jail_pid(const struct jail *jail UNUSED)
+{
+	return 0;
+}
+
+bool jail_check(struct jail *jail UNUSED, const char *program UNUSED, struct err *err UNUSED)
+{
+	return true;
+}
+
+bool jail_run(struct jail *jail UNUSED, const char *program, struct str input UNUSED,
+	      jail_on_answer *on_answer, void *arg, struct err *err)
+{
+	struct question *question;
+
+	if (!strcmp(program, "broken"))
+		return err_set(err, E_FULL, "too much waits");
+	question = mem_alloc(sizeof(*question));
+	*question = (struct question){
+		.program = mem_strdup(program), .on_answer = on_answer, .arg = arg};
+	LIST_INSERT_HEAD(&questions, question, entry);
+	return true;
+}
+
+static void answer_give(struct question *question, const char *json)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+	struct str output = str_of(json ? json : "");
+
+	LIST_REMOVE(question, entry);
+	if (!strcmp(question->program, "fail"))
+		err_set(&err, E_INVALID, "cannot index number");
+	question->on_answer(question->arg, json ? &output : NULL, json ? 1 : 0, &err);
+	free(question->program);
+	free(question);
+}
+
+bool jail_answers(bool waiting)
+{
+	struct question *question, *next;
+	bool any = false;
+
+	LIST_FOREACH_SAFE (question, &questions, entry, next) {
+		if (!strncmp(question->program, "wait ", 5) != waiting)
+			continue;
+		answer_give(question, !strncmp(question->program, "give ", 5) || waiting
+					      ? question->program + 5
+					      : NULL);
+		any = true;
+	}
+	return any;
+}
+
+/* --- agents ----------------------------------------------------------------------------------- */
+
+static struct rig_agent agents[AGENTS_MAX];
+static int agent_count;
+
+struct rig_agent *rig_agent(int i)
+{
+	return i < agent_count ? &agents[i] : NULL;
+}
+
+int rig_agents(void)
+{
+	return agent_count;
+}
+
+static void agent_feed(void *arg)
+{
+	struct rig_agent *agent = arg;
+	struct str rest = str_make(agent->out.data + agent->fed,
+				   agent->out.len - (size_t)agent->fed),
+		   line;
+
+	if (!agent->attempt)
+		return;
+	while (rest.len) {
+		size_t before = rest.len;
+
+		rest = str_split(rest, '\n', &line);
+		agent->fed += (int64_t)(before - rest.len);
+		attempt_line(agent->attempt, line, false, agent->fed);
+	}
+	attempt_took(agent->attempt);
+}
+
+static bool fake_start(struct attempt *attempt, struct str envelope, struct err *err)
+{
+	struct rig_agent *agent;
+
+	if (rig_start_fails) {
+		enum err_code code = rig_start_fails;
+
+		rig_start_fails = E_OK;
+		return err_set(err, code, "the program does not start");
+	}
+	assert(agent_count < AGENTS_MAX);
+	agent = &agents[agent_count++];
+	*agent = (struct rig_agent){.attempt = attempt, .envelope = str_dup(envelope)};
+	memcpy(agent->id, attempt->id, sizeof(agent->id));
+	attempt->executor = mem_strdup("{\"fake\":1}");
+	attempt->state = agent;
+	return true;
+}
+
+static bool fake_adopt(struct attempt *attempt, struct err *err)
+{
+	for (int i = agent_count - 1; i >= 0; i--) {
+		struct rig_agent *agent = &agents[i];
+
+		if (strcmp(agent->id, attempt->id) || agent->gone)
+			continue;
+		agent->attempt = attempt;
+		agent->fed = attempt->now.offset;
+		attempt->state = agent;
+		return true;
+	}
+	return err_set(err, E_NOT_FOUND, "no process of attempt %s", attempt->id);
+}
+
+static bool fake_send(struct attempt *attempt, struct str line, struct err *err)
+{
+	struct rig_agent *agent = attempt->state;
+
+	(void)err;
+	buf_add_str(&agent->got, line);
+	buf_putc(&agent->got, '\n');
+	return true;
+}
+
+static void fake_cancel(struct attempt *attempt, const char *reason)
+{
+	struct rig_agent *agent = attempt->state;
+
+	assert(agent);
+	snprintf(agent->cancelled, sizeof(agent->cancelled), "%s", reason);
+}
+
+static void fake_release(struct attempt *attempt, bool over)
+{
+	struct rig_agent *agent = attempt->state;
+
+	agent->released += over;
+	agent->attempt = NULL;
+}
+
+static void fake_rewind(struct attempt *attempt)
+{
+	struct rig_agent *agent = attempt->state;
+
+	agent->rewinds++;
+	agent->fed = attempt->now.offset;
+	agent_feed(agent);
+}
+
+static const struct conf_table agent_table = {
+	.section = "agent", .named = true, .selector = "kind", .value = "fake", .help = "a fake"};
+static const struct agent_kind fake_agent = {"fake",	&agent_table, fake_start,   fake_adopt,
+					     fake_send, fake_cancel,  fake_release, fake_rewind};
+const struct agent_kind *const fake_agent_kinds[] = {&fake_agent, NULL};
+
+void rig_says(struct rig_agent *agent, const char *lines)
+{
+	buf_puts(&agent->out, lines);
+	agent_feed(agent);
+	rig_run();
+}
+
+void rig_ends(struct rig_agent *agent, struct attempt_end end)
+{
+	rig_run();
+	agent->exited = true;
+	if (agent->attempt)
+		attempt_exit(agent->attempt, &end);
+	rig_run();
+}
+
+void rig_exits(struct rig_agent *agent, int code)
+{
+	rig_ends(agent, (struct attempt_end){.exit_code = code});
+}
+
+/* --- targets ---------------------------------------------------------------------------------- */
+
+static struct rig_call calls[CALLS_MAX];
+static int call_count;
+
+struct rig_call *rig_call(int i)
+{
+	return i < call_count ? &calls[i] : NULL;
+}
+
+int rig_calls(void)
+{
+	return call_count;
+}
+
+static bool fake_check(const struct target *target, const struct change_row *change,
+		       struct err *err)
+{
+	if (change->after && strstr(change->after, "senseless"))
+		return err_set(err, E_INVALID, "target %s cannot do this", target->name);
+	return true;
+}
+
+static void fake_apply(struct core *core, const struct target *target,
+		       const struct change_row *change, bool revert, target_on_done *on_done,
+		       void *arg)
+{
+	(void)core;
+	(void)target;
+	assert(call_count < CALLS_MAX);
+	calls[call_count++] = (struct rig_call){.id = mem_strdup(change->id),
+						.key = mem_strdup(change->key),
+						.before = mem_strdup(change->before),
+						.after = mem_strdup(change->after),
+						.revert = revert,
+						.on_done = on_done,
+						.arg = arg};
+}
+
+static void call_answer(struct rig_call *call, enum target_outcome outcome, const char *current,
+			enum err_code code)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	assert(!call->answered);
+	call->answered = true;
+	if (code != E_OK)
+		err_set(&err, code, "the target says no");
+	call->on_done(call->arg,
+		      &(struct target_result){.outcome = outcome,
+					      .current = current,
+					      .receipt = outcome == TARGET_DONE ? "{\"etag\":\"7\"}"
+										: NULL},
+		      &err);
+}
+
+void rig_target_says(struct rig_call *call, enum target_outcome outcome, const char *current,
+		     enum err_code code)
+{
+	call_answer(call, outcome, current, code);
+	rig_run();
+}
+
+bool calls_answer(void)
+{
+	bool any = false;
+
+	for (int i = 0; rig_target_auto >= 0 && i < call_count; i++) {
+		if (calls[i].answered)
+			continue;
+		call_answer(&calls[i], (enum target_outcome)rig_target_auto, NULL,
+			    rig_target_auto == TARGET_FAILED ? E_UNAVAILABLE : E_OK);
+		any = true;
+	}
+	return any;
+}
+
+static const struct conf_table target_table = {
+	.section = "target", .named = true, .selector = "kind", .value = "fake", .help = "a fake"};
+static const struct target_kind fake_target = {
+	.name = "fake", .table = &target_table, .check = fake_check, .apply = fake_apply};
+const struct target_kind *const fake_target_kinds[] = {&fake_target, NULL};
+
+/* --- sources ---------------------------------------------------------------------------------- */
+
+static const struct source_kind fake_source, fake_cron;
+
+static struct source *source_begin(struct core *core, const struct trigger *trigger,
+				   struct err *err)
+{
+	struct source *source;
+
+	if (!strcmp(trigger->name, "no-start")) {
+		err_set(err, E_IO, "cannot be watched");
+		return NULL;
+	}
+	source = mem_alloc(sizeof(*source));
+	source_init(source, core, trigger->kind, trigger->name);
+	rig_sources_started++;
+	return source;
+}
+
+static void source_end(struct source *source)
+{
+	source_fini(source);
+	free(source);
+	rig_sources_stopped++;
+}
+
+static const struct conf_key source_keys[] = {{"path", CONF_STRING, .help = "anything"}};
+static const struct conf_table source_table = {.section = "trigger",
+					       .named = true,
+					       .selector = "source",
+					       .value = "fake",
+					       .keys = source_keys,
+					       .count = 1,
+					       .help = "a fake"};
+static const struct conf_table cron_table = {.section = "trigger",
+					     .named = true,
+					     .selector = "source",
+					     .value = "cron",
+					     .keys = source_keys,
+					     .count = 1,
+					     .help = "a fake"};
+static const struct conf_table *const source_tables[] = {&source_table, NULL};
+static const struct conf_table *const cron_tables[] = {&cron_table, NULL};
+static const struct source_kind fake_source = {.name = "fake",
+					       .tables = source_tables,
+					       .trust = TRUST_AUTHENTICATED,
+					       .start = source_begin,
+					       .stop = source_end};
+static const struct source_kind fake_cron = {.name = "cron",
+					     .tables = cron_tables,
+					     .trust = TRUST_TRUSTED,
+					     .start = source_begin,
+					     .stop = source_end};
+const struct source_kind *const fake_source_kinds[] = {&fake_source, &fake_cron, NULL};
+
+void jail_gives_up(void)
+{
+	while (!LIST_EMPTY(&questions))
+		answer_give(LIST_FIRST(&questions), "null");
+}
+
+void agents_feed(void)
+{
+	for (int i = 0; i < agent_count; i++)
+		agent_feed(&agents[i]);
+}
+
+void calls_give_up(void)
+{
+	for (int i = 0; i < call_count; i++)
+		calls[i].answered = true;
+}
+
+void kinds_forget(void)
+{
+	for (int i = 0; i < agent_count; i++) {
+		free(agents[i].envelope);
+		buf_fini(&agents[i].out);
+		buf_fini(&agents[i].got);
+	}
+	agent_count = 0;
+	for (int i = 0; i < call_count; i++) {
+		free(calls[i].id);
+		free(calls[i].key);
+		free(calls[i].before);
+		free(calls[i].after);
+	}
+	call_count = 0;
+}
