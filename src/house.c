@@ -7,8 +7,10 @@
 #include <assert.h>
 #include <event2/event.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -128,6 +130,24 @@ log_configure(const struct conf *conf)
 	log_setup(level, (enum log_format)format);
 }
 
+/* Half of the descriptors stay for runs, files and the operator's own socket, whoever holds the others. */
+static unsigned
+connections_max(int64_t wanted)
+{
+	struct rlimit files;
+	char had[24], left[24];
+	int64_t most;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur / 2 >= (rlim_t)wanted)
+		return (unsigned)wanted;
+	most = files.rlim_cur >= 4 ? (int64_t)files.rlim_cur / 2 : 1;
+	snprintf(had, sizeof(had), "%" PRId64, (int64_t)files.rlim_cur);
+	snprintf(left, sizeof(left), "%" PRId64, most);
+	log_warning("fewer connections than http.max_connections, for descriptors are short (ulimit -n, LimitNOFILE=)", "descriptors", had,
+		    "connections", left);
+	return (unsigned)most;
+}
+
 static struct http_limits
 http_limits_of(const struct conf *conf)
 {
@@ -138,7 +158,7 @@ http_limits_of(const struct conf *conf)
 				    .header_timeout_ms = conf_ms(http, "header_timeout"),
 				    .body_timeout_ms = conf_ms(http, "body_timeout"),
 				    .idle_timeout_ms = conf_ms(http, "idle_timeout"),
-				    .max_connections = (unsigned)conf_int(http, "max_connections")};
+				    .max_connections = connections_max(conf_int(http, "max_connections"))};
 }
 
 /* Envelopes say which commit of the configuration they come from, where it is kept in git. */

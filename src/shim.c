@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -27,6 +28,7 @@ enum {
 	CTL_LINE_MAX = 128 << 10,
 	CTL_FILE_MAX = 64 << 20,
 	REASON_MAX = 64,
+	LOCK_TRIES = 100,
 };
 
 enum phase {
@@ -208,7 +210,13 @@ static void on_file(struct shim *s, struct str name, int64_t now)
 		    !(name.p[i] >= 'a' && name.p[i] <= 'z'))
 			return;
 	buf_printf(&path, "ctl.%.*s", STR_ARG(name));
-	bool ok = name.len && os_read_file(buf_cstr(&path), CTL_FILE_MAX, &text, NULL);
+	AUTO(auto_close)
+	int fd = name.len ? open(buf_cstr(&path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+	/* Whoever adds to it holds the lock, and sees by the links whether we were here. Who holds
+	 * it longer is a stranger. */
+	for (int i = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) && i < LOCK_TRIES; i++)
+		poll(NULL, 0, 1);
+	bool ok = fd >= 0 && os_read_fd(fd, CTL_FILE_MAX, buf_cstr(&path), &text, NULL);
 	unlink(buf_cstr(&path));
 	for (rest = buf_str(&text); ok && rest.p && rest.len;) {
 		rest = str_split(rest, '\n', &line);

@@ -188,7 +188,7 @@ static void on_read(void *arg, const struct child_result *result)
 {
 	struct exec_job *job = arg;
 	struct str out = str_trim(result->out);
-	const char *expected = change_expected(job->change, job->revert);
+	const char *expected = change_expected(job->change, job->revert), *current;
 
 	if (result->timed_out || result->exit_code) {
 		job_failed(job, "read", result);
@@ -205,7 +205,13 @@ static void on_read(void *arg, const struct child_result *result)
 	}
 	if (!str_eq_cstr(out, "null"))
 		buf_add_str(&job->before, out);
-	if (change_drifted(expected, job->before.len ? buf_cstr(&job->before) : NULL)) {
+	current = job->before.len ? buf_cstr(&job->before) : NULL;
+	if (change_is_done(job->change, job->revert, current)) {
+		job->outcome.what = TARGET_ALREADY;
+		job_end(job);
+		return;
+	}
+	if (change_drifted(expected, current)) {
 		job->outcome.what = TARGET_DRIFTED;
 		buf_add_str(&job->outcome.current, buf_str(&job->before));
 		job_end(job);

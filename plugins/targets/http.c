@@ -438,10 +438,13 @@ static bool job_send(struct http_job *job)
 static void on_looked(void *arg, const struct fetch_answer *answer, struct err *err)
 {
 	struct http_job *job = arg;
-	const char *expected = change_expected(job->change, job->revert);
+	const char *expected = change_expected(job->change, job->revert), *current;
 
 	if (look_take(job, answer, err)) {
-		if (change_drifted(expected, job->before.len ? buf_cstr(&job->before) : NULL))
+		current = job->before.len ? buf_cstr(&job->before) : NULL;
+		if (change_is_done(job->change, job->revert, current))
+			job->outcome.what = TARGET_ALREADY;
+		else if (change_drifted(expected, current))
 			job_drifted(job);
 		else if (job_send(job))
 			return;

@@ -69,6 +69,15 @@ const char *change_expected(const struct change_row *change, bool revert)
 	return strcmp(change->op, "call") ? change_wanted(change) : NULL;
 }
 
+bool change_is_done(const struct change_row *change, bool revert, const char *current)
+{
+	/* What the way back expects is what the way there leaves. */
+	const char *left = change_expected(change, !revert);
+
+	return change->attempts > 0 && strcmp(change->op, "call") && left &&
+	       !change_drifted(left, current);
+}
+
 bool change_image_find(const char *image, const char *path, struct str *ret)
 {
 	struct json_step steps[STEPS_MAX];

@@ -29,6 +29,9 @@ void outcome_fail(struct outcome *o, enum err_code code, const char *fmt, ...) P
 /* What the target's state should be before the change is applied, or reverted: JSON, NULL for
  * anything. A create finds nothing, and the revert of a delete too. */
 const char *change_expected(const struct change_row *change, bool revert);
+/* Is what an earlier attempt was to leave there already there? Its answer may have been lost.
+ * current: JSON, NULL for nothing. */
+bool change_is_done(const struct change_row *change, bool revert, const char *current);
 /* `after`, or the patch where only that is given. NULL. */
 const char *change_wanted(const struct change_row *change);
 /* What op does to what is there: a revert of create deletes, of delete creates. */

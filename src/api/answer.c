@@ -1,6 +1,7 @@
 /* Requests and answers: who asks, what the body says, replies after the commit. */
 /* SPDX-License-Identifier: MIT */
 #include "api/inside.h"
+#include "core/admit.h"
 #include "core/change.h"
 #include "core/run.h"
 #include "store/changes.h"
@@ -143,4 +144,23 @@ char *
 api_param(const struct route_match *match, size_t i)
 {
 	return str_dup(match->params[i]);
+}
+
+void
+api_on_admitted(void *arg, const struct admission_result *result, const struct err *err)
+{
+	struct http_request *req = arg;
+	json_t *answer;
+
+	if (err->code != E_OK) {
+		http_reply_error(req, err);
+		return;
+	}
+	answer = json_object();
+	json_object_set_new(answer, "run_id", result->run_id[0] ? json_string(result->run_id) : json_null());
+	json_put_str(answer, "event_id", result->event_id);
+	json_put_str(answer, "outcome", result->outcome);
+	json_put_str(answer, "rule", result->rule);
+	json_object_set_new(answer, "replayed", json_boolean(result->replayed));
+	api_reply(req, result->replayed ? 200 : 202, answer);
 }

@@ -43,23 +43,6 @@ on_show(void *arg, struct http_request *req, const struct route_match *match)
 		http_reply_error(req, &err);
 }
 
-static void
-on_replayed(void *arg, const struct admission_result *result, const struct err *err)
-{
-	struct http_request *req = arg;
-	json_t *answer;
-
-	if (err->code != E_OK) {
-		http_reply_error(req, err);
-		return;
-	}
-	answer = json_object();
-	json_object_set_new(answer, "run_id", result->run_id[0] ? json_string(result->run_id) : json_null());
-	json_put_str(answer, "event_id", result->event_id);
-	json_put_str(answer, "outcome", result->outcome);
-	api_reply(req, 202, answer);
-}
-
 /* The `rouse` object of a recorded event, without its trigger, as members. */
 static void
 extension_of(struct str document, struct buf *out)
@@ -101,7 +84,7 @@ on_replay(void *arg, struct http_request *req, const struct route_match *match)
 	extension_of(str_of(row.document), &extension);
 	happening.extension = buf_str(&extension);
 	happening.again = true;
-	if (!admit_event(api->core, &happening, on_replayed, req, &err))
+	if (!admit_event(api->core, &happening, api_on_admitted, req, &err))
 		http_reply_error(req, &err);
 }
 

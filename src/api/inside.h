@@ -54,6 +54,10 @@ json_t *api_make_run(struct core *core, void *arg, int *ret_status, struct err *
 json_t *api_make_run_id(struct core *core, void *arg, int *ret_status, struct err *err); /* with "run_id" */
 json_t *api_make_change(struct core *core, void *arg, int *ret_status, struct err *err);
 
+/* An admit_on_done that replies what became of it; arg is the request. */
+struct admission_result;
+void api_on_admitted(void *arg, const struct admission_result *result, const struct err *err);
+
 /* Lists: ?limit= &after= &since= and the filters named in columns (NULL-terminated; values live in query). */
 struct api_list {
 	struct list_query query;

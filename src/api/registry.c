@@ -172,25 +172,6 @@ on_trigger(void *arg, struct http_request *req, const struct route_match *match)
 /* --- fire, test ---------------------------------------------------------------------------- */
 
 static void
-on_fired(void *arg, const struct admission_result *result, const struct err *err)
-{
-	struct http_request *req = arg;
-	json_t *answer;
-
-	if (err->code != E_OK) {
-		http_reply_error(req, err);
-		return;
-	}
-	answer = json_object();
-	json_object_set_new(answer, "run_id", result->run_id[0] ? json_string(result->run_id) : json_null());
-	json_put_str(answer, "event_id", result->event_id);
-	json_put_str(answer, "outcome", result->outcome);
-	json_put_str(answer, "rule", result->rule);
-	json_object_set_new(answer, "replayed", json_boolean(result->replayed));
-	api_reply(req, result->replayed ? 200 : 202, answer);
-}
-
-static void
 on_fire(void *arg, struct http_request *req, const struct route_match *match)
 {
 	struct api *api = arg;
@@ -206,7 +187,7 @@ on_fire(void *arg, struct http_request *req, const struct route_match *match)
 	buf_puts(&extension, "\"fired_by\":");
 	buf_json_cstr(&extension, api_by(req));
 	happening.extension = buf_str(&extension);
-	if (!json_check(happening.data, &err) || !admit_event(api->core, &happening, on_fired, req, &err))
+	if (!json_check(happening.data, &err) || !admit_event(api->core, &happening, api_on_admitted, req, &err))
 		http_reply_error(req, &err);
 }
 

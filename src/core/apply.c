@@ -400,6 +400,8 @@ on_doubt(void *arg, const struct change_row *row)
 		flight_free(flight);
 		return true;
 	}
+	/* An attempt that was never counted; the target is to know that it may have been done. */
+	flight->change.attempts++;
 	flight_begin(flight);
 	return true;
 }

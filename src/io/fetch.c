@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <limits.h>
+#include <netdb.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -20,6 +22,7 @@ enum {
 	HEADERS_MAX = 64 << 10, /* of all answers to one request: endless 100s count as well */
 	URL_MAX = 8192,
 	CONNECTIONS_KEPT = 64,
+	SILENT_S = 30, /* a body that has begun may not pause longer; before, silence may be work */
 };
 
 /* Two worlds that share no connection: one open to a private address must not serve a fetch that
@@ -28,7 +31,7 @@ enum { PUBLIC, PRIVATE, WORLDS };
 
 struct world {
 	struct fetch_pool *pool;
-	CURLM *multi;
+	CURLM *multi; /* NULL until its first fetch */
 	struct event *timer;
 };
 
@@ -49,7 +52,9 @@ struct fetch {
 	struct buf body;
 	size_t max_body, header_bytes;
 	bool private_addresses, unix_socket;
-	bool denied, too_large, headers_too_large, no_memory;
+	bool opened, too_large, headers_too_large, no_memory;
+	char *where;		 /* scheme://host:port: what is behind it may hold secrets */
+	char denied[NI_MAXHOST]; /* the address; of several the last */
 	char why[CURL_ERROR_SIZE];
 };
 
@@ -119,9 +124,13 @@ static curl_socket_t socket_open(void *arg, curlsocktype purpose UNUSED, struct 
 	bool allowed = to->family == AF_UNIX
 			       ? fetch->unix_socket
 			       : fetch->private_addresses || address_is_public(&to->addr);
-	if (allowed)
+	if (allowed) {
+		fetch->opened = true;
 		return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
-	fetch->denied = true;
+	}
+	if (getnameinfo(&to->addr, to->addrlen, fetch->denied, sizeof(fetch->denied), NULL, 0,
+			NI_NUMERICHOST))
+		snprintf(fetch->denied, sizeof(fetch->denied), "a socket of family %d", to->family);
 	return CURL_SOCKET_BAD;
 }
 
@@ -136,6 +145,10 @@ static size_t body_take(char *data, size_t size, size_t count, void *arg)
 	if (!buf_try_reserve(&fetch->body, len)) {
 		fetch->no_memory = true;
 		return CURL_WRITEFUNC_ERROR;
+	}
+	if (!fetch->body.len) {
+		curl_easy_setopt(fetch->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+		curl_easy_setopt(fetch->easy, CURLOPT_LOW_SPEED_TIME, (long)SILENT_S);
 	}
 	buf_add(&fetch->body, data, len);
 	return len;
@@ -154,10 +167,12 @@ static size_t header_take(char *data UNUSED, size_t size, size_t count, void *ar
 static void fetch_free(struct fetch *fetch)
 {
 	LIST_REMOVE(fetch, link);
-	curl_multi_remove_handle(fetch->world->multi, fetch->easy);
+	if (fetch->easy)
+		curl_multi_remove_handle(fetch->world->multi, fetch->easy);
 	curl_easy_cleanup(fetch->easy);
 	curl_slist_free_all(fetch->headers);
 	buf_fini(&fetch->body);
+	free(fetch->where);
 	free(fetch);
 }
 
@@ -173,8 +188,6 @@ static void fail(const struct fetch *fetch, CURLcode code, struct err *err)
 		{CURLE_OUT_OF_MEMORY, E_FULL},
 	};
 	enum err_code to = E_UNAVAILABLE;
-	const char *host = NULL;
-	curl_easy_getinfo(fetch->easy, CURLINFO_EFFECTIVE_URL, &host);
 	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
 		if (codes[i].code == code)
 			to = codes[i].to;
@@ -185,12 +198,14 @@ static void fail(const struct fetch *fetch, CURLcode code, struct err *err)
 			HEADERS_MAX >> 10);
 	else if (fetch->no_memory)
 		err_set(err, E_FULL, "no memory for the answer");
-	else if (fetch->denied)
+	else if (fetch->denied[0] && !fetch->opened)
 		err_set(err, E_DENIED,
-			"the address is this machine's or a private network's, which may not be "
-			"reached");
+			"the address %s is this machine's or a private network's, which may not be "
+			"reached",
+			fetch->denied);
 	else
 		err_set(err, to, "%s", fetch->why[0] ? fetch->why : curl_easy_strerror(code));
+	err_prefix(err, "%s", fetch->where);
 }
 
 static struct str header_of(struct fetch *fetch, const char *name)
@@ -247,8 +262,13 @@ void fetch_cancel(struct fetch *fetch)
 
 /* --- the pool --- */
 
-static void world_init(struct world *world, struct fetch_pool *pool)
+/* Who never fetches pays for no TLS and no descriptors. */
+static void world_open(struct world *world, struct fetch_pool *pool)
 {
+	if (world->multi)
+		return;
+	if (curl_global_init(CURL_GLOBAL_DEFAULT))
+		abort(); /* out of memory */
 	world->pool = pool;
 	world->multi = curl_multi_init();
 	world->timer = evtimer_new(pool->base, on_timer, world);
@@ -265,11 +285,7 @@ struct fetch_pool *fetch_pool_new(struct event_base *base)
 {
 	struct fetch_pool *pool = mem_alloc(sizeof(*pool));
 	pool->base = base;
-	if (curl_global_init(CURL_GLOBAL_DEFAULT))
-		abort(); /* out of memory */
 	LIST_INIT(&pool->all);
-	for (int i = 0; i < WORLDS; i++)
-		world_init(&pool->worlds[i], pool);
 	return pool;
 }
 
@@ -281,10 +297,12 @@ void fetch_pool_free(struct fetch_pool *pool)
 	while (!LIST_EMPTY(&pool->all))
 		fetch_free(LIST_FIRST(&pool->all));
 	for (int i = 0; i < WORLDS; i++) {
+		if (!pool->worlds[i].multi)
+			continue;
 		curl_multi_cleanup(pool->worlds[i].multi);
 		event_free(pool->worlds[i].timer);
+		curl_global_cleanup();
 	}
-	curl_global_cleanup();
 	free(pool);
 }
 
@@ -359,12 +377,44 @@ static bool method_set(CURL *easy, const struct fetch_spec *spec)
 	return ok && !curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, spec->method);
 }
 
+/* libcurl sends a request again, without a word, when a kept connection ends before its answer:
+ * RFC 9110, 9.2.2, has that only for methods that may be repeated. On a new connection it never
+ * does. */
+static bool once_set(CURL *easy, const struct fetch_spec *spec)
+{
+	static const char *const repeatable[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"};
+
+	for (size_t i = 0; i < ARRAY_LEN(repeatable); i++)
+		if (!strcmp(spec->method, repeatable[i]))
+			return true;
+	return !curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+}
+
+static char *where_of(const struct fetch_spec *spec)
+{
+	AUTO(buf_fini) struct buf where = BUF_INIT;
+	const char *host = strstr(spec->url, "://") + 3;
+	size_t len = strcspn(host, "/?#\\");
+	const char *at = memrchr(host, '@', len);
+	const char *from = at ? at + 1 : host;
+
+	if (spec->unix_socket)
+		return mem_strdup(spec->unix_socket);
+	buf_printf(&where, "%.*s%.*s", (int)(host - spec->url), spec->url,
+		   (int)(len - (size_t)(from - host)), from);
+	return buf_take(&where);
+}
+
+static int64_t ms_or(int64_t ms, int64_t otherwise)
+{
+	return ms <= 0 ? otherwise : ms < INT_MAX ? ms : INT_MAX;
+}
+
 static bool options_set(struct fetch *fetch, const struct fetch_spec *spec)
 {
 	CURL *easy = fetch->easy;
-	int64_t timeout = spec->timeout_ms > 0 ? spec->timeout_ms : TIMEOUT_MS;
-	int64_t connect =
-		spec->connect_timeout_ms > 0 ? spec->connect_timeout_ms : CONNECT_TIMEOUT_MS;
+	int64_t timeout = ms_or(spec->timeout_ms, TIMEOUT_MS);
+	int64_t connect = ms_or(spec->connect_timeout_ms, CONNECT_TIMEOUT_MS);
 	bool bad = curl_easy_setopt(easy, CURLOPT_URL, spec->url);
 	bad |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	bad |= curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
@@ -389,7 +439,7 @@ static bool options_set(struct fetch *fetch, const struct fetch_spec *spec)
 	bad |= curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch);
 	if (spec->unix_socket)
 		bad |= curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, spec->unix_socket);
-	return !bad && method_set(easy, spec);
+	return !bad && method_set(easy, spec) && once_set(easy, spec);
 }
 
 struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_spec *spec,
@@ -399,6 +449,8 @@ struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_spec *spec
 		return NULL;
 	struct fetch *fetch = mem_alloc(sizeof(*fetch));
 	fetch->world = &pool->worlds[spec->private_addresses ? PRIVATE : PUBLIC];
+	world_open(fetch->world, pool);
+	fetch->where = where_of(spec);
 	fetch->on_done = on_done;
 	fetch->arg = arg;
 	fetch->max_body = spec->max_body ? spec->max_body : MAX_BODY;
@@ -409,8 +461,8 @@ struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_spec *spec
 	if (fetch->easy && headers_add(fetch, spec) && options_set(fetch, spec) &&
 	    !curl_multi_add_handle(fetch->world->multi, fetch->easy))
 		return fetch;
-	err_set(err, E_FULL, "no memory to fetch %.100s, or libcurl lacks what is needed",
-		spec->url);
+	err_set(err, E_FULL, "no memory to fetch from %s, or libcurl lacks what is needed",
+		fetch->where);
 	fetch_free(fetch);
 	return NULL;
 }

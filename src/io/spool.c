@@ -11,6 +11,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -300,44 +301,56 @@ static bool send_by_file(const char *dir, int fd, struct str line, struct err *e
 	return false;
 }
 
-/* The shim opens its pipe, writes `shim`, then looks for ctl.early; we write ctl.early, then look
- * for the pipe once more: one of us sees the other. */
-static bool send_early(const char *dir, struct str line, struct err *err)
+static bool send_open(const char *dir, int fd, struct str line, struct err *err)
 {
-	AUTO(auto_free) char *job = path_of(dir, "job");
+	return line.len < PIPE_BUF ? fifo_send(fd, line, err) : send_by_file(dir, fd, line, err);
+}
+
+/* Under the lock that the shim takes before it reads and removes the file. *ret_kept: false when it
+ * has done so since we opened it, and therefore listens. */
+static bool early_add(const char *dir, struct str line, bool *ret_kept, struct err *err)
+{
 	AUTO(auto_free) char *early = path_of(dir, "ctl.early");
 	AUTO(buf_fini) struct buf text = BUF_INIT;
-	int fifo;
-	if (spool_shim_began(dir) || access(job, F_OK))
-		return err_set(err, E_NOT_FOUND, "the shim of %s has ended", dir);
+	struct stat st;
 	AUTO(auto_close)
 	int fd = open(early, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
+	*ret_kept = false;
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+		return true;
+	if (fd < 0 || fstat(fd, &st))
 		return err_errno(err, errno, "cannot open %s", early);
 	buf_add_str(&text, line);
 	buf_putc(&text, '\n');
-	if (!os_write_all(fd, buf_str(&text), err))
-		return err_prefix(err, "%s", early);
-	if (!fifo_open(dir, &fifo, NULL))
-		return true;
-	bool ok = fifo_send(fifo, STR("@early"), err);
-	close(fifo);
-	return ok;
+	*ret_kept = st.st_nlink > 0;
+	return !*ret_kept || os_write_all(fd, buf_str(&text), err) || err_prefix(err, "%s", early);
+}
+
+/* The shim opens its pipe, writes `shim`, then looks for ctl.early; we write ctl.early, then look
+ * for the pipe once more: one of us sees the other. */
+static bool send_early(const char *dir, struct str line, bool *ret_kept, struct err *err)
+{
+	AUTO(auto_close) int fd = -1;
+	if (!early_add(dir, line, ret_kept, err))
+		return false;
+	return !*ret_kept || !fifo_open(dir, &fd, NULL) || fifo_send(fd, STR("@early"), err);
 }
 
 bool spool_control(const char *dir, struct str line, struct err *err)
 {
-	struct err why = ERR_INIT;
+	AUTO(auto_free) char *job = path_of(dir, "job");
+	AUTO(err_fini) struct err why = ERR_INIT;
 	AUTO(auto_close) int fd = -1;
+	bool kept = false;
 	assert(!memchr(line.p, '\n', line.len));
-	if (!fifo_open(dir, &fd, &why)) {
-		bool early = why.code == E_NOT_FOUND;
-		if (!early)
-			return err_move(err, &why);
-		err_fini(&why);
-		return send_early(dir, line, err);
-	}
-	return line.len < PIPE_BUF ? fifo_send(fd, line, err) : send_by_file(dir, fd, line, err);
+	if (fifo_open(dir, &fd, &why))
+		return send_open(dir, fd, line, err);
+	if (why.code != E_NOT_FOUND)
+		return err_move(err, &why);
+	if (!spool_shim_began(dir) && !access(job, F_OK) && !send_early(dir, line, &kept, err))
+		return false;
+	/* Nobody listened then: the shim has ended, or it began a moment ago and listens now. */
+	return kept || (fifo_open(dir, &fd, err) && send_open(dir, fd, line, err));
 }
 
 /* --- all of them --- */

@@ -42,9 +42,13 @@ bool changes_in_doubt(struct store *store, bool (*fn)(void *arg, const struct ch
 		      void *arg, struct err *err);
 /* Marks the proposals of a run that did not end well. */
 bool changes_mark_partial(struct store *store, int64_t run, struct err *err);
-/* Proposals, not yet decided, of the same target and entity by the same run or by earlier runs of
- * the same trigger and agent, other than `keep`: status superseded. *ret_count. */
+/* Proposals, not yet decided, of the same target and entity by earlier runs of the same trigger and
+ * agent as that of `keep`: status superseded. *ret_count. */
 bool changes_supersede(struct store *store, int64_t keep, unsigned *ret_count, struct err *err);
+/* Proposals, not yet decided, of the same run, target and entity, other than `keep`. */
+bool changes_beside(struct store *store, int64_t keep,
+		    bool (*fn)(void *arg, const struct change_row *row), void *arg,
+		    struct err *err);
 /* Counts by status for a run (run > 0) or for all (0). */
 bool changes_count(struct store *store, int64_t run,
 		   bool (*fn)(void *arg, const char *status, const char *target, int64_t n),

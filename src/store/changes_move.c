@@ -5,7 +5,7 @@
 
 #define OUT "('approved', 'applying', 'reverting')"
 
-enum { MOVE, WHERE, PEEK, NEXT_DUE, DOUBT, PARTIAL, OF_KEEP, OPEN, SUPERSEDE, STATEMENTS };
+enum { MOVE, WHERE, PEEK, NEXT_DUE, DOUBT, PARTIAL, OF_KEEP, OPEN, BESIDE, SUPERSEDE, STATEMENTS };
 
 static const struct statement list[] = {
 	[MOVE] =
@@ -45,8 +45,13 @@ static const struct statement list[] = {
 	[OPEN] = {"SELECT c.seq FROM changes c JOIN runs r ON r.seq = c.run WHERE c.target = "
 		  ":target AND "
 		  "c.entity = :entity AND c.status = 'proposed' AND c.seq <> :keep AND "
-		  "(c.run = :run OR (c.run < :run AND r.trigger = :trigger AND r.agent = :agent))",
+		  "c.run < :run AND r.trigger = :trigger AND r.agent = :agent",
 		  NULL},
+	[BESIDE] = {"SELECT c.*, r.id AS run_id FROM changes k JOIN changes c ON c.target = "
+		    "k.target AND c.entity = k.entity AND c.status = 'proposed' LEFT JOIN runs r "
+		    "ON r.seq = c.run WHERE k.seq = :keep AND c.run = k.run AND c.seq <> k.seq "
+		    "ORDER BY c.seq",
+		    &change_shape},
 	[SUPERSEDE] = {"UPDATE changes SET status = 'superseded' WHERE seq = :seq AND status = "
 		       "'proposed'",
 		       NULL},
@@ -233,4 +238,26 @@ bool changes_supersede(struct store *store, int64_t keep, unsigned *ret_count, s
 	default:
 		return false;
 	}
+}
+
+struct beside {
+	bool (*fn)(void *arg, const struct change_row *row);
+	void *arg;
+};
+
+static bool beside_give(void *arg, const void *row)
+{
+	struct beside *beside = arg;
+	return beside->fn(beside->arg, row);
+}
+
+bool changes_beside(struct store *store, int64_t keep,
+		    bool (*fn)(void *arg, const struct change_row *row), void *arg, struct err *err)
+{
+	struct beside beside = {fn, arg};
+	AUTO(query_end) struct query *q = query_read(store, ROOM_OUTBOX, BESIDE, err);
+	if (!q)
+		return false;
+	query_int(q, "keep", keep);
+	return query_each(q, beside_give, &beside, err);
 }

@@ -48,6 +48,23 @@ def _(rouse):
     stays("it was written once", lambda: rouse.deal() == ("won", 1), 0.5)
 
 
+@scenario("a decision about a change that is being applied is refused")
+def _(rouse):
+    run = staged(rouse, crm={"timeout": "20s"})
+    holder = sqlite3.connect(rouse.crm_path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    rouse.cli("approve", run, "--all")
+    [one] = rouse.changes(run=run)
+    rouse.wait_change(one["id"], "applying")
+    for verb in ("approve", "reject"):
+        rouse.cli(verb, one["id"], "--reason", "too late", expect_code=4)
+    rouse.cli("edit", one["id"], "--data", '{"stage":"lost"}', expect_code=4)
+    holder.execute("ROLLBACK")
+    holder.close()
+    rouse.wait_change(one["id"], "applied")
+    expect(rouse.deal(), ("won", 1), "the deal")
+
+
 @scenario("what nobody approved cannot be applied")
 def _(rouse):
     run = staged(rouse)

@@ -131,6 +131,62 @@ static void replaced(void)
 		CHECK_INT(why.code, E_STATE);
 	}
 	rig_fini();
+
+	agent = begin(CONF("stage"));
+	rig_says(agent, CHANGE("\"entity\":\"7\",\"after\":{\"label\":\"x\"}")
+				CHANGE("\"entity\":\"7\",\"after\":{\"comment\":\"hello\"}"));
+	IT ("a label and a comment that one run proposes for one ticket both stand") {
+		CHECK_STR(change_status(0), "proposed");
+		CHECK_STR(change_status(1), "proposed");
+	}
+	rig_says(agent, CHANGE("\"entity\":\"7\",\"after\":{\"label\":\"y\"}"));
+	IT ("of two labels the last, and nothing else goes with the first") {
+		CHECK_STR(change_status(0), "superseded");
+		CHECK_STR(change_status(1), "proposed");
+		CHECK_STR(change_status(2), "proposed");
+	}
+	rig_says(agent, CHANGE("\"entity\":\"7\",\"after\":{\"label\":\"z\",\"comment\":\"bye\"}")
+				CHANGE("\"entity\":\"8\",\"after\":{\"label\":\"y\"}")
+					CHANGE("\"entity\":\"7\",\"op\":\"create\",\"after\":{"
+					       "\"label\":\"y\"}")
+						CHANGE("\"after\":{\"label\":\"y\"}"));
+	IT ("what names more, another entity, another op or no entity replaces nothing") {
+		CHECK_INT(rig_int("SELECT COUNT(*) FROM changes WHERE status = 'proposed'"), 6);
+	}
+	rig_says(agent, CHANGE("\"entity\":\"9\",\"op\":\"call\",\"after\":{\"say\":\"a\"}")
+				CHANGE("\"entity\":\"9\",\"op\":\"call\",\"after\":{\"say\":\"b\"}"));
+	IT ("calls add up") {
+		CHECK_INT(rig_int("SELECT COUNT(*) FROM changes WHERE op = 'call' AND status = "
+				  "'proposed'"),
+			  2);
+	}
+	rig_says(agent, CHANGE("\"entity\":\"10\",\"patch\":\"a\"")
+				CHANGE("\"entity\":\"10\",\"patch\":\"b\""));
+	IT ("two that name no members are one said again") {
+		CHECK_STR(rig_text("SELECT patch FROM changes WHERE entity = '10' AND status = "
+				   "'proposed'"),
+			  "\"b\"");
+	}
+	decide(1, CHANGE_APPROVE, NULL);
+	rig_says(agent, CHANGE("\"entity\":\"7\",\"after\":{\"comment\":\"again\"}"));
+	IT ("what a person decided is not replaced") {
+		CHECK_STR(change_status(1), "applied");
+	}
+	IT ("the counts by status agree with the rows") {
+		CHECK_INT(rig_int("SELECT n FROM change_counts WHERE status = 'superseded'"),
+			  rig_int("SELECT COUNT(*) FROM changes WHERE status = 'superseded'"));
+		CHECK_INT(rig_int("SELECT n FROM change_counts WHERE status = 'proposed'"),
+			  rig_int("SELECT COUNT(*) FROM changes WHERE status = 'proposed'"));
+	}
+	rig_exits(agent, 0);
+	rig_event("hook", "2", NULL);
+	rig_says(rig_agent(1), CHANGE("\"entity\":\"7\",\"after\":{\"other\":1}"));
+	IT ("a later run replaces all of it, whatever it names") {
+		CHECK_INT(rig_int("SELECT COUNT(*) FROM changes WHERE entity = '7' AND status = "
+				  "'proposed'"),
+			  1);
+	}
+	rig_fini();
 }
 
 static void decisions(void)

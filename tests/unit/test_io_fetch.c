@@ -2,7 +2,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -24,7 +26,8 @@
 
 static struct event_base *base;
 static struct fetch_pool *pool;
-static char origin[64]; /* of the hostile server */
+static char origin[64];	 /* of the hostile server */
+static int quiet_events; /* what the loop watches while nothing is fetched */
 
 struct seen {
 	int calls, status;
@@ -62,6 +65,23 @@ static void on_done(void *arg, const struct fetch_answer *answer, struct err *er
 static void on_late(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	*(bool *)arg = true;
+}
+
+/* Stands before the C library's, for libcurl too: names of ours, and one that takes 4 s. */
+int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+		struct addrinfo **ret)
+{
+	static int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+	if (host && !strcmp(host, "slow.test")) {
+		poll(NULL, 0, 4000);
+		return EAI_NONAME;
+	}
+	if (host && !strcmp(host, "inside.test"))
+		host = "127.0.0.1";
+	return real(host, port, hints, ret);
 }
 
 static void wait_for(struct seen *seen, int seconds)
@@ -226,6 +246,14 @@ static void test_ssrf(const char *file)
 		CHECK_INT(get("file:///etc/passwd", true, 1000).code, E_DENIED);
 		CHECK_INT(get("gopher://127.0.0.1/_x", true, 1000).code, E_DENIED);
 	}
+	IT ("says which address is denied, behind which place, and no more of the URL") {
+		struct seen seen = get("http://inside.test:9/?token=secret", false, 1000);
+		CHECK_INT(seen.code, E_DENIED);
+		CHECK(strstr(seen.text, "127.0.0.1") && strstr(seen.text, "http://inside.test:9"));
+		CHECK(!strstr(seen.text, "secret"));
+		seen = get("http://[fd00:ec2::254]/", false, 1000);
+		CHECK(strstr(seen.text, "fd00:ec2::254"));
+	}
 	IT ("does not lend a connection to a private address to who may not go there") {
 		char url[128];
 		snprintf(url, sizeof(url), "%s/ok", origin);
@@ -292,6 +320,43 @@ static void test_requests(void)
 		event_base_loop(base, EVLOOP_NONBLOCK);
 		CHECK_INT(second.calls, 0);
 		fetch_cancel(NULL);
+	}
+}
+
+/* --- what costs nothing --- */
+
+static void test_idle(void)
+{
+	IT ("watches nothing before the first fetch, nor after the last") {
+		struct event_base *own = event_base_new();
+		struct fetch_pool *idle = fetch_pool_new(own);
+		int before = count_fds();
+		CHECK_INT(event_base_get_num_events(own, EVENT_BASE_COUNT_ADDED), 0);
+		fetch_pool_free(idle);
+		CHECK_INT(count_fds(), before);
+		event_base_free(own);
+		CHECK_INT(mode("ok").status, 200);
+		CHECK_INT(event_base_get_num_events(base, EVENT_BASE_COUNT_ADDED), quiet_events);
+	}
+	IT ("does not hold up the loop while a name is looked up, nor when that is given up") {
+		int64_t before = clock_mono(clock_system()).ms;
+		struct seen seen = get("http://slow.test/", true, 300);
+		CHECK_INT(seen.code, E_TIMEOUT);
+		CHECK(clock_mono(clock_system()).ms - before < 1500);
+		struct fetch_spec spec = {.method = "GET", .url = "http://slow.test/"};
+		struct fetch *fetch = fetch_start(pool, &spec, on_done, &seen, NULL);
+		for (int i = 0; i < 5; i++) {
+			event_base_loop(base, EVLOOP_NONBLOCK);
+			poll(NULL, 0, 10);
+		}
+		before = clock_mono(clock_system()).ms;
+		fetch_cancel(fetch);
+		CHECK(clock_mono(clock_system()).ms - before < 500);
+	}
+	IT ("takes any time for a limit") {
+		char url[128];
+		snprintf(url, sizeof(url), "%s/ok", origin);
+		CHECK_INT(get(url, true, INT64_MAX).status, 200);
 	}
 }
 
@@ -380,6 +445,7 @@ static int listen_local(char *url, size_t size)
 struct server {
 	int listener;
 	char *request; /* 4,096 bytes */
+	int asked;
 };
 
 static void *serve_one(void *arg)
@@ -404,7 +470,7 @@ static void *serve_one(void *arg)
 static struct seen talk(int listener, struct fetch_spec spec, char *request)
 {
 	struct seen seen = {0};
-	struct server server = {listener, request};
+	struct server server = {.listener = listener, .request = request};
 	pthread_t thread;
 	memset(request, 0, 4096);
 	pthread_create(&thread, NULL, serve_one, &server);
@@ -412,6 +478,72 @@ static struct seen talk(int listener, struct fetch_spec spec, char *request)
 		wait_for(&seen, 10);
 	pthread_join(thread, NULL);
 	return seen;
+}
+
+/* Answers the first request and keeps the connection; takes the second, and hangs up without a
+ * word. Counts what it is asked until nobody comes for 300 ms. */
+static void *serve_forgetful(void *arg)
+{
+	static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+	struct server *server = arg;
+	struct pollfd ready[2] = {{server->listener, POLLIN, 0}, {-1, POLLIN, 0}};
+	char data[4096];
+
+	while (poll(ready, 2, 300) > 0) {
+		if (ready[0].revents) {
+			if (ready[1].fd >= 0)
+				close(ready[1].fd);
+			ready[1].fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
+			continue;
+		}
+		if (read(ready[1].fd, data, sizeof(data)) > 0 && !server->asked++) {
+			os_write_all(ready[1].fd, str_of(answer), NULL);
+			continue;
+		}
+		close(ready[1].fd);
+		ready[1].fd = -1;
+	}
+	if (ready[1].fd >= 0)
+		close(ready[1].fd);
+	return NULL;
+}
+
+/* Two requests to it, one after the other. */
+static int talk_twice(struct fetch_spec first, struct fetch_spec second, struct seen *ret)
+{
+	char url[64];
+	struct server server = {.listener = listen_local(url, sizeof(url))};
+	struct seen seen = {0};
+	pthread_t thread;
+
+	first.url = second.url = url;
+	pthread_create(&thread, NULL, serve_forgetful, &server);
+	if (fetch_start(pool, &first, on_done, &seen, NULL))
+		wait_for(&seen, 5);
+	CHECK_INT(seen.status, 200);
+	if (fetch_start(pool, &second, on_done, ret, NULL))
+		wait_for(ret, 5);
+	pthread_join(thread, NULL);
+	close(server.listener);
+	return server.asked;
+}
+
+static void test_kept(void)
+{
+	struct fetch_spec get_inside = {.method = "GET", .private_addresses = true};
+	struct fetch_spec get_outside = {.method = "GET"};
+	struct fetch_spec post = {.method = "POST", .body = STR("$"), .private_addresses = true};
+
+	IT ("sends a POST once, even when a kept connection ends before its answer") {
+		struct seen seen = {0};
+		CHECK_INT(talk_twice(post, post, &seen), 2);
+		CHECK_INT(seen.code, E_UNAVAILABLE);
+	}
+	IT ("does not lend a kept connection to who may not go there") {
+		struct seen seen = {0};
+		CHECK_INT(talk_twice(get_inside, get_outside, &seen), 1);
+		CHECK_INT(seen.code, E_DENIED);
+	}
 }
 
 static void test_sent(const char *folder)
@@ -510,11 +642,14 @@ int main(void)
 	pool = fetch_pool_new(base);
 	buf_printf(&urls, "%s/tests/fakes/ssrf_urls.txt", source);
 	struct proc *server = server_start(source);
+	quiet_events = event_base_get_num_events(base, EVENT_BASE_COUNT_ADDED);
 	int before = count_fds();
 	test_addresses();
+	test_idle();
 	test_requests();
 	test_ssrf(buf_cstr(&urls));
 	test_sent(folder);
+	test_kept();
 	test_hostile();
 	IT ("leaves no descriptor behind") {
 		struct seen seen = {0};
