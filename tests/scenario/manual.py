@@ -9,7 +9,7 @@ PAGES = ("rouse.1", "rouse.conf.5", "roused.8")
 
 
 def page(name):
-    with open(os.path.join(BUILD, name)) as f:
+    with open(os.path.join(BUILD, "packaging/man", name)) as f:
         return f.read()
 
 
@@ -29,13 +29,13 @@ for name in PAGES:
     @scenario(f"mandoc finds nothing wrong with {name}")
     def _(rouse, name=name):
         needs_program("mandoc")
-        lint = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", os.path.join(BUILD, name)], capture_output=True, text=True)
+        lint = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", os.path.join(BUILD, "packaging/man", name)], capture_output=True, text=True)
         expect((lint.stdout + lint.stderr, lint.returncode), ("", 0), "what mandoc says")
 
     @scenario(f"man shows {name} without a warning")
     def _(rouse, name=name):
         needs_program("groff")
-        text = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-P-c", os.path.join(BUILD, name)], capture_output=True, text=True, env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"})
+        text = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-P-c", os.path.join(BUILD, "packaging/man", name)], capture_output=True, text=True, env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"})
         expect((text.stderr, text.returncode), ("", 0), "what groff says")
         check(len(text.stdout) > 2000, "there is a page")
 
