@@ -424,6 +424,9 @@ static void write_down(struct shim *s)
 static int finish(struct shim *s)
 {
 	write_down(s);
+	/* Nothing is heard from here on, and the folder may soon be another run's, with this pipe. */
+	if (s->ctl > STDERR_FILENO)
+		close(s->ctl);
 	for (;;) {
 		AUTO(err_fini) struct err err = ERR_INIT;
 		if (spool_status_write(".", &s->status, &err))

@@ -42,7 +42,8 @@ act_revert(struct core *core, const char *id, const char *by, const char *reason
 }
 
 static const char *const from_open[] = {"proposed", NULL};
-static const char *const from_approved[] = {"approved", "failed", "conflict", NULL};
+/* Not a conflict: that is looked at, and then applied by its name. */
+static const char *const from_approved[] = {"approved", "failed", NULL};
 static const char *const from_applied[] = {"applied", NULL};
 
 static const struct action actions[] = {

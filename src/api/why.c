@@ -188,8 +188,8 @@ static const char *proposed_state(const struct change_row *change)
 	if (!strcmp(change->status, "applying") || !strcmp(change->status, "reverting"))
 		return "its target is at it now";
 	if (!strcmp(change->status, "conflict"))
-		return "what is there is not what the agent saw: rouse diff shows both; rouse "
-		       "apply tries again";
+		return "what is there is not what the agent saw: rouse change show has all three "
+		       "sides; rouse apply CHANGE approves it on what is there now";
 	if (!strcmp(change->status, "superseded"))
 		return "a later proposal for the same entity took its place";
 	return NULL;

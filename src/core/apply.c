@@ -183,6 +183,17 @@ flight_event(const struct flight *flight, const struct target *target)
 	return flight->again && target && flight->change.attempts + 1 < target->retry.attempts ? CHANGE_AGAIN : CHANGE_FAIL;
 }
 
+/* What a person is shown of a conflict, and so what an approval of it covers. */
+static char *
+conflict_digest(const struct flight *flight, const char *current)
+{
+	struct change_row seen = flight->change;
+
+	seen.status = (char *)(uintptr_t)change_state_name(CHANGE_CONFLICT);
+	seen.current = (char *)(uintptr_t)current;
+	return change_digest(&seen);
+}
+
 static bool
 flight_rows(struct flight *flight, struct err *err)
 {
@@ -193,11 +204,15 @@ flight_rows(struct flight *flight, struct err *err)
 	enum change_state to = change_next(from, ev);
 	struct wall now = core_wall(core);
 	int64_t delay = 0;
+	/* What an earlier look found is not there any more. */
+	const char *current = ev == CHANGE_DRIFT && !flight->current ? "null" : flight->current;
+	AUTO(auto_free) char *digest = to == CHANGE_CONFLICT ? conflict_digest(flight, current) : NULL;
 	struct change_move move = {.from = change_state_name(from),
 				   .to = change_state_name(to),
 				   .error = flight->error ? flight->error : "",
 				   .receipt = flight->revert ? NULL : flight->receipt,
-				   .current = flight->current,
+				   .current = current,
+				   .digest = digest,
 				   .decided_at = WALL_NONE,
 				   .applied_at = to == CHANGE_APPLIED && !flight->revert ? now : WALL_NONE,
 				   .reverted_at = to == CHANGE_REVERTED ? now : WALL_NONE,

@@ -90,6 +90,8 @@ change_digest(const struct change_row *change)
 	digest_part(&parts, change->before);
 	digest_part(&parts, change->after);
 	digest_part(&parts, change->patch);
+	if (change->status && !strcmp(change->status, "conflict"))
+		digest_part(&parts, change->current);
 	digest = digest_of(DIGEST_SHA256, buf_str(&parts));
 	hex_encode(&hex, str_make(digest.bytes, digest.len));
 	return buf_take(&hex);
@@ -270,6 +272,20 @@ wake_after(struct core *core, const char *target)
 	turn_after(core->store, on_approved, wake);
 }
 
+static bool
+same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* What it would write, and where. Its before may have become another since: see change_ground(). */
+static bool
+same_proposal(const struct change_row *a, const struct change_row *b)
+{
+	return same_text(a->target, b->target) && same_text(a->entity, b->entity) && same_text(a->op, b->op) &&
+	       same_text(a->after, b->after) && same_text(a->patch, b->patch);
+}
+
 /* An attempt that is repeated proposes again what stands already. Anything else needs a key of its own. */
 static bool
 stands_already(struct core *core, int64_t seq, const struct change_row *change, struct err *err)
@@ -278,7 +294,7 @@ stands_already(struct core *core, int64_t seq, const struct change_row *change, 
 
 	if (!changes_get_seq(core->store, seq, &known, err))
 		return false;
-	if (known.digest && strcmp(known.digest, change->digest))
+	if (!same_proposal(&known, change))
 		return err_set(err, E_CONFLICT, "change %s of this run has the key %s already, and is another; use another key", known.id,
 			       change->key);
 	err_fini(err);
@@ -425,12 +441,37 @@ decision_keep(struct core *core, const struct change_row *change, const struct c
 	return false;
 }
 
+/* A person saw all three sides: what was found is what it starts from now. */
+static char *
+approve_found(const struct change_row *conflict, char **ret_digest)
+{
+	struct change_row change = *conflict;
+	char *ground = change_ground(conflict->before, conflict->current);
+
+	change.before = ground ? ground : conflict->before;
+	change.status = NULL;
+	*ret_digest = change_digest(&change);
+	return ground;
+}
+
+static const char *
+reason_found(const char *reason, struct buf *out)
+{
+	if (reason && *reason)
+		buf_printf(out, "%s; ", reason);
+	buf_puts(out, "approved on what is there now");
+	return buf_cstr(out);
+}
+
 bool
 change_decide(struct core *core, const char *id, enum change_event ev, const char *by, const char *reason, const char *seen_digest,
 	      struct err *err)
 {
 	AUTO(change_row_fini) struct change_row change = {0};
 	struct wall now = core_wall(core);
+	AUTO(buf_fini) struct buf why = BUF_INIT;
+	AUTO(auto_free) char *ground = NULL;
+	AUTO(auto_free) char *digest = NULL;
 	struct change_move move;
 	enum change_state to;
 
@@ -441,8 +482,12 @@ change_decide(struct core *core, const char *id, enum change_event ev, const cha
 		return refuse_state(&change, ev, err);
 	if (seen_digest && change.digest && strcmp(seen_digest, change.digest))
 		return err_set(err, E_STATE, "change %s is not what was shown any more; look at it again (rouse diff %s)", change.id, change.id);
+	if (change_state_of(change.status) == CHANGE_CONFLICT && to == CHANGE_APPROVED) {
+		ground = approve_found(&change, &digest);
+		reason = ground ? reason_found(reason, &why) : reason;
+	}
 	move = (struct change_move){.from = change.status, .to = change_state_name(to), .decided_by = by, .decision_reason = reason,
-				    .decided_at = now, .applied_at = WALL_NONE, .reverted_at = WALL_NONE, .due = now, .add_attempt = -1};
+				    .before = ground, .digest = digest, .decided_at = now, .applied_at = WALL_NONE, .reverted_at = WALL_NONE, .due = now, .add_attempt = -1};
 	if (!decision_keep(core, &change, &move, event_words[ev], by, reason, err))
 		return false;
 	change_tell(core, change.seq);

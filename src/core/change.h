@@ -44,7 +44,8 @@ enum change_state change_next(enum change_state state, enum change_event ev);
  * recorded in the run log; the run goes on. */
 bool change_propose(struct attempt *attempt, const json_t *line, struct err *err);
 
-/* By a person. seen_digest (NULL: not said) must be the change's own (E_STATE when it differs now). */
+/* By a person. seen_digest (NULL: not said) must be the change's own (E_STATE when it differs now). Who approves a
+ * conflict approves on what is there now: that becomes its `before`. */
 bool change_decide(struct core *core, const char *id, enum change_event ev, const char *by, const char *reason,
 		   const char *seen_digest, struct err *err);
 /* Replaces `after` of a proposal; it stays proposed, with a new digest. */
@@ -53,7 +54,7 @@ bool change_edit(struct core *core, const char *id, const json_t *after, const c
 bool change_apply_again(struct core *core, const char *id, const char *by, struct err *err);
 bool change_revert(struct core *core, const char *id, const char *by, const char *reason, struct err *err);
 
-/* SHA-256 over what a person sees, hex; owned. */
+/* SHA-256 over what a person sees (of a conflict also what was found), hex; owned. */
 char *change_digest(const struct change_row *change);
 json_t *change_object(const struct change_row *change);
 /* Tells who follows, after the turn, what it is now. */

@@ -39,3 +39,27 @@ bool change_drifted(const char *before, const char *current)
 		is = json_null();
 	return !value_matches(was, is);
 }
+
+char *
+change_ground(const char *before, const char *current)
+{
+	AUTO(json_auto_decref) json_t *was = NULL;
+	AUTO(json_auto_decref) json_t *is = NULL;
+	struct buf text = BUF_INIT;
+	const char *name;
+	json_t *value;
+
+	if (!current || !json_read(str_of(current), &is, NULL) || json_is_null(is))
+		return NULL;
+	if (!before || !json_read(str_of(before), &was, NULL) || !json_is_object(was) || !json_is_object(is)) {
+		json_write(&text, is);
+		return buf_take(&text);
+	}
+	json_object_foreach (was, name, value) {
+		json_t *there = json_object_get(is, name);
+
+		json_object_set(was, name, there ? there : json_null());
+	}
+	json_write(&text, was);
+	return buf_take(&text);
+}

@@ -114,6 +114,15 @@ core_is_halted(const struct core *core)
 	return switch_is_on(core->switches, "all", "", "halted");
 }
 
+static void
+halt_running(struct core *core, const char *reason)
+{
+	struct attempt *attempt, *next;
+
+	LIST_FOREACH_SAFE (attempt, attempts_live(core), entry, next)
+		attempt_stop(attempt, "cancelled", reason);
+}
+
 /* What follows a switch once it is on disk; or memory says again what the disk says. */
 static void
 on_switched(void *arg, const struct err *err)
@@ -129,6 +138,9 @@ on_switched(void *arg, const struct err *err)
 		if (!switches_list(core->store, entry_add, switches, &failure))
 			log_error("switches cannot be read", "error", err_text(&failure));
 	}
+	/* Runs that were claimed in the turn of the halt have become attempts since. */
+	if (core_is_halted(core))
+		halt_running(core, "the daemon was halted");
 	queue_wake(core->queue, NULL);
 	apply_wake(core->apply, NULL);
 }
@@ -141,15 +153,6 @@ switch_rows(struct core *core, const char *scope, const char *name, const char *
 	return (on ? switches_set(core->store, scope, name, kind, by, now, err)
 		   : switches_clear(core->store, scope, name, kind, err)) &&
 	       decisions_add(core->store, *name ? scope : "daemon", *name ? name : "rouse", kind, by, on ? "on" : "off", NULL, now, err);
-}
-
-static void
-halt_running(struct core *core, const char *reason)
-{
-	struct attempt *attempt, *next;
-
-	LIST_FOREACH_SAFE (attempt, attempts_live(core), entry, next)
-		attempt_stop(attempt, "cancelled", reason);
 }
 
 bool
@@ -171,8 +174,6 @@ switch_turn(struct core *core, const char *scope, const char *name, const char *
 		entry_free(core->switches, entry);
 	turn_after(core->store, on_switched, core);
 	log_info(on ? "switched on" : "switched off", "what", kind, "scope", scope, "name", name, "by", by);
-	if (on && !strcmp(kind, "halted"))
-		halt_running(core, "the daemon was halted");
 	return true;
 }
 

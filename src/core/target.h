@@ -41,5 +41,8 @@ struct target_kind {
  * before does not name are not looked at; numbers compare by value; before NULL matches anything,
  * before `null` matches only nothing. */
 bool change_drifted(const char *before, const char *current);
+/* The before-image that a change from `current` has: its members that before names (all, where before
+ * is no object). NULL when nobody said what is there. Owned. */
+char *change_ground(const char *before, const char *current);
 
 #endif

@@ -25,7 +25,7 @@ bool changes_of_run(struct store *store, int64_t run,
 struct change_move {
 	const char *from, *to;
 	const char *decided_by, *decision_reason;
-	const char *error, *receipt, *current, *after, *digest;
+	const char *error, *receipt, *current, *before, *after, *digest;
 	struct wall decided_at, applied_at, reverted_at, due;
 	int add_attempt; /* 1: attempts + 1; -1: attempts = 0 */
 };

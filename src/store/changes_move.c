@@ -13,7 +13,7 @@ static const struct statement list[] = {
 		 "decision_reason = COALESCE(:decision_reason, decision_reason), error = "
 		 "COALESCE(:error, error), "
 		 "receipt = COALESCE(:receipt, receipt), current = COALESCE(:current, current), "
-		 "after = COALESCE(:after, after), digest = COALESCE(:digest, digest), "
+		 "before = COALESCE(:before, before), after = COALESCE(:after, after), digest = COALESCE(:digest, digest), "
 		 "decided_at = COALESCE(:decided_at, decided_at), applied_at = "
 		 "COALESCE(:applied_at, applied_at), "
 		 "reverted_at = COALESCE(:reverted_at, reverted_at), due = COALESCE(:due, due), "
@@ -90,6 +90,7 @@ static bool move_row(struct store *store, int64_t seq, const struct change_move 
 	query_text(q, "error", move->error);
 	query_text(q, "receipt", move->receipt);
 	query_text(q, "current", move->current);
+	query_text(q, "before", move->before);
 	query_text(q, "after", move->after);
 	query_text(q, "digest", move->digest);
 	query_wall(q, "decided_at", move->decided_at);

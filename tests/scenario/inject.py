@@ -68,6 +68,11 @@ def sweep(what, *words):
 sweep("fsync fails", "--funcs", "fsync", "--errno", "EIO", "--stride", "3", "--max", "40")
 sweep("the disk is full at a write", "--funcs", "write", "--errno", "ENOSPC", "--path", "rouse.db", "--stride", "17", "--max", "250")
 sweep("a write is cut by a kill", "--funcs", "write", "--errno", "TORN", "--path", "rouse.db", "--stride", "17", "--max", "250")
+sweep("a write takes half of it", "--funcs", "write", "--errno", "SHORT", "--stride", "37")
+sweep("it is killed at an fsync", "--funcs", "fsync", "--errno", "KILL", "--stride", "3")
+sweep("a file cannot be renamed, removed or cut", "--funcs", "ftruncate,rename,unlink", "--errno", "EIO", "--stride", "5")
+sweep("no program can be started", "--funcs", "fork,spawn,exec", "--errno", "EAGAIN")
+sweep("there is no memory", "--funcs", "malloc", "--errno", "ENOMEM", "--stride", "1301")
 sweep("descriptors run out at an open", "--funcs", "open,pipe,accept", "--errno", "EMFILE", "--stride", "23", "--max", "250")
 
 main()

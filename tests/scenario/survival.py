@@ -180,6 +180,38 @@ def _(rouse):
     rouse.nothing_left()
 
 
+@scenario("a halt at any moment of a hundred starts leaves nothing running; what was queued runs after it")
+def _(rouse):
+    rnd = dice(rouse)
+    one_agent(rouse, "read -r e; echo x >>$D/mark; [ -e $D/go ] || exec sleep 6174\n", concurrency=20)
+    runs, stop = [], threading.Event()
+
+    def post():
+        while not stop.is_set():
+            reply = rouse.deliver("push")
+            if reply.status == 202:
+                runs.append(reply.run_id)
+
+    poster = threading.Thread(target=post)
+    poster.start()
+    try:
+        for _ in range(8):
+            time.sleep(rnd.uniform(0, 0.15))
+            rouse.api("POST", "/v1/halt", {}).expect(200)
+            wait("none is in flight", lambda: rouse.get("/health")["in_flight"] == 0, 10)
+            wait("no agent lives", lambda: not named(rouse, "sleep 6174"), 10)
+            rouse.api("POST", "/v1/resume", {}).expect(200)
+    finally:
+        stop.set()
+        poster.join()
+    rouse.api("POST", "/v1/halt", {}).expect(200)
+    wait("none is in flight", lambda: rouse.get("/health")["in_flight"] == 0, 10)
+    go(rouse)
+    rouse.api("POST", "/v1/resume", {}).expect(200)
+    wait("all have ended", lambda: {rouse.run(r)["status"] for r in runs} <= {"cancelled", "succeeded"}, 40)
+    rouse.nothing_left()
+
+
 @scenario("ends and cancels of which nobody tells the daemon, for it was stopped meanwhile, are all noticed")
 def _(rouse):
     rnd = dice(rouse)

@@ -113,12 +113,59 @@ static void troubles(void)
 	rig_fini();
 
 	begin(CHANGE("x", "1"));
+	AUTO(auto_free) char *proposed = mem_strdup(column(0, "digest"));
 	rig_target_says(rig_call(0), TARGET_DRIFTED, "{\"n\":5}", E_OK);
 	IT ("a change whose ground has moved is a conflict, with what was found") {
 		CHECK_STR(column(0, "status"), "conflict");
 		CHECK_STR(column(0, "current"), "{\"n\":5}");
 		CHECK(strstr(column(0, "error"), "nothing was applied") != NULL);
 	}
+	AUTO(auto_free) char *shown = mem_strdup(column(0, "digest"));
+	IT ("who approves it approves what is there now, and says so") {
+		CHECK(!change_decide(&rig.core, column(0, "id"), CHANGE_APPROVE, "ann", "I saw it",
+				     proposed, &why));
+		CHECK_INT(why.code, E_STATE);
+		CHECK(change_decide(&rig.core, column(0, "id"), CHANGE_APPROVE, "ann", "I saw it",
+				    shown, &why));
+		rig_run();
+		CHECK_INT(rig_calls(), 2);
+		CHECK_STR(rig_call(1)->before, "{\"n\":5}");
+		CHECK_STR(rig_call(1)->key, rig_call(0)->key);
+		CHECK(strcmp(column(0, "digest"), shown) != 0);
+		CHECK_STR(rig_text("SELECT reason FROM decisions WHERE decision = 'approve'"),
+			  "I saw it; approved on what is there now");
+	}
+	rig_target_says(rig_call(1), TARGET_DRIFTED, "{\"n\":6,\"other\":1}", E_OK);
+	IT ("when that has moved again it is a conflict again, which the first look does not cover") {
+		CHECK_STR(column(0, "status"), "conflict");
+		CHECK(!change_decide(&rig.core, column(0, "id"), CHANGE_APPROVE, "ann", NULL, shown,
+				     &why));
+	}
+	IT ("to apply it again by its name is the same; only what before names is looked at") {
+		CHECK(change_apply_again(&rig.core, column(0, "id"), "ann", &why));
+		rig_run();
+		CHECK_STR(rig_call(2)->before, "{\"n\":6}");
+	}
+	rig_target_says(rig_call(2), TARGET_DRIFTED, NULL, E_OK);
+	IT ("where nobody says what is there, before stays") {
+		CHECK_STR(column(0, "current"), "null");
+		CHECK(change_apply_again(&rig.core, column(0, "id"), "ann", &why));
+		rig_run();
+		CHECK_STR(rig_call(3)->before, "{\"n\":6}");
+	}
+	rig_says(rig_agent(0), CHANGE("x", "1"));
+	IT ("the agent's saying it again changes nothing, though its before is another now") {
+		CHECK_INT(rig_int("SELECT COUNT(*) FROM changes"), 1);
+		CHECK_INT(rig_int("SELECT COUNT(*) FROM runlog WHERE data LIKE '%refused%'"), 0);
+	}
+	rig_target_says(rig_call(3), TARGET_DONE, NULL, E_OK);
+	IT ("and it is applied in the end") {
+		CHECK_STR(column(0, "status"), "applied");
+	}
+	rig_fini();
+
+	begin(CHANGE("x", "1"));
+	rig_target_says(rig_call(0), TARGET_DRIFTED, "{\"n\":5}", E_OK);
 	IT ("it may be rejected") {
 		CHECK(change_decide(&rig.core, column(0, "id"), CHANGE_REJECT, "ann", "stale", NULL,
 				    &why));

@@ -3,6 +3,14 @@
 #include "core/target.h"
 #include "tests/unit/tap.h"
 
+static bool
+ground_is(const char *before, const char *current, const char *want)
+{
+	AUTO(auto_free) char *ground = change_ground(before, current);
+
+	return ground && want ? !strcmp(ground, want) : ground == want;
+}
+
 int
 main(void)
 {
@@ -30,5 +38,21 @@ main(void)
 	IT("a number is not its text") { CHECK(change_drifted("{\"a\":1}", "{\"a\":\"1\"}")); }
 	IT("arrays must be equal as they are") { CHECK(!change_drifted("[1,2]", "[1,2]") && change_drifted("[1,2]", "[2,1]")); }
 	IT("a before-image that is no JSON counts as drifted") { CHECK(change_drifted("{", "{}")); }
+	IT("the ground of a change is what was found of what before names")
+	{
+		CHECK(ground_is("{\"a\":1,\"b\":2}", "{\"a\":3,\"c\":4}", "{\"a\":3,\"b\":null}"));
+		CHECK(ground_is(NULL, "{\"a\":3}", "{\"a\":3}") && ground_is("[1]", "[2]", "[2]"));
+		CHECK(ground_is("null", "{\"a\":3}", "{\"a\":3}") && ground_is("{\"a\":1}", "7", "7"));
+	}
+	IT("there is none where nobody said what is there")
+	{
+		CHECK(ground_is("{}", NULL, NULL) && ground_is("{}", "null", NULL) && ground_is("{}", "{", NULL));
+	}
+	IT("nothing has drifted from it")
+	{
+		AUTO(auto_free) char *ground = change_ground("{\"a\":1,\"b\":2}", "{\"a\":{\"x\":[1]},\"c\":4}");
+
+		CHECK(!change_drifted(ground, "{\"a\":{\"x\":[1]},\"c\":4}"));
+	}
 	return tap_done();
 }

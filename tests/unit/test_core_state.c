@@ -222,9 +222,16 @@ static bool check_lists(const char *table, const char *column, const char *const
 	buf_printf(&sql, "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = '%s'",
 		   table);
 	text = rig_text(buf_cstr(&sql));
+	/* "status IN ('a', 'b')" or "(status = 'a' OR status = 'b')" */
 	buf_printf(&quoted, "%s IN", column);
 	at = text ? strstr(text, buf_cstr(&quoted)) : NULL;
-	at = at ? strchr(at, '(') : NULL;
+	if (at) {
+		at = strchr(at, '(');
+	} else {
+		buf_clear(&quoted);
+		buf_printf(&quoted, "CHECK (%s = ", column);
+		at = text ? strstr(text, buf_cstr(&quoted)) : NULL;
+	}
 	end = at ? strchr(at, ')') : NULL;
 	if (!end)
 		return false;
