@@ -30,6 +30,7 @@
 #include "io/jail.h"
 #include "io/proc.h"
 #include "io/work.h"
+#include "io/worktree.h"
 #include "plugins/kinds.h"
 #include "systemd.h"
 #include "triggers/kinds.h"
@@ -164,14 +165,33 @@ http_limits_of(const struct conf *conf)
 					    connections_max(conf_int(http, "max_connections"))};
 }
 
+/* Envelopes say which commit of the configuration they come from, where it is kept in git. */
+static void
+commit_note(const struct house *house, struct conf *conf)
+{
+	AUTO(buf_fini) struct buf dir = BUF_INIT, commit = BUF_INIT;
+	AUTO(err_fini) struct err err = ERR_INIT;
+	const char *slash = strrchr(house->config, '/');
+
+	buf_puts(&dir, slash ? "" : ".");
+	buf_add(&dir, house->config, slash ? (size_t)(slash - house->config) + 1 : 0);
+	if (!worktree_describe(buf_cstr(&dir), &commit, &err))
+		log_warning("runs will not say the commit of their configuration", "error",
+			    err_text(&err));
+	conf_set_commit(conf, buf_cstr(&commit));
+}
+
 /* Loads a generation; what is wrong is printed, and in err the first line of it. */
 static struct registry *
 house_load(struct house *house, struct buf *ret_report, struct err *err)
 {
 	struct conf_report *report = conf_report_new();
 	struct conf *conf = conf_load(&house->schema, house->config, NULL, 0, report);
-	struct registry *registry = conf ? registry_new(conf, house->core.jail, report) : NULL;
+	struct registry *registry;
 
+	if (conf)
+		commit_note(house, conf);
+	registry = conf ? registry_new(conf, house->core.jail, report) : NULL;
 	conf_report_print(report, ret_report);
 	if (!registry)
 		err_set(err, E_CONFIG, "%s does not load (%zu errors; rouse check shows them)",

@@ -341,6 +341,9 @@ on_committed(void *arg, const struct err *err)
 	a->result.rule = buf_cstr(&a->rule);
 	metrics_count(a->core->metrics, "rouse_events_total", "trigger",
 		      a->trigger ? a->trigger->name : "", "outcome", a->result.outcome, 1);
+	log_debug("event kept", "event", a->event_id.text, "trigger",
+		  a->trigger ? a->trigger->name : NULL, "outcome", a->result.outcome, "run",
+		  a->result.run_id);
 	if (new_run)
 		queue_wake(a->core->queue, a->agent->name);
 	a->on_done(a->arg, &a->result, &a->err);

@@ -356,6 +356,8 @@ flight_start(struct flight *flight)
 {
 	const struct target *target = registry_target(flight->registry, flight->change.target);
 
+	log_debug("change goes to its target", "change", flight->change.id, "target",
+		  flight->change.target);
 	crash_point("before-apply");
 	if (!target) {
 		flight_fail(flight,

@@ -333,6 +333,8 @@ change_propose(struct attempt *attempt, const json_t *line, struct err *err)
 		return err->code == E_EXISTS && stands_already(core, seq, &change, err);
 	}
 	turn_release(core->store);
+	log_debug("change staged", "change", change.id, "run", attempt->run.id, "target",
+		  change.target, "status", change.status);
 	change_tell(core, seq);
 	if (approved)
 		wake_after(core, change.target);

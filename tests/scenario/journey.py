@@ -113,5 +113,33 @@ def _(rouse):
     expect(environment.get("ROUSE_RUN_ID"), reply.run_id, "ROUSE_RUN_ID")
     check("SECRET_OF_THE_DAEMON" not in environment, "nothing of the daemon's environment reaches an agent")
 
+@scenario("a run says the commit of its configuration, and whether that was changed since")
+def _(rouse):
+    needs_program("git")
+    rouse.agent("look", 'read -r envelope; printf "%s\\n" "$envelope" >>$D/envelopes\n')
+    rouse.webhook("push", agent="look")
+    rouse.write_config()
+
+    def git(*words):
+        env = {"PATH": os.environ["PATH"], "HOME": rouse.dir, "GIT_CONFIG_NOSYSTEM": "1"}
+        return subprocess.run(["git", "-C", rouse.dir, "-c", "user.name=a", "-c", "user.email=a@b", *words], env=env, check=True, capture_output=True, text=True).stdout.strip()
+
+    def commit_of_run():
+        run = rouse.wait_run(rouse.deliver("push").expect(202).run_id, "succeeded")
+        envelope = json.loads(rouse.marks("envelopes")[-1])
+        expect(envelope["run_id"], run["id"], "the envelope's run")
+        return envelope["trigger"]["config_commit"]
+
+    git("init", "-q")
+    git("add", "rouse.conf")
+    git("commit", "-q", "-m", "one")
+    commit = git("rev-parse", "HEAD")
+    rouse.start()
+    expect(commit_of_run(), commit, "config_commit")
+    rouse.section("limits", max_running=7)
+    rouse.write_config()
+    rouse.cli("reload")
+    expect(commit_of_run(), commit + "-dirty", "config_commit of what was changed")
+
 
 main()
