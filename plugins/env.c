@@ -12,14 +12,16 @@
 
 static const char path_default[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-static const char *path_now(void)
+static const char *
+path_now(void)
 {
 	const char *path = getenv("PATH");
 
 	return path && *path ? path : path_default;
 }
 
-void env_fini(struct env *env)
+void
+env_fini(struct env *env)
 {
 	for (size_t i = 0; i < env->count; i++)
 		free(env->items[i]);
@@ -27,7 +29,8 @@ void env_fini(struct env *env)
 	*env = (struct env)ENV_INIT;
 }
 
-static char **env_slot(struct env *env, const char *name)
+static char **
+env_slot(struct env *env, const char *name)
 {
 	size_t len = strlen(name);
 
@@ -40,7 +43,8 @@ static char **env_slot(struct env *env, const char *name)
 	return &env->items[env->count++];
 }
 
-void env_put(struct env *env, const char *name, const char *value)
+void
+env_put(struct env *env, const char *name, const char *value)
 {
 	struct buf item = BUF_INIT;
 	char **slot;
@@ -53,7 +57,8 @@ void env_put(struct env *env, const char *name, const char *value)
 	*slot = buf_take(&item);
 }
 
-void env_put_section(struct env *env, const struct conf_section *section, const char *home)
+void
+env_put_section(struct env *env, const struct conf_section *section, const char *home)
 {
 	const char *const *items;
 	size_t count;
@@ -73,14 +78,16 @@ void env_put_section(struct env *env, const struct conf_section *section, const 
 	}
 }
 
-const char *const *env_items(const struct env *env)
+const char *const *
+env_items(const struct env *env)
 {
 	static const char *const none[] = {NULL};
 
 	return env->items ? (const char *const *)env->items : none;
 }
 
-static bool name_is_valid(struct str name)
+static bool
+name_is_valid(struct str name)
 {
 	if (!name.len || isdigit((unsigned char)name.p[0]))
 		return false;
@@ -90,8 +97,9 @@ static bool name_is_valid(struct str name)
 	return true;
 }
 
-static void env_check_name(const struct conf_section *section, const char *key, struct str name,
-			   const char *form, struct conf_report *report)
+static void
+env_check_name(const struct conf_section *section, const char *key, struct str name,
+	       const char *form, struct conf_report *report)
 {
 	if (!name_is_valid(name))
 		conf_complain(report, section, key,
@@ -105,7 +113,8 @@ static void env_check_name(const struct conf_section *section, const char *key, 
 			      STR_ARG(name));
 }
 
-void env_check(const struct conf_section *section, struct conf_report *report)
+void
+env_check(const struct conf_section *section, struct conf_report *report)
 {
 	const char *const *items;
 	size_t count = conf_list(section, "env", &items);
@@ -131,7 +140,8 @@ void env_check(const struct conf_section *section, struct conf_report *report)
 		env_check_name(section, "pass_env", str_of(items[i]), "NAME", report);
 }
 
-static bool program_is_there(const char *program)
+static bool
+program_is_there(const char *program)
 {
 	struct str rest, folder;
 
@@ -148,7 +158,8 @@ static bool program_is_there(const char *program)
 	return false;
 }
 
-void command_check(const struct conf_section *section, const char *key, struct conf_report *report)
+void
+command_check(const struct conf_section *section, const char *key, struct conf_report *report)
 {
 	const char *command = conf_str(section, key);
 	AUTO(err_fini) struct err err = ERR_INIT;

@@ -21,7 +21,8 @@ const struct target_kind *const plugin_targets[] = {
 	NULL,
 };
 
-void plugins_fini(struct core *core)
+void
+plugins_fini(struct core *core)
 {
 	exec_agent_fini(core);
 }

@@ -11,7 +11,8 @@ void house_schema(struct conf_schema *schema);
 bool house_check(const char *config, const char *const *extra, size_t extra_count);
 
 struct house;
-/* Builds everything up to listening. What is wrong with the configuration has been printed when err is E_CONFIG. */
+/* Builds everything up to listening. What is wrong with the configuration has been printed when err
+ * is E_CONFIG. */
 bool house_new(const char *config, struct house **ret, struct err *err);
 /* Runs until SIGTERM or a fatal error; returns the exit status. */
 int house_run(struct house *house);

@@ -28,14 +28,16 @@ struct helper {
 	bool grown; /* more memory is in use than was measured */
 };
 
-static void flush(struct helper *h)
+static void
+flush(struct helper *h)
 {
 	if (h->out.len && !os_write_all(SOCKET, buf_str(&h->out), NULL))
 		_exit(JAIL_EXIT_DONE); /* roused is gone */
 	buf_clear(&h->out);
 }
 
-static void answer(struct helper *h, uint64_t id, struct err *err, struct str body)
+static void
+answer(struct helper *h, uint64_t id, struct err *err, struct str body)
 {
 	struct jail_frame frame = {.kind = JAIL_ANSWER, .id = id, .code = err->code};
 	if (err->code)
@@ -48,13 +50,15 @@ static void answer(struct helper *h, uint64_t id, struct err *err, struct str bo
 		flush(h);
 }
 
-static void on_program(struct helper *h, const struct jail_frame *frame, struct str text)
+static void
+on_program(struct helper *h, const struct jail_frame *frame, struct str text)
 {
 	program_free(h->programs[frame->slot]);
 	h->programs[frame->slot] = program_new(text);
 }
 
-static void on_run(struct helper *h, const struct jail_frame *frame, struct str input)
+static void
+on_run(struct helper *h, const struct jail_frame *frame, struct str input)
 {
 	struct program *program = h->programs[frame->slot];
 	struct err err = ERR_INIT;
@@ -80,7 +84,8 @@ static void on_run(struct helper *h, const struct jail_frame *frame, struct str 
 }
 
 /* One frame off the front of what was read, if it is whole. */
-static bool take_frame(struct helper *h)
+static bool
+take_frame(struct helper *h)
 {
 	struct jail_frame frame;
 	size_t have = h->in.len - h->taken;
@@ -102,7 +107,8 @@ static bool take_frame(struct helper *h)
 	return true;
 }
 
-static bool fill(struct helper *h)
+static bool
+fill(struct helper *h)
 {
 	buf_consume(&h->in, h->taken);
 	h->taken = 0;
@@ -122,7 +128,8 @@ static bool fill(struct helper *h)
 	return n > 0;
 }
 
-static int serve(struct helper *h)
+static int
+serve(struct helper *h)
 {
 	for (;;) {
 		while (take_frame(h))
@@ -136,7 +143,8 @@ static int serve(struct helper *h)
 	}
 }
 
-int main(int argc, char **argv UNUSED)
+int
+main(int argc, char **argv UNUSED)
 {
 	static struct helper helper;
 	struct err err = ERR_INIT;

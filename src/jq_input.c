@@ -6,20 +6,23 @@
 static const char exact_max[] =
 	"9007199254740992"; /* 2^53: doubles hold every integer up to here */
 
-static bool is_digit(char c)
+static bool
+is_digit(char c)
 {
 	return c >= '0' && c <= '9';
 }
 
 /* Digits only, no leading zero. */
-static bool beyond_doubles(struct str digits)
+static bool
+beyond_doubles(struct str digits)
 {
 	size_t len = sizeof(exact_max) - 1;
 	return digits.len > len || (digits.len == len && memcmp(digits.p, exact_max, len) > 0);
 }
 
 /* The end of the string that begins at p. */
-static const char *string_end(const char *p, const char *end)
+static const char *
+string_end(const char *p, const char *end)
 {
 	for (p++; p < end && *p != '"'; p++)
 		if (*p == '\\' && p + 1 < end)
@@ -28,7 +31,8 @@ static const char *string_end(const char *p, const char *end)
 }
 
 /* The end of the number that begins at p; *ret_whole: it has neither fraction nor exponent. */
-static const char *number_end(const char *p, const char *end, bool *ret_whole)
+static const char *
+number_end(const char *p, const char *end, bool *ret_whole)
 {
 	*ret_whole = true;
 	for (; p < end && (is_digit(*p) || strchr("+-.eE", *p)); p++)
@@ -36,7 +40,8 @@ static const char *number_end(const char *p, const char *end, bool *ret_whole)
 	return p;
 }
 
-static void number_copy(const char *p, const char *end, bool whole, struct buf *out)
+static void
+number_copy(const char *p, const char *end, bool whole, struct buf *out)
 {
 	struct str number = str_make(p, (size_t)(end - p));
 	size_t sign = *p == '-';
@@ -48,7 +53,8 @@ static void number_copy(const char *p, const char *end, bool whole, struct buf *
 		buf_putc(out, '"');
 }
 
-bool input_guard(struct str text, struct buf *out, struct err *err)
+bool
+input_guard(struct str text, struct buf *out, struct err *err)
 {
 	const char *p = text.p, *end = text.p + text.len, *plain = p;
 	unsigned depth = 0;

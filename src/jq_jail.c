@@ -36,7 +36,8 @@ static struct {
 
 /* Of address space: the first number of statm, in pages. The C library's own count would walk its
  * heap. */
-static bool memory_measure(void)
+static bool
+memory_measure(void)
 {
 	char text[64];
 	struct str pages;
@@ -51,12 +52,14 @@ static bool memory_measure(void)
 	return true;
 }
 
-size_t jail_memory(void)
+size_t
+jail_memory(void)
 {
 	return SANITIZED ? 0 : jail.memory;
 }
 
-void jail_meter(bool grown)
+void
+jail_meter(bool grown)
 {
 	struct itimerval second = {.it_value = {JAIL_CPU_MS / 1000, JAIL_CPU_MS % 1000 * 1000}};
 	if (!SANITIZED && (grown || jail.runs++ % MEASURE_EVERY == 0) && memory_measure()) {
@@ -69,7 +72,8 @@ void jail_meter(bool grown)
 	setitimer(ITIMER_PROF, &second, NULL);
 }
 
-static bool limits_set(struct err *err)
+static bool
+limits_set(struct err *err)
 {
 	static const struct {
 		int resource;
@@ -110,7 +114,8 @@ static const int refused[] = {
 	SCMP_SYS(getdents64),
 };
 
-static bool filter_fill(scmp_filter_ctx ctx)
+static bool
+filter_fill(scmp_filter_ctx ctx)
 {
 	for (size_t i = 0; i < ARRAY_LEN(allowed); i++)
 		if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0))
@@ -132,7 +137,8 @@ static bool filter_fill(scmp_filter_ctx ctx)
 				 SCMP_A3(SCMP_CMP_EQ, 0));
 }
 
-static bool filter_load(struct err *err)
+static bool
+filter_load(struct err *err)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int rc = -ENOMEM;
@@ -142,7 +148,8 @@ static bool filter_load(struct err *err)
 	return !rc || err_errno(err, -rc, "cannot load the filter of system calls");
 }
 
-bool jail_enter(struct err *err)
+bool
+jail_enter(struct err *err)
 {
 	static char *nothing[] = {NULL};
 	pid_t parent = getppid();

@@ -17,14 +17,16 @@ struct program {
 };
 
 /* jq would abort; so the parent learns why. */
-static void on_no_memory(void *arg UNUSED)
+static void
+on_no_memory(void *arg UNUSED)
 {
 	_exit(JAIL_EXIT_NOMEM);
 }
 
 /* "jq: error: WHAT at <top-level>, line 1:" + the program; the count that ends them says nothing.
  */
-static void on_compile_message(void *arg, jv message)
+static void
+on_compile_message(void *arg, jv message)
 {
 	struct program *program = arg;
 	jv text = jq_format_error(message);
@@ -46,24 +48,28 @@ static void on_compile_message(void *arg, jv message)
 }
 
 /* jq 1.6 calls what was never set. */
-static void on_debug(void *arg UNUSED, jv message)
+static void
+on_debug(void *arg UNUSED, jv message)
 {
 	jv_free(message);
 }
 
-static jv on_input(jq_state *jq UNUSED, void *arg UNUSED)
+static jv
+on_input(jq_state *jq UNUSED, void *arg UNUSED)
 {
 	return jv_invalid();
 }
 
-struct program *program_new(struct str text)
+struct program *
+program_new(struct str text)
 {
 	struct program *program = mem_alloc(sizeof(*program));
 	program->text = str_dup(text);
 	return program;
 }
 
-void program_free(struct program *program)
+void
+program_free(struct program *program)
 {
 	if (!program)
 		return;
@@ -74,7 +80,8 @@ void program_free(struct program *program)
 	free(program);
 }
 
-bool program_compile(struct program *program, struct err *err)
+bool
+program_compile(struct program *program, struct err *err)
 {
 	if (!program->tried) {
 		program->tried = true;
@@ -95,7 +102,8 @@ bool program_compile(struct program *program, struct err *err)
 		       program->said.len ? buf_cstr(&program->said) : "jq gives no reason");
 }
 
-bool program_is_compiled(const struct program *program)
+bool
+program_is_compiled(const struct program *program)
 {
 	return program->tried;
 }
@@ -103,7 +111,8 @@ bool program_is_compiled(const struct program *program)
 /* --- running --- */
 
 /* No deeper than our own reader takes; looked at before anything that recurses over it. */
-static bool is_shallow(jv value, int depth)
+static bool
+is_shallow(jv value, int depth)
 {
 	bool ok = true;
 	if (jv_get_kind(value) == JV_KIND_ARRAY) {
@@ -127,7 +136,8 @@ static bool is_shallow(jv value, int depth)
 }
 
 /* Consumes value. */
-static bool output_add(jv value, struct buf *out, struct err *err)
+static bool
+output_add(jv value, struct buf *out, struct err *err)
 {
 	if (!is_shallow(value, JAIL_DEPTH_MAX)) {
 		jv_free(value);
@@ -150,7 +160,8 @@ static bool output_add(jv value, struct buf *out, struct err *err)
 }
 
 /* Consumes message. */
-static bool run_failed(jv message, struct err *err)
+static bool
+run_failed(jv message, struct err *err)
 {
 	const int shown = 500;
 	jv text = jq_format_error(message);
@@ -167,7 +178,8 @@ static bool run_failed(jv message, struct err *err)
 	return false;
 }
 
-static bool outputs_add(jq_state *jq, struct buf *out, struct err *err)
+static bool
+outputs_add(jq_state *jq, struct buf *out, struct err *err)
 {
 	jv value;
 	int count = 0;
@@ -192,7 +204,8 @@ static bool outputs_add(jq_state *jq, struct buf *out, struct err *err)
 	return true;
 }
 
-bool program_run(struct program *program, struct str input, struct buf *out, struct err *err)
+bool
+program_run(struct program *program, struct str input, struct buf *out, struct err *err)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	if (!program_compile(program, err) || !input_guard(input, &text, err))

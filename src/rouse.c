@@ -2,7 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
 
-int main(int argc, char **argv)
+int
+main(int argc, char **argv)
 {
 	return cli_main(argc, argv);
 }

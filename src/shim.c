@@ -54,17 +54,20 @@ struct shim {
 	struct buf ctl_line; /* the start of a line whose end has not come */
 };
 
-static int64_t now_ms(void)
+static int64_t
+now_ms(void)
 {
 	return clock_mono(clock_system()).ms;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
+static int64_t
+earlier(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
 }
 
-static int64_t later_by(int64_t now, int64_t ms)
+static int64_t
+later_by(int64_t now, int64_t ms)
 {
 	int64_t sum;
 	return __builtin_add_overflow(now, ms > 0 ? ms : 0, &sum) ? SHIM_NEVER : sum;
@@ -72,14 +75,16 @@ static int64_t later_by(int64_t now, int64_t ms)
 
 /* --- the end --- */
 
-static void set_reason(struct shim *s, struct str reason)
+static void
+set_reason(struct shim *s, struct str reason)
 {
 	if (!s->status.reason)
 		s->status.reason = str_dup(reason);
 }
 
 /* By order: politely first. An agent that has ended already has said how it ended. */
-static void end_run(struct shim *s, struct str reason, int64_t now)
+static void
+end_run(struct shim *s, struct str reason, int64_t now)
 {
 	if (s->phase == RUNS) {
 		set_reason(s, reason);
@@ -91,14 +96,16 @@ static void end_run(struct shim *s, struct str reason, int64_t now)
 	}
 }
 
-static void on_output_over(struct shim *s, int64_t now)
+static void
+on_output_over(struct shim *s, int64_t now)
 {
 	if (s->phase == LINGERS)
 		set_reason(s, STR("output"));
 	end_run(s, STR("output"), now);
 }
 
-static void on_agent_exit(struct shim *s, int wait_status, int64_t now)
+static void
+on_agent_exit(struct shim *s, int wait_status, int64_t now)
 {
 	s->agent = 0;
 	s->wait_status = wait_status;
@@ -108,7 +115,8 @@ static void on_agent_exit(struct shim *s, int wait_status, int64_t now)
 }
 
 /* Every descendant whose parent has ended is our child; none may stay a zombie. */
-static void reap(struct shim *s, int64_t now)
+static void
+reap(struct shim *s, int64_t now)
 {
 	struct rusage usage;
 	int wait_status;
@@ -130,7 +138,8 @@ static void reap(struct shim *s, int64_t now)
 }
 
 /* The grid of phases and what time brings; what messages and exits bring is above. */
-static void on_time(struct shim *s, int64_t now)
+static void
+on_time(struct shim *s, int64_t now)
 {
 	if (s->out.over)
 		on_output_over(s, now);
@@ -148,7 +157,8 @@ static void on_time(struct shim *s, int64_t now)
 
 /* --- control lines --- */
 
-static void on_message(struct shim *s, struct str text, int64_t now UNUSED)
+static void
+on_message(struct shim *s, struct str text, int64_t now UNUSED)
 {
 	static const char note[] =
 		"rouse-shim: the agent does not read its standard input; a message was dropped\n";
@@ -160,7 +170,8 @@ static void on_message(struct shim *s, struct str text, int64_t now UNUSED)
 	}
 }
 
-static void on_cancel(struct shim *s, struct str text, int64_t now)
+static void
+on_cancel(struct shim *s, struct str text, int64_t now)
 {
 	struct str reason = str_trim(text);
 	end_run(s,
@@ -169,7 +180,8 @@ static void on_cancel(struct shim *s, struct str text, int64_t now)
 		now);
 }
 
-static void on_move_deadline(struct shim *s, struct str text, int64_t now UNUSED)
+static void
+on_move_deadline(struct shim *s, struct str text, int64_t now UNUSED)
 {
 	int64_t by, at;
 	if (s->deadline_at == SHIM_NEVER || !str_to_i64(str_trim(text), &by))
@@ -177,7 +189,8 @@ static void on_move_deadline(struct shim *s, struct str text, int64_t now UNUSED
 	s->deadline_at = __builtin_add_overflow(s->deadline_at, by, &at) ? SHIM_NEVER : at;
 }
 
-static void on_close_input(struct shim *s, struct str text UNUSED, int64_t now UNUSED)
+static void
+on_close_input(struct shim *s, struct str text UNUSED, int64_t now UNUSED)
 {
 	feed_close(&s->in);
 }
@@ -192,7 +205,8 @@ static const struct {
 	{'E', on_close_input}, {'@', on_file},
 };
 
-static void ctl_line(struct shim *s, struct str line, bool from_file, int64_t now)
+static void
+ctl_line(struct shim *s, struct str line, bool from_file, int64_t now)
 {
 	for (size_t i = 0; line.len && i < ARRAY_LEN(ctl_lines); i++)
 		if (line.p[0] == ctl_lines[i].letter && !(from_file && line.p[0] == '@'))
@@ -200,7 +214,8 @@ static void ctl_line(struct shim *s, struct str line, bool from_file, int64_t no
 }
 
 /* Lines that were too long for the pipe, or came before we listened. */
-static void on_file(struct shim *s, struct str name, int64_t now)
+static void
+on_file(struct shim *s, struct str name, int64_t now)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -224,7 +239,8 @@ static void on_file(struct shim *s, struct str name, int64_t now)
 	}
 }
 
-static void on_ctl(struct shim *s, int64_t now)
+static void
+on_ctl(struct shim *s, int64_t now)
 {
 	static char chunk[CTL_READ];
 	ssize_t n = read(s->ctl, chunk, sizeof(chunk));
@@ -243,7 +259,8 @@ static void on_ctl(struct shim *s, int64_t now)
 		buf_clear(&s->ctl_line);
 }
 
-static void on_signals(struct shim *s, int64_t now)
+static void
+on_signals(struct shim *s, int64_t now)
 {
 	struct signalfd_siginfo info;
 	while (read(s->signals, &info, sizeof(info)) == sizeof(info)) {
@@ -255,7 +272,8 @@ static void on_signals(struct shim *s, int64_t now)
 /* --- the loop --- */
 
 /* In time that goes on while the machine sleeps, which poll()'s own does not. */
-static void arm_timer(struct shim *s, int64_t now)
+static void
+arm_timer(struct shim *s, int64_t now)
 {
 	int64_t at = s->alone ? SHIM_NEVER
 			      : earlier(s->kill_at, s->phase == RUNS || s->phase == LINGERS
@@ -276,7 +294,8 @@ static void arm_timer(struct shim *s, int64_t now)
 	timerfd_settime(s->timer, TFD_TIMER_ABSTIME, &spec, NULL);
 }
 
-static void wait_for_events(struct shim *s)
+static void
+wait_for_events(struct shim *s)
 {
 	struct pollfd fds[] = {
 		{s->signals, POLLIN, 0},
@@ -300,7 +319,8 @@ static void wait_for_events(struct shim *s)
 		feed_run(&s->in);
 }
 
-static bool is_over(const struct shim *s, int64_t now)
+static bool
+is_over(const struct shim *s, int64_t now)
 {
 	if (!s->alone && (s->phase != KILLS || now < s->give_up_at))
 		return false;
@@ -309,13 +329,15 @@ static bool is_over(const struct shim *s, int64_t now)
 	return !s->out.held_len && !s->err.held_len;
 }
 
-static bool drain_both(struct shim *s, int64_t now)
+static bool
+drain_both(struct shim *s, int64_t now)
 {
 	bool grown = drain_run(&s->out, now);
 	return drain_run(&s->err, now) || grown;
 }
 
-static void carry(struct shim *s)
+static void
+carry(struct shim *s)
 {
 	for (;;) {
 		int64_t now = now_ms();
@@ -336,7 +358,8 @@ static void carry(struct shim *s)
 
 /* --- the beginning --- */
 
-static void take_place(void)
+static void
+take_place(void)
 {
 	static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 	sigset_t mask;
@@ -351,7 +374,8 @@ static void take_place(void)
 	umask(077);
 }
 
-static bool open_spool(struct shim *s, struct err *err)
+static bool
+open_spool(struct shim *s, struct err *err)
 {
 	const int append = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW;
 	sigset_t mask;
@@ -371,7 +395,8 @@ static bool open_spool(struct shim *s, struct err *err)
 }
 
 /* Ours never wait; the agent's do. ours: which end. */
-static bool open_pipe(int ours, int *ret_ours, int *ret_agents, struct err *err)
+static bool
+open_pipe(int ours, int *ret_ours, int *ret_agents, struct err *err)
 {
 	int fds[2];
 	if (pipe2(fds, O_CLOEXEC))
@@ -382,7 +407,8 @@ static bool open_pipe(int ours, int *ret_ours, int *ret_agents, struct err *err)
 	       err_errno(err, errno, "cannot prepare a pipe to the agent");
 }
 
-static bool start(struct shim *s, struct err *err)
+static bool
+start(struct shim *s, struct err *err)
 {
 	int fds[3] = {-1, -1, -1};
 	bool ok = open_pipe(1, &s->in.pipe, &fds[0], err) &&
@@ -408,7 +434,8 @@ static bool start(struct shim *s, struct err *err)
 	return true;
 }
 
-static void write_down(struct shim *s)
+static void
+write_down(struct shim *s)
 {
 	struct spool_status *st = &s->status;
 	bool signalled = !st->exec_failed && WIFSIGNALED(s->wait_status);
@@ -421,10 +448,12 @@ static void write_down(struct shim *s)
 }
 
 /* A full disk may be emptied; a spool that is gone does not come back. */
-static int finish(struct shim *s)
+static int
+finish(struct shim *s)
 {
 	write_down(s);
-	/* Nothing is heard from here on, and the folder may soon be another run's, with this pipe. */
+	/* Nothing is heard from here on, and the folder may soon be another run's, with this pipe.
+	 */
 	if (s->ctl > STDERR_FILENO)
 		close(s->ctl);
 	for (;;) {
@@ -445,7 +474,8 @@ static int finish(struct shim *s)
 	return 0;
 }
 
-static int abandon(struct shim *s)
+static int
+abandon(struct shim *s)
 {
 	int64_t until = now_ms() + KILL_AT_MOST_MS;
 	for (s->phase = KILLS; !s->alone && now_ms() < until; reap(s, now_ms())) {
@@ -455,7 +485,8 @@ static int abandon(struct shim *s)
 	return EXIT_SPOOL;
 }
 
-static int fail(struct shim *s, struct err *err, int code)
+static int
+fail(struct shim *s, struct err *err, int code)
 {
 	s->status.exec_failed = true;
 	s->status.error = mem_strdup(err_text(err));
@@ -465,7 +496,8 @@ static int fail(struct shim *s, struct err *err, int code)
 }
 
 /* Three descriptors are open, or ours would become the agent's. */
-static void keep_standard_open(void)
+static void
+keep_standard_open(void)
 {
 	int fd;
 	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd < 3)
@@ -474,7 +506,8 @@ static void keep_standard_open(void)
 		close(fd);
 }
 
-static int run(struct shim *s)
+static int
+run(struct shim *s)
 {
 	struct err err = ERR_INIT;
 	if (!spool_job_read(".", &s->job, &err))
@@ -497,7 +530,8 @@ static int run(struct shim *s)
 	return s->out.failed || s->err.failed ? abandon(s) : finish(s);
 }
 
-int main(int argc, char **argv)
+int
+main(int argc, char **argv)
 {
 	static struct shim s = {
 		.kill_at = SHIM_NEVER,

@@ -22,14 +22,15 @@ enum {
 	OOM_SCORE = 300, /* an agent goes before the daemon */
 };
 
-static void limit_add(struct start_limit *limits, size_t *count, int resource, int64_t soft,
-		      int64_t hard)
+static void
+limit_add(struct start_limit *limits, size_t *count, int resource, int64_t soft, int64_t hard)
 {
 	if (soft > 0)
 		limits[(*count)++] = (struct start_limit){resource, (rlim_t)soft, (rlim_t)hard};
 }
 
-static const char *env_get(const char *const *envp, struct str prefix)
+static const char *
+env_get(const char *const *envp, struct str prefix)
 {
 	for (size_t i = 0; envp && envp[i]; i++)
 		if (!strncmp(envp[i], prefix.p, prefix.len))
@@ -38,7 +39,8 @@ static const char *env_get(const char *const *envp, struct str prefix)
 }
 
 /* The daemon's own score may be low; what it starts inherits that. */
-static void score_raise(pid_t pid)
+static void
+score_raise(pid_t pid)
 {
 	char path[40], text[8];
 	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
@@ -48,8 +50,9 @@ static void score_raise(pid_t pid)
 		(void)!write(fd, text, (size_t)len);
 }
 
-bool agent_start(const struct spool_job *job, const int fds[3], pid_t *ret_pid, int *ret_errno,
-		 struct err *err)
+bool
+agent_start(const struct spool_job *job, const int fds[3], pid_t *ret_pid, int *ret_errno,
+	    struct err *err)
 {
 	AUTO(auto_free) char **paths = start_paths(job->argv[0], env_get(job->envp, STR("PATH=")));
 	/* No core: it would hold the agent's secrets. */
@@ -84,18 +87,21 @@ bool agent_start(const struct spool_job *job, const int fds[3], pid_t *ret_pid, 
 	return true;
 }
 
-void agent_terminate(void)
+void
+agent_terminate(void)
 {
 	tree_signal(getpid(), SIGTERM);
 	tree_signal(getpid(), SIGCONT);
 }
 
-void agent_kill(void)
+void
+agent_kill(void)
 {
 	tree_kill(getpid());
 }
 
-bool who_write(const char *file, pid_t pid, struct err *err)
+bool
+who_write(const char *file, pid_t pid, struct err *err)
 {
 	char text[48];
 	int len = snprintf(text, sizeof(text), "%d %llu\n", (int)pid,

@@ -19,7 +19,8 @@ enum {
 
 /* --- out and err --- */
 
-static bool drain_write(struct drain *drain, int64_t now)
+static bool
+drain_write(struct drain *drain, int64_t now)
 {
 	drain->retry_at = SHIM_NEVER;
 	while (drain->held_len) {
@@ -41,7 +42,8 @@ static bool drain_write(struct drain *drain, int64_t now)
 	return true;
 }
 
-bool drain_run(struct drain *drain, int64_t now)
+bool
+drain_run(struct drain *drain, int64_t now)
 {
 	int64_t before = drain->bytes;
 	for (int i = 0; i < DRAIN_ROUNDS && !drain->failed; i++) {
@@ -69,7 +71,8 @@ bool drain_run(struct drain *drain, int64_t now)
 
 /* --- standard input --- */
 
-static void feed_shut(struct feed *feed)
+static void
+feed_shut(struct feed *feed)
 {
 	if (feed->pipe >= 0)
 		close(feed->pipe);
@@ -80,7 +83,8 @@ static void feed_shut(struct feed *feed)
 	feed->done = 0;
 }
 
-void feed_run(struct feed *feed)
+void
+feed_run(struct feed *feed)
 {
 	while (feed_waits(feed)) {
 		ssize_t n = os.write(feed->pipe, feed->queue.data + feed->done,
@@ -101,12 +105,14 @@ void feed_run(struct feed *feed)
 		feed_shut(feed);
 }
 
-bool feed_waits(const struct feed *feed)
+bool
+feed_waits(const struct feed *feed)
 {
 	return feed->pipe >= 0 && feed->done < feed->queue.len;
 }
 
-bool feed_line(struct feed *feed, struct str line)
+bool
+feed_line(struct feed *feed, struct str line)
 {
 	if (feed->pipe < 0 || feed->closing)
 		return true;
@@ -121,7 +127,8 @@ bool feed_line(struct feed *feed, struct str line)
 	return true;
 }
 
-void feed_close(struct feed *feed)
+void
+feed_close(struct feed *feed)
 {
 	feed->closing = true;
 	feed_run(feed);
@@ -129,14 +136,16 @@ void feed_close(struct feed *feed)
 
 /* --- the daemon's pipe --- */
 
-static bool waker_open(struct waker *waker)
+static bool
+waker_open(struct waker *waker)
 {
 	waker->fd = open("../wake", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 	return waker->fd >= 0;
 }
 
 /* A daemon that comes later reads every spool anyway: with none there, nobody needs to be woken. */
-void waker_run(struct waker *waker, int64_t now)
+void
+waker_run(struct waker *waker, int64_t now)
 {
 	bool fresh = false;
 	if (!waker->pending || now < waker->not_before)

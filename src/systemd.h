@@ -1,4 +1,5 @@
-/* systemd's notify protocol and socket activation: sd_notify(3), sd_listen_fds(3), in a few lines. */
+/* systemd's notify protocol and socket activation: sd_notify(3), sd_listen_fds(3), in a few lines.
+ */
 /* SPDX-License-Identifier: MIT */
 #ifndef ROUSE_SYSTEMD_H
 #define ROUSE_SYSTEMD_H

@@ -14,7 +14,8 @@
 /* How long a shim that was started by an earlier daemon may take to say who it is. */
 #define DOUBT_MS 1000
 
-static struct exec_run *run_new(struct attempt *attempt)
+static struct exec_run *
+run_new(struct attempt *attempt)
 {
 	struct exec_run *run = mem_alloc(sizeof(*run));
 
@@ -27,7 +28,8 @@ static struct exec_run *run_new(struct attempt *attempt)
 	return run;
 }
 
-static void run_free(struct exec_run *run)
+static void
+run_free(struct exec_run *run)
 {
 	core_timer_free(run->turn);
 	core_timer_free(run->stuck);
@@ -38,8 +40,8 @@ static void run_free(struct exec_run *run)
 }
 
 /* A folder of this name, though the attempt is new: the database is older than the spool. */
-static bool spool_make(struct attempt *attempt, const char *dir, struct str envelope,
-		       struct err *err)
+static bool
+spool_make(struct attempt *attempt, const char *dir, struct str envelope, struct err *err)
 {
 	AUTO(err_fini) struct err first = ERR_INIT;
 
@@ -51,7 +53,8 @@ static bool spool_make(struct attempt *attempt, const char *dir, struct str enve
 	return os_remove_tree(dir, err) && exec_job_create(attempt, dir, envelope, err);
 }
 
-static void executor_note(struct exec_run *run)
+static void
+executor_note(struct exec_run *run)
 {
 	pid_t pid = proc_pid(run->shim->proc);
 	struct buf text = BUF_INIT;
@@ -63,7 +66,8 @@ static void executor_note(struct exec_run *run)
 	run->attempt->executor = buf_take(&text);
 }
 
-static bool exec_start(struct attempt *attempt, struct str envelope, struct err *err)
+static bool
+exec_start(struct attempt *attempt, struct str envelope, struct err *err)
 {
 	AUTO(err_fini) struct err why = ERR_INIT;
 	struct exec_run *run;
@@ -92,7 +96,8 @@ static bool exec_start(struct attempt *attempt, struct str envelope, struct err 
 }
 
 /* The folder tells, not attempt->executor: that may not have been stored when the daemon died. */
-static bool exec_adopt(struct attempt *attempt, struct err *err)
+static bool
+exec_adopt(struct attempt *attempt, struct err *err)
 {
 	struct exec_run *run;
 
@@ -113,7 +118,8 @@ static bool exec_adopt(struct attempt *attempt, struct err *err)
 	return true;
 }
 
-static bool send_line(struct exec_run *run, struct str line, struct err *err)
+static bool
+send_line(struct exec_run *run, struct str line, struct err *err)
 {
 	AUTO(buf_fini) struct buf control = BUF_INIT;
 
@@ -125,7 +131,8 @@ static bool send_line(struct exec_run *run, struct str line, struct err *err)
 	return spool_control(run->dir, buf_str(&control), err);
 }
 
-static bool exec_send(struct attempt *attempt, struct str line, struct err *err)
+static bool
+exec_send(struct attempt *attempt, struct str line, struct err *err)
 {
 	struct exec_run *run = attempt->state;
 
@@ -140,7 +147,8 @@ static bool exec_send(struct attempt *attempt, struct str line, struct err *err)
 	return send_line(run, line, err);
 }
 
-static void exec_cancel(struct attempt *attempt, const char *reason)
+static void
+exec_cancel(struct attempt *attempt, const char *reason)
 {
 	struct exec_run *run = attempt->state;
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -163,7 +171,8 @@ static void exec_cancel(struct attempt *attempt, const char *reason)
 	exec_run_wake(run, 1);
 }
 
-static void exec_release(struct attempt *attempt, bool over)
+static void
+exec_release(struct attempt *attempt, bool over)
 {
 	struct exec_run *run = attempt->state;
 	struct exec_chore chore;
@@ -179,7 +188,8 @@ static void exec_release(struct attempt *attempt, bool over)
 	run_free(run);
 }
 
-static void exec_rewind(struct attempt *attempt)
+static void
+exec_rewind(struct attempt *attempt)
 {
 	struct exec_run *run = attempt->state;
 

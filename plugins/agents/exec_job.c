@@ -59,12 +59,14 @@ const struct conf_table exec_agent_table = {
 		"standard output",
 };
 
-bool exec_is_text(const struct conf_section *section)
+bool
+exec_is_text(const struct conf_section *section)
 {
 	return !strcmp(conf_str(section, "output"), "text");
 }
 
-bool exec_is_open(const struct conf_section *section)
+bool
+exec_is_open(const struct conf_section *section)
 {
 	const char *how = conf_str(section, "stdin");
 
@@ -72,7 +74,8 @@ bool exec_is_open(const struct conf_section *section)
 }
 
 /* -1 when it is not set; false when it is no such number. */
-static bool umask_of(const struct conf_section *section, int64_t *ret)
+static bool
+umask_of(const struct conf_section *section, int64_t *ret)
 {
 	const char *text = conf_str(section, "umask");
 	char *end;
@@ -88,7 +91,8 @@ static bool umask_of(const struct conf_section *section, int64_t *ret)
 	return value <= UMASK_MAX;
 }
 
-static void exec_check(const struct conf_section *section, struct conf_report *report)
+static void
+exec_check(const struct conf_section *section, struct conf_report *report)
 {
 	const char *user = conf_str(section, "user");
 	int64_t mask;
@@ -108,14 +112,16 @@ static void exec_check(const struct conf_section *section, struct conf_report *r
 }
 
 /* What the section limits, -1 for the rest. */
-static int64_t limit_of(const struct conf_section *section, const char *key)
+static int64_t
+limit_of(const struct conf_section *section, const char *key)
 {
 	int64_t value = conf_int(section, key);
 
 	return value == INT64_MIN ? -1 : value;
 }
 
-static void env_put_int(struct env *env, const char *name, int64_t value)
+static void
+env_put_int(struct env *env, const char *name, int64_t value)
 {
 	char text[24];
 
@@ -123,7 +129,8 @@ static void env_put_int(struct env *env, const char *name, int64_t value)
 	env_put(env, name, text);
 }
 
-static void job_env(const struct attempt *attempt, struct env *env)
+static void
+job_env(const struct attempt *attempt, struct env *env)
 {
 	const struct run_row *run = &attempt->run;
 	const char *user = conf_str(attempt->agent->section, "user");
@@ -148,7 +155,8 @@ static void job_env(const struct attempt *attempt, struct env *env)
 }
 
 /* 0 means "none" to the shim, and a run whose time is over must not get for ever. */
-static int64_t deadline_of(const struct attempt *attempt)
+static int64_t
+deadline_of(const struct attempt *attempt)
 {
 	int64_t left = attempt_time_left_ms(attempt);
 
@@ -157,8 +165,9 @@ static int64_t deadline_of(const struct attempt *attempt)
 	return left > 0 ? left : 1;
 }
 
-static bool job_create(const struct attempt *attempt, const char *dir, char **words,
-		       struct str input, struct err *err)
+static bool
+job_create(const struct attempt *attempt, const char *dir, char **words, struct str input,
+	   struct err *err)
 {
 	const struct conf_section *section = attempt->agent->section;
 	AUTO(env_fini) struct env env = ENV_INIT;
@@ -189,8 +198,9 @@ static bool job_create(const struct attempt *attempt, const char *dir, char **wo
 	return spool_create_from(exec_pool(), dir, &job, err);
 }
 
-bool exec_job_create(const struct attempt *attempt, const char *dir, struct str envelope,
-		     struct err *err)
+bool
+exec_job_create(const struct attempt *attempt, const char *dir, struct str envelope,
+		struct err *err)
 {
 	AUTO(buf_fini) struct buf input = BUF_INIT;
 	char **words = NULL;

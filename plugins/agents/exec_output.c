@@ -24,12 +24,14 @@
 
 static void exec_on_turn(void *arg);
 
-void exec_run_wake(struct exec_run *run, int64_t ms)
+void
+exec_run_wake(struct exec_run *run, int64_t ms)
 {
 	core_timer_arm(run->attempt->core, &run->turn, ms, exec_on_turn, run);
 }
 
-void exec_run_rewind(struct exec_run *run)
+void
+exec_run_rewind(struct exec_run *run)
 {
 	ndjson_fini(&run->lines);
 	run->read = run->attempt->now.offset;
@@ -39,7 +41,8 @@ void exec_run_rewind(struct exec_run *run)
 /* --- the end ------------------------------------------------------------------------------- */
 
 /* Starting failed for want of something that comes back. */
-static bool errno_is_transient(int errnum)
+static bool
+errno_is_transient(int errnum)
 {
 	static const int list[] = {EAGAIN, ENOMEM, EMFILE, ENFILE, ETXTBSY, EIO, ENOSPC};
 
@@ -50,7 +53,8 @@ static bool errno_is_transient(int errnum)
 }
 
 /* The word for which an earlier daemon stopped it: it stands in the shim's status alone. */
-static const char *stop_word(const char *reason)
+static const char *
+stop_word(const char *reason)
 {
 	size_t count;
 	const char *const *words = run_reasons(&count);
@@ -63,7 +67,8 @@ static const char *stop_word(const char *reason)
 	return NULL;
 }
 
-static void run_exit(struct exec_run *run)
+static void
+run_exit(struct exec_run *run)
 {
 	const struct spool_status *status = &run->status;
 	struct attempt *attempt = run->attempt;
@@ -83,7 +88,8 @@ static void run_exit(struct exec_run *run)
 }
 
 /* Its last lines are on disk, or have to be read once more. */
-static void exec_on_settled(void *arg, const struct err *err)
+static void
+exec_on_settled(void *arg, const struct err *err)
 {
 	struct exec_chore *note = arg;
 	struct exec_run *run = exec_run_find(note->core, note->id);
@@ -101,7 +107,8 @@ static void exec_on_settled(void *arg, const struct err *err)
 }
 
 /* Cut in front, at a whole character, to the last max bytes. */
-static struct str tail_of(struct str text, size_t max)
+static struct str
+tail_of(struct str text, size_t max)
 {
 	if (text.len <= max)
 		return text;
@@ -111,7 +118,8 @@ static struct str tail_of(struct str text, size_t max)
 	return text;
 }
 
-static void log_stderr(struct exec_run *run, const struct spool_status *status)
+static void
+log_stderr(struct exec_run *run, const struct spool_status *status)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	AUTO(buf_fini) struct buf data = BUF_INIT;
@@ -130,7 +138,8 @@ static void log_stderr(struct exec_run *run, const struct spool_status *status)
 }
 
 /* output = text: what it printed, without the last line's end, is the result. */
-static void give_text_result(struct exec_run *run)
+static void
+give_text_result(struct exec_run *run)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	AUTO(buf_fini) struct buf line = BUF_INIT;
@@ -151,7 +160,8 @@ static void give_text_result(struct exec_run *run)
 	attempt_line(run->attempt, buf_str(&line), false, (int64_t)ndjson_offset(&run->lines));
 }
 
-static void give_line(struct exec_run *run, const struct ndjson_line *line)
+static void
+give_line(struct exec_run *run, const struct ndjson_line *line)
 {
 	int64_t offset = (int64_t)ndjson_offset(&run->lines);
 	AUTO(buf_fini) struct buf data = BUF_INIT;
@@ -170,7 +180,8 @@ static void give_line(struct exec_run *run, const struct ndjson_line *line)
 
 /* The status is there and `out` is read to its end. The attempt ends once that is on disk: what
  * its last lines say and how it ended must not be torn apart by a commit that fails. */
-static void run_settle(struct exec_run *run, struct spool_status *take_status)
+static void
+run_settle(struct exec_run *run, struct spool_status *take_status)
 {
 	struct core *core = run->attempt->core;
 	struct ndjson_line line;
@@ -194,7 +205,8 @@ static void run_settle(struct exec_run *run, struct spool_status *take_status)
 
 /* Without a word, or not to be waited for: first all that it left behind dies, so that the next
  * attempt runs alone. */
-static void run_lose(struct exec_run *run, const char *reason)
+static void
+run_lose(struct exec_run *run, const char *reason)
 {
 	struct exec_chore chore = exec_chore_of(run->attempt->core, run->attempt->id);
 
@@ -207,7 +219,8 @@ static void run_lose(struct exec_run *run, const char *reason)
 	exec_chore(&chore);
 }
 
-static void exec_on_stuck(void *arg)
+static void
+exec_on_stuck(void *arg)
 {
 	struct exec_run *run = arg;
 
@@ -217,7 +230,8 @@ static void exec_on_stuck(void *arg)
 	run_lose(run, "deadline");
 }
 
-void exec_run_watch(struct exec_run *run, int64_t ms)
+void
+exec_run_watch(struct exec_run *run, int64_t ms)
 {
 	const struct conf_section *section = run->attempt->agent->section;
 
@@ -229,7 +243,8 @@ void exec_run_watch(struct exec_run *run, int64_t ms)
 /* --- output -------------------------------------------------------------------------------- */
 
 /* At most READ_A_TURN; false when nothing can be read now. *ret_more: there may be more at once. */
-static bool run_read(struct exec_run *run, bool *ret_more, struct err *err)
+static bool
+run_read(struct exec_run *run, bool *ret_more, struct err *err)
 {
 	AUTO(buf_fini) struct buf bytes = BUF_INIT;
 	struct ndjson_line line;
@@ -247,7 +262,8 @@ static bool run_read(struct exec_run *run, bool *ret_more, struct err *err)
 }
 
 /* True while its shim has to be waited for. */
-static bool run_in_doubt(struct exec_run *run)
+static bool
+run_in_doubt(struct exec_run *run)
 {
 	if (run->phase != EXEC_DOUBT)
 		return false;
@@ -263,7 +279,8 @@ static bool run_in_doubt(struct exec_run *run)
 
 /* One turn of one attempt: what is new, then whether that was all. The shim's death is looked at
  * before its status, and that before the output: each is final only when the next one is read. */
-static void exec_on_turn(void *arg)
+static void
+exec_on_turn(void *arg)
 {
 	struct exec_run *run = arg;
 	AUTO(spool_status_fini) struct spool_status status = {.exit_code = -1};

@@ -32,7 +32,8 @@ struct exec {
 };
 static struct exec *shared;
 
-char *exec_spool_dir(const struct core *core, const char *id)
+char *
+exec_spool_dir(const struct core *core, const char *id)
 {
 	struct buf dir = BUF_INIT;
 
@@ -40,7 +41,8 @@ char *exec_spool_dir(const struct core *core, const char *id)
 	return buf_take(&dir);
 }
 
-struct exec_run *exec_run_find(struct core *core, const char *id)
+struct exec_run *
+exec_run_find(struct core *core, const char *id)
 {
 	struct attempt *attempt = attempt_find(core, id);
 
@@ -50,7 +52,8 @@ struct exec_run *exec_run_find(struct core *core, const char *id)
 
 /* --- chores -------------------------------------------------------------------------------- */
 
-static void chore_run(void *arg)
+static void
+chore_run(void *arg)
 {
 	struct exec_chore *chore = arg;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -64,14 +67,16 @@ static void chore_run(void *arg)
 		log_warning("spool not removed", "attempt", chore->id, "error", err_text(&err));
 }
 
-static void chore_free(struct exec_chore *chore)
+static void
+chore_free(struct exec_chore *chore)
 {
 	LIST_REMOVE(chore, entry);
 	free(chore->dir);
 	free(chore);
 }
 
-static void chore_on_done(void *arg)
+static void
+chore_on_done(void *arg)
 {
 	struct exec_chore *chore = arg;
 	struct exec_run *run = chore->reason ? exec_run_find(chore->core, chore->id) : NULL;
@@ -89,12 +94,14 @@ static void chore_on_done(void *arg)
 	chore_free(chore);
 }
 
-struct spool_pool *exec_pool(void)
+struct spool_pool *
+exec_pool(void)
 {
 	return shared ? shared->pool : NULL;
 }
 
-void exec_chore(const struct exec_chore *template)
+void
+exec_chore(const struct exec_chore *template)
 {
 	struct exec_chore *chore = mem_alloc(sizeof(*chore));
 	char *retired;
@@ -113,7 +120,8 @@ void exec_chore(const struct exec_chore *template)
 	chore_on_done(chore);
 }
 
-struct exec_chore exec_chore_of(struct core *core, const char *id)
+struct exec_chore
+exec_chore_of(struct core *core, const char *id)
 {
 	struct exec_chore chore = {.core = core};
 
@@ -124,14 +132,16 @@ struct exec_chore exec_chore_of(struct core *core, const char *id)
 
 /* --- shims --------------------------------------------------------------------------------- */
 
-static void shim_free(struct exec_shim *shim)
+static void
+shim_free(struct exec_shim *shim)
 {
 	LIST_REMOVE(shim, entry);
 	proc_free(shim->proc);
 	free(shim);
 }
 
-static void shim_on_exit(void *arg, int wait_status)
+static void
+shim_on_exit(void *arg, int wait_status)
 {
 	struct exec_shim *shim = arg;
 	struct exec_run *run = exec_run_find(shared->core, shim->id);
@@ -144,7 +154,8 @@ static void shim_on_exit(void *arg, int wait_status)
 	shim_free(shim);
 }
 
-static struct exec_shim *shim_new(const char *id)
+static struct exec_shim *
+shim_new(const char *id)
 {
 	struct exec_shim *shim = mem_alloc(sizeof(*shim));
 
@@ -154,7 +165,8 @@ static struct exec_shim *shim_new(const char *id)
 	return shim;
 }
 
-static bool shim_is_watched(const char *id)
+static bool
+shim_is_watched(const char *id)
 {
 	struct exec_shim *shim;
 
@@ -166,7 +178,8 @@ static bool shim_is_watched(const char *id)
 
 /* It is no agent: it gets nothing of the daemon's environment, and a session of its own, so that a
  * ^C at the daemon's terminal ends the daemon alone. */
-bool exec_shim_spawn(struct exec_run *run, struct err *err)
+bool
+exec_shim_spawn(struct exec_run *run, struct err *err)
 {
 	struct core *core = run->attempt->core;
 	const char *const argv[] = {core->shim_path, run->dir, NULL};
@@ -187,7 +200,8 @@ bool exec_shim_spawn(struct exec_run *run, struct err *err)
 	return true;
 }
 
-bool exec_shim_adopt(struct exec_run *run)
+bool
+exec_shim_adopt(struct exec_run *run)
 {
 	struct exec_shim *shim;
 	pid_t pid;
@@ -205,7 +219,8 @@ bool exec_shim_adopt(struct exec_run *run)
 	return true;
 }
 
-bool exec_spool_has(const char *dir, const char *name)
+bool
+exec_spool_has(const char *dir, const char *name)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 
@@ -215,7 +230,8 @@ bool exec_spool_has(const char *dir, const char *name)
 
 /* --- what attempts share ------------------------------------------------------------------- */
 
-static void exec_on_wake(void *arg, struct str id)
+static void
+exec_on_wake(void *arg, struct str id)
 {
 	struct exec *exec = arg;
 	AUTO(auto_free) char *owned = str_dup(id);
@@ -227,7 +243,8 @@ static void exec_on_wake(void *arg, struct str id)
 
 /* A spool that belongs to no live attempt: its end was stored, and the daemon died before it was
  * removed; or it was given up. */
-static void sweep_one(void *arg, const char *id)
+static void
+sweep_one(void *arg, const char *id)
 {
 	struct exec *exec = arg;
 	AUTO(auto_free) char *dir = NULL;
@@ -246,7 +263,8 @@ static void sweep_one(void *arg, const char *id)
 	exec_chore(&chore);
 }
 
-static void exec_on_look(void *arg)
+static void
+exec_on_look(void *arg)
 {
 	struct exec *exec = arg;
 	struct attempt *attempt;
@@ -262,7 +280,8 @@ static void exec_on_look(void *arg)
 		core_timer_arm(exec->core, &exec->look, LOOK_MS, exec_on_look, exec);
 }
 
-static void look_later(struct exec *exec)
+static void
+look_later(struct exec *exec)
 {
 	if (exec->looking)
 		return;
@@ -270,7 +289,8 @@ static void look_later(struct exec *exec)
 	core_timer_arm(exec->core, &exec->look, LOOK_MS, exec_on_look, exec);
 }
 
-bool exec_share(struct core *core, struct err *err)
+bool
+exec_share(struct core *core, struct err *err)
 {
 	struct exec *exec;
 
@@ -294,7 +314,8 @@ bool exec_share(struct core *core, struct err *err)
 	return true;
 }
 
-void exec_agent_fini(struct core *core)
+void
+exec_agent_fini(struct core *core)
 {
 	struct exec_shim *shim, *next;
 	struct exec_chore *chore, *later;

@@ -39,7 +39,8 @@ struct child {
 	void *arg;
 };
 
-static void end_close(struct pipe_end *end)
+static void
+end_close(struct pipe_end *end)
 {
 	if (end->event)
 		event_free(end->event);
@@ -48,7 +49,8 @@ static void end_close(struct pipe_end *end)
 	*end = (struct pipe_end){.fd = -1};
 }
 
-static void child_free(struct child *child)
+static void
+child_free(struct child *child)
 {
 	proc_free(child->proc);
 	end_close(&child->in);
@@ -64,7 +66,8 @@ static void child_free(struct child *child)
 	free(child);
 }
 
-static void child_give(void *arg)
+static void
+child_give(void *arg)
 {
 	struct child *child = arg;
 	bool signalled = child->exited && WIFSIGNALED(child->wait_status);
@@ -88,7 +91,8 @@ struct hunt {
 	char *name, *mark;
 };
 
-static void hunt_run(void *arg)
+static void
+hunt_run(void *arg)
 {
 	struct hunt *hunt = arg;
 
@@ -98,12 +102,14 @@ static void hunt_run(void *arg)
 	free(hunt);
 }
 
-static void hunt_on_done(void *arg)
+static void
+hunt_on_done(void *arg)
 {
 	(void)arg;
 }
 
-static void tree_kill_all(const struct child *child)
+static void
+tree_kill_all(const struct child *child)
 {
 	struct hunt *hunt = mem_alloc(sizeof(*hunt));
 
@@ -115,14 +121,16 @@ static void tree_kill_all(const struct child *child)
 }
 
 /* Over after both: its exit, and the end of its output. */
-static void child_look(struct child *child)
+static void
+child_look(struct child *child)
 {
 	if (!child->exited || child->out.fd >= 0 || child->err.fd >= 0)
 		return;
 	core_timer_arm(child->core, &child->done, 0, child_give, child);
 }
 
-static void child_on_linger(void *arg)
+static void
+child_on_linger(void *arg)
 {
 	struct child *child = arg;
 
@@ -132,7 +140,8 @@ static void child_on_linger(void *arg)
 	child_look(child);
 }
 
-static void child_on_stuck(void *arg)
+static void
+child_on_stuck(void *arg)
 {
 	struct child *child = arg;
 
@@ -143,7 +152,8 @@ static void child_on_stuck(void *arg)
 	child_look(child);
 }
 
-static void child_on_timeout(void *arg)
+static void
+child_on_timeout(void *arg)
 {
 	struct child *child = arg;
 
@@ -152,7 +162,8 @@ static void child_on_timeout(void *arg)
 	core_timer_arm(child->core, &child->timer, KILL_MS, child_on_stuck, child);
 }
 
-static void child_on_exit(void *arg, int wait_status)
+static void
+child_on_exit(void *arg, int wait_status)
 {
 	struct child *child = arg;
 
@@ -167,7 +178,8 @@ static void child_on_exit(void *arg, int wait_status)
 
 /* --- the pipes ----------------------------------------------------------------------------- */
 
-static void on_writable(evutil_socket_t fd, short what, void *arg)
+static void
+on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct child *child = arg;
 	ssize_t n =
@@ -183,7 +195,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 }
 
 /* False at the end. */
-static bool end_read(struct pipe_end *end, struct buf *into)
+static bool
+end_read(struct pipe_end *end, struct buf *into)
 {
 	char bytes[READ_BYTES];
 	ssize_t n = read(end->fd, bytes, sizeof(bytes));
@@ -195,7 +208,8 @@ static bool end_read(struct pipe_end *end, struct buf *into)
 	return n > 0;
 }
 
-static void on_output(evutil_socket_t fd, short what, void *arg)
+static void
+on_output(evutil_socket_t fd, short what, void *arg)
 {
 	struct child *child = arg;
 
@@ -211,7 +225,8 @@ static void on_output(evutil_socket_t fd, short what, void *arg)
 	child_look(child);
 }
 
-static void on_errors(evutil_socket_t fd, short what, void *arg)
+static void
+on_errors(evutil_socket_t fd, short what, void *arg)
 {
 	struct child *child = arg;
 
@@ -227,8 +242,9 @@ static void on_errors(evutil_socket_t fd, short what, void *arg)
 }
 
 /* A pipe; ours is the end `mine` (0 reads, 1 writes), the child's goes to *ret_other. */
-static bool end_open(struct child *child, struct pipe_end *end, int mine,
-		     event_callback_fn on_event, int *ret_other, struct err *err)
+static bool
+end_open(struct child *child, struct pipe_end *end, int mine, event_callback_fn on_event,
+	 int *ret_other, struct err *err)
 {
 	int fds[2];
 
@@ -243,8 +259,9 @@ static bool end_open(struct child *child, struct pipe_end *end, int mine,
 	return true;
 }
 
-static bool child_spawn(struct child *child, const struct child_spec *spec, const char *const *argv,
-			struct err *err)
+static bool
+child_spawn(struct child *child, const struct child_spec *spec, const char *const *argv,
+	    struct err *err)
 {
 	AUTO(auto_close) int in = -1;
 	AUTO(auto_close) int out = -1;
@@ -266,8 +283,9 @@ static bool child_spawn(struct child *child, const struct child_spec *spec, cons
 	return true;
 }
 
-bool child_start(struct core *core, const struct child_spec *spec, child_on_done *on_done,
-		 void *arg, struct err *err)
+bool
+child_start(struct core *core, const struct child_spec *spec, child_on_done *on_done, void *arg,
+	    struct err *err)
 {
 	struct child *child;
 	char **words = NULL;

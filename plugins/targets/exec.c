@@ -15,7 +15,8 @@
 
 static const int permanent_exits[] = {64, 65, 66, 69, 77, 78};
 
-static void exec_check(const struct conf_section *section, struct conf_report *report)
+static void
+exec_check(const struct conf_section *section, struct conf_report *report)
 {
 	command_check(section, "command", report);
 	command_check(section, "read", report);
@@ -56,7 +57,8 @@ struct exec_job {
 	struct buf before; /* what the look found */
 };
 
-static void job_end(void *arg)
+static void
+job_end(void *arg)
 {
 	struct exec_job *job = arg;
 
@@ -66,7 +68,8 @@ static void job_end(void *arg)
 	free(job);
 }
 
-static bool exit_is_permanent(int code)
+static bool
+exit_is_permanent(int code)
 {
 	for (size_t i = 0; i < ARRAY_LEN(permanent_exits); i++)
 		if (permanent_exits[i] == code)
@@ -75,7 +78,8 @@ static bool exit_is_permanent(int code)
 }
 
 /* The last line of what it said on standard error. */
-static struct str last_words(struct str text)
+static struct str
+last_words(struct str text)
 {
 	struct str last;
 
@@ -90,7 +94,8 @@ static struct str last_words(struct str text)
 	return last.len > SENTENCE_BYTES ? str_make(last.p, SENTENCE_BYTES) : last;
 }
 
-static void job_failed(struct exec_job *job, const char *key, const struct child_result *result)
+static void
+job_failed(struct exec_job *job, const char *key, const struct child_result *result)
 {
 	struct str words = last_words(result->err);
 	const char *colon = words.len ? ": " : "";
@@ -109,12 +114,14 @@ static void job_failed(struct exec_job *job, const char *key, const struct child
 			     STR_ARG(words));
 }
 
-static bool is_json(struct str text)
+static bool
+is_json(struct str text)
 {
 	return text.len && json_check(text, NULL);
 }
 
-static void receipt_write(struct exec_job *job, const struct child_result *result)
+static void
+receipt_write(struct exec_job *job, const struct child_result *result)
 {
 	struct buf *receipt = &job->outcome.receipt;
 	struct str out = str_trim(result->out);
@@ -134,7 +141,8 @@ static void receipt_write(struct exec_job *job, const struct child_result *resul
 	buf_printf(receipt, "%s}", result->out_cut ? ",\"truncated\":true" : "");
 }
 
-static void on_applied(void *arg, const struct child_result *result)
+static void
+on_applied(void *arg, const struct child_result *result)
 {
 	struct exec_job *job = arg;
 	struct str out = str_trim(result->out);
@@ -153,7 +161,8 @@ static void on_applied(void *arg, const struct child_result *result)
 	job_end(job);
 }
 
-static bool job_run(struct exec_job *job, const char *key, child_on_done *on_done)
+static bool
+job_run(struct exec_job *job, const char *key, child_on_done *on_done)
 {
 	const struct conf_section *section = job->target->section;
 	const struct change_row *change = job->change;
@@ -184,7 +193,8 @@ static bool job_run(struct exec_job *job, const char *key, child_on_done *on_don
 	       err_prefix(&job->outcome.err, "%s", key);
 }
 
-static void on_read(void *arg, const struct child_result *result)
+static void
+on_read(void *arg, const struct child_result *result)
 {
 	struct exec_job *job = arg;
 	struct str out = str_trim(result->out);
@@ -221,9 +231,9 @@ static void on_read(void *arg, const struct child_result *result)
 		job_end(job);
 }
 
-static void exec_apply(struct core *core, const struct target *target,
-		       const struct change_row *change, bool revert, target_on_done *on_done,
-		       void *arg)
+static void
+exec_apply(struct core *core, const struct target *target, const struct change_row *change,
+	   bool revert, target_on_done *on_done, void *arg)
 {
 	struct exec_job *job = mem_alloc(sizeof(*job));
 	bool reads = conf_str(target->section, "read") != NULL;

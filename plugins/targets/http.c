@@ -62,7 +62,8 @@ static const struct conf_table http_table = {
 
 /* --- at load ------------------------------------------------------------------------------- */
 
-static bool name_is_known(struct str name)
+static bool
+name_is_known(struct str name)
 {
 	static const char *const plain[] = {"entity", "op", "key", "id"};
 
@@ -74,7 +75,8 @@ static bool name_is_known(struct str name)
 }
 
 /* scheme://host:port must stand there: no change chooses where the secret goes. */
-static bool url_is_safe(const char *text)
+static bool
+url_is_safe(const char *text)
 {
 	const char *host = strncmp(text, "https://", 8) == 0  ? text + 8
 			   : strncmp(text, "http://", 7) == 0 ? text + 7
@@ -84,8 +86,9 @@ static bool url_is_safe(const char *text)
 	return host && len && !memchr(host, '{', len) && !memchr(host, '@', len);
 }
 
-static void url_open(struct http_target *t, enum http_url which, const struct conf_section *section,
-		     struct conf_report *report)
+static void
+url_open(struct http_target *t, enum http_url which, const struct conf_section *section,
+	 struct conf_report *report)
 {
 	const char *text = conf_str(section, url_keys[which]);
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -112,8 +115,8 @@ static void url_open(struct http_target *t, enum http_url which, const struct co
 				      STR_ARG(template_name(t->urls[which], i)));
 }
 
-static void success_open(struct http_target *t, const struct conf_section *section,
-			 struct conf_report *report)
+static void
+success_open(struct http_target *t, const struct conf_section *section, struct conf_report *report)
 {
 	const char *const *items;
 	size_t count = conf_list(section, "success", &items);
@@ -130,7 +133,8 @@ static void success_open(struct http_target *t, const struct conf_section *secti
 	}
 }
 
-static void headers_check(const struct conf_section *section, struct conf_report *report)
+static void
+headers_check(const struct conf_section *section, struct conf_report *report)
 {
 	const char *name, *value;
 
@@ -153,7 +157,8 @@ static void headers_check(const struct conf_section *section, struct conf_report
 	}
 }
 
-static void target_close(struct target *target)
+static void
+target_close(struct target *target)
 {
 	struct http_target *t = target->state;
 
@@ -166,7 +171,8 @@ static void target_close(struct target *target)
 	target->state = NULL;
 }
 
-static bool target_open(struct target *target, struct conf_report *report)
+static bool
+target_open(struct target *target, struct conf_report *report)
 {
 	const struct conf_section *section = target->section;
 	struct http_target *t = mem_alloc(sizeof(*t));
@@ -188,8 +194,8 @@ static bool target_open(struct target *target, struct conf_report *report)
 	return conf_report_errors(report) == before;
 }
 
-static bool target_check(const struct target *target, const struct change_row *change,
-			 struct err *err)
+static bool
+target_check(const struct target *target, const struct change_row *change, struct err *err)
 {
 	const struct http_target *t = target->state;
 	AUTO(http_request_fini) struct http_request request = {0};
@@ -213,7 +219,8 @@ struct http_job {
 	struct buf before, etag; /* what the look found */
 };
 
-static void job_end(void *arg)
+static void
+job_end(void *arg)
 {
 	struct http_job *job = arg;
 
@@ -225,7 +232,8 @@ static void job_end(void *arg)
 }
 
 /* Rouse-Cause: what this request wakes is known to come from the run that proposed it. */
-static void cause_add(const struct http_job *job, struct http_request *request)
+static void
+cause_add(const struct http_job *job, struct http_request *request)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	struct run_row run = {0};
@@ -246,7 +254,8 @@ static void cause_add(const struct http_job *job, struct http_request *request)
 	run_row_fini(&run);
 }
 
-static bool job_fetch(struct http_job *job, struct http_request *request, fetch_on_done *on_done)
+static bool
+job_fetch(struct http_job *job, struct http_request *request, fetch_on_done *on_done)
 {
 	struct core *core = job->outcome.core;
 	struct err *err = &job->outcome.err;
@@ -264,7 +273,8 @@ static bool job_fetch(struct http_job *job, struct http_request *request, fetch_
 	return fetch_start(core->fetch, &spec, on_done, job, err) != NULL;
 }
 
-static bool status_is_success(const struct http_target *t, int status)
+static bool
+status_is_success(const struct http_target *t, int status)
 {
 	if (!t->success)
 		return status >= 200 && status < 300;
@@ -274,13 +284,15 @@ static bool status_is_success(const struct http_target *t, int status)
 	return false;
 }
 
-static bool status_is_again(int status)
+static bool
+status_is_again(int status)
 {
 	return status == 408 || status == 425 || status == 429 || status >= 500;
 }
 
 /* The request came to nothing. */
-static void job_no_answer(struct http_job *job, struct err *err)
+static void
+job_no_answer(struct http_job *job, struct err *err)
 {
 	job->outcome.what = TARGET_FAILED;
 	if (err->code == E_DENIED && !job->t->allow_private)
@@ -291,8 +303,8 @@ static void job_no_answer(struct http_job *job, struct err *err)
 		outcome_fail(&job->outcome, err->code, "%s", err_text(err));
 }
 
-static void job_bad_status(struct http_job *job, const struct fetch_answer *answer,
-			   const char *what)
+static void
+job_bad_status(struct http_job *job, const struct fetch_answer *answer, const char *what)
 {
 	struct wall now = core_wall(job->outcome.core);
 	struct str body = str_trim(answer->body);
@@ -313,12 +325,14 @@ static void job_bad_status(struct http_job *job, const struct fetch_answer *answ
 		job->outcome.retry_after_ms = http_retry_after(answer->retry_after, now);
 }
 
-static bool answer_is_json(const struct fetch_answer *answer)
+static bool
+answer_is_json(const struct fetch_answer *answer)
 {
 	return answer->body.len && json_check(answer->body, NULL);
 }
 
-static void member(struct buf *out, const char *name, struct str text)
+static void
+member(struct buf *out, const char *name, struct str text)
 {
 	if (!text.p)
 		return;
@@ -326,7 +340,8 @@ static void member(struct buf *out, const char *name, struct str text)
 	buf_json_str(out, text);
 }
 
-static void receipt_write(struct http_job *job, const struct fetch_answer *answer)
+static void
+receipt_write(struct http_job *job, const struct fetch_answer *answer)
 {
 	struct buf *receipt = &job->outcome.receipt;
 
@@ -347,7 +362,8 @@ static void receipt_write(struct http_job *job, const struct fetch_answer *answe
 /* --- what is there ------------------------------------------------------------------------- */
 
 /* False when the look failed; the outcome then says why. */
-static bool look_take(struct http_job *job, const struct fetch_answer *answer, struct err *err)
+static bool
+look_take(struct http_job *job, const struct fetch_answer *answer, struct err *err)
 {
 	buf_clear(&job->before);
 	buf_clear(&job->etag);
@@ -374,14 +390,16 @@ static bool look_take(struct http_job *job, const struct fetch_answer *answer, s
 	return true;
 }
 
-static void job_drifted(struct http_job *job)
+static void
+job_drifted(struct http_job *job)
 {
 	job->outcome.what = TARGET_DRIFTED;
 	buf_add_str(&job->outcome.current, buf_str(&job->before));
 }
 
 /* It changed between our look and our request: shown as it is now. */
-static void on_looked_again(void *arg, const struct fetch_answer *answer, struct err *err)
+static void
+on_looked_again(void *arg, const struct fetch_answer *answer, struct err *err)
 {
 	struct http_job *job = arg;
 
@@ -390,7 +408,8 @@ static void on_looked_again(void *arg, const struct fetch_answer *answer, struct
 	job_end(job);
 }
 
-static bool job_look(struct http_job *job, fetch_on_done *on_done)
+static bool
+job_look(struct http_job *job, fetch_on_done *on_done)
 {
 	AUTO(http_request_fini) struct http_request request = {0};
 
@@ -400,7 +419,8 @@ static bool job_look(struct http_job *job, fetch_on_done *on_done)
 
 /* --- the deed ------------------------------------------------------------------------------ */
 
-static void on_sent(void *arg, const struct fetch_answer *answer, struct err *err)
+static void
+on_sent(void *arg, const struct fetch_answer *answer, struct err *err)
 {
 	struct http_job *job = arg;
 	bool deletes = !strcmp(change_op(job->change, job->revert), "delete");
@@ -425,7 +445,8 @@ static void on_sent(void *arg, const struct fetch_answer *answer, struct err *er
 	job_end(job);
 }
 
-static bool job_send(struct http_job *job)
+static bool
+job_send(struct http_job *job)
 {
 	AUTO(http_request_fini) struct http_request request = {0};
 
@@ -435,7 +456,8 @@ static bool job_send(struct http_job *job)
 	       job_fetch(job, &request, on_sent);
 }
 
-static void on_looked(void *arg, const struct fetch_answer *answer, struct err *err)
+static void
+on_looked(void *arg, const struct fetch_answer *answer, struct err *err)
 {
 	struct http_job *job = arg;
 	const char *expected = change_expected(job->change, job->revert), *current;
@@ -452,9 +474,9 @@ static void on_looked(void *arg, const struct fetch_answer *answer, struct err *
 	job_end(job);
 }
 
-static void target_apply(struct core *core, const struct target *target,
-			 const struct change_row *change, bool revert, target_on_done *on_done,
-			 void *arg)
+static void
+target_apply(struct core *core, const struct target *target, const struct change_row *change,
+	     bool revert, target_on_done *on_done, void *arg)
 {
 	struct http_job *job = mem_alloc(sizeof(*job));
 	bool creates = !strcmp(change_op(change, revert), "create");

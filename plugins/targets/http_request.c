@@ -10,7 +10,8 @@
 
 #define RETRY_MAX_MS (24LL * 3600 * 1000)
 
-void http_request_fini(struct http_request *request)
+void
+http_request_fini(struct http_request *request)
 {
 	for (size_t i = 0; i < request->header_count; i++) {
 		mem_zero(request->headers[i], strlen(request->headers[i]));
@@ -22,7 +23,8 @@ void http_request_fini(struct http_request *request)
 	*request = (struct http_request){0};
 }
 
-void http_header_add(struct http_request *request, const char *name, const char *value)
+void
+http_header_add(struct http_request *request, const char *name, const char *value)
 {
 	struct buf line = BUF_INIT;
 
@@ -42,7 +44,8 @@ struct names {
 	const char *op, *key, *after, *before[2];
 };
 
-static bool name_raw(const struct names *names, struct str name, struct str *ret)
+static bool
+name_raw(const struct names *names, struct str name, struct str *ret)
 {
 	AUTO(auto_free) char *owned = str_dup(name);
 
@@ -55,7 +58,8 @@ static bool name_raw(const struct names *names, struct str name, struct str *ret
 	       change_image_find(names->change->receipt, owned + 8, ret);
 }
 
-static bool name_plain(const struct names *names, struct str name, const char **ret)
+static bool
+name_plain(const struct names *names, struct str name, const char **ret)
 {
 	const struct {
 		const char *name, *value;
@@ -73,7 +77,8 @@ static bool name_plain(const struct names *names, struct str name, const char **
 	return false;
 }
 
-static bool name_lookup(void *arg, struct str name, struct buf *ret, struct err *err)
+static bool
+name_lookup(void *arg, struct str name, struct buf *ret, struct err *err)
 {
 	const struct names *names = arg;
 	const char *plain = NULL;
@@ -103,7 +108,8 @@ static bool name_lookup(void *arg, struct str name, struct buf *ret, struct err 
 }
 
 /* Bytes of scheme://host:port; 0 when it is no such url. */
-static size_t origin_len(struct str url)
+static size_t
+origin_len(struct str url)
 {
 	size_t scheme = str_starts_nocase(url, STR("https://"))	 ? 8
 			: str_starts_nocase(url, STR("http://")) ? 7
@@ -117,7 +123,8 @@ static size_t origin_len(struct str url)
 
 /* Where a created resource lies, in its maker's own words; only within the place that the section
  * names. */
-static bool url_of_location(const char *location, struct buf *url)
+static bool
+url_of_location(const char *location, struct buf *url)
 {
 	struct str base = buf_str(url), full = str_of(location);
 	size_t origin = origin_len(base);
@@ -137,7 +144,8 @@ static bool url_of_location(const char *location, struct buf *url)
 	return true;
 }
 
-static const struct template *template_of(const struct http_target *t, const char *op)
+static const struct template *
+template_of(const struct http_target *t, const char *op)
 {
 	static const struct {
 		const char *op;
@@ -155,7 +163,8 @@ static const struct template *template_of(const struct http_target *t, const cha
 
 /* --- the body ------------------------------------------------------------------------------ */
 
-static const char *method_of(const char *op)
+static const char *
+method_of(const char *op)
 {
 	static const struct {
 		const char *op, *method;
@@ -169,8 +178,8 @@ static const char *method_of(const char *op)
 }
 
 /* Of what was there only what the change named: the way back of a PATCH. */
-static bool body_restore(const struct names *names, const char *wanted, struct buf *out,
-			 struct err *err)
+static bool
+body_restore(const struct names *names, const char *wanted, struct buf *out, struct err *err)
 {
 	AUTO(json_auto_decref) json_t *tree = NULL;
 	const char *name;
@@ -202,8 +211,9 @@ static bool body_restore(const struct names *names, const char *wanted, struct b
 	return true;
 }
 
-static bool body_make(const struct http_target *t, const struct change_row *change, bool revert,
-		      const struct names *names, struct buf *out, struct err *err)
+static bool
+body_make(const struct http_target *t, const struct change_row *change, bool revert,
+	  const struct names *names, struct buf *out, struct err *err)
 {
 	const char *wanted = change_wanted(change), *image = names->after;
 
@@ -233,7 +243,8 @@ static bool body_make(const struct http_target *t, const struct change_row *chan
 /* --- the request --------------------------------------------------------------------------- */
 
 /* Whatever a key is made of, as one field value; the same key gives the same. */
-static void header_add_escaped(struct http_request *request, const char *name, const char *value)
+static void
+header_add_escaped(struct http_request *request, const char *name, const char *value)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 
@@ -250,7 +261,8 @@ static void header_add_escaped(struct http_request *request, const char *name, c
 
 /* Of what was created and is to be deleted: its maker's own word for where it lies. False when
  * there is none, or when it leads away from where it was made. */
-static bool location_url(const struct http_target *t, const struct names *names, struct buf *url)
+static bool
+location_url(const struct http_target *t, const struct names *names, struct buf *url)
 {
 	AUTO(buf_fini) struct buf location = BUF_INIT;
 	struct names made = {
@@ -268,8 +280,9 @@ static bool location_url(const struct http_target *t, const struct names *names,
 	return false;
 }
 
-static bool request_url(const struct http_target *t, struct names *names, bool compensate,
-			bool revert, struct http_request *ret, struct err *err)
+static bool
+request_url(const struct http_target *t, struct names *names, bool compensate, bool revert,
+	    struct http_request *ret, struct err *err)
 {
 	const struct template *url =
 		compensate ? t->urls[HTTP_COMPENSATE] : template_of(t, names->op);
@@ -278,8 +291,9 @@ static bool request_url(const struct http_target *t, struct names *names, bool c
 	       template_render(url, TEMPLATE_URL, name_lookup, names, &ret->url, err);
 }
 
-bool http_request_make(const struct target *target, const struct change_row *change, bool revert,
-		       const char *etag, struct http_request *ret, struct err *err)
+bool
+http_request_make(const struct target *target, const struct change_row *change, bool revert,
+		  const char *etag, struct http_request *ret, struct err *err)
 {
 	const struct http_target *t = target->state;
 	AUTO(auto_free) char *before = change_before(change);
@@ -317,8 +331,9 @@ bool http_request_make(const struct target *target, const struct change_row *cha
 	return true;
 }
 
-bool http_read_make(const struct target *target, const struct change_row *change, bool revert,
-		    struct http_request *ret, struct err *err)
+bool
+http_read_make(const struct target *target, const struct change_row *change, bool revert,
+	       struct http_request *ret, struct err *err)
 {
 	const struct http_target *t = target->state;
 	struct names names = {.change = change,
@@ -334,7 +349,8 @@ bool http_read_make(const struct target *target, const struct change_row *change
 			       err);
 }
 
-bool http_headers_add(const struct target *target, struct http_request *request, struct err *err)
+bool
+http_headers_add(const struct target *target, struct http_request *request, struct err *err)
 {
 	struct secrets secrets = SECRETS_INIT;
 	struct buf bearer = BUF_INIT;
@@ -360,7 +376,8 @@ bool http_headers_add(const struct target *target, struct http_request *request,
 	return err->code == E_OK;
 }
 
-int64_t http_retry_after(struct str field, struct wall now)
+int64_t
+http_retry_after(struct str field, struct wall now)
 {
 	struct tm tm = {0};
 	uint64_t seconds;

@@ -6,12 +6,14 @@
 
 #define STEPS_MAX 16
 
-void outcome_init(struct outcome *o, struct core *core, target_on_done *on_done, void *arg)
+void
+outcome_init(struct outcome *o, struct core *core, target_on_done *on_done, void *arg)
 {
 	*o = (struct outcome){.what = TARGET_FAILED, .core = core, .on_done = on_done, .arg = arg};
 }
 
-void outcome_fini(struct outcome *o)
+void
+outcome_fini(struct outcome *o)
 {
 	core_timer_free(o->timer);
 	buf_fini(&o->current);
@@ -19,7 +21,8 @@ void outcome_fini(struct outcome *o)
 	err_fini(&o->err);
 }
 
-void outcome_give(struct outcome *o)
+void
+outcome_give(struct outcome *o)
 {
 	struct target_result result = {.outcome = o->what,
 				       .current = o->current.len ? buf_cstr(&o->current) : NULL,
@@ -29,12 +32,14 @@ void outcome_give(struct outcome *o)
 	o->on_done(o->arg, &result, &o->err);
 }
 
-void outcome_later(struct outcome *o, void (*then)(void *arg), void *arg)
+void
+outcome_later(struct outcome *o, void (*then)(void *arg), void *arg)
 {
 	core_timer_arm(o->core, &o->timer, 0, then, arg);
 }
 
-void outcome_fail(struct outcome *o, enum err_code code, const char *fmt, ...)
+void
+outcome_fail(struct outcome *o, enum err_code code, const char *fmt, ...)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	va_list ap;
@@ -46,12 +51,14 @@ void outcome_fail(struct outcome *o, enum err_code code, const char *fmt, ...)
 	err_set(&o->err, code, "%s", buf_cstr(&text));
 }
 
-const char *change_wanted(const struct change_row *change)
+const char *
+change_wanted(const struct change_row *change)
 {
 	return change->after && strcmp(change->after, "null") ? change->after : change->patch;
 }
 
-const char *change_op(const struct change_row *change, bool revert)
+const char *
+change_op(const struct change_row *change, bool revert)
 {
 	if (!revert)
 		return change->op;
@@ -60,7 +67,8 @@ const char *change_op(const struct change_row *change, bool revert)
 	return strcmp(change->op, "delete") ? change->op : "create";
 }
 
-const char *change_expected(const struct change_row *change, bool revert)
+const char *
+change_expected(const struct change_row *change, bool revert)
 {
 	if (!strcmp(change_op(change, revert), "create"))
 		return "null";
@@ -69,7 +77,8 @@ const char *change_expected(const struct change_row *change, bool revert)
 	return strcmp(change->op, "call") ? change_wanted(change) : NULL;
 }
 
-bool change_is_done(const struct change_row *change, bool revert, const char *current)
+bool
+change_is_done(const struct change_row *change, bool revert, const char *current)
 {
 	/* What the way back expects is what the way there leaves. */
 	const char *left = change_expected(change, !revert);
@@ -78,7 +87,8 @@ bool change_is_done(const struct change_row *change, bool revert, const char *cu
 	       !change_drifted(left, current);
 }
 
-bool change_image_find(const char *image, const char *path, struct str *ret)
+bool
+change_image_find(const char *image, const char *path, struct str *ret)
 {
 	struct json_step steps[STEPS_MAX];
 	size_t count = 0;
@@ -95,7 +105,8 @@ bool change_image_find(const char *image, const char *path, struct str *ret)
 	return !rest.p && json_raw_find(str_of(image), steps, count, ret);
 }
 
-char *change_before(const struct change_row *change)
+char *
+change_before(const struct change_row *change)
 {
 	static const struct json_step step = {.name = {"before", 6}};
 	struct str raw;
@@ -106,23 +117,27 @@ char *change_before(const struct change_row *change)
 	return mem_strdup(change->before);
 }
 
-void change_key(const struct change_row *change, bool revert, struct buf *out)
+void
+change_key(const struct change_row *change, bool revert, struct buf *out)
 {
 	buf_printf(out, "%s%s", change->key, revert ? "/revert" : "");
 }
 
-static void member(struct buf *out, const char *name, const char *json)
+static void
+member(struct buf *out, const char *name, const char *json)
 {
 	buf_printf(out, ",\"%s\":%s", name, json ? json : "null");
 }
 
-static void member_text(struct buf *out, const char *name, const char *text)
+static void
+member_text(struct buf *out, const char *name, const char *text)
 {
 	buf_printf(out, ",\"%s\":", name);
 	buf_json_cstr(out, text);
 }
 
-void change_tell_target(const struct change_row *change, bool revert, struct buf *out)
+void
+change_tell_target(const struct change_row *change, bool revert, struct buf *out)
 {
 	AUTO(auto_free) char *before = change_before(change);
 	AUTO(buf_fini) struct buf key = BUF_INIT;

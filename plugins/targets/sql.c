@@ -54,7 +54,8 @@ static const struct conf_table sql_table = {
 	.help = "a target that is a database: a change is a row, or a statement",
 };
 
-void sql_plan_fini(struct sql_plan *plan)
+void
+sql_plan_fini(struct sql_plan *plan)
 {
 	buf_fini(&plan->read);
 	buf_fini(&plan->text);
@@ -64,8 +65,8 @@ void sql_plan_fini(struct sql_plan *plan)
 
 /* --- at load ------------------------------------------------------------------------------- */
 
-static void url_open(struct sql_target *t, const struct conf_section *section,
-		     struct conf_report *report)
+static void
+url_open(struct sql_target *t, const struct conf_section *section, struct conf_report *report)
 {
 	const char *url = conf_str(section, "url"), *where;
 	struct buf path = BUF_INIT;
@@ -91,8 +92,9 @@ static void url_open(struct sql_target *t, const struct conf_section *section,
 	t->where = buf_take(&path);
 }
 
-static void statements_open(struct sql_target *t, const struct conf_section *section,
-			    struct conf_report *report)
+static void
+statements_open(struct sql_target *t, const struct conf_section *section,
+		struct conf_report *report)
 {
 	bool any = false;
 
@@ -117,8 +119,9 @@ static void statements_open(struct sql_target *t, const struct conf_section *sec
 }
 
 /* Only what can be seen without waiting; what is not there may still come. */
-static void database_look(const struct sql_target *t, const struct conf_section *section,
-			  struct conf_report *report)
+static void
+database_look(const struct sql_target *t, const struct conf_section *section,
+	      struct conf_report *report)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	AUTO(sql_values_fini) struct sql_values columns = {0};
@@ -144,7 +147,8 @@ static void database_look(const struct sql_target *t, const struct conf_section 
 	t->driver->close(db);
 }
 
-static void target_close(struct target *target)
+static void
+target_close(struct target *target)
 {
 	struct sql_target *t = target->state;
 
@@ -158,7 +162,8 @@ static void target_close(struct target *target)
 	target->state = NULL;
 }
 
-static bool target_open(struct target *target, struct conf_report *report)
+static bool
+target_open(struct target *target, struct conf_report *report)
 {
 	const struct conf_section *section = target->section;
 	struct sql_target *t = mem_alloc(sizeof(*t));
@@ -180,7 +185,8 @@ static bool target_open(struct target *target, struct conf_report *report)
 /* --- at a proposal ------------------------------------------------------------------------- */
 
 /* The columns as they are now; where that cannot be seen at once, applying will tell. */
-static void columns_look(struct sql_target *t)
+static void
+columns_look(struct sql_target *t)
 {
 	struct sql_db *db = NULL;
 
@@ -192,8 +198,8 @@ static void columns_look(struct sql_target *t)
 	t->driver->close(db);
 }
 
-static bool target_check(const struct target *target, const struct change_row *change,
-			 struct err *err)
+static bool
+target_check(const struct target *target, const struct change_row *change, struct err *err)
 {
 	struct sql_target *t = target->state;
 	bool unknown = false;
@@ -220,7 +226,8 @@ struct sql_job {
 	bool revert;
 };
 
-static bool ledger_values(const struct sql_job *job, bool with_change, struct sql_values *ret)
+static bool
+ledger_values(const struct sql_job *job, bool with_change, struct sql_values *ret)
 {
 	struct sql_value *key = sql_values_add(ret), *id;
 
@@ -235,7 +242,8 @@ static bool ledger_values(const struct sql_job *job, bool with_change, struct sq
 }
 
 /* Was it done before, under this key? */
-static bool ledger_look(struct sql_job *job, struct sql_db *db, bool *ret_known, struct err *err)
+static bool
+ledger_look(struct sql_job *job, struct sql_db *db, bool *ret_known, struct err *err)
 {
 	const struct sql_driver *driver = job->t->driver;
 	AUTO(sql_values_fini) struct sql_values key = {0};
@@ -257,7 +265,8 @@ static bool ledger_look(struct sql_job *job, struct sql_db *db, bool *ret_known,
 	return true;
 }
 
-static bool ledger_add(struct sql_job *job, struct sql_db *db, struct err *err)
+static bool
+ledger_add(struct sql_job *job, struct sql_db *db, struct err *err)
 {
 	AUTO(sql_values_fini) struct sql_values values = {0};
 
@@ -268,8 +277,9 @@ static bool ledger_add(struct sql_job *job, struct sql_db *db, struct err *err)
 }
 
 /* What is there: into outcome.current, empty when nothing is. */
-static bool current_read(struct sql_job *job, struct sql_db *db, const struct sql_plan *plan,
-			 const char *expected, struct err *err)
+static bool
+current_read(struct sql_job *job, struct sql_db *db, const struct sql_plan *plan,
+	     const char *expected, struct err *err)
 {
 	AUTO(sql_row_fini) struct sql_row row = {0};
 
@@ -284,15 +294,17 @@ static bool current_read(struct sql_job *job, struct sql_db *db, const struct sq
 	return true;
 }
 
-static bool plan_make(struct sql_job *job, struct sql_db *db, const char *before,
-		      struct sql_plan *ret, struct err *err)
+static bool
+plan_make(struct sql_job *job, struct sql_db *db, const char *before, struct sql_plan *ret,
+	  struct err *err)
 {
 	if (job->t->table)
 		return sql_table_plan(job->t, db, job->change, before, job->revert, ret, err);
 	return sql_statement_plan(job->t, job->change, before, job->revert, ret, err);
 }
 
-static void receipt_write(struct sql_job *job, int64_t rows, const struct sql_row *id)
+static void
+receipt_write(struct sql_job *job, int64_t rows, const struct sql_row *id)
 {
 	struct buf *receipt = &job->outcome.receipt;
 
@@ -309,7 +321,8 @@ static void receipt_write(struct sql_job *job, int64_t rows, const struct sql_ro
 }
 
 /* Within the transaction; false leaves nothing of it. */
-static bool job_do(struct sql_job *job, struct sql_db *db, struct err *err)
+static bool
+job_do(struct sql_job *job, struct sql_db *db, struct err *err)
 {
 	const struct sql_driver *driver = job->t->driver;
 	AUTO(sql_plan_fini) struct sql_plan plan = {0};
@@ -356,7 +369,8 @@ static bool job_do(struct sql_job *job, struct sql_db *db, struct err *err)
 	return true;
 }
 
-static void job_run(void *arg)
+static void
+job_run(void *arg)
 {
 	struct sql_job *job = arg;
 	struct sql_db *db = NULL;
@@ -371,7 +385,8 @@ static void job_run(void *arg)
 	job->t->driver->close(db);
 }
 
-static void job_on_done(void *arg)
+static void
+job_on_done(void *arg)
 {
 	struct sql_job *job = arg;
 
@@ -380,9 +395,9 @@ static void job_on_done(void *arg)
 	free(job);
 }
 
-static void target_apply(struct core *core, const struct target *target,
-			 const struct change_row *change, bool revert, target_on_done *on_done,
-			 void *arg)
+static void
+target_apply(struct core *core, const struct target *target, const struct change_row *change,
+	     bool revert, target_on_done *on_done, void *arg)
 {
 	struct sql_job *job = mem_alloc(sizeof(*job));
 

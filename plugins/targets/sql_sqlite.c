@@ -45,7 +45,8 @@ static const struct {
 	{SQLITE_ERROR, E_INVALID, ""},
 };
 
-static bool db_failed(const struct sql_db *db, int code, struct err *err)
+static bool
+db_failed(const struct sql_db *db, int code, struct err *err)
 {
 	const char *text = db->sqlite ? sqlite3_errmsg(db->sqlite) : sqlite3_errstr(code);
 
@@ -56,14 +57,16 @@ static bool db_failed(const struct sql_db *db, int code, struct err *err)
 	return err_set(err, E_INTERNAL, "%s: %s", db->path, text);
 }
 
-static int on_steps(void *arg)
+static int
+on_steps(void *arg)
 {
 	const struct sql_db *db = arg;
 
 	return clock_mono(clock_system()).ms > db->until.ms;
 }
 
-static void db_close(struct sql_db *db)
+static void
+db_close(struct sql_db *db)
 {
 	if (!db)
 		return;
@@ -72,15 +75,17 @@ static void db_close(struct sql_db *db)
 	free(db);
 }
 
-static bool db_exec(struct sql_db *db, const char *text, struct err *err)
+static bool
+db_exec(struct sql_db *db, const char *text, struct err *err)
 {
 	int code = sqlite3_exec(db->sqlite, text, NULL, NULL, NULL);
 
 	return code == SQLITE_OK || db_failed(db, code, err);
 }
 
-static bool db_open(const char *where, bool read_only, int64_t deadline_ms, int64_t busy_ms,
-		    struct sql_db **ret, struct err *err)
+static bool
+db_open(const char *where, bool read_only, int64_t deadline_ms, int64_t busy_ms,
+	struct sql_db **ret, struct err *err)
 {
 	struct sql_db *db;
 	int code;
@@ -114,24 +119,28 @@ static bool db_open(const char *where, bool read_only, int64_t deadline_ms, int6
 	return false;
 }
 
-static bool db_begin(struct sql_db *db, struct err *err)
+static bool
+db_begin(struct sql_db *db, struct err *err)
 {
 	return db_exec(db, "BEGIN IMMEDIATE", err);
 }
 
-static bool db_commit(struct sql_db *db, struct err *err)
+static bool
+db_commit(struct sql_db *db, struct err *err)
 {
 	return db_exec(db, "COMMIT", err);
 }
 
 /* --- statements ---------------------------------------------------------------------------- */
 
-static void stmt_auto_free(sqlite3_stmt **stmt)
+static void
+stmt_auto_free(sqlite3_stmt **stmt)
 {
 	sqlite3_finalize(*stmt);
 }
 
-static bool db_prepare(struct sql_db *db, const char *text, sqlite3_stmt **ret, struct err *err)
+static bool
+db_prepare(struct sql_db *db, const char *text, sqlite3_stmt **ret, struct err *err)
 {
 	const char *tail = NULL;
 	int code = sqlite3_prepare_v2(db->sqlite, text, -1, ret, &tail);
@@ -154,7 +163,8 @@ static bool db_prepare(struct sql_db *db, const char *text, sqlite3_stmt **ret, 
 	return true;
 }
 
-static int value_bind(sqlite3_stmt *stmt, int at, const struct sql_value *value)
+static int
+value_bind(sqlite3_stmt *stmt, int at, const struct sql_value *value)
 {
 	switch (value->type) {
 	case SQL_NULL:
@@ -173,8 +183,8 @@ static int value_bind(sqlite3_stmt *stmt, int at, const struct sql_value *value)
 	return SQLITE_MISUSE;
 }
 
-static bool bytes_take(struct sql_value *value, enum sql_type type, const void *p, int len,
-		       struct err *err)
+static bool
+bytes_take(struct sql_value *value, enum sql_type type, const void *p, int len, struct err *err)
 {
 	value->type = type;
 	if (!buf_try_reserve(&value->bytes, (size_t)len))
@@ -183,7 +193,8 @@ static bool bytes_take(struct sql_value *value, enum sql_type type, const void *
 	return true;
 }
 
-static bool cell_take(sqlite3_stmt *stmt, int at, struct sql_value *value, struct err *err)
+static bool
+cell_take(sqlite3_stmt *stmt, int at, struct sql_value *value, struct err *err)
 {
 	switch (sqlite3_column_type(stmt, at)) {
 	case SQLITE_INTEGER:
@@ -205,7 +216,8 @@ static bool cell_take(sqlite3_stmt *stmt, int at, struct sql_value *value, struc
 	}
 }
 
-static bool row_take(sqlite3_stmt *stmt, struct sql_row *row, struct err *err)
+static bool
+row_take(sqlite3_stmt *stmt, struct sql_row *row, struct err *err)
 {
 	int count = sqlite3_column_count(stmt);
 
@@ -225,8 +237,9 @@ static bool row_take(sqlite3_stmt *stmt, struct sql_row *row, struct err *err)
 	return true;
 }
 
-static bool db_run(struct sql_db *db, const char *text, const struct sql_values *values,
-		   struct sql_row *ret_row, int64_t *ret_changed, struct err *err)
+static bool
+db_run(struct sql_db *db, const char *text, const struct sql_values *values,
+       struct sql_row *ret_row, int64_t *ret_changed, struct err *err)
 {
 	AUTO(stmt_auto_free) sqlite3_stmt *stmt = NULL;
 	int64_t before = sqlite3_total_changes64(db->sqlite);
@@ -258,7 +271,8 @@ static bool db_run(struct sql_db *db, const char *text, const struct sql_values 
 	return true;
 }
 
-static bool db_check(struct sql_db *db, const char *text, bool *ret_syntax, struct err *err)
+static bool
+db_check(struct sql_db *db, const char *text, bool *ret_syntax, struct err *err)
 {
 	AUTO(stmt_auto_free) sqlite3_stmt *stmt = NULL;
 
@@ -268,8 +282,8 @@ static bool db_check(struct sql_db *db, const char *text, bool *ret_syntax, stru
 	return false;
 }
 
-static bool db_columns(struct sql_db *db, const char *table, struct sql_values *ret,
-		       struct err *err)
+static bool
+db_columns(struct sql_db *db, const char *table, struct sql_values *ret, struct err *err)
 {
 	AUTO(stmt_auto_free) sqlite3_stmt *stmt = NULL;
 	int code;

@@ -6,7 +6,8 @@
 
 #include "plugins/targets/outcome.h"
 
-void sql_text_fini(struct sql_text *text)
+void
+sql_text_fini(struct sql_text *text)
 {
 	for (size_t i = 0; i < text->count; i++)
 		free(text->params[i].path);
@@ -18,7 +19,8 @@ void sql_text_fini(struct sql_text *text)
 /* --- reading a statement ------------------------------------------------------------------- */
 
 /* Bytes of what is no code at the front: a string, a quoted name, a comment. 0: it is code. */
-static size_t quiet_len(const char *p)
+static size_t
+quiet_len(const char *p)
 {
 	const char *end;
 	char close = *p == '[' ? ']' : *p;
@@ -36,7 +38,8 @@ static size_t quiet_len(const char *p)
 	return end ? (size_t)(end + 1 - p) : strlen(p);
 }
 
-static size_t name_len(const char *p)
+static size_t
+name_len(const char *p)
 {
 	size_t n = 0;
 
@@ -46,7 +49,8 @@ static size_t name_len(const char *p)
 	return n;
 }
 
-static bool param_parse(struct str name, struct sql_param *ret)
+static bool
+param_parse(struct str name, struct sql_param *ret)
 {
 	static const struct {
 		const char *name;
@@ -69,7 +73,8 @@ static bool param_parse(struct str name, struct sql_param *ret)
 }
 
 /* The number of a parameter, from 1; the same name has the same number. Takes param. */
-static size_t param_number(struct sql_text *text, struct sql_param *take_param)
+static size_t
+param_number(struct sql_text *text, struct sql_param *take_param)
 {
 	for (size_t i = 0; i < text->count; i++) {
 		const struct sql_param *known = &text->params[i];
@@ -85,7 +90,8 @@ static size_t param_number(struct sql_text *text, struct sql_param *take_param)
 	return ++text->count;
 }
 
-bool sql_text_parse(const char *statement, char mark, struct sql_text *ret, struct err *err)
+bool
+sql_text_parse(const char *statement, char mark, struct sql_text *ret, struct err *err)
 {
 	struct sql_text text = {0};
 	AUTO(buf_fini) struct buf out = BUF_INIT;
@@ -123,8 +129,9 @@ bool sql_text_parse(const char *statement, char mark, struct sql_text *ret, stru
 
 /* --- binding it ---------------------------------------------------------------------------- */
 
-static bool param_bind(const struct sql_param *param, const struct sql_images *images,
-		       struct sql_value *ret, struct err *err)
+static bool
+param_bind(const struct sql_param *param, const struct sql_images *images, struct sql_value *ret,
+	   struct err *err)
 {
 	const char *plain[] = {images->entity, images->key, images->op};
 	const char *image = param->source == SQL_FROM_AFTER ? "after" : "before";
@@ -152,8 +159,9 @@ static bool param_bind(const struct sql_param *param, const struct sql_images *i
 		       buf_cstr(&what), buf_cstr(&what));
 }
 
-bool sql_text_bind(const struct sql_text *text, const struct sql_images *images,
-		   struct sql_values *ret, struct err *err)
+bool
+sql_text_bind(const struct sql_text *text, const struct sql_images *images, struct sql_values *ret,
+	      struct err *err)
 {
 	for (size_t i = 0; i < text->count; i++)
 		if (!param_bind(&text->params[i], images, sql_values_add(ret), err))
@@ -163,7 +171,8 @@ bool sql_text_bind(const struct sql_text *text, const struct sql_images *images,
 
 /* --- the general form ---------------------------------------------------------------------- */
 
-static const struct sql_text *slot_of_op(const struct sql_target *t, const char *op)
+static const struct sql_text *
+slot_of_op(const struct sql_target *t, const char *op)
 {
 	static const struct {
 		const char *op;
@@ -180,9 +189,9 @@ static const struct sql_text *slot_of_op(const struct sql_target *t, const char 
 }
 
 /* The statement, and whether before and after change places for it. */
-static const struct sql_text *statement_of(const struct sql_target *t,
-					   const struct change_row *change, bool revert,
-					   bool *ret_swap, struct err *err)
+static const struct sql_text *
+statement_of(const struct sql_target *t, const struct change_row *change, bool revert,
+	     bool *ret_swap, struct err *err)
 {
 	const char *op = change_op(change, revert);
 	const struct sql_text *own = slot_of_op(t, op), *general = &t->statements[SQL_APPLY];
@@ -207,8 +216,9 @@ static const struct sql_text *statement_of(const struct sql_target *t,
 	return NULL;
 }
 
-bool sql_statement_plan(const struct sql_target *t, const struct change_row *change,
-			const char *before, bool revert, struct sql_plan *ret, struct err *err)
+bool
+sql_statement_plan(const struct sql_target *t, const struct change_row *change, const char *before,
+		   bool revert, struct sql_plan *ret, struct err *err)
 {
 	bool swap;
 	const struct sql_text *text = statement_of(t, change, revert, &swap, err),
@@ -239,8 +249,8 @@ bool sql_statement_plan(const struct sql_target *t, const struct change_row *cha
 	return true;
 }
 
-bool sql_statement_check(const struct sql_target *t, const struct change_row *change,
-			 struct err *err)
+bool
+sql_statement_check(const struct sql_target *t, const struct change_row *change, struct err *err)
 {
 	AUTO(sql_plan_fini) struct sql_plan plan = {0};
 

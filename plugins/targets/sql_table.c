@@ -4,7 +4,8 @@
 
 #include "plugins/targets/outcome.h"
 
-void sql_quote(struct buf *out, const char *name)
+void
+sql_quote(struct buf *out, const char *name)
 {
 	buf_putc(out, '"');
 	for (const char *p = name; *p; p++) {
@@ -15,7 +16,8 @@ void sql_quote(struct buf *out, const char *name)
 	buf_putc(out, '"');
 }
 
-static bool has_column(const struct sql_values *columns, const char *name)
+static bool
+has_column(const struct sql_values *columns, const char *name)
 {
 	for (size_t i = 0; i < columns->count; i++)
 		if (!strcmp(buf_cstr(&columns->items[i].bytes), name))
@@ -23,8 +25,9 @@ static bool has_column(const struct sql_values *columns, const char *name)
 	return false;
 }
 
-static bool column_refuse(const struct sql_target *t, const struct sql_values *columns,
-			  const char *name, struct err *err)
+static bool
+column_refuse(const struct sql_target *t, const struct sql_values *columns, const char *name,
+	      struct err *err)
 {
 	const char *near = NULL;
 	unsigned best = 3;
@@ -43,7 +46,8 @@ static bool column_refuse(const struct sql_target *t, const struct sql_values *c
 }
 
 /* An image as a tree, for its names; values are taken from the text. NULL image: NULL tree. */
-static bool image_read(const char *image, const char *what, json_t **ret, struct err *err)
+static bool
+image_read(const char *image, const char *what, json_t **ret, struct err *err)
 {
 	*ret = NULL;
 	if (!image || !strcmp(image, "null"))
@@ -54,8 +58,9 @@ static bool image_read(const char *image, const char *what, json_t **ret, struct
 	       err_set(err, E_INVALID, "%s is no object; expected {\"COLUMN\":VALUE,...}", what);
 }
 
-static bool columns_check(const struct sql_target *t, const struct sql_values *columns,
-			  const char *image, json_t *tree, bool *ret_unknown, struct err *err)
+static bool
+columns_check(const struct sql_target *t, const struct sql_values *columns, const char *image,
+	      json_t *tree, bool *ret_unknown, struct err *err)
 {
 	const char *name;
 	json_t *value;
@@ -78,8 +83,9 @@ static bool columns_check(const struct sql_target *t, const struct sql_values *c
 }
 
 /* after may name the id, but not another one. */
-static bool id_stays(const struct sql_target *t, const struct change_row *change,
-		     const char *wanted, struct err *err)
+static bool
+id_stays(const struct sql_target *t, const struct change_row *change, const char *wanted,
+	 struct err *err)
 {
 	const struct json_step step = {.name = str_of(t->id_column)};
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -97,8 +103,9 @@ static bool id_stays(const struct sql_target *t, const struct change_row *change
 		       t->id_column, buf_cstr(&text), change->entity);
 }
 
-bool sql_table_check(const struct sql_target *t, const struct change_row *change, bool *ret_unknown,
-		     struct err *err)
+bool
+sql_table_check(const struct sql_target *t, const struct change_row *change, bool *ret_unknown,
+		struct err *err)
 {
 	AUTO(json_auto_decref) json_t *after = NULL;
 	AUTO(json_auto_decref) json_t *before = NULL;
@@ -136,13 +143,15 @@ struct table_plan {
 	struct err *err;
 };
 
-static bool value_add(struct table_plan *p, struct str raw, const char *what)
+static bool
+value_add(struct table_plan *p, struct str raw, const char *what)
 {
 	return sql_value_of(raw, what, sql_values_add(&p->plan->values), p->err);
 }
 
 /* The row's id: the entity, or for a row that was made without one the id that it then got. */
-static bool id_add(struct table_plan *p, struct sql_values *values)
+static bool
+id_add(struct table_plan *p, struct sql_values *values)
 {
 	struct sql_value *value = sql_values_add(values);
 	struct str raw;
@@ -160,14 +169,16 @@ static bool id_add(struct table_plan *p, struct sql_values *values)
 		       p->t->id_column);
 }
 
-static bool column_known(struct table_plan *p, const char *name)
+static bool
+column_known(struct table_plan *p, const char *name)
 {
 	return has_column(p->columns, name) || column_refuse(p->t, p->columns, name, p->err);
 }
 
 /* name = ?N for every member of tree but the id, values from image (and, reverting, of the
  * fallback). */
-static bool plan_update(struct table_plan *p, json_t *tree, const char *image, const char *fallback)
+static bool
+plan_update(struct table_plan *p, json_t *tree, const char *image, const char *fallback)
 {
 	struct buf *text = &p->plan->text;
 	const char *name;
@@ -207,7 +218,8 @@ static bool plan_update(struct table_plan *p, json_t *tree, const char *image, c
 	return true;
 }
 
-static bool plan_insert(struct table_plan *p, json_t *tree, const char *image)
+static bool
+plan_insert(struct table_plan *p, json_t *tree, const char *image)
 {
 	AUTO(buf_fini) struct buf marks = BUF_INIT;
 	struct buf *text = &p->plan->text;
@@ -242,7 +254,8 @@ static bool plan_insert(struct table_plan *p, json_t *tree, const char *image)
 	return true;
 }
 
-static bool plan_delete(struct table_plan *p)
+static bool
+plan_delete(struct table_plan *p)
 {
 	struct buf *text = &p->plan->text;
 
@@ -254,7 +267,8 @@ static bool plan_delete(struct table_plan *p)
 	return id_add(p, &p->plan->values);
 }
 
-static void select_column(struct buf *text, const char *name)
+static void
+select_column(struct buf *text, const char *name)
 {
 	buf_puts(text, text->len > strlen("SELECT ") ? ", " : "");
 	sql_quote(text, name);
@@ -262,7 +276,8 @@ static void select_column(struct buf *text, const char *name)
 
 /* What is there now: of an update only what it names, so that a row may have large other columns.
  */
-static bool plan_read(struct table_plan *p, const char *op, json_t *after, json_t *before)
+static bool
+plan_read(struct table_plan *p, const char *op, json_t *after, json_t *before)
 {
 	struct buf *text = &p->plan->read;
 	const char *name;
@@ -291,8 +306,9 @@ static bool plan_read(struct table_plan *p, const char *op, json_t *after, json_
 	return id_add(p, &p->plan->read_values);
 }
 
-bool sql_table_plan(const struct sql_target *t, struct sql_db *db, const struct change_row *change,
-		    const char *before, bool revert, struct sql_plan *ret, struct err *err)
+bool
+sql_table_plan(const struct sql_target *t, struct sql_db *db, const struct change_row *change,
+	       const char *before, bool revert, struct sql_plan *ret, struct err *err)
 {
 	AUTO(sql_values_fini) struct sql_values columns = {0};
 	AUTO(json_auto_decref) json_t *after = NULL;

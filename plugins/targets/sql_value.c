@@ -10,12 +10,14 @@
 
 static const struct json_step base64_step = {.name = {"$base64", 7}};
 
-void sql_value_fini(struct sql_value *value)
+void
+sql_value_fini(struct sql_value *value)
 {
 	buf_fini(&value->bytes);
 }
 
-void sql_values_fini(struct sql_values *values)
+void
+sql_values_fini(struct sql_values *values)
 {
 	for (size_t i = 0; i < values->count; i++)
 		sql_value_fini(&values->items[i]);
@@ -23,14 +25,16 @@ void sql_values_fini(struct sql_values *values)
 	*values = (struct sql_values){0};
 }
 
-struct sql_value *sql_values_add(struct sql_values *values)
+struct sql_value *
+sql_values_add(struct sql_values *values)
 {
 	values->items = mem_realloc(values->items, (values->count + 1) * sizeof(*values->items));
 	values->items[values->count] = (struct sql_value){0};
 	return &values->items[values->count++];
 }
 
-void sql_row_fini(struct sql_row *row)
+void
+sql_row_fini(struct sql_row *row)
 {
 	for (size_t i = 0; i < row->cells.count; i++)
 		free(row->names[i]);
@@ -39,7 +43,8 @@ void sql_row_fini(struct sql_row *row)
 	*row = (struct sql_row){0};
 }
 
-static bool number_of(struct str raw, const char *what, struct sql_value *ret, struct err *err)
+static bool
+number_of(struct str raw, const char *what, struct sql_value *ret, struct err *err)
 {
 	AUTO(auto_free) char *text = str_dup(raw);
 
@@ -56,7 +61,8 @@ static bool number_of(struct str raw, const char *what, struct sql_value *ret, s
 	return true;
 }
 
-static bool bytes_of(struct str raw, struct sql_value *ret)
+static bool
+bytes_of(struct str raw, struct sql_value *ret)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	struct str inside;
@@ -68,7 +74,8 @@ static bool bytes_of(struct str raw, struct sql_value *ret)
 	return true;
 }
 
-bool sql_value_of(struct str raw, const char *what, struct sql_value *ret, struct err *err)
+bool
+sql_value_of(struct str raw, const char *what, struct sql_value *ret, struct err *err)
 {
 	switch (raw.len ? *raw.p : 'n') {
 	case 'n':
@@ -96,7 +103,8 @@ bool sql_value_of(struct str raw, const char *what, struct sql_value *ret, struc
 	}
 }
 
-static void real_json(double real, struct buf *out)
+static void
+real_json(double real, struct buf *out)
 {
 	char text[40];
 
@@ -116,7 +124,8 @@ static void real_json(double real, struct buf *out)
 		buf_puts(out, ".0");
 }
 
-void sql_value_json(const struct sql_value *value, struct buf *out)
+void
+sql_value_json(const struct sql_value *value, struct buf *out)
 {
 	switch (value->type) {
 	case SQL_NULL:
@@ -140,7 +149,8 @@ void sql_value_json(const struct sql_value *value, struct buf *out)
 }
 
 /* The text of a number or a string, without its quotes. */
-static bool scalar_text(struct str raw, struct buf *out)
+static bool
+scalar_text(struct str raw, struct buf *out)
 {
 	if (raw.len && *raw.p == '"')
 		return json_raw_string(raw, out);
@@ -151,7 +161,8 @@ static bool scalar_text(struct str raw, struct buf *out)
 }
 
 /* Is the cell what the database made of `expected`? Then it is shown as that. */
-static bool means(const struct sql_value *cell, struct str expected)
+static bool
+means(const struct sql_value *cell, struct str expected)
 {
 	AUTO(buf_fini) struct buf want = BUF_INIT;
 	AUTO(buf_fini) struct buf have = BUF_INIT;
@@ -168,7 +179,8 @@ static bool means(const struct sql_value *cell, struct str expected)
 }
 
 /* An object or array kept as text, in whatever order and spacing: shown as what it is. */
-static bool is_json_text(const struct sql_value *cell, struct str expected)
+static bool
+is_json_text(const struct sql_value *cell, struct str expected)
 {
 	struct str text = buf_str(&cell->bytes);
 
@@ -177,7 +189,8 @@ static bool is_json_text(const struct sql_value *cell, struct str expected)
 	       (*text.p == '{' || *text.p == '[') && json_check(text, NULL);
 }
 
-void sql_row_json(const struct sql_row *row, const char *expected, struct buf *out)
+void
+sql_row_json(const struct sql_row *row, const char *expected, struct buf *out)
 {
 	buf_putc(out, '{');
 	for (size_t i = 0; i < row->cells.count; i++) {

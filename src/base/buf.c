@@ -9,7 +9,8 @@
 enum { BUF_CAP_MIN = 64 };
 
 /* The capacity for more bytes and the NUL; 0 when no size_t holds it. */
-static size_t buf_cap_for(const struct buf *b, size_t more)
+static size_t
+buf_cap_for(const struct buf *b, size_t more)
 {
 	size_t need;
 	if (__builtin_add_overflow(b->len, more, &need) || __builtin_add_overflow(need, 1, &need))
@@ -20,30 +21,35 @@ static size_t buf_cap_for(const struct buf *b, size_t more)
 	return cap < need ? need : cap;
 }
 
-static bool buf_fits(const struct buf *b, size_t more)
+static bool
+buf_fits(const struct buf *b, size_t more)
 {
 	return b->cap > b->len && b->cap - b->len > more;
 }
 
-static void buf_adopt(struct buf *b, char *take_data, size_t cap)
+static void
+buf_adopt(struct buf *b, char *take_data, size_t cap)
 {
 	b->data = take_data;
 	b->cap = cap;
 	b->data[b->len] = '\0';
 }
 
-void buf_fini(struct buf *b)
+void
+buf_fini(struct buf *b)
 {
 	free(b->data);
 	*b = (struct buf)BUF_INIT;
 }
 
-void buf_clear(struct buf *b)
+void
+buf_clear(struct buf *b)
 {
 	buf_truncate(b, 0);
 }
 
-bool buf_try_reserve(struct buf *b, size_t more)
+bool
+buf_try_reserve(struct buf *b, size_t more)
 {
 	if (buf_fits(b, more))
 		return true;
@@ -55,7 +61,8 @@ bool buf_try_reserve(struct buf *b, size_t more)
 	return true;
 }
 
-void buf_reserve(struct buf *b, size_t more)
+void
+buf_reserve(struct buf *b, size_t more)
 {
 	if (buf_fits(b, more))
 		return;
@@ -64,7 +71,8 @@ void buf_reserve(struct buf *b, size_t more)
 	buf_adopt(b, mem_realloc(b->data, cap ? cap : SIZE_MAX), cap);
 }
 
-void buf_add(struct buf *b, const void *p, size_t len)
+void
+buf_add(struct buf *b, const void *p, size_t len)
 {
 	if (!len)
 		return;
@@ -74,30 +82,35 @@ void buf_add(struct buf *b, const void *p, size_t len)
 	b->data[b->len] = '\0';
 }
 
-void buf_add_str(struct buf *b, struct str s)
+void
+buf_add_str(struct buf *b, struct str s)
 {
 	buf_add(b, s.p, s.len);
 }
 
-void buf_puts(struct buf *b, const char *s)
+void
+buf_puts(struct buf *b, const char *s)
 {
 	buf_add(b, s, strlen(s));
 }
 
-void buf_putc(struct buf *b, char c)
+void
+buf_putc(struct buf *b, char c)
 {
 	buf_reserve(b, 1);
 	b->data[b->len++] = c;
 	b->data[b->len] = '\0';
 }
 
-void buf_cat_all(struct buf *b, const char *const *strings)
+void
+buf_cat_all(struct buf *b, const char *const *strings)
 {
 	for (; *strings; strings++)
 		buf_puts(b, *strings);
 }
 
-void buf_printf(struct buf *b, const char *fmt, ...)
+void
+buf_printf(struct buf *b, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
@@ -105,7 +118,8 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 	va_end(ap);
 }
 
-void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
+void
+buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
 	va_list again;
 	va_copy(again, ap);
@@ -126,7 +140,8 @@ void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 	va_end(again);
 }
 
-void buf_consume(struct buf *b, size_t len)
+void
+buf_consume(struct buf *b, size_t len)
 {
 	assert(len <= b->len);
 	if (!len)
@@ -135,7 +150,8 @@ void buf_consume(struct buf *b, size_t len)
 	memmove(b->data, b->data + len, b->len + 1);
 }
 
-void buf_truncate(struct buf *b, size_t len)
+void
+buf_truncate(struct buf *b, size_t len)
 {
 	assert(len <= b->len);
 	b->len = len;
@@ -143,7 +159,8 @@ void buf_truncate(struct buf *b, size_t len)
 		b->data[len] = '\0';
 }
 
-static const char *buf_json_escape(unsigned char c)
+static const char *
+buf_json_escape(unsigned char c)
 {
 	static const struct {
 		char c;
@@ -157,7 +174,8 @@ static const char *buf_json_escape(unsigned char c)
 }
 
 /* How many bytes at the front of s may stand in a JSON string as they are. */
-static size_t buf_json_plain(struct str s)
+static size_t
+buf_json_plain(struct str s)
 {
 	size_t i = 0;
 	while (i < s.len) {
@@ -172,7 +190,8 @@ static size_t buf_json_plain(struct str s)
 	return i;
 }
 
-void buf_json_str(struct buf *b, struct str s)
+void
+buf_json_str(struct buf *b, struct str s)
 {
 	buf_putc(b, '"');
 	while (s.len) {
@@ -193,7 +212,8 @@ void buf_json_str(struct buf *b, struct str s)
 	buf_putc(b, '"');
 }
 
-void buf_json_cstr(struct buf *b, const char *s)
+void
+buf_json_cstr(struct buf *b, const char *s)
 {
 	if (s)
 		buf_json_str(b, str_of(s));
@@ -201,7 +221,8 @@ void buf_json_cstr(struct buf *b, const char *s)
 		buf_puts(b, "null");
 }
 
-char *buf_take(struct buf *b)
+char *
+buf_take(struct buf *b)
 {
 	char *data = b->data ? b->data : mem_memdup("", 0);
 	*b = (struct buf)BUF_INIT;

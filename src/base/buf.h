@@ -19,9 +19,10 @@ struct buf {
 	}
 
 void buf_fini(struct buf *b);
-void buf_clear(struct buf *b);              /* keeps the memory */
+void buf_clear(struct buf *b);		      /* keeps the memory */
 void buf_reserve(struct buf *b, size_t more); /* aborts when memory is out */
-bool buf_try_reserve(struct buf *b, size_t more); /* false when memory is out: for sizes that input decides */
+bool buf_try_reserve(struct buf *b,
+		     size_t more); /* false when memory is out: for sizes that input decides */
 void buf_add(struct buf *b, const void *p, size_t len);
 void buf_add_str(struct buf *b, struct str s);
 void buf_puts(struct buf *b, const char *s);
@@ -39,11 +40,13 @@ void buf_json_str(struct buf *b, struct str s);
 /* JSON string or null for a NULL. */
 void buf_json_cstr(struct buf *b, const char *s);
 
-static inline struct str buf_str(const struct buf *b)
+static inline struct str
+buf_str(const struct buf *b)
 {
 	return (struct str){b->data ? b->data : "", b->len};
 }
-static inline const char *buf_cstr(const struct buf *b)
+static inline const char *
+buf_cstr(const struct buf *b)
 {
 	return b->data ? b->data : "";
 }

@@ -7,7 +7,8 @@
 
 enum { DAY_MS = 86400000, DAYS_400Y = 146097, EPOCH_FROM_0000_03_01 = 719468 };
 
-static int64_t clock_read_ms(clockid_t id)
+static int64_t
+clock_read_ms(clockid_t id)
 {
 	struct timespec ts;
 	int rc = clock_gettime(id, &ts);
@@ -15,29 +16,34 @@ static int64_t clock_read_ms(clockid_t id)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static struct wall system_wall(struct clock *c UNUSED)
+static struct wall
+system_wall(struct clock *c UNUSED)
 {
 	return (struct wall){clock_read_ms(CLOCK_REALTIME)};
 }
 
-static struct mono system_mono(struct clock *c UNUSED)
+static struct mono
+system_mono(struct clock *c UNUSED)
 {
 	return (struct mono){clock_read_ms(CLOCK_BOOTTIME)};
 }
 
-struct clock *clock_system(void)
+struct clock *
+clock_system(void)
 {
 	static struct clock system = {system_wall, system_mono};
 	return &system;
 }
 
-static int64_t div_floor(int64_t a, int64_t b)
+static int64_t
+div_floor(int64_t a, int64_t b)
 {
 	return a / b - (a % b < 0);
 }
 
 /* Years are counted from March, so that the day of a leap year is the last of its year. */
-static int64_t days_from_civil(int64_t year, int month, int day)
+static int64_t
+days_from_civil(int64_t year, int month, int day)
 {
 	year -= month < 3;
 	int64_t cycle = div_floor(year, 400);
@@ -48,7 +54,8 @@ static int64_t days_from_civil(int64_t year, int month, int day)
 	return cycle * DAYS_400Y + day_of_cycle - EPOCH_FROM_0000_03_01;
 }
 
-static void civil_from_days(int64_t days, int64_t *ret_year, int *ret_month, int *ret_day)
+static void
+civil_from_days(int64_t days, int64_t *ret_year, int *ret_month, int *ret_day)
 {
 	days += EPOCH_FROM_0000_03_01;
 	int64_t cycle = div_floor(days, DAYS_400Y);
@@ -65,7 +72,8 @@ static void civil_from_days(int64_t days, int64_t *ret_year, int *ret_month, int
 
 /* The last n digits, at most four, and what stands behind them. Every event is written with a time.
  */
-static void put_digits(struct buf *out, int64_t value, size_t n, char behind)
+static void
+put_digits(struct buf *out, int64_t value, size_t n, char behind)
 {
 	char text[5];
 	text[n] = behind;
@@ -74,7 +82,8 @@ static void put_digits(struct buf *out, int64_t value, size_t n, char behind)
 	buf_add(out, text, n + 1);
 }
 
-void wall_format(struct wall w, struct buf *out)
+void
+wall_format(struct wall w, struct buf *out)
 {
 	if (!wall_is_set(w)) {
 		buf_puts(out, "-");
@@ -100,7 +109,8 @@ void wall_format(struct wall w, struct buf *out)
 }
 
 /* Takes exactly n digits off the front of s. */
-static bool take_digits(struct str *s, size_t n, int *ret)
+static bool
+take_digits(struct str *s, size_t n, int *ret)
 {
 	int value = 0;
 	if (s->len < n)
@@ -115,7 +125,8 @@ static bool take_digits(struct str *s, size_t n, int *ret)
 	return true;
 }
 
-static bool take_one_of(struct str *s, const char *set, char *ret)
+static bool
+take_one_of(struct str *s, const char *set, char *ret)
 {
 	if (!s->len || !s->p[0] || !strchr(set, s->p[0]))
 		return false;
@@ -124,7 +135,8 @@ static bool take_one_of(struct str *s, const char *set, char *ret)
 	return true;
 }
 
-static bool take_date(struct str *s, int64_t *ret_days)
+static bool
+take_date(struct str *s, int64_t *ret_days)
 {
 	static const unsigned char month_days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	int year, month, day;
@@ -141,7 +153,8 @@ static bool take_date(struct str *s, int64_t *ret_days)
 	return true;
 }
 
-static bool take_time(struct str *s, int64_t *ret_ms)
+static bool
+take_time(struct str *s, int64_t *ret_ms)
 {
 	int hour, minute, second, ms = 0, digit;
 	char c;
@@ -161,7 +174,8 @@ static bool take_time(struct str *s, int64_t *ret_ms)
 	return true;
 }
 
-static bool take_offset(struct str *s, int64_t *ret_ms)
+static bool
+take_offset(struct str *s, int64_t *ret_ms)
 {
 	int hour, minute;
 	char sign, c;
@@ -176,7 +190,8 @@ static bool take_offset(struct str *s, int64_t *ret_ms)
 	return true;
 }
 
-bool wall_parse(struct str s, struct wall *ret)
+bool
+wall_parse(struct str s, struct wall *ret)
 {
 	int64_t days, ms = 0, offset = 0;
 	char c;

@@ -24,15 +24,18 @@ struct clock {
 
 struct clock *clock_system(void);
 
-static inline struct wall clock_wall(struct clock *c)
+static inline struct wall
+clock_wall(struct clock *c)
 {
 	return c->wall(c);
 }
-static inline struct mono clock_mono(struct clock *c)
+static inline struct mono
+clock_mono(struct clock *c)
 {
 	return c->mono(c);
 }
-static inline bool wall_is_set(struct wall w)
+static inline bool
+wall_is_set(struct wall w)
 {
 	return w.ms != INT64_MIN;
 }

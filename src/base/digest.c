@@ -24,13 +24,15 @@ _Static_assert(ARRAY_LEN(digest_kinds) == DIGEST_KINDS, "every kind has its row"
 
 /* libcrypto refuses these calls only when memory is out or it is not whole; a digest that is
  * missing must never be taken for one that matches, so the process ends. */
-static void digest_must(bool ok)
+static void
+digest_must(bool ok)
 {
 	if (!ok)
 		abort();
 }
 
-bool digest_kind_parse(struct str name, enum digest_kind *ret)
+bool
+digest_kind_parse(struct str name, enum digest_kind *ret)
 {
 	for (size_t i = 0; i < ARRAY_LEN(digest_kinds); i++) {
 		if (str_eq_cstr(name, digest_kinds[i].name)) {
@@ -45,13 +47,15 @@ bool digest_kind_parse(struct str name, enum digest_kind *ret)
  * once, and what was found is kept until the process ends. */
 static EVP_MD *digest_mds[DIGEST_KINDS];
 
-static void digest_find_all(void)
+static void
+digest_find_all(void)
 {
 	for (size_t i = 0; i < DIGEST_KINDS; i++)
 		digest_mds[i] = EVP_MD_fetch(NULL, digest_kinds[i].openssl_name, NULL);
 }
 
-static const EVP_MD *digest_md(enum digest_kind kind)
+static const EVP_MD *
+digest_md(enum digest_kind kind)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	assert((unsigned)kind < DIGEST_KINDS);
@@ -59,12 +63,14 @@ static const EVP_MD *digest_md(enum digest_kind kind)
 	return digest_mds[kind];
 }
 
-struct digest digest_of(enum digest_kind kind, struct str data)
+struct digest
+digest_of(enum digest_kind kind, struct str data)
 {
 	return digest_of_parts(kind, &data, 1);
 }
 
-struct digest digest_of_parts(enum digest_kind kind, const struct str *parts, size_t count)
+struct digest
+digest_of_parts(enum digest_kind kind, const struct str *parts, size_t count)
 {
 	struct digest d = {{0}, 0};
 	unsigned len = 0;
@@ -79,7 +85,8 @@ struct digest digest_of_parts(enum digest_kind kind, const struct str *parts, si
 }
 
 /* The same for HMAC, once for each thread: its context holds what it is doing. */
-static EVP_MAC_CTX *hmac_context(enum digest_kind kind)
+static EVP_MAC_CTX *
+hmac_context(enum digest_kind kind)
 {
 	static _Thread_local EVP_MAC_CTX *contexts[DIGEST_KINDS];
 	if (contexts[kind])
@@ -99,15 +106,16 @@ static EVP_MAC_CTX *hmac_context(enum digest_kind kind)
 	return ctx;
 }
 
-static void hmac_key(EVP_MAC_CTX *ctx, struct str key)
+static void
+hmac_key(EVP_MAC_CTX *ctx, struct str key)
 {
 	/* A NULL key would mean "the key of before". */
 	const char *bytes = key.len ? key.p : "";
 	digest_must(EVP_MAC_init(ctx, (const unsigned char *)bytes, key.len, NULL));
 }
 
-struct digest digest_hmac(enum digest_kind kind, struct str key, const struct str *parts,
-			  size_t count)
+struct digest
+digest_hmac(enum digest_kind kind, struct str key, const struct str *parts, size_t count)
 {
 	struct digest d = {{0}, 0};
 	assert((unsigned)kind < DIGEST_KINDS);
@@ -121,12 +129,14 @@ struct digest digest_hmac(enum digest_kind kind, struct str key, const struct st
 	return d;
 }
 
-bool digest_equal(const void *a, size_t alen, const void *b, size_t blen)
+bool
+digest_equal(const void *a, size_t alen, const void *b, size_t blen)
 {
 	return alen == blen && (!alen || !CRYPTO_memcmp(a, b, alen));
 }
 
-void hex_encode(struct buf *out, struct str bytes)
+void
+hex_encode(struct buf *out, struct str bytes)
 {
 	static const char digits[] = "0123456789abcdef";
 	for (size_t i = 0; i < bytes.len; i++) {
@@ -136,7 +146,8 @@ void hex_encode(struct buf *out, struct str bytes)
 	}
 }
 
-static int hex_value(char c)
+static int
+hex_value(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -147,7 +158,8 @@ static int hex_value(char c)
 	return -1;
 }
 
-bool hex_decode(struct str text, struct buf *out)
+bool
+hex_decode(struct str text, struct buf *out)
 {
 	size_t start = out->len;
 	if (text.len % 2 || !buf_try_reserve(out, text.len / 2))
@@ -167,7 +179,8 @@ static const char base64_standard[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char base64_url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-static void base64_write(struct buf *out, struct str bytes, const char *alphabet, bool pad)
+static void
+base64_write(struct buf *out, struct str bytes, const char *alphabet, bool pad)
 {
 	for (size_t i = 0; i < bytes.len; i += 3) {
 		size_t n = bytes.len - i < 3 ? bytes.len - i : 3;
@@ -181,17 +194,20 @@ static void base64_write(struct buf *out, struct str bytes, const char *alphabet
 	}
 }
 
-void base64_encode(struct buf *out, struct str bytes)
+void
+base64_encode(struct buf *out, struct str bytes)
 {
 	base64_write(out, bytes, base64_standard, true);
 }
 
-void base64url_encode(struct buf *out, struct str bytes)
+void
+base64url_encode(struct buf *out, struct str bytes)
 {
 	base64_write(out, bytes, base64_url, false);
 }
 
-static int base64_value(char c)
+static int
+base64_value(char c)
 {
 	if (c >= 'A' && c <= 'Z')
 		return c - 'A';
@@ -206,7 +222,8 @@ static int base64_value(char c)
 
 /* n characters (2 to 4) that stand for n - 1 bytes; bits that no byte needs must be zero, so that
  * one value has one text. */
-static bool base64_group(const char *p, size_t n, struct buf *out)
+static bool
+base64_group(const char *p, size_t n, struct buf *out)
 {
 	uint32_t bits = 0;
 	for (size_t j = 0; j < 4; j++) {
@@ -222,7 +239,8 @@ static bool base64_group(const char *p, size_t n, struct buf *out)
 	return true;
 }
 
-bool base64_decode(struct str text, struct buf *out)
+bool
+base64_decode(struct str text, struct buf *out)
 {
 	size_t start = out->len;
 	if (text.len % 4 || !buf_try_reserve(out, text.len / 4 * 3))

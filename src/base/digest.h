@@ -16,7 +16,8 @@ struct digest {
 bool digest_kind_parse(struct str name, enum digest_kind *ret); /* sha1 sha256 sha512 */
 struct digest digest_of(enum digest_kind kind, struct str data);
 struct digest digest_of_parts(enum digest_kind kind, const struct str *parts, size_t count);
-struct digest digest_hmac(enum digest_kind kind, struct str key, const struct str *parts, size_t count);
+struct digest digest_hmac(enum digest_kind kind, struct str key, const struct str *parts,
+			  size_t count);
 
 /* Equal lengths and equal bytes, in time that depends on the lengths alone. */
 bool digest_equal(const void *a, size_t alen, const void *b, size_t blen);

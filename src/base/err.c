@@ -31,7 +31,8 @@ static const struct {
 	{500, E_INTERNAL}, {502, E_UNAVAILABLE}, {503, E_UNAVAILABLE},
 };
 
-void err_fini(struct err *err)
+void
+err_fini(struct err *err)
 {
 	if (!err)
 		return;
@@ -39,7 +40,8 @@ void err_fini(struct err *err)
 	*err = (struct err)ERR_INIT;
 }
 
-static char *err_vformat(const char *fmt, va_list ap)
+static char *
+err_vformat(const char *fmt, va_list ap)
 {
 	struct buf b = BUF_INIT;
 	buf_vprintf(&b, fmt, ap);
@@ -47,14 +49,16 @@ static char *err_vformat(const char *fmt, va_list ap)
 }
 
 /* The old sentence is freed last: it may be among the arguments of the new one. */
-static void err_replace(struct err *err, enum err_code code, char *take_text)
+static void
+err_replace(struct err *err, enum err_code code, char *take_text)
 {
 	free(err->text);
 	err->code = code;
 	err->text = take_text;
 }
 
-bool err_set(struct err *err, enum err_code code, const char *fmt, ...)
+bool
+err_set(struct err *err, enum err_code code, const char *fmt, ...)
 {
 	if (!err)
 		return false;
@@ -68,7 +72,8 @@ bool err_set(struct err *err, enum err_code code, const char *fmt, ...)
 	return false;
 }
 
-bool err_errno(struct err *err, int errnum, const char *fmt, ...)
+bool
+err_errno(struct err *err, int errnum, const char *fmt, ...)
 {
 	if (err) {
 		struct buf b = BUF_INIT;
@@ -89,7 +94,8 @@ bool err_errno(struct err *err, int errnum, const char *fmt, ...)
 	return false;
 }
 
-bool err_prefix(struct err *err, const char *fmt, ...)
+bool
+err_prefix(struct err *err, const char *fmt, ...)
 {
 	if (!err)
 		return false;
@@ -106,7 +112,8 @@ bool err_prefix(struct err *err, const char *fmt, ...)
 	return false;
 }
 
-bool err_move(struct err *dst, struct err *src)
+bool
+err_move(struct err *dst, struct err *src)
 {
 	if (dst == src)
 		return false;
@@ -119,39 +126,46 @@ bool err_move(struct err *dst, struct err *src)
 	return false;
 }
 
-const char *err_text(const struct err *err)
+const char *
+err_text(const struct err *err)
 {
 	if (!err)
 		return "no reason was kept";
 	return err->text ? err->text : err_name(err->code);
 }
 
-static enum err_code err_known(enum err_code code)
+static enum err_code
+err_known(enum err_code code)
 {
 	return (unsigned)code < ERR_CODES ? code : E_INTERNAL;
 }
 
-const char *err_name(enum err_code code)
+const char *
+err_name(enum err_code code)
 {
 	return err_table[err_known(code)].name;
 }
 
-int err_http(enum err_code code)
+int
+err_http(enum err_code code)
 {
 	return err_table[err_known(code)].http;
 }
 
-int err_exit(enum err_code code)
+int
+err_exit(enum err_code code)
 {
 	return err_table[err_known(code)].exit;
 }
 
-bool err_again(enum err_code code)
+bool
+err_again(enum err_code code)
 {
 	return err_table[err_known(code)].again;
 }
 
-enum err_code err_from_http(int status)
+enum err_code
+err_from_http(int status)
 {
 	if (status >= 200 && status < 300)
 		return E_OK;
@@ -164,7 +178,8 @@ enum err_code err_from_http(int status)
 	return status >= 400 && status < 500 ? E_INVALID : E_INTERNAL;
 }
 
-enum err_code err_from_name(const char *name)
+enum err_code
+err_from_name(const char *name)
 {
 	for (size_t i = 0; name && i < ARRAY_LEN(err_table); i++)
 		if (!strcmp(err_table[i].name, name))

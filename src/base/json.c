@@ -29,7 +29,8 @@ static const struct {
 /* --- before the parser: depth, and integers that only a real can hold --- */
 
 /* The byte behind the string that begins at i; the text's length when it has no end. */
-static size_t skip_string(struct str text, size_t i)
+static size_t
+skip_string(struct str text, size_t i)
 {
 	for (i++; i < text.len; i++) {
 		if (text.p[i] == '\\')
@@ -42,7 +43,8 @@ static size_t skip_string(struct str text, size_t i)
 
 /* Where the text becomes too deep; its length when it does not. Closing brackets of the wrong kind
  * are the parser's to refuse. */
-static size_t find_too_deep(struct str text)
+static size_t
+find_too_deep(struct str text)
 {
 	size_t depth = 0, i = 0;
 	while (i < text.len) {
@@ -62,13 +64,15 @@ static size_t find_too_deep(struct str text)
 	return text.len;
 }
 
-static bool is_number_char(char c)
+static bool
+is_number_char(char c)
 {
 	return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
 }
 
 /* The end of the first integer at or behind *at that int64 cannot hold; 0 when there is none. */
-static size_t next_big_integer(struct str text, size_t at)
+static size_t
+next_big_integer(struct str text, size_t at)
 {
 	while (at < text.len) {
 		char c = text.p[at];
@@ -94,7 +98,8 @@ static size_t next_big_integer(struct str text, size_t at)
 
 /* The same text with "e0" behind every integer beyond int64: jansson then reads exactly those as
  * reals, and leaves all others what they are. */
-static bool mark_big_integers(struct str text, struct buf *out, struct err *err)
+static bool
+mark_big_integers(struct str text, struct buf *out, struct err *err)
 {
 	size_t done = 0, count = 0;
 	for (size_t end = 0; (end = next_big_integer(text, end));)
@@ -111,7 +116,8 @@ static bool mark_big_integers(struct str text, struct buf *out, struct err *err)
 }
 
 /* The place in text of a place in its marked copy. */
-static size_t unmark_position(struct str text, size_t position)
+static size_t
+unmark_position(struct str text, size_t position)
 {
 	size_t marks = 0;
 	for (size_t end = 0; (end = next_big_integer(text, end)) && end + 2 * marks < position;)
@@ -121,8 +127,9 @@ static size_t unmark_position(struct str text, size_t position)
 
 /* --- reading --- */
 
-static bool json_refuse(struct str text, size_t position, const char *what, const char *expected,
-			struct err *err)
+static bool
+json_refuse(struct str text, size_t position, const char *what, const char *expected,
+	    struct err *err)
 {
 	size_t line = 1, column = 1;
 	for (size_t i = 0; i < position && i < text.len; i++) {
@@ -138,7 +145,8 @@ static bool json_refuse(struct str text, size_t position, const char *what, cons
 }
 
 /* The parser repeats what it stumbled over: no terminal shall obey that. */
-static void add_printable(struct buf *out, struct str s)
+static void
+add_printable(struct buf *out, struct str s)
 {
 	while (s.len) {
 		uint32_t code;
@@ -153,8 +161,8 @@ static void add_printable(struct buf *out, struct str s)
 }
 
 /* position: behind what the parser read last. */
-static bool json_explain(struct str text, size_t position, const json_error_t *error,
-			 struct err *err)
+static bool
+json_explain(struct str text, size_t position, const json_error_t *error, struct err *err)
 {
 	enum json_error_code code = json_error_code(error);
 	const char *expected = "expected JSON as of RFC 8259";
@@ -171,7 +179,8 @@ static bool json_explain(struct str text, size_t position, const json_error_t *e
 	return json_refuse(text, position, buf_cstr(&what), expected, err);
 }
 
-bool json_read(struct str text, json_t **ret, struct err *err)
+bool
+json_read(struct str text, json_t **ret, struct err *err)
 {
 	const size_t flags = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY;
 	json_error_t error;
@@ -206,7 +215,8 @@ bool json_read(struct str text, json_t **ret, struct err *err)
 	return true;
 }
 
-bool json_check(struct str text, struct err *err)
+bool
+json_check(struct str text, struct err *err)
 {
 	AUTO(json_auto_decref) json_t *value = NULL;
 	/* The parser finds the words for what is wrong. */
@@ -223,7 +233,8 @@ static void write_value(struct buf *out, const json_t *value, struct json_style 
 
 /* The shortest text that reads back as the same double. What the locale puts for the point is
  * made a point again. */
-static void write_real(struct buf *out, double x)
+static void
+write_real(struct buf *out, double x)
 {
 	char text[40];
 	bool point = false;
@@ -249,7 +260,8 @@ static void write_real(struct buf *out, double x)
 		buf_puts(out, ".0");
 }
 
-static void write_indent(struct buf *out, struct json_style style, int depth)
+static void
+write_indent(struct buf *out, struct json_style style, int depth)
 {
 	if (!style.pretty)
 		return;
@@ -258,7 +270,8 @@ static void write_indent(struct buf *out, struct json_style style, int depth)
 		buf_puts(out, "  ");
 }
 
-static void write_array(struct buf *out, const json_t *array, struct json_style style, int depth)
+static void
+write_array(struct buf *out, const json_t *array, struct json_style style, int depth)
 {
 	size_t count = json_array_size(array);
 	buf_putc(out, '[');
@@ -278,7 +291,8 @@ struct json_member {
 	const json_t *value;
 };
 
-static int member_compare(const void *a, const void *b)
+static int
+member_compare(const void *a, const void *b)
 {
 	const struct json_member *x = a, *y = b;
 	size_t least = x->name.len < y->name.len ? x->name.len : y->name.len;
@@ -286,7 +300,8 @@ static int member_compare(const void *a, const void *b)
 	return order ? order : (x->name.len > y->name.len) - (x->name.len < y->name.len);
 }
 
-static void write_object(struct buf *out, const json_t *obj, struct json_style style, int depth)
+static void
+write_object(struct buf *out, const json_t *obj, struct json_style style, int depth)
 {
 	size_t count = json_object_size(obj), n = 0;
 	AUTO(auto_free) struct json_member *members = mem_alloc_array(count, sizeof(*members));
@@ -313,7 +328,8 @@ static void write_object(struct buf *out, const json_t *obj, struct json_style s
 	buf_putc(out, '}');
 }
 
-static void write_value(struct buf *out, const json_t *value, struct json_style style, int depth)
+static void
+write_value(struct buf *out, const json_t *value, struct json_style style, int depth)
 {
 	assert(depth < JSON_WRITE_DEPTH_MAX);
 	if (!value) {
@@ -348,30 +364,35 @@ static void write_value(struct buf *out, const json_t *value, struct json_style 
 	}
 }
 
-void json_write(struct buf *out, const json_t *value)
+void
+json_write(struct buf *out, const json_t *value)
 {
 	write_value(out, value, (struct json_style){false, false}, 0);
 }
 
-void json_write_sorted(struct buf *out, const json_t *value)
+void
+json_write_sorted(struct buf *out, const json_t *value)
 {
 	write_value(out, value, (struct json_style){true, false}, 0);
 }
 
-void json_write_pretty(struct buf *out, const json_t *value)
+void
+json_write_pretty(struct buf *out, const json_t *value)
 {
 	write_value(out, value, (struct json_style){false, true}, 0);
 }
 
 /* --- members --- */
 
-const char *json_str(const json_t *obj, const char *key)
+const char *
+json_str(const json_t *obj, const char *key)
 {
 	return json_string_value(json_object_get(obj, key));
 }
 
 /* JSON knows one kind of number: 5.0, as many programs write it, is the integer 5. */
-int64_t json_int(const json_t *obj, const char *key, int64_t def)
+int64_t
+json_int(const json_t *obj, const char *key, int64_t def)
 {
 	const json_t *v = json_object_get(obj, key);
 	if (json_is_integer(v))
@@ -384,20 +405,23 @@ int64_t json_int(const json_t *obj, const char *key, int64_t def)
 	return integer ? (int64_t)x : def;
 }
 
-double json_num(const json_t *obj, const char *key, double def)
+double
+json_num(const json_t *obj, const char *key, double def)
 {
 	const json_t *v = json_object_get(obj, key);
 	return json_is_number(v) ? json_number_value(v) : def;
 }
 
-bool json_bool(const json_t *obj, const char *key, bool def)
+bool
+json_bool(const json_t *obj, const char *key, bool def)
 {
 	const json_t *v = json_object_get(obj, key);
 	return json_is_boolean(v) ? json_is_true(v) : def;
 }
 
 /* Values may come from anywhere, and jansson takes only UTF-8: the rest becomes U+FFFD. */
-static json_t *json_text(struct str s)
+static json_t *
+json_text(struct str s)
 {
 	if (str_is_utf8(s))
 		return json_stringn_nocheck(s.p, s.len);
@@ -413,13 +437,15 @@ static json_t *json_text(struct str s)
 	return json_stringn_nocheck(b.data, b.len);
 }
 
-void json_put_str(json_t *obj, const char *key, const char *value)
+void
+json_put_str(json_t *obj, const char *key, const char *value)
 {
 	if (value && json_object_set_new(obj, key, json_text(str_of(value))))
 		abort();
 }
 
-void json_put_wall(json_t *obj, const char *key, int64_t wall_ms)
+void
+json_put_wall(json_t *obj, const char *key, int64_t wall_ms)
 {
 	struct wall w = {wall_ms};
 	if (!wall_is_set(w)) {
@@ -432,7 +458,8 @@ void json_put_wall(json_t *obj, const char *key, int64_t wall_ms)
 	json_put_str(obj, key, buf_cstr(&b));
 }
 
-void json_auto_decref(json_t **value)
+void
+json_auto_decref(json_t **value)
 {
 	json_decref(*value);
 	*value = NULL;

@@ -2,20 +2,23 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/json.h"
 
-static struct str skip_space(struct str s)
+static struct str
+skip_space(struct str s)
 {
 	while (s.len && (*s.p == ' ' || *s.p == '\t' || *s.p == '\n' || *s.p == '\r'))
 		s = str_make(s.p + 1, s.len - 1);
 	return s;
 }
 
-static struct str skip_bytes(struct str s, size_t n)
+static struct str
+skip_bytes(struct str s, size_t n)
 {
 	return n < s.len ? str_make(s.p + n, s.len - n) : str_make(s.p + s.len, 0);
 }
 
 /* Bytes of the string with its quotes at the front of s. */
-static size_t string_len(struct str s)
+static size_t
+string_len(struct str s)
 {
 	for (size_t i = 1; i < s.len; i++) {
 		if (s.p[i] == '\\')
@@ -28,7 +31,8 @@ static size_t string_len(struct str s)
 
 /* Bytes of the value at the front of s. The text is known to be valid: brackets need only be
  * counted. Of a text that is not, it yields some slice within it. */
-static size_t value_len(struct str s)
+static size_t
+value_len(struct str s)
 {
 	size_t depth = 0, i = 0;
 	while (i < s.len) {
@@ -57,7 +61,8 @@ static size_t value_len(struct str s)
 	return i;
 }
 
-static bool read_hex4(struct str s, uint32_t *ret)
+static bool
+read_hex4(struct str s, uint32_t *ret)
 {
 	uint32_t value = 0;
 	if (s.len < 4)
@@ -79,7 +84,8 @@ static bool read_hex4(struct str s, uint32_t *ret)
 	return true;
 }
 
-static size_t utf8_write(uint32_t code, char out[4])
+static size_t
+utf8_write(uint32_t code, char out[4])
 {
 	static const unsigned char heads[] = {0, 0, 0xc0, 0xe0, 0xf0};
 	size_t len = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
@@ -90,7 +96,8 @@ static size_t utf8_write(uint32_t code, char out[4])
 }
 
 /* A \u escape, s behind the 'u'. Bytes used, 0 when it is none. */
-static size_t unescape_code(struct str s, uint32_t *ret)
+static size_t
+unescape_code(struct str s, uint32_t *ret)
 {
 	uint32_t code, low;
 	if (!read_hex4(s, &code) || (code >= 0xdc00 && code <= 0xdfff))
@@ -106,7 +113,8 @@ static size_t unescape_code(struct str s, uint32_t *ret)
 	return 10;
 }
 
-size_t json_unescape_next(struct str s, char out[4], size_t *ret_len)
+size_t
+json_unescape_next(struct str s, char out[4], size_t *ret_len)
 {
 	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
 	if (*s.p != '\\') {
@@ -133,7 +141,8 @@ size_t json_unescape_next(struct str s, char out[4], size_t *ret_len)
 }
 
 /* raw: a string with its quotes. */
-static bool name_is(struct str raw, struct str name)
+static bool
+name_is(struct str raw, struct str name)
 {
 	struct str in = str_make(raw.p + 1, raw.len - 2);
 	if (!memchr(in.p, '\\', in.len))
@@ -150,7 +159,8 @@ static bool name_is(struct str raw, struct str name)
 }
 
 /* s stands on '{' or '['. Yields the rest of the text from the member's value on. */
-static bool find_member(struct str s, const struct json_step *step, struct str *ret)
+static bool
+find_member(struct str s, const struct json_step *step, struct str *ret)
 {
 	bool object = *s.p == '{';
 	if (object != (step->name.p != NULL))
@@ -179,7 +189,8 @@ static bool find_member(struct str s, const struct json_step *step, struct str *
 	return false;
 }
 
-bool json_raw_find(struct str text, const struct json_step *steps, size_t count, struct str *ret)
+bool
+json_raw_find(struct str text, const struct json_step *steps, size_t count, struct str *ret)
 {
 	struct str s = skip_space(text);
 	for (size_t i = 0; i < count; i++)
@@ -192,7 +203,8 @@ bool json_raw_find(struct str text, const struct json_step *steps, size_t count,
 	return true;
 }
 
-bool json_raw_string(struct str raw, struct buf *out)
+bool
+json_raw_string(struct str raw, struct buf *out)
 {
 	size_t start = out->len;
 	if (raw.len < 2 || raw.p[0] != '"' || string_len(raw) != raw.len ||

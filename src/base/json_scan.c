@@ -26,19 +26,22 @@ struct scan {
 
 static bool scan_value(struct scan *s);
 
-static void scan_skip(struct scan *s, size_t n)
+static void
+scan_skip(struct scan *s, size_t n)
 {
 	s->text = str_make(s->text.p + n, s->text.len - n);
 }
 
-static void scan_space(struct scan *s)
+static void
+scan_space(struct scan *s)
 {
 	while (s->text.len && (*s->text.p == ' ' || *s->text.p == '\t' || *s->text.p == '\n' ||
 			       *s->text.p == '\r'))
 		scan_skip(s, 1);
 }
 
-static bool scan_char(struct scan *s, char c)
+static bool
+scan_char(struct scan *s, char c)
 {
 	if (!s->text.len || *s->text.p != c)
 		return false;
@@ -46,7 +49,8 @@ static bool scan_char(struct scan *s, char c)
 	return true;
 }
 
-static bool scan_word(struct scan *s, struct str word)
+static bool
+scan_word(struct scan *s, struct str word)
 {
 	if (!str_starts(s->text, word))
 		return false;
@@ -58,14 +62,16 @@ static bool scan_word(struct scan *s, struct str word)
 
 /* Whether one of eight bytes is more than itself: a control, a quote, a backslash, not ASCII. A
  * subtraction borrows into a byte's highest bit where the byte is smaller. */
-static bool is_special(uint64_t bytes)
+static bool
+is_special(uint64_t bytes)
 {
 	const uint64_t each = UINT64_C(0x0101010101010101);
 	uint64_t quote = bytes ^ each * '"', backslash = bytes ^ each * '\\';
 	return (bytes | (bytes - each * 0x20) | (quote - each) | (backslash - each)) & each * 0x80;
 }
 
-static void scan_plain(struct scan *s)
+static void
+scan_plain(struct scan *s)
 {
 	uint64_t bytes;
 	while (s->text.len >= sizeof(bytes)) {
@@ -76,7 +82,8 @@ static void scan_plain(struct scan *s)
 	}
 }
 
-static bool scan_string(struct scan *s)
+static bool
+scan_string(struct scan *s)
 {
 	if (!scan_char(s, '"'))
 		return false;
@@ -100,7 +107,8 @@ static bool scan_string(struct scan *s)
 
 /* --- numbers --- */
 
-static size_t scan_digits(struct scan *s)
+static size_t
+scan_digits(struct scan *s)
 {
 	size_t n = 0;
 	while (n < s->text.len && s->text.p[n] >= '0' && s->text.p[n] <= '9')
@@ -109,7 +117,8 @@ static size_t scan_digits(struct scan *s)
 	return n;
 }
 
-static bool scan_number(struct scan *s)
+static bool
+scan_number(struct scan *s)
 {
 	scan_char(s, '-');
 	size_t digits = scan_char(s, '0') ? 1 : scan_digits(s);
@@ -127,7 +136,8 @@ static bool scan_number(struct scan *s)
 
 /* --- arrays and objects --- */
 
-static bool scan_array(struct scan *s)
+static bool
+scan_array(struct scan *s)
 {
 	scan_skip(s, 1);
 	scan_space(s);
@@ -140,7 +150,8 @@ static bool scan_array(struct scan *s)
 	return scan_char(s, ']');
 }
 
-static uint32_t name_hash(struct str name)
+static uint32_t
+name_hash(struct str name)
 {
 	uint32_t hash = 2166136261; /* FNV-1a */
 	for (size_t i = 0; i < name.len; i++)
@@ -150,7 +161,8 @@ static uint32_t name_hash(struct str name)
 
 /* first: of the names of this object. Escapes are the parser's: the same name can be written in
  * many ways. */
-static bool scan_name(struct scan *s, size_t first)
+static bool
+scan_name(struct scan *s, size_t first)
 {
 	struct scan_name name;
 	const char *start = s->text.p;
@@ -167,7 +179,8 @@ static bool scan_name(struct scan *s, size_t first)
 	return true;
 }
 
-static bool scan_member(struct scan *s, size_t first)
+static bool
+scan_member(struct scan *s, size_t first)
 {
 	scan_space(s);
 	if (!scan_name(s, first))
@@ -176,7 +189,8 @@ static bool scan_member(struct scan *s, size_t first)
 	return scan_char(s, ':') && scan_value(s);
 }
 
-static bool scan_object(struct scan *s)
+static bool
+scan_object(struct scan *s)
 {
 	size_t first = s->name_count;
 	scan_skip(s, 1);
@@ -192,7 +206,8 @@ static bool scan_object(struct scan *s)
 }
 
 /* With the space around it. */
-static bool scan_value(struct scan *s)
+static bool
+scan_value(struct scan *s)
 {
 	bool ok;
 	scan_space(s);
@@ -225,7 +240,8 @@ static bool scan_value(struct scan *s)
 	return ok;
 }
 
-bool json_scan(struct str text)
+bool
+json_scan(struct str text)
 {
 	/* The names are not set: only those below name_count are looked at. */
 	struct scan s;

@@ -45,7 +45,8 @@ static atomic_bool log_torn; /* the last line went out in part */
 
 /* systemd.exec(5): the variable names the device and inode of the journal's socket. It is handed
  * on to children whose standard error may long be something else. */
-static bool stderr_is_journal(void)
+static bool
+stderr_is_journal(void)
 {
 	struct stat st;
 	struct str inode, device;
@@ -55,7 +56,8 @@ static bool stderr_is_journal(void)
 	       st.st_dev == dev && st.st_ino == ino;
 }
 
-void log_setup(enum log_level level, enum log_format format)
+void
+log_setup(enum log_level level, enum log_format format)
 {
 	if (format == LOG_AUTO)
 		format = stderr_is_journal() ? LOG_JOURNAL : LOG_TEXT;
@@ -63,7 +65,8 @@ void log_setup(enum log_level level, enum log_format format)
 	log_format = format;
 }
 
-bool log_level_parse(const char *name, enum log_level *ret)
+bool
+log_level_parse(const char *name, enum log_level *ret)
 {
 	for (size_t i = 0; name && i < ARRAY_LEN(log_levels); i++) {
 		if (!strcmp(log_levels[i].name, name)) {
@@ -77,13 +80,15 @@ bool log_level_parse(const char *name, enum log_level *ret)
 /* --- the line --- */
 
 /* Visible ASCII that means nothing to any format. */
-static bool is_letter(char c)
+static bool
+is_letter(char c)
 {
 	return c > 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '=';
 }
 
 /* Characters that move the cursor, end the line, or turn the direction of reading. */
-static bool is_unprintable(uint32_t code)
+static bool
+is_unprintable(uint32_t code)
 {
 	return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x200e || code == 0x200f ||
 	       (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) ||
@@ -91,7 +96,8 @@ static bool is_unprintable(uint32_t code)
 }
 
 /* The first character of s as it may stand between quotes. Bytes of s that it took. */
-static size_t escape_next(struct str s, char *ret, size_t size, size_t *ret_len)
+static size_t
+escape_next(struct str s, char *ret, size_t size, size_t *ret_len)
 {
 	uint32_t code;
 	size_t n = str_utf8_next(s, &code);
@@ -113,7 +119,8 @@ static size_t escape_next(struct str s, char *ret, size_t size, size_t *ret_len)
 }
 
 /* As much of s as there is room for; the run of plain letters goes as one. */
-static void add_escaped(struct buf *line, struct str s)
+static void
+add_escaped(struct buf *line, struct str s)
 {
 	while (s.len) {
 		char piece[16];
@@ -139,7 +146,8 @@ static void add_escaped(struct buf *line, struct str s)
 }
 
 /* Whether a value of the text format can stand without quotes and be nothing but one value. */
-static bool is_bare(struct str s, bool spaces)
+static bool
+is_bare(struct str s, bool spaces)
 {
 	for (size_t i = 0; i < s.len; i++) {
 		if (!is_letter(s.p[i]) && !(s.p[i] == ' ' && spaces))
@@ -148,14 +156,16 @@ static bool is_bare(struct str s, bool spaces)
 	return s.len > 0;
 }
 
-static void add_quoted(struct buf *line, struct str s)
+static void
+add_quoted(struct buf *line, struct str s)
 {
 	buf_putc(line, '"');
 	add_escaped(line, s);
 	buf_putc(line, '"');
 }
 
-static void add_text(struct buf *line, struct str s, bool spaces)
+static void
+add_text(struct buf *line, struct str s, bool spaces)
 {
 	if (is_bare(s, spaces))
 		add_escaped(line, s);
@@ -163,7 +173,8 @@ static void add_text(struct buf *line, struct str s, bool spaces)
 		add_quoted(line, s);
 }
 
-static void add_pair(struct buf *line, const char *key, const char *value)
+static void
+add_pair(struct buf *line, const char *key, const char *value)
 {
 	/* No room for the shortest pair: what comes now is left out. */
 	if (line->len + strlen(key) + 8 + TAIL_BYTES > LINE_MAX_BYTES)
@@ -181,7 +192,8 @@ static void add_pair(struct buf *line, const char *key, const char *value)
 	add_text(line, str_of(value), false);
 }
 
-static void add_head(struct buf *line, enum log_level level, const char *message)
+static void
+add_head(struct buf *line, enum log_level level, const char *message)
 {
 	const char *name = log_levels[level].name;
 	if (log_format == LOG_JOURNAL) {
@@ -205,7 +217,8 @@ static void add_head(struct buf *line, enum log_level level, const char *message
 /* --- out --- */
 
 /* A write that can neither wait nor raise SIGPIPE, where the system lets it. */
-static ssize_t write_some(const char *p, size_t len)
+static ssize_t
+write_some(const char *p, size_t len)
 {
 	ssize_t n = send(STDERR_FILENO, p, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n >= 0 || errno != ENOTSOCK)
@@ -218,7 +231,8 @@ static ssize_t write_some(const char *p, size_t len)
 }
 
 /* *ret_done: bytes that went out. False with errno. */
-static bool write_patiently(struct str line, int patience_ms, size_t *ret_done)
+static bool
+write_patiently(struct str line, int patience_ms, size_t *ret_done)
 {
 	int tries = TRIES_MAX;
 	*ret_done = 0;
@@ -239,7 +253,8 @@ static bool write_patiently(struct str line, int patience_ms, size_t *ret_done)
 }
 
 /* A reader that went away must not end us: SIGPIPE is held back, and taken if it is ours. */
-static bool write_line(struct buf *line, int patience_ms)
+static bool
+write_line(struct buf *line, int patience_ms)
 {
 	sigset_t pipe_set, old, pending;
 	struct timespec now = {0, 0};
@@ -260,7 +275,8 @@ static bool write_line(struct buf *line, int patience_ms)
 }
 
 /* Before anything else is said. Who was too slow once is not waited for until it reads again. */
-static bool report_lost(void)
+static bool
+report_lost(void)
 {
 	unsigned lost = atomic_load(&log_lost);
 	if (!lost)
@@ -278,7 +294,8 @@ static bool report_lost(void)
 	return true;
 }
 
-void log_write(enum log_level level, const char *message, ...)
+void
+log_write(enum log_level level, const char *message, ...)
 {
 	if (level > log_level)
 		return;

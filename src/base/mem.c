@@ -8,24 +8,28 @@
 #include <string.h>
 #include <unistd.h>
 
-static _Noreturn void mem_abort(void)
+static _Noreturn void
+mem_abort(void)
 {
 	static const char line[] = "out of memory: stopping; nothing that was committed is lost\n";
 	ssize_t n UNUSED = write(STDERR_FILENO, line, sizeof(line) - 1);
 	abort();
 }
 
-void *mem_try_alloc(size_t size)
+void *
+mem_try_alloc(size_t size)
 {
 	return calloc(1, size ? size : 1);
 }
 
-void *mem_try_realloc(void *ptr, size_t size)
+void *
+mem_try_realloc(void *ptr, size_t size)
 {
 	return realloc(ptr, size ? size : 1);
 }
 
-void *mem_alloc(size_t size)
+void *
+mem_alloc(size_t size)
 {
 	void *p = mem_try_alloc(size);
 	if (!p)
@@ -33,7 +37,8 @@ void *mem_alloc(size_t size)
 	return p;
 }
 
-void *mem_alloc_array(size_t count, size_t size)
+void *
+mem_alloc_array(size_t count, size_t size)
 {
 	size_t total;
 	if (__builtin_mul_overflow(count, size, &total))
@@ -41,7 +46,8 @@ void *mem_alloc_array(size_t count, size_t size)
 	return mem_alloc(total);
 }
 
-void *mem_realloc(void *ptr, size_t size)
+void *
+mem_realloc(void *ptr, size_t size)
 {
 	void *p = mem_try_realloc(ptr, size);
 	if (!p)
@@ -49,7 +55,8 @@ void *mem_realloc(void *ptr, size_t size)
 	return p;
 }
 
-char *mem_memdup(const void *p, size_t len)
+char *
+mem_memdup(const void *p, size_t len)
 {
 	if (len == SIZE_MAX)
 		mem_abort();
@@ -62,25 +69,29 @@ char *mem_memdup(const void *p, size_t len)
 	return copy;
 }
 
-char *mem_strdup(const char *s)
+char *
+mem_strdup(const char *s)
 {
 	return s ? mem_memdup(s, strlen(s)) : NULL;
 }
 
-void mem_zero(void *p, size_t len)
+void
+mem_zero(void *p, size_t len)
 {
 	if (len)
 		explicit_bzero(p, len);
 }
 
-void auto_free(void *pp)
+void
+auto_free(void *pp)
 {
 	void *p;
 	memcpy(&p, pp, sizeof(p));
 	free(p);
 }
 
-void auto_close(int *fd)
+void
+auto_close(int *fd)
 {
 	if (*fd < 0)
 		return;

@@ -11,7 +11,7 @@
 void *mem_alloc(size_t size); /* zeroed */
 void *mem_alloc_array(size_t count, size_t size);
 void *mem_realloc(void *ptr, size_t size);
-char *mem_strdup(const char *s); /* NULL gives NULL */
+char *mem_strdup(const char *s);	     /* NULL gives NULL */
 char *mem_memdup(const void *p, size_t len); /* a NUL is added */
 
 /* For sizes that input decides: NULL when memory is out, the request then fails with E_FULL. */
@@ -37,7 +37,7 @@ void mem_zero(void *p, size_t len);
 #define UNUSED __attribute__((unused))
 #define PRINTF(f, a) __attribute__((format(printf, f, a)))
 
-void auto_free(void *pp);  /* AUTO(auto_free) char *s */
-void auto_close(int *fd);  /* AUTO(auto_close) int fd = -1 */
+void auto_free(void *pp); /* AUTO(auto_free) char *s */
+void auto_close(int *fd); /* AUTO(auto_close) int fd = -1 */
 
 #endif

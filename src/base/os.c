@@ -12,7 +12,8 @@
 
 #include "base/uuid.h"
 
-static int open_real(const char *path, int flags, mode_t mode)
+static int
+open_real(const char *path, int flags, mode_t mode)
 {
 	return open(path, flags, mode);
 }
@@ -22,7 +23,8 @@ struct os_calls os = {read, write, fsync, open_real};
 /* --- reading --- */
 
 /* A FIFO without a writer must not hold up its opener, so it is opened without waiting first. */
-bool os_read_file(const char *path, size_t max, struct buf *out, struct err *err)
+bool
+os_read_file(const char *path, size_t max, struct buf *out, struct err *err)
 {
 	struct stat st;
 	AUTO(auto_close) int fd = os.open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
@@ -42,7 +44,8 @@ bool os_read_file(const char *path, size_t max, struct buf *out, struct err *err
 }
 
 /* Reads one byte more than may be, to tell a full file from one that goes on. */
-bool os_read_fd(int fd, size_t max, const char *what, struct buf *out, struct err *err)
+bool
+os_read_fd(int fd, size_t max, const char *what, struct buf *out, struct err *err)
 {
 	const size_t chunk = 65536, start = out->len;
 	for (;;) {
@@ -75,7 +78,8 @@ bool os_read_fd(int fd, size_t max, const char *what, struct buf *out, struct er
 
 /* --- writing --- */
 
-bool os_write_all(int fd, struct str data, struct err *err)
+bool
+os_write_all(int fd, struct str data, struct err *err)
 {
 	while (data.len) {
 		ssize_t n = os.write(fd, data.p, data.len);
@@ -89,7 +93,8 @@ bool os_write_all(int fd, struct str data, struct err *err)
 }
 
 /* The folder that path lies in, "/" or "." included. */
-static char *path_folder(const char *path)
+static char *
+path_folder(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	if (!slash)
@@ -97,7 +102,8 @@ static char *path_folder(const char *path)
 	return slash == path ? mem_strdup("/") : mem_memdup(path, (size_t)(slash - path));
 }
 
-static bool sync_folder(const char *folder, struct err *err)
+static bool
+sync_folder(const char *folder, struct err *err)
 {
 	AUTO(auto_close) int fd = os.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (fd < 0)
@@ -107,7 +113,8 @@ static bool sync_folder(const char *folder, struct err *err)
 	return true;
 }
 
-static bool fill_file(int fd, const char *path, struct str data, mode_t mode, struct err *err)
+static bool
+fill_file(int fd, const char *path, struct str data, mode_t mode, struct err *err)
 {
 	if (!os_write_all(fd, data, err))
 		return false;
@@ -119,8 +126,8 @@ static bool fill_file(int fd, const char *path, struct str data, mode_t mode, st
 	return true;
 }
 
-static bool replace_file(const char *path, const char *temporary, struct str data, mode_t mode,
-			 struct err *err)
+static bool
+replace_file(const char *path, const char *temporary, struct str data, mode_t mode, struct err *err)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
 	AUTO(auto_close) int fd = os.open(temporary, flags, 0600);
@@ -140,7 +147,8 @@ static bool replace_file(const char *path, const char *temporary, struct str dat
 	return ok;
 }
 
-bool os_write_file(const char *path, struct str data, mode_t mode, struct err *err)
+bool
+os_write_file(const char *path, struct str data, mode_t mode, struct err *err)
 {
 	AUTO(auto_free) char *folder = path_folder(path);
 	AUTO(buf_fini) struct buf temporary = BUF_INIT;
@@ -157,7 +165,8 @@ bool os_write_file(const char *path, struct str data, mode_t mode, struct err *e
 
 /* --- folders --- */
 
-static bool make_folder(const char *path, mode_t mode, struct err *err)
+static bool
+make_folder(const char *path, mode_t mode, struct err *err)
 {
 	struct stat st;
 	if (!mkdir(path, mode))
@@ -171,7 +180,8 @@ static bool make_folder(const char *path, mode_t mode, struct err *err)
 	return true;
 }
 
-bool os_mkdirs(const char *path, mode_t mode, struct err *err)
+bool
+os_mkdirs(const char *path, mode_t mode, struct err *err)
 {
 	AUTO(auto_free) char *part = mem_strdup(path);
 	if (!*path)
@@ -190,7 +200,8 @@ bool os_mkdirs(const char *path, mode_t mode, struct err *err)
 
 /* --- descriptors and processes --- */
 
-static bool set_flag(int fd, int get, int set, int flag, bool on)
+static bool
+set_flag(int fd, int get, int set, int flag, bool on)
 {
 	int flags = fcntl(fd, get);
 	if (flags < 0)
@@ -199,17 +210,20 @@ static bool set_flag(int fd, int get, int set, int flag, bool on)
 	return wanted == flags || fcntl(fd, set, wanted) == 0;
 }
 
-bool os_nonblock(int fd, bool on)
+bool
+os_nonblock(int fd, bool on)
 {
 	return set_flag(fd, F_GETFL, F_SETFL, O_NONBLOCK, on);
 }
 
-bool os_cloexec(int fd, bool on)
+bool
+os_cloexec(int fd, bool on)
 {
 	return set_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, on);
 }
 
-char *os_program_dir(void)
+char *
+os_program_dir(void)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 	for (size_t room = 256;; room *= 2) {
@@ -227,7 +241,8 @@ char *os_program_dir(void)
 }
 
 /* proc(5): the name in brackets may hold blanks and brackets, so fields count from its end. */
-uint64_t os_process_start(pid_t pid)
+uint64_t
+os_process_start(pid_t pid)
 {
 	enum { STATE_FIELD = 3, START_FIELD = 22 };
 	AUTO(buf_fini) struct buf path = BUF_INIT;
@@ -254,7 +269,8 @@ static const char *crash_name;
 static size_t crash_name_len;
 static uint64_t crash_left = 1;
 
-static void crash_arm(void)
+static void
+crash_arm(void)
 {
 	const char *want = secure_getenv("ROUSE_CRASH");
 	crash_state = CRASH_OFF;
@@ -268,7 +284,8 @@ static void crash_arm(void)
 	crash_state = CRASH_ARMED;
 }
 
-void crash_point(const char *name)
+void
+crash_point(const char *name)
 {
 	if (__builtin_expect(crash_state == CRASH_OFF, 1))
 		return;

@@ -24,20 +24,23 @@ struct tree {
 	unsigned raised; /* folders moved up so far */
 };
 
-static void close_dir(DIR **dir)
+static void
+close_dir(DIR **dir)
 {
 	if (*dir)
 		closedir(*dir);
 }
 
-static bool tree_fail(const struct tree *t, int why, const char *what, const char *name)
+static bool
+tree_fail(const struct tree *t, int why, const char *what, const char *name)
 {
 	return err_errno(t->err, why, "cannot %s %s in %s", what, name, t->path);
 }
 
 /* Opens a folder that may deny us: its owner may change that, through a descriptor, so that no link
  * put in its place is followed. -1 with errno. */
-static int open_folder(int at, const char *name)
+static int
+open_folder(int at, const char *name)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	struct stat st;
@@ -62,7 +65,8 @@ static int open_folder(int at, const char *name)
 static bool empty_folder(struct tree *t, int take_fd, unsigned depth);
 
 /* Too deep: it becomes a folder of the root, which is looked through once more. */
-static bool raise_folder(struct tree *t, int at, const char *name)
+static bool
+raise_folder(struct tree *t, int at, const char *name)
 {
 	AUTO(buf_fini) struct buf fresh = BUF_INIT;
 	uint64_t nonce;
@@ -74,7 +78,8 @@ static bool raise_folder(struct tree *t, int at, const char *name)
 	return tree_fail(t, errno, "move", name);
 }
 
-static bool remove_folder(struct tree *t, int at, const char *name, unsigned depth)
+static bool
+remove_folder(struct tree *t, int at, const char *name, unsigned depth)
 {
 	struct stat st;
 	int fd = open_folder(at, name);
@@ -98,7 +103,8 @@ static bool remove_folder(struct tree *t, int at, const char *name, unsigned dep
 	return tree_fail(t, errno, "remove folder", name);
 }
 
-static bool remove_entry(struct tree *t, int at, const char *name, unsigned depth)
+static bool
+remove_entry(struct tree *t, int at, const char *name, unsigned depth)
 {
 	if (!unlinkat(at, name, 0) || errno == ENOENT)
 		return true;
@@ -115,7 +121,8 @@ static bool remove_entry(struct tree *t, int at, const char *name, unsigned dept
 }
 
 /* Passes until one finds nothing: what is removed, moved or added meanwhile upsets readdir(). */
-static bool empty_folder(struct tree *t, int take_fd, unsigned depth)
+static bool
+empty_folder(struct tree *t, int take_fd, unsigned depth)
 {
 	AUTO(close_dir) DIR *dir = fdopendir(take_fd);
 	if (!dir) {
@@ -150,7 +157,8 @@ static bool empty_folder(struct tree *t, int take_fd, unsigned depth)
 		       t->path);
 }
 
-static bool remove_root(const char *path, struct err *err)
+static bool
+remove_root(const char *path, struct err *err)
 {
 	struct stat st;
 	AUTO(auto_close) int root = open_folder(AT_FDCWD, path);
@@ -168,7 +176,8 @@ static bool remove_root(const char *path, struct err *err)
 	return true;
 }
 
-bool os_remove_tree(const char *path, struct err *err)
+bool
+os_remove_tree(const char *path, struct err *err)
 {
 	size_t len = strlen(path);
 	/* "link/" would mean what the link points to. */

@@ -4,27 +4,32 @@
 
 #include "base/mem.h"
 
-static unsigned char ascii_lower(char c)
+static unsigned char
+ascii_lower(char c)
 {
 	return (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 }
 
-static struct str str_from(struct str s, size_t at)
+static struct str
+str_from(struct str s, size_t at)
 {
 	return str_make(s.p + at, s.len - at);
 }
 
-bool str_eq(struct str a, struct str b)
+bool
+str_eq(struct str a, struct str b)
 {
 	return a.len == b.len && (!a.len || !memcmp(a.p, b.p, a.len));
 }
 
-bool str_eq_cstr(struct str a, const char *b)
+bool
+str_eq_cstr(struct str a, const char *b)
 {
 	return str_eq(a, str_of(b));
 }
 
-bool str_eq_nocase(struct str a, struct str b)
+bool
+str_eq_nocase(struct str a, struct str b)
 {
 	if (a.len != b.len)
 		return false;
@@ -34,29 +39,34 @@ bool str_eq_nocase(struct str a, struct str b)
 	return true;
 }
 
-bool str_starts(struct str s, struct str prefix)
+bool
+str_starts(struct str s, struct str prefix)
 {
 	return s.len >= prefix.len && str_eq(str_make(s.p, prefix.len), prefix);
 }
 
-bool str_starts_nocase(struct str s, struct str prefix)
+bool
+str_starts_nocase(struct str s, struct str prefix)
 {
 	return s.len >= prefix.len && str_eq_nocase(str_make(s.p, prefix.len), prefix);
 }
 
-bool str_ends(struct str s, struct str suffix)
+bool
+str_ends(struct str s, struct str suffix)
 {
 	if (!suffix.len)
 		return true;
 	return s.len >= suffix.len && str_eq(str_from(s, s.len - suffix.len), suffix);
 }
 
-static bool is_space(char c)
+static bool
+is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-struct str str_trim(struct str s)
+struct str
+str_trim(struct str s)
 {
 	while (s.len && is_space(s.p[0]))
 		s = str_from(s, 1);
@@ -65,7 +75,8 @@ struct str str_trim(struct str s)
 	return s;
 }
 
-struct str str_split(struct str s, char sep, struct str *ret_head)
+struct str
+str_split(struct str s, char sep, struct str *ret_head)
 {
 	const char *at = s.len ? memchr(s.p, sep, s.len) : NULL;
 	if (!at) {
@@ -77,12 +88,14 @@ struct str str_split(struct str s, char sep, struct str *ret_head)
 	return str_from(s, n + 1);
 }
 
-char *str_dup(struct str s)
+char *
+str_dup(struct str s)
 {
 	return mem_memdup(s.p, s.len);
 }
 
-bool str_to_u64(struct str s, uint64_t *ret)
+bool
+str_to_u64(struct str s, uint64_t *ret)
 {
 	uint64_t n = 0;
 	if (!s.len)
@@ -98,7 +111,8 @@ bool str_to_u64(struct str s, uint64_t *ret)
 	return true;
 }
 
-bool str_to_i64(struct str s, int64_t *ret)
+bool
+str_to_i64(struct str s, int64_t *ret)
 {
 	bool negative = s.len && s.p[0] == '-';
 	uint64_t n;
@@ -111,7 +125,8 @@ bool str_to_i64(struct str s, int64_t *ret)
 }
 
 /* RFC 3629, section 4: the second byte alone tells overlong forms and surrogates. */
-size_t str_utf8_next(struct str s, uint32_t *ret_code)
+size_t
+str_utf8_next(struct str s, uint32_t *ret_code)
 {
 	static const struct {
 		unsigned char first, last, len, second_min, second_max;
@@ -143,7 +158,8 @@ size_t str_utf8_next(struct str s, uint32_t *ret_code)
 	return len;
 }
 
-bool str_is_utf8(struct str s)
+bool
+str_is_utf8(struct str s)
 {
 	while (s.len) {
 		size_t n = (unsigned char)s.p[0] < 0x80 ? 1 : str_utf8_next(s, NULL);
@@ -156,13 +172,15 @@ bool str_is_utf8(struct str s)
 
 enum { DISTANCE_CAP = 4, DISTANCE_LEN_MAX = 64 };
 
-static unsigned least(unsigned a, unsigned b)
+static unsigned
+least(unsigned a, unsigned b)
 {
 	return a < b ? a : b;
 }
 
 /* Insertions, deletions, replacements and swaps of neighbours count one each. */
-unsigned str_distance(const char *a, const char *b)
+unsigned
+str_distance(const char *a, const char *b)
 {
 	unsigned rows[3][DISTANCE_LEN_MAX + 1];
 	size_t alen = strlen(a), blen = strlen(b);
@@ -187,7 +205,8 @@ unsigned str_distance(const char *a, const char *b)
 }
 
 /* One character: of UTF-8 where it is well-formed, else one byte, told apart from every code. */
-static size_t glob_next(struct str s, uint32_t *ret)
+static size_t
+glob_next(struct str s, uint32_t *ret)
 {
 	size_t n = str_utf8_next(s, ret);
 	if (n)
@@ -197,14 +216,16 @@ static size_t glob_next(struct str s, uint32_t *ret)
 }
 
 /* One member of a set, `\` taking the next as it is. */
-static size_t glob_member(struct str pat, uint32_t *ret)
+static size_t
+glob_member(struct str pat, uint32_t *ret)
 {
 	size_t skip = pat.p[0] == '\\' && pat.len > 1;
 	return skip + glob_next(str_from(pat, skip), ret);
 }
 
 /* pat begins with '['. Bytes of the set, 0 when it has no end: then '[' stands for itself. */
-static size_t glob_set(struct str pat, uint32_t c, bool *ret_match)
+static size_t
+glob_set(struct str pat, uint32_t c, bool *ret_match)
 {
 	bool match = false;
 	size_t at = 1;
@@ -226,7 +247,8 @@ static size_t glob_set(struct str pat, uint32_t c, bool *ret_match)
 }
 
 /* Whether the first element of pat (not a star) takes c; *ret_len is the element's length. */
-static bool glob_one(struct str pat, uint32_t c, size_t *ret_len)
+static bool
+glob_one(struct str pat, uint32_t c, size_t *ret_len)
 {
 	uint32_t want;
 	bool match;
@@ -242,7 +264,8 @@ static bool glob_one(struct str pat, uint32_t c, size_t *ret_len)
 
 /* Only the last star can be worth going back to, so the time is at most the product of the lengths.
  */
-bool str_glob(const char *pattern, struct str s)
+bool
+str_glob(const char *pattern, struct str s)
 {
 	struct str pat = str_of(pattern), star_pat = STR_NONE, star_s = STR_NONE;
 	while (s.len || pat.len) {

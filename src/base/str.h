@@ -17,12 +17,14 @@ struct str {
 #define STR_NONE ((struct str){NULL, 0})
 #define STR_ARG(s) (int)(s).len, (s).p /* for "%.*s" */
 
-static inline struct str str_of(const char *s)
+static inline struct str
+str_of(const char *s)
 {
 	return (struct str){s, s ? strlen(s) : 0};
 }
 
-static inline struct str str_make(const void *p, size_t len)
+static inline struct str
+str_make(const void *p, size_t len)
 {
 	return (struct str){p, len};
 }

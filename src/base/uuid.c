@@ -27,7 +27,8 @@ static _Thread_local struct {
 	unsigned char bytes[POOL_SIZE];
 } entropy_pool;
 
-static void entropy_ask(void *p, size_t len)
+static void
+entropy_ask(void *p, size_t len)
 {
 	unsigned char *at = p;
 	while (len) {
@@ -41,7 +42,8 @@ static void entropy_ask(void *p, size_t len)
 	}
 }
 
-void entropy_fill(void *p, size_t len)
+void
+entropy_fill(void *p, size_t len)
 {
 	pid_t pid = getpid();
 	if (!len || len > POOL_WISH_MAX) {
@@ -58,7 +60,8 @@ void entropy_fill(void *p, size_t len)
 	explicit_bzero(entropy_pool.bytes + entropy_pool.left, len);
 }
 
-uint64_t entropy_below(uint64_t n)
+uint64_t
+entropy_below(uint64_t n)
 {
 	assert(n > 0);
 	/* 2^64 mod n: values below it would make the small results likelier. */
@@ -71,7 +74,8 @@ uint64_t entropy_below(uint64_t n)
 
 /* A clock that stands still or goes back counts on from the last one; a full counter carries into
  * the millisecond (RFC 9562, section 6.2, method 1). A new count starts in the lower half. */
-static void uuid_advance(int64_t now_ms, unsigned start, int64_t *ret_ms, unsigned *ret_counter)
+static void
+uuid_advance(int64_t now_ms, unsigned start, int64_t *ret_ms, unsigned *ret_counter)
 {
 	pthread_mutex_lock(&uuid_lock);
 	if (now_ms > uuid_last_ms) {
@@ -88,7 +92,8 @@ static void uuid_advance(int64_t now_ms, unsigned start, int64_t *ret_ms, unsign
 	pthread_mutex_unlock(&uuid_lock);
 }
 
-struct uuid uuid_v7(struct wall now)
+struct uuid
+uuid_v7(struct wall now)
 {
 	static const char digits[] = "0123456789abcdef";
 	unsigned char bytes[16];
@@ -114,7 +119,8 @@ struct uuid uuid_v7(struct wall now)
 	return id;
 }
 
-bool uuid_is_valid(struct str s)
+bool
+uuid_is_valid(struct str s)
 {
 	if (s.len != UUID_LEN)
 		return false;

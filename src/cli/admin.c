@@ -10,8 +10,9 @@
 #define DB_MS (60 * 60 * 1000) /* large databases take their time */
 
 /* POST with the long patience of db verbs, unless --timeout says otherwise. */
-static bool db_post(struct cli *cli, const char *path, const json_t *body, struct client_reply *ret,
-		    struct err *err)
+static bool
+db_post(struct cli *cli, const char *path, const json_t *body, struct client_reply *ret,
+	struct err *err)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	struct client_request request = {.method = "POST", .path = path};
@@ -24,7 +25,8 @@ static bool db_post(struct cli *cli, const char *path, const json_t *body, struc
 	       client_send(client, &request, ret, err);
 }
 
-static char *absolute(const char *path)
+static char *
+absolute(const char *path)
 {
 	AUTO(buf_fini) struct buf full = BUF_INIT;
 	char *here;
@@ -37,7 +39,8 @@ static char *absolute(const char *path)
 	return buf_take(&full);
 }
 
-bool verb_db_backup(struct cli *cli, struct err *err)
+bool
+verb_db_backup(struct cli *cli, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	AUTO(json_auto_decref) json_t *body = json_object();
@@ -55,7 +58,8 @@ bool verb_db_backup(struct cli *cli, struct err *err)
 	return true;
 }
 
-bool verb_db_check(struct cli *cli, struct err *err)
+bool
+verb_db_check(struct cli *cli, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	AUTO(json_auto_decref) json_t *body = json_object();
@@ -90,7 +94,8 @@ bool verb_db_check(struct cli *cli, struct err *err)
 	return true;
 }
 
-bool verb_db_vacuum(struct cli *cli, struct err *err)
+bool
+verb_db_vacuum(struct cli *cli, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	AUTO(json_auto_decref) json_t *body = json_object();
@@ -109,7 +114,8 @@ static const struct column token_columns[] = {
 };
 
 /* Every --scope, each a list; E_USAGE when one is none. */
-static bool scopes_of(struct cli *cli, json_t *scopes, struct err *err)
+static bool
+scopes_of(struct cli *cli, json_t *scopes, struct err *err)
 {
 	static const char *const known[] = {"read", "invoke", "review", "apply", "admin"};
 
@@ -138,7 +144,8 @@ static bool scopes_of(struct cli *cli, json_t *scopes, struct err *err)
 	return true;
 }
 
-static bool expiry_of(struct cli *cli, json_t *body, struct err *err)
+static bool
+expiry_of(struct cli *cli, json_t *body, struct err *err)
 {
 	const char *text = cli_opt(cli, "expires");
 	struct wall at;
@@ -159,7 +166,8 @@ static bool expiry_of(struct cli *cli, json_t *body, struct err *err)
 	return true;
 }
 
-bool verb_token_create(struct cli *cli, struct err *err)
+bool
+verb_token_create(struct cli *cli, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	AUTO(json_auto_decref) json_t *body = json_object();
@@ -184,7 +192,8 @@ bool verb_token_create(struct cli *cli, struct err *err)
 	return true;
 }
 
-bool verb_token_list(struct cli *cli, struct err *err)
+bool
+verb_token_list(struct cli *cli, struct err *err)
 {
 	return cli_list(cli,
 			&(struct cli_list){"/v1/tokens", token_columns, ARRAY_LEN(token_columns),
@@ -192,7 +201,8 @@ bool verb_token_list(struct cli *cli, struct err *err)
 			err);
 }
 
-static bool revoke_one(struct cli *cli, const char *name, struct err *err)
+static bool
+revoke_one(struct cli *cli, const char *name, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 
@@ -205,7 +215,8 @@ static bool revoke_one(struct cli *cli, const char *name, struct err *err)
 	return true;
 }
 
-bool verb_token_revoke(struct cli *cli, struct err *err)
+bool
+verb_token_revoke(struct cli *cli, struct err *err)
 {
 	return cli_each(cli, revoke_one, err);
 }

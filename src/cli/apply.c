@@ -34,7 +34,8 @@ struct work {
 	size_t proposed;
 };
 
-static bool word_in(const char *words, const char *word)
+static bool
+word_in(const char *words, const char *word)
 {
 	struct str rest = str_of(words), one;
 
@@ -46,7 +47,8 @@ static bool word_in(const char *words, const char *word)
 	return false;
 }
 
-static void say_change(struct work *work, const json_t *change, const char *note)
+static void
+say_change(struct work *work, const json_t *change, const char *note)
 {
 	struct print *out = &work->cli->out;
 	const char *status = change_status(change);
@@ -73,7 +75,8 @@ static void say_change(struct work *work, const json_t *change, const char *note
 }
 
 /* Puts each change where it belongs: to do, done already, or in the way. */
-static void sort_set(struct work *work, const struct change_set *set)
+static void
+sort_set(struct work *work, const struct change_set *set)
 {
 	const json_t *change;
 	size_t i;
@@ -105,7 +108,8 @@ static void sort_set(struct work *work, const struct change_set *set)
 	}
 }
 
-static bool collect(struct work *work, struct err *err)
+static bool
+collect(struct work *work, struct err *err)
 {
 	for (size_t i = 0; cli_arg(work->cli, i); i++) {
 		AUTO(change_set_fini) struct change_set set = CHANGE_SET_INIT;
@@ -118,7 +122,8 @@ static bool collect(struct work *work, struct err *err)
 }
 
 /* --all without names: approved and failed ones, wherever they are. */
-static bool collect_all(struct work *work, struct err *err)
+static bool
+collect_all(struct work *work, struct err *err)
 {
 	AUTO(json_auto_decref) json_t *approved = NULL, *failed = NULL;
 
@@ -132,7 +137,8 @@ static bool collect_all(struct work *work, struct err *err)
 
 /* The daemon says no. A change that moved on since it was listed is no failure: the wait shows
  * where to. One that stands as it stood is refused, and no more waited for. */
-static bool ask_refused(struct work *work, const json_t *change, struct err *why, struct err *err)
+static bool
+ask_refused(struct work *work, const json_t *change, struct err *why, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply now = CLIENT_REPLY_INIT;
 	AUTO(err_fini) struct err said = *why;
@@ -149,7 +155,8 @@ static bool ask_refused(struct work *work, const json_t *change, struct err *why
 	return true;
 }
 
-static bool ask_change(struct work *work, json_t *change, struct err *err)
+static bool
+ask_change(struct work *work, json_t *change, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	AUTO(json_auto_decref) json_t *body = json_object();
@@ -179,7 +186,8 @@ static bool ask_change(struct work *work, json_t *change, struct err *err)
 }
 
 /* Each by itself, also of a run: what is asked for is what was shown, and no more. */
-static bool ask(struct work *work, struct err *err)
+static bool
+ask(struct work *work, struct err *err)
 {
 	AUTO(json_auto_decref) json_t *asked = json_copy(work->todo);
 	json_t *change;
@@ -191,7 +199,8 @@ static bool ask(struct work *work, struct err *err)
 	return true;
 }
 
-static bool error_is_new(const json_t *before, const json_t *now)
+static bool
+error_is_new(const json_t *before, const json_t *now)
 {
 	const char *was = json_str(before, "error"), *is = json_str(now, "error");
 
@@ -199,7 +208,8 @@ static bool error_is_new(const json_t *before, const json_t *now)
 }
 
 /* Whether a change, as it was asked for and is now, will move no more by itself. */
-static bool has_ended(const struct work *work, json_t *before, const json_t *now)
+static bool
+has_ended(const struct work *work, json_t *before, const json_t *now)
 {
 	const char *status = change_status(now);
 
@@ -215,7 +225,8 @@ static bool has_ended(const struct work *work, json_t *before, const json_t *now
 }
 
 /* One look at all that is under way; what ended moves to work->ended. */
-static bool look(struct work *work, struct err *err)
+static bool
+look(struct work *work, struct err *err)
 {
 	for (size_t i = json_array_size(work->todo); i-- > 0;) {
 		AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
@@ -241,7 +252,8 @@ static bool look(struct work *work, struct err *err)
 	return true;
 }
 
-static bool wait_all(struct work *work, struct err *err)
+static bool
+wait_all(struct work *work, struct err *err)
 {
 	size_t total = json_array_size(work->todo);
 	int64_t pause_ms = 20;
@@ -266,7 +278,8 @@ static bool wait_all(struct work *work, struct err *err)
 	}
 }
 
-static bool conclude(struct work *work, struct err *err)
+static bool
+conclude(struct work *work, struct err *err)
 {
 	AUTO(json_auto_decref) json_t *good = change_pick(work->ended, work->act->done);
 	size_t bad = json_array_size(work->ended) - json_array_size(good);
@@ -288,7 +301,8 @@ static bool conclude(struct work *work, struct err *err)
 	return true;
 }
 
-static void plan_json(struct work *work)
+static void
+plan_json(struct work *work)
 {
 	const json_t *change;
 	size_t i;
@@ -297,7 +311,8 @@ static void plan_json(struct work *work)
 		say_change(work, change, NULL);
 }
 
-static bool work_run(struct work *work, struct err *err)
+static bool
+work_run(struct work *work, struct err *err)
 {
 	struct cli *cli = work->cli;
 	int64_t wait_ms;
@@ -328,7 +343,8 @@ static bool work_run(struct work *work, struct err *err)
 	       conclude(work, err);
 }
 
-static bool act_on(struct cli *cli, const struct act *act, struct err *err)
+static bool
+act_on(struct cli *cli, const struct act *act, struct err *err)
 {
 	AUTO(json_auto_decref)
 	json_t *sets = json_array(), *todo = json_array(), *ended = json_array();
@@ -340,12 +356,14 @@ static bool act_on(struct cli *cli, const struct act *act, struct err *err)
 	return work_run(&work, err);
 }
 
-bool verb_apply(struct cli *cli, struct err *err)
+bool
+verb_apply(struct cli *cli, struct err *err)
 {
 	return act_on(cli, &applying, err);
 }
 
-bool verb_revert(struct cli *cli, struct err *err)
+bool
+verb_revert(struct cli *cli, struct err *err)
 {
 	return act_on(cli, &reverting, err);
 }

@@ -37,7 +37,8 @@ static const struct column change_columns[] = {
 	{"digest", "digest", CELL_TEXT},
 };
 
-bool verb_change_list(struct cli *cli, struct err *err)
+bool
+verb_change_list(struct cli *cli, struct err *err)
 {
 	return cli_list(cli,
 			&(struct cli_list){"/v1/changes", list_columns, ARRAY_LEN(list_columns),
@@ -45,7 +46,8 @@ bool verb_change_list(struct cli *cli, struct err *err)
 			err);
 }
 
-bool verb_change_show(struct cli *cli, struct err *err)
+bool
+verb_change_show(struct cli *cli, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	const json_t *current;
@@ -69,7 +71,8 @@ bool verb_change_show(struct cli *cli, struct err *err)
 	return true;
 }
 
-void change_set_fini(struct change_set *set)
+void
+change_set_fini(struct change_set *set)
 {
 	free(set->run);
 	free(set->digest);
@@ -77,7 +80,8 @@ void change_set_fini(struct change_set *set)
 	*set = (struct change_set)CHANGE_SET_INIT;
 }
 
-bool change_set_get(struct cli *cli, const char *word, struct change_set *ret, struct err *err)
+bool
+change_set_get(struct cli *cli, const char *word, struct change_set *ret, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	struct err why = ERR_INIT;
@@ -106,19 +110,22 @@ bool change_set_get(struct cli *cli, const char *word, struct change_set *ret, s
 	return true;
 }
 
-const char *change_status(const json_t *change)
+const char *
+change_status(const json_t *change)
 {
 	const char *status = json_str(change, "status");
 
 	return status ? status : "";
 }
 
-bool change_is(const json_t *change, const char *status)
+bool
+change_is(const json_t *change, const char *status)
 {
 	return !strcmp(change_status(change), status);
 }
 
-json_t *change_pick(const json_t *items, const char *statuses)
+json_t *
+change_pick(const json_t *items, const char *statuses)
 {
 	json_t *picked = json_array(), *change;
 	size_t i;
@@ -135,7 +142,8 @@ json_t *change_pick(const json_t *items, const char *statuses)
 	return picked;
 }
 
-bool change_keep_where(json_t *items, const char *program, struct err *err)
+bool
+change_keep_where(json_t *items, const char *program, struct err *err)
 {
 	AUTO(path_auto_free) struct path *path = NULL;
 
@@ -160,7 +168,8 @@ bool change_keep_where(json_t *items, const char *program, struct err *err)
 	return true;
 }
 
-void change_count_text(const json_t *items, struct buf *out)
+void
+change_count_text(const json_t *items, struct buf *out)
 {
 	static const char *const order[] = {"applied",	"reverted",  "applying", "reverting",
 					    "approved", "proposed",  "conflict", "failed",

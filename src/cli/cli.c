@@ -19,7 +19,8 @@
 #define TIMEOUT_MS 30000
 #define DATA_MAX (64 << 20)
 
-const char *cli_opt(const struct cli *cli, const char *name)
+const char *
+cli_opt(const struct cli *cli, const char *name)
 {
 	struct verb_option_space space;
 	const struct verb_option *option;
@@ -31,18 +32,21 @@ const char *cli_opt(const struct cli *cli, const char *name)
 	return opts_get(&cli->opts, name);
 }
 
-bool cli_has(const struct cli *cli, const char *name)
+bool
+cli_has(const struct cli *cli, const char *name)
 {
 	return cli_opt(cli, name);
 }
 
-const char *cli_arg(const struct cli *cli, size_t i)
+const char *
+cli_arg(const struct cli *cli, size_t i)
 {
 	return i < cli->opts.arg_count ? cli->opts.args[i] : NULL;
 }
 
-bool cli_duration(const struct cli *cli, const char *name, int64_t def_ms, int64_t *ret_ms,
-		  struct err *err)
+bool
+cli_duration(const struct cli *cli, const char *name, int64_t def_ms, int64_t *ret_ms,
+	     struct err *err)
 {
 	const char *text = cli_opt(cli, name);
 	struct err why = ERR_INIT;
@@ -60,8 +64,9 @@ bool cli_duration(const struct cli *cli, const char *name, int64_t def_ms, int64
 	return err_move(err, &why);
 }
 
-bool cli_number(const struct cli *cli, const char *name, uint64_t def, uint64_t least,
-		uint64_t most, uint64_t *ret, struct err *err)
+bool
+cli_number(const struct cli *cli, const char *name, uint64_t def, uint64_t least, uint64_t most,
+	   uint64_t *ret, struct err *err)
 {
 	const char *text = cli_opt(cli, name);
 
@@ -72,14 +77,16 @@ bool cli_number(const struct cli *cli, const char *name, uint64_t def, uint64_t 
 		       (unsigned long long)least, (unsigned long long)most);
 }
 
-static const char *environment(const char *name)
+static const char *
+environment(const char *name)
 {
 	const char *value = getenv(name);
 
 	return value && *value ? value : NULL;
 }
 
-static const char *opt_or_env(const struct cli *cli, const char *option, const char *variable)
+static const char *
+opt_or_env(const struct cli *cli, const char *option, const char *variable)
 {
 	const char *value = cli_opt(cli, option);
 
@@ -87,7 +94,8 @@ static const char *opt_or_env(const struct cli *cli, const char *option, const c
 }
 
 /* What is said on the command line goes before the environment, a socket there before a URL. */
-static const char *url_of(const struct cli *cli)
+static const char *
+url_of(const struct cli *cli)
 {
 	const char *url = cli_opt(cli, "url");
 
@@ -96,12 +104,14 @@ static const char *url_of(const struct cli *cli)
 	return environment("ROUSE_URL");
 }
 
-bool cli_is_remote(const struct cli *cli)
+bool
+cli_is_remote(const struct cli *cli)
 {
 	return url_of(cli);
 }
 
-bool cli_client(struct cli *cli, struct client **ret, struct err *err)
+bool
+cli_client(struct cli *cli, struct client **ret, struct err *err)
 {
 	struct client_place place = {.token = opt_or_env(cli, "token", "ROUSE_TOKEN")};
 
@@ -119,7 +129,8 @@ bool cli_client(struct cli *cli, struct client **ret, struct err *err)
 }
 
 /* printf for paths: %s alone, percent-encoded. */
-static void format_path(struct buf *path, const char *pattern, va_list ap)
+static void
+format_path(struct buf *path, const char *pattern, va_list ap)
 {
 	for (const char *p = pattern; *p; p++) {
 		if (p[0] == '%' && p[1] == 's') {
@@ -132,7 +143,8 @@ static void format_path(struct buf *path, const char *pattern, va_list ap)
 	}
 }
 
-bool cli_get(struct cli *cli, struct client_reply *ret, struct err *err, const char *pattern, ...)
+bool
+cli_get(struct cli *cli, struct client_reply *ret, struct err *err, const char *pattern, ...)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	struct client *client;
@@ -144,8 +156,9 @@ bool cli_get(struct cli *cli, struct client_reply *ret, struct err *err, const c
 	return cli_client(cli, &client, err) && client_get(client, buf_cstr(&path), ret, err);
 }
 
-bool cli_post(struct cli *cli, const json_t *body, struct client_reply *ret, struct err *err,
-	      const char *pattern, ...)
+bool
+cli_post(struct cli *cli, const json_t *body, struct client_reply *ret, struct err *err,
+	 const char *pattern, ...)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	struct client *client;
@@ -158,15 +171,16 @@ bool cli_post(struct cli *cli, const json_t *body, struct client_reply *ret, str
 	       client_post(client, buf_cstr(&path), body, ret, err);
 }
 
-const char *cli_config(const struct cli *cli)
+const char *
+cli_config(const struct cli *cli)
 {
 	const char *path = cli_opt(cli, "config");
 
 	return path ? path : SYSCONFDIR "/rouse/rouse.conf";
 }
 
-bool cli_confirm(struct cli *cli, const char *what, const char *question, bool *ret_yes,
-		 struct err *err)
+bool
+cli_confirm(struct cli *cli, const char *what, const char *question, bool *ret_yes, struct err *err)
 {
 	char answer[16] = "";
 
@@ -189,7 +203,8 @@ bool cli_confirm(struct cli *cli, const char *what, const char *question, bool *
 	return true;
 }
 
-bool cli_data(const char *option, const char *value, struct buf *ret, struct err *err)
+bool
+cli_data(const char *option, const char *value, struct buf *ret, struct err *err)
 {
 	struct err why = ERR_INIT;
 	bool ok;
@@ -214,21 +229,24 @@ bool cli_data(const char *option, const char *value, struct buf *ret, struct err
 	return err_move(err, &why);
 }
 
-bool cli_data_json(const char *option, const char *value, json_t **ret, struct err *err)
+bool
+cli_data_json(const char *option, const char *value, json_t **ret, struct err *err)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 
 	return cli_data(option, value, &text, err) && json_read(buf_str(&text), ret, err);
 }
 
-bool cli_json(struct cli *cli, const struct client_reply *reply)
+bool
+cli_json(struct cli *cli, const struct client_reply *reply)
 {
 	if (cli->out.json)
 		print_json(&cli->out, buf_str(&reply->body));
 	return cli->out.json;
 }
 
-void cli_note(const char *fmt, ...)
+void
+cli_note(const char *fmt, ...)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT, safe = BUF_INIT;
 	va_list ap;
@@ -240,12 +258,14 @@ void cli_note(const char *fmt, ...)
 	fprintf(stderr, "%s\n", buf_cstr(&safe));
 }
 
-void cli_complain(const struct err *err)
+void
+cli_complain(const struct err *err)
 {
 	cli_note("rouse: %s", err_text(err));
 }
 
-static void print_help_to(struct cli *cli, const struct verb *verb, const char *noun)
+static void
+print_help_to(struct cli *cli, const struct verb *verb, const char *noun)
 {
 	if (verb)
 		verb_print_help(verb, &cli->out.buf);
@@ -256,7 +276,8 @@ static void print_help_to(struct cli *cli, const struct verb *verb, const char *
 }
 
 /* What is said without a verb; true when that was all. */
-static bool without_verb(struct cli *cli, struct err *err, bool *ret_ok)
+static bool
+without_verb(struct cli *cli, struct err *err, bool *ret_ok)
 {
 	*ret_ok = true;
 	if (cli->opts.version && !cli->opts.verb) {
@@ -277,7 +298,8 @@ static bool without_verb(struct cli *cli, struct err *err, bool *ret_ok)
 	return true;
 }
 
-static bool cli_run(struct cli *cli, int argc, char *const *argv, struct err *err)
+static bool
+cli_run(struct cli *cli, int argc, char *const *argv, struct err *err)
 {
 	bool ok = opts_parse(argc, argv, &cli->opts, err);
 
@@ -291,7 +313,8 @@ static bool cli_run(struct cli *cli, int argc, char *const *argv, struct err *er
 	return print_flush(&cli->out, ok ? err : NULL) && ok;
 }
 
-int cli_main(int argc, char *const *argv)
+int
+cli_main(int argc, char *const *argv)
 {
 	struct cli cli = {.clock = clock_system(), .opts = OPTS_INIT};
 	AUTO(err_fini) struct err err = ERR_INIT;

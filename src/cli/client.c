@@ -26,7 +26,8 @@ struct client {
 	int64_t timeout_ms;
 };
 
-void client_free(struct client *client)
+void
+client_free(struct client *client)
 {
 	if (!client)
 		return;
@@ -40,7 +41,8 @@ void client_free(struct client *client)
 	free(client);
 }
 
-bool client_new(const struct client_place *place, struct client **ret, struct err *err)
+bool
+client_new(const struct client_place *place, struct client **ret, struct err *err)
 {
 	struct client *client;
 	struct str url = str_of(place->url);
@@ -73,19 +75,22 @@ bool client_new(const struct client_place *place, struct client **ret, struct er
 	return true;
 }
 
-int64_t client_timeout_ms(const struct client *client)
+int64_t
+client_timeout_ms(const struct client *client)
 {
 	return client->timeout_ms;
 }
 
-void client_reply_fini(struct client_reply *reply)
+void
+client_reply_fini(struct client_reply *reply)
 {
 	buf_fini(&reply->body);
 	json_decref(reply->json);
 	*reply = (struct client_reply)CLIENT_REPLY_INIT;
 }
 
-void client_encode(struct buf *out, const char *value)
+void
+client_encode(struct buf *out, const char *value)
 {
 	static const char hex[] = "0123456789ABCDEF";
 
@@ -104,7 +109,8 @@ void client_encode(struct buf *out, const char *value)
 }
 
 /* What connect() itself says: libcurl keeps that to itself. 0 when it works now. */
-static int socket_errno(const char *path)
+static int
+socket_errno(const char *path)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
 	AUTO(auto_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -115,7 +121,8 @@ static int socket_errno(const char *path)
 	return 0;
 }
 
-static bool client_unreachable(const struct client *client, struct err *err)
+static bool
+client_unreachable(const struct client *client, struct err *err)
 {
 	const struct passwd *me = getpwuid(geteuid());
 	int why;
@@ -140,8 +147,8 @@ static bool client_unreachable(const struct client *client, struct err *err)
 		client->socket, why ? strerror(why) : "the connection was refused", SYSCONFDIR);
 }
 
-static bool client_curl_failed(const struct client *client, CURLcode code, int64_t timeout_ms,
-			       struct err *err)
+static bool
+client_curl_failed(const struct client *client, CURLcode code, int64_t timeout_ms, struct err *err)
 {
 	const char *where = client->url ? client->url : client->socket;
 	curl_off_t connected = 0;
@@ -182,7 +189,8 @@ static bool client_curl_failed(const struct client *client, CURLcode code, int64
 	}
 }
 
-static size_t body_on_data(char *bytes, size_t one, size_t count, void *arg)
+static size_t
+body_on_data(char *bytes, size_t one, size_t count, void *arg)
 {
 	struct buf *body = arg;
 
@@ -193,8 +201,9 @@ static size_t body_on_data(char *bytes, size_t one, size_t count, void *arg)
 }
 
 /* What is the same for each request. *ret_headers is to be freed after the transfer. */
-static void client_prepare(struct client *client, const struct client_request *request,
-			   struct curl_slist **ret_headers)
+static void
+client_prepare(struct client *client, const struct client_request *request,
+	       struct curl_slist **ret_headers)
 {
 	AUTO(buf_fini) struct buf url = BUF_INIT;
 	AUTO(buf_fini) struct buf header = BUF_INIT;
@@ -236,7 +245,8 @@ static void client_prepare(struct client *client, const struct client_request *r
 }
 
 /* The sentence and code of an answer that says no. */
-static bool client_refused(const struct client_reply *reply, struct err *err)
+static bool
+client_refused(const struct client_reply *reply, struct err *err)
 {
 	const char *name = json_str(reply->json, "code");
 	const char *detail = json_str(reply->json, "detail");
@@ -256,7 +266,8 @@ static bool client_refused(const struct client_reply *reply, struct err *err)
 	return err_set(err, code, "%s", detail);
 }
 
-static void json_of_body(struct client_reply *reply)
+static void
+json_of_body(struct client_reply *reply)
 {
 	struct err ignored = ERR_INIT;
 
@@ -265,8 +276,9 @@ static void json_of_body(struct client_reply *reply)
 	err_fini(&ignored);
 }
 
-bool client_send(struct client *client, const struct client_request *request,
-		 struct client_reply *ret, struct err *err)
+bool
+client_send(struct client *client, const struct client_request *request, struct client_reply *ret,
+	    struct err *err)
 {
 	int64_t timeout_ms = request->timeout_ms ? request->timeout_ms : client->timeout_ms;
 	struct curl_slist *headers;
@@ -293,8 +305,9 @@ bool client_send(struct client *client, const struct client_request *request,
 	return true;
 }
 
-static bool client_object(struct client *client, const struct client_request *request,
-			  struct client_reply *ret, struct err *err)
+static bool
+client_object(struct client *client, const struct client_request *request, struct client_reply *ret,
+	      struct err *err)
 {
 	if (!client_send(client, request, ret, err))
 		return false;
@@ -306,14 +319,16 @@ static bool client_object(struct client *client, const struct client_request *re
 	return true;
 }
 
-bool client_get(struct client *client, const char *path, struct client_reply *ret, struct err *err)
+bool
+client_get(struct client *client, const char *path, struct client_reply *ret, struct err *err)
 {
 	return client_object(client, &(struct client_request){.method = "GET", .path = path}, ret,
 			     err);
 }
 
-bool client_post(struct client *client, const char *path, const json_t *body,
-		 struct client_reply *ret, struct err *err)
+bool
+client_post(struct client *client, const char *path, const json_t *body, struct client_reply *ret,
+	    struct err *err)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	struct client_request request = {.method = "POST", .path = path};
@@ -336,7 +351,8 @@ struct follow {
 	bool ended, progress;
 };
 
-static bool follow_on_event(void *arg, struct str id, struct str event, struct str data)
+static bool
+follow_on_event(void *arg, struct str id, struct str event, struct str data)
 {
 	struct follow *follow = arg;
 
@@ -349,7 +365,8 @@ static bool follow_on_event(void *arg, struct str id, struct str event, struct s
 	return false;
 }
 
-static size_t follow_on_data(char *bytes, size_t one, size_t count, void *arg)
+static size_t
+follow_on_data(char *bytes, size_t one, size_t count, void *arg)
 {
 	struct follow *follow = arg;
 	long status = 0;
@@ -361,8 +378,8 @@ static size_t follow_on_data(char *bytes, size_t one, size_t count, void *arg)
 }
 
 /* One connection of a stream. */
-static CURLcode follow_once(struct client *client, struct follow *follow, const char *path,
-			    long *ret_status)
+static CURLcode
+follow_once(struct client *client, struct follow *follow, const char *path, long *ret_status)
 {
 	AUTO(buf_fini) struct buf last = BUF_INIT;
 	const char *more[] = {NULL, NULL};
@@ -387,7 +404,8 @@ static CURLcode follow_once(struct client *client, struct follow *follow, const 
 	return code;
 }
 
-static bool follow_refused(struct follow *follow, long status, struct err *err)
+static bool
+follow_refused(struct follow *follow, long status, struct err *err)
 {
 	struct client_reply reply = CLIENT_REPLY_INIT;
 
@@ -400,7 +418,8 @@ static bool follow_refused(struct follow *follow, long status, struct err *err)
 	return false;
 }
 
-static void follow_fini(struct follow *follow)
+static void
+follow_fini(struct follow *follow)
 {
 	sse_fini(&follow->sse);
 	buf_fini(&follow->refusal);
@@ -408,7 +427,8 @@ static void follow_fini(struct follow *follow)
 }
 
 /* A connection that broke leaves a half event: it comes again behind the last id. */
-static void follow_rewind(struct follow *follow)
+static void
+follow_rewind(struct follow *follow)
 {
 	buf_clear(&follow->sse.line);
 	buf_clear(&follow->sse.data);
@@ -416,8 +436,9 @@ static void follow_rewind(struct follow *follow)
 	follow->sse.some = follow->sse.cr = false;
 }
 
-bool client_follow(struct client *client, const char *path, const char *last_id,
-		   client_on_event *on_event, void *arg, struct err *err)
+bool
+client_follow(struct client *client, const char *path, const char *last_id,
+	      client_on_event *on_event, void *arg, struct err *err)
 {
 	AUTO(follow_fini)
 	struct follow follow = {.curl = client->curl, .on_event = on_event, .arg = arg};

@@ -15,7 +15,8 @@
 #define COUNT_MOST 100000
 #define EXPLAIN_NEXT 10
 
-static void instant_utc(int64_t seconds, struct buf *out)
+static void
+instant_utc(int64_t seconds, struct buf *out)
 {
 	struct civil day = civil_of_days(civil_floor_div(seconds, DAY_S));
 	int64_t of_day = seconds - civil_floor_div(seconds, DAY_S) * DAY_S;
@@ -25,7 +26,8 @@ static void instant_utc(int64_t seconds, struct buf *out)
 }
 
 /* Local time with its offset, and the day of the week: what people want to see. */
-static void instant_local(const struct zone *zone, int64_t seconds, struct buf *out)
+static void
+instant_local(const struct zone *zone, int64_t seconds, struct buf *out)
 {
 	int32_t offset = zone_span_at(zone, seconds).offset, away = offset < 0 ? -offset : offset;
 	int64_t local = seconds + offset;
@@ -35,7 +37,8 @@ static void instant_local(const struct zone *zone, int64_t seconds, struct buf *
 	buf_printf(out, "%c%02d:%02d", offset < 0 ? '-' : '+', away / 3600, away / 60 % 60);
 }
 
-static bool from_parse(const char *text, struct wall *ret, struct err *err)
+static bool
+from_parse(const char *text, struct wall *ret, struct err *err)
 {
 	if (wall_parse(str_of(text), ret))
 		return true;
@@ -43,7 +46,8 @@ static bool from_parse(const char *text, struct wall *ret, struct err *err)
 		       text);
 }
 
-static struct str str_or_none(const char *text)
+static struct str
+str_or_none(const char *text)
 {
 	return text ? str_of(text) : STR("");
 }
@@ -55,14 +59,16 @@ struct lines {
 	char *expr, *tz;
 };
 
-static void lines_forget(struct lines *lines)
+static void
+lines_forget(struct lines *lines)
 {
 	free(TAKE(lines->expr));
 	free(TAKE(lines->tz));
 	cron_free(TAKE(lines->cron));
 }
 
-static bool lines_cron(struct lines *lines, const char *expr, const char *tz, struct err *err)
+static bool
+lines_cron(struct lines *lines, const char *expr, const char *tz, struct err *err)
 {
 	if (lines->cron && !strcmp(lines->expr, expr) && !strcmp(lines->tz, tz))
 		return true;
@@ -74,7 +80,8 @@ static bool lines_cron(struct lines *lines, const char *expr, const char *tz, st
 	return true;
 }
 
-static bool line_next(struct lines *lines, const json_t *line, struct buf *out, struct err *err)
+static bool
+line_next(struct lines *lines, const json_t *line, struct buf *out, struct err *err)
 {
 	const char *expr = json_str(line, "expr"), *tz = json_str(line, "tz");
 	const char *from = json_str(line, "from");
@@ -95,7 +102,8 @@ static bool line_next(struct lines *lines, const json_t *line, struct buf *out, 
 	return true;
 }
 
-static void answer_line(void *arg, const json_t *line, const char *why)
+static void
+answer_line(void *arg, const json_t *line, const char *why)
 {
 	struct lines *lines = arg;
 	struct buf *out = &lines->cli->out.buf;
@@ -113,7 +121,8 @@ static void answer_line(void *arg, const json_t *line, const char *why)
 	buf_puts(out, "}\n");
 }
 
-static bool next_lines(struct cli *cli, struct err *err)
+static bool
+next_lines(struct cli *cli, struct err *err)
 {
 	struct lines lines = {.cli = cli};
 	bool ok;
@@ -125,7 +134,8 @@ static bool next_lines(struct cli *cli, struct err *err)
 	return ok;
 }
 
-static bool cron_of(struct cli *cli, struct cron **ret, struct err *err)
+static bool
+cron_of(struct cli *cli, struct cron **ret, struct err *err)
 {
 	struct err why = ERR_INIT;
 
@@ -135,7 +145,8 @@ static bool cron_of(struct cli *cli, struct cron **ret, struct err *err)
 	return err_move(err, &why);
 }
 
-static void put_instant(struct cli *cli, const struct zone *zone, struct wall at, size_t index)
+static void
+put_instant(struct cli *cli, const struct zone *zone, struct wall at, size_t index)
 {
 	struct buf *out = &cli->out.buf;
 
@@ -155,7 +166,8 @@ static void put_instant(struct cli *cli, const struct zone *zone, struct wall at
 	buf_putc(out, '\n');
 }
 
-static size_t put_next(struct cli *cli, struct cron *cron, struct wall at, uint64_t count)
+static size_t
+put_next(struct cli *cli, struct cron *cron, struct wall at, uint64_t count)
 {
 	size_t shown = 0;
 
@@ -164,7 +176,8 @@ static size_t put_next(struct cli *cli, struct cron *cron, struct wall at, uint6
 	return shown;
 }
 
-bool verb_cron_next(struct cli *cli, struct err *err)
+bool
+verb_cron_next(struct cli *cli, struct err *err)
 {
 	AUTO(cron_auto_free) struct cron *cron = NULL;
 	const char *from = cli_opt(cli, "from");
@@ -194,7 +207,8 @@ bool verb_cron_next(struct cli *cli, struct err *err)
 }
 
 /* The next change of the zone's offset after now; false: there is none. */
-static bool next_transition(const struct zone *zone, int64_t now, int64_t *ret)
+static bool
+next_transition(const struct zone *zone, int64_t now, int64_t *ret)
 {
 	struct zone_span span = zone_span_at(zone, now);
 
@@ -204,7 +218,8 @@ static bool next_transition(const struct zone *zone, int64_t now, int64_t *ret)
 	return true;
 }
 
-static void explain_json(struct cli *cli, struct cron *cron, const char *plain, const char *words)
+static void
+explain_json(struct cli *cli, struct cron *cron, const char *plain, const char *words)
 {
 	struct buf *out = &cli->out.buf;
 
@@ -222,7 +237,8 @@ static void explain_json(struct cli *cli, struct cron *cron, const char *plain, 
 	buf_puts(out, "]}\n");
 }
 
-static void explain_class(struct cli *cli, struct cron *cron)
+static void
+explain_class(struct cli *cli, struct cron *cron)
 {
 	const struct zone *zone = cron_zone(cron);
 	AUTO(buf_fini) struct buf at = BUF_INIT;
@@ -245,7 +261,8 @@ static void explain_class(struct cli *cli, struct cron *cron)
 	print_f(&cli->out, "\n");
 }
 
-bool verb_cron_explain(struct cli *cli, struct err *err)
+bool
+verb_cron_explain(struct cli *cli, struct err *err)
 {
 	AUTO(cron_auto_free) struct cron *cron = NULL;
 	AUTO(buf_fini) struct buf plain = BUF_INIT, words = BUF_INIT;

@@ -13,21 +13,24 @@ static const char *const days[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
 				   "Thursday", "Friday", "Saturday"};
 static const char *const units[] = {"second", "minute", "hour", "day", "month", "weekday", "year"};
 
-static bool is_number(struct str s)
+static bool
+is_number(struct str s)
 {
 	uint64_t n;
 
 	return str_to_u64(s, &n);
 }
 
-static const char *ordinal_ending(uint64_t n)
+static const char *
+ordinal_ending(uint64_t n)
 {
 	static const char *const endings[] = {"th", "st", "nd", "rd"};
 
 	return n % 100 / 10 == 1 || n % 10 > 3 ? endings[0] : endings[n % 10];
 }
 
-static void put_ordinal(struct buf *out, struct str number)
+static void
+put_ordinal(struct buf *out, struct str number)
 {
 	uint64_t n = 0;
 
@@ -36,7 +39,8 @@ static void put_ordinal(struct buf *out, struct str number)
 }
 
 /* JAN or 1, MON or 1, spelt out; other numbers as they are. */
-static void put_value(struct buf *out, int field, struct str value)
+static void
+put_value(struct buf *out, int field, struct str value)
 {
 	const char *const *names = field == MONTH ? months : days;
 	size_t count = field == MONTH ? ARRAY_LEN(months) : ARRAY_LEN(days);
@@ -58,7 +62,8 @@ static void put_value(struct buf *out, int field, struct str value)
 		buf_add_str(out, value);
 }
 
-static void put_range(struct buf *out, int field, struct str range)
+static void
+put_range(struct buf *out, int field, struct str range)
 {
 	struct str from, until = str_split(range, '-', &from);
 
@@ -71,7 +76,8 @@ static void put_range(struct buf *out, int field, struct str range)
 	}
 }
 
-static void put_nth_day(struct buf *out, struct str item)
+static void
+put_nth_day(struct buf *out, struct str item)
 {
 	struct str day, nth = str_split(item, '#', &day);
 
@@ -86,7 +92,8 @@ static void put_nth_day(struct buf *out, struct str item)
 }
 
 /* L, L-3, LW, L-3W, 15W. */
-static bool put_special_dom(struct buf *out, struct str item)
+static bool
+put_special_dom(struct buf *out, struct str item)
 {
 	bool nearest = item.len > 1 && item.p[item.len - 1] == 'W';
 	struct str back;
@@ -112,7 +119,8 @@ static bool put_special_dom(struct buf *out, struct str item)
 	return true;
 }
 
-static void put_item(struct buf *out, int field, struct str item)
+static void
+put_item(struct buf *out, int field, struct str item)
 {
 	struct str range, step = str_split(item, '/', &range);
 
@@ -133,7 +141,8 @@ static void put_item(struct buf *out, int field, struct str item)
 	}
 }
 
-static void put_list(struct buf *out, int field, struct str list)
+static void
+put_list(struct buf *out, int field, struct str list)
 {
 	struct str item;
 	bool first = true;
@@ -147,13 +156,15 @@ static void put_list(struct buf *out, int field, struct str list)
 	}
 }
 
-static bool is_star(struct str s)
+static bool
+is_star(struct str s)
 {
 	return str_eq(s, STR("*")) || str_eq(s, STR("?"));
 }
 
 /* Every one of hour, minute and second a plain number: a time of day. */
-static bool put_clock(struct buf *out, const struct str *fields)
+static bool
+put_clock(struct buf *out, const struct str *fields)
 {
 	uint64_t hour, minute, second = 0;
 	struct str hours = fields[HOUR], one;
@@ -180,7 +191,8 @@ static bool put_clock(struct buf *out, const struct str *fields)
 	return true;
 }
 
-static void put_time_field(struct buf *out, int field, struct str text, bool *first)
+static void
+put_time_field(struct buf *out, int field, struct str text, bool *first)
 {
 	if (!*first)
 		buf_puts(out, " of ");
@@ -195,7 +207,8 @@ static void put_time_field(struct buf *out, int field, struct str text, bool *fi
 	*first = false;
 }
 
-static void put_time(struct buf *out, const struct str *fields)
+static void
+put_time(struct buf *out, const struct str *fields)
 {
 	bool first = true;
 
@@ -211,7 +224,8 @@ static void put_time(struct buf *out, const struct str *fields)
 		out->data[0] = (char)toupper((unsigned char)out->data[0]);
 }
 
-static void put_days(struct buf *out, struct str dom, struct str dow)
+static void
+put_days(struct buf *out, struct str dom, struct str dow)
 {
 	bool both = dow.len && dow.p[0] == '+';
 
@@ -230,7 +244,8 @@ static void put_days(struct buf *out, struct str dom, struct str dow)
 	put_list(out, DOW, dow);
 }
 
-void cron_words(struct str plain, struct buf *out)
+void
+cron_words(struct str plain, struct buf *out)
 {
 	struct str fields[FIELDS] = {STR("0"), STR("*"), STR("*"), STR("*"),
 				     STR("*"), STR("*"), STR("*")};

@@ -26,7 +26,8 @@ struct decision {
 static const struct decision approval = {"approve", "approved"};
 static const struct decision rejection = {"reject", "rejected"};
 
-static json_t *decision_body(const struct cli *cli, const char *digest)
+static json_t *
+decision_body(const struct cli *cli, const char *digest)
 {
 	json_t *body = json_object();
 
@@ -37,8 +38,8 @@ static json_t *decision_body(const struct cli *cli, const char *digest)
 }
 
 /* A run of which nothing is proposed (any more): as a change that is decided, refused. */
-static bool nothing_decided(const struct decision *decision, const struct change_set *set,
-			    struct err *err)
+static bool
+nothing_decided(const struct decision *decision, const struct change_set *set, struct err *err)
 {
 	AUTO(buf_fini) struct buf counts = BUF_INIT;
 
@@ -47,8 +48,9 @@ static bool nothing_decided(const struct decision *decision, const struct change
 		       set->run, decision->done, counts.len ? ": " : "", buf_cstr(&counts));
 }
 
-static bool decide_run(struct cli *cli, const struct decision *decision,
-		       const struct change_set *set, struct err *err)
+static bool
+decide_run(struct cli *cli, const struct decision *decision, const struct change_set *set,
+	   struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	const char *digest = cli_opt(cli, "digest");
@@ -75,8 +77,9 @@ static bool decide_run(struct cli *cli, const struct decision *decision,
 	return true;
 }
 
-static bool decide_change(struct cli *cli, const struct decision *decision, const json_t *change,
-			  struct err *err)
+static bool
+decide_change(struct cli *cli, const struct decision *decision, const json_t *change,
+	      struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	AUTO(json_auto_decref) json_t *body = decision_body(cli, json_str(change, "digest"));
@@ -96,7 +99,8 @@ static bool decide_change(struct cli *cli, const struct decision *decision, cons
 	return true;
 }
 
-static bool plan(struct cli *cli, const struct decision *decision, const json_t *items)
+static bool
+plan(struct cli *cli, const struct decision *decision, const json_t *items)
 {
 	const json_t *change;
 	size_t i;
@@ -116,8 +120,8 @@ static bool plan(struct cli *cli, const struct decision *decision, const json_t 
 }
 
 /* Proposed changes, one by one, each under the digest that we were shown. */
-static bool decide_items(struct cli *cli, const struct decision *decision, const json_t *items,
-			 struct err *err)
+static bool
+decide_items(struct cli *cli, const struct decision *decision, const json_t *items, struct err *err)
 {
 	size_t i, refused = 0;
 	const json_t *change;
@@ -145,8 +149,8 @@ static bool decide_items(struct cli *cli, const struct decision *decision, const
 	return true;
 }
 
-static bool decide_word(struct cli *cli, const struct decision *decision, const char *word,
-			struct err *err)
+static bool
+decide_word(struct cli *cli, const struct decision *decision, const char *word, struct err *err)
 {
 	AUTO(change_set_fini) struct change_set set = CHANGE_SET_INIT;
 	AUTO(json_auto_decref) json_t *open = NULL;
@@ -174,7 +178,8 @@ static bool decide_word(struct cli *cli, const struct decision *decision, const 
 }
 
 /* --all without a name: whatever is proposed. */
-static bool decide_all(struct cli *cli, const struct decision *decision, struct err *err)
+static bool
+decide_all(struct cli *cli, const struct decision *decision, struct err *err)
 {
 	AUTO(json_auto_decref) json_t *items = NULL;
 
@@ -188,18 +193,21 @@ static bool decide_all(struct cli *cli, const struct decision *decision, struct 
 				    : decide_items(cli, decision, items, err);
 }
 
-static bool approve_word(struct cli *cli, const char *word, struct err *err)
+static bool
+approve_word(struct cli *cli, const char *word, struct err *err)
 {
 	return decide_word(cli, &approval, word, err);
 }
 
-static bool reject_word(struct cli *cli, const char *word, struct err *err)
+static bool
+reject_word(struct cli *cli, const char *word, struct err *err)
 {
 	return decide_word(cli, &rejection, word, err);
 }
 
-static bool decide(struct cli *cli, const struct decision *decision,
-		   bool (*each)(struct cli *, const char *, struct err *), struct err *err)
+static bool
+decide(struct cli *cli, const struct decision *decision,
+       bool (*each)(struct cli *, const char *, struct err *), struct err *err)
 {
 	if (cli_arg(cli, 0))
 		return cli_each(cli, each, err);
@@ -211,18 +219,21 @@ static bool decide(struct cli *cli, const struct decision *decision,
 		"lists them");
 }
 
-bool verb_approve(struct cli *cli, struct err *err)
+bool
+verb_approve(struct cli *cli, struct err *err)
 {
 	return decide(cli, &approval, approve_word, err);
 }
 
-bool verb_reject(struct cli *cli, struct err *err)
+bool
+verb_reject(struct cli *cli, struct err *err)
 {
 	return decide(cli, &rejection, reject_word, err);
 }
 
 /* The user's editor may be a command with arguments, so a shell takes it apart, as git does. */
-static bool editor_run(const char *path, struct err *err)
+static bool
+editor_run(const char *path, struct err *err)
 {
 	const char *editor = getenv("VISUAL");
 	AUTO(buf_fini) struct buf command = BUF_INIT;
@@ -250,7 +261,8 @@ static bool editor_run(const char *path, struct err *err)
 }
 
 /* What the change would make, as the user leaves it in the editor. */
-static bool edit_by_hand(const json_t *after, json_t **ret, struct err *err)
+static bool
+edit_by_hand(const json_t *after, json_t **ret, struct err *err)
 {
 	const char *folder = getenv("TMPDIR");
 	AUTO(buf_fini) struct buf path = BUF_INIT, text = BUF_INIT;
@@ -273,7 +285,8 @@ static bool edit_by_hand(const json_t *after, json_t **ret, struct err *err)
 	return ok;
 }
 
-bool verb_edit(struct cli *cli, struct err *err)
+bool
+verb_edit(struct cli *cli, struct err *err)
 {
 	AUTO(client_reply_fini)
 	struct client_reply now = CLIENT_REPLY_INIT, reply = CLIENT_REPLY_INIT;

@@ -24,14 +24,16 @@ struct item {
 	size_t order;
 };
 
-static const char *op_of(const json_t *change)
+static const char *
+op_of(const json_t *change)
 {
 	const char *op = json_str(change, "op");
 
 	return op ? op : "change";
 }
 
-static char sign_of(const char *op)
+static char
+sign_of(const char *op)
 {
 	static const struct {
 		const char *op;
@@ -44,12 +46,14 @@ static char sign_of(const char *op)
 	return '~';
 }
 
-static enum print_style style_of(char sign)
+static enum print_style
+style_of(char sign)
 {
 	return sign == '+' ? STYLE_GREEN : sign == '-' ? STYLE_RED : STYLE_YELLOW;
 }
 
-static void item_init(struct item *item, const json_t *change, size_t order)
+static void
+item_init(struct item *item, const json_t *change, size_t order)
 {
 	struct buf group = BUF_INIT, text = BUF_INIT;
 	const char *target = json_str(change, "target"), *patch = json_str(change, "patch");
@@ -66,7 +70,8 @@ static void item_init(struct item *item, const json_t *change, size_t order)
 	item->text = buf_take(&text);
 }
 
-static void item_fini(struct item *item)
+static void
+item_fini(struct item *item)
 {
 	fields_fini(&item->fields);
 	free(item->group);
@@ -74,7 +79,8 @@ static void item_fini(struct item *item)
 }
 
 /* Within a group: the least sure first; the very same beside one another. */
-static int by_confidence(const void *a, const void *b)
+static int
+by_confidence(const void *a, const void *b)
 {
 	const struct item *left = a, *right = b;
 	int same = strcmp(left->text, right->text);
@@ -86,7 +92,8 @@ static int by_confidence(const void *a, const void *b)
 	return left->order < right->order ? -1 : left->order > right->order;
 }
 
-static int by_group(const void *a, const void *b)
+static int
+by_group(const void *a, const void *b)
 {
 	int order = strcmp(((const struct item *)a)->group, ((const struct item *)b)->group);
 
@@ -99,7 +106,8 @@ struct group {
 };
 
 /* Groups: the least sure first, then the rarest: outliers before the many. */
-static int group_by_interest(const void *a, const void *b)
+static int
+group_by_interest(const void *a, const void *b)
 {
 	const struct group *left = a, *right = b;
 
@@ -110,14 +118,15 @@ static int group_by_interest(const void *a, const void *b)
 	return strcmp(left->items[0].group, right->items[0].group);
 }
 
-static unsigned width_of(const struct print *print)
+static unsigned
+width_of(const struct print *print)
 {
 	return print->width ? print->width : WIDTH;
 }
 
 /* text on as many lines as it needs, each behind lead; the rest of a very long one is counted. */
-static void put_wrapped(struct print *print, const char *lead, enum print_style style,
-			struct str text)
+static void
+put_wrapped(struct print *print, const char *lead, enum print_style style, struct str text)
 {
 	unsigned room = width_of(print) - text_width(str_of(lead));
 	size_t lines = 0;
@@ -151,7 +160,8 @@ static void put_wrapped(struct print *print, const char *lead, enum print_style 
 	} while (text.len);
 }
 
-static void value_text(const json_t *value, struct buf *out)
+static void
+value_text(const json_t *value, struct buf *out)
 {
 	AUTO(buf_fini) struct buf json = BUF_INIT;
 
@@ -160,8 +170,8 @@ static void value_text(const json_t *value, struct buf *out)
 }
 
 /* The lines of a text before or after a change, with a sign before each. */
-static void put_text_lines(struct print *print, char sign, enum print_style style,
-			   const json_t *value)
+static void
+put_text_lines(struct print *print, char sign, enum print_style style, const json_t *value)
 {
 	struct str rest = str_make(json_string_value(value), json_string_length(value)), line;
 	char lead[16] = "        ? ";
@@ -184,13 +194,15 @@ static void put_text_lines(struct print *print, char sign, enum print_style styl
 	}
 }
 
-static bool is_lines(const json_t *value)
+static bool
+is_lines(const json_t *value)
 {
 	return json_is_string(value) && strchr(json_string_value(value), '\n');
 }
 
 /* A unified diff, each line in its colour. */
-static void put_patch(struct print *print, const char *patch)
+static void
+put_patch(struct print *print, const char *patch)
 {
 	struct str rest = str_of(patch), line;
 	size_t lines = 0;
@@ -216,7 +228,8 @@ static void put_patch(struct print *print, const char *patch)
 	}
 }
 
-static void put_line_difference(struct print *print, const struct field *field)
+static void
+put_line_difference(struct print *print, const struct field *field)
 {
 	AUTO(buf_fini) struct buf lines = BUF_INIT;
 
@@ -227,7 +240,8 @@ static void put_line_difference(struct print *print, const struct field *field)
 	put_patch(print, buf_cstr(&lines));
 }
 
-static void put_field(struct print *print, const struct field *field)
+static void
+put_field(struct print *print, const struct field *field)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT, before = BUF_INIT, after = BUF_INIT;
 	unsigned width;
@@ -265,8 +279,8 @@ static void put_field(struct print *print, const struct field *field)
 		put_wrapped(print, "        + ", STYLE_GREEN, buf_str(&after));
 }
 
-static void put_effect(struct print *print, const json_t *change, const struct fields *fields,
-		       bool reverse)
+static void
+put_effect(struct print *print, const json_t *change, const struct fields *fields, bool reverse)
 {
 	const char *patch = json_str(change, "patch");
 
@@ -288,7 +302,8 @@ static void put_effect(struct print *print, const json_t *change, const struct f
 		print_f(print, "    (no field changes)\n");
 }
 
-void diff_print_fields(struct print *print, const json_t *change)
+void
+diff_print_fields(struct print *print, const json_t *change)
 {
 	AUTO(fields_fini) struct fields fields = FIELDS_INIT;
 
@@ -296,7 +311,8 @@ void diff_print_fields(struct print *print, const json_t *change)
 	put_effect(print, change, &fields, false);
 }
 
-static void put_group_head(struct print *print, const struct group *group, bool reverse)
+static void
+put_group_head(struct print *print, const struct group *group, bool reverse)
 {
 	const json_t *change = group->items[0].change;
 	const struct fields *fields = &group->items[0].fields;
@@ -325,7 +341,8 @@ static void put_group_head(struct print *print, const struct group *group, bool 
 }
 
 /* The one change, or the several that do the very same, from first on. */
-static void put_item_head(struct print *print, const struct item *first, size_t same)
+static void
+put_item_head(struct print *print, const struct item *first, size_t same)
 {
 	const char *entity = json_str(first->change, "entity");
 	const char *status = json_str(first->change, "status");
@@ -369,8 +386,8 @@ static void put_item_head(struct print *print, const struct item *first, size_t 
 	}
 }
 
-static void put_group(struct print *print, const struct group *group,
-		      const struct diff_options *options)
+static void
+put_group(struct print *print, const struct group *group, const struct diff_options *options)
 {
 	size_t shown = 0, at = 0;
 
@@ -395,7 +412,8 @@ static void put_group(struct print *print, const struct group *group,
 	print_f(print, "\n");
 }
 
-static const char *part(bool *first)
+static const char *
+part(bool *first)
 {
 	const char *text = *first ? " " : ", ";
 
@@ -404,7 +422,8 @@ static const char *part(bool *first)
 }
 
 /* What is still to come, as Terraform ends its plan; then what is behind. */
-static void put_plan(struct print *print, const struct item *items, size_t count, bool reverse)
+static void
+put_plan(struct print *print, const struct item *items, size_t count, bool reverse)
 {
 	static const char *const over[] = {"applied", "rejected", "superseded", "reverted"};
 	size_t create = 0, update = 0, remove = 0, behind[ARRAY_LEN(over)] = {0};
@@ -440,7 +459,8 @@ static void put_plan(struct print *print, const struct item *items, size_t count
 	print_f(print, first ? "\n" : ".\n");
 }
 
-void diff_print(struct print *print, const json_t *items, const struct diff_options *options)
+void
+diff_print(struct print *print, const json_t *items, const struct diff_options *options)
 {
 	size_t count = json_array_size(items), groups = 0;
 	struct item *sorted = mem_alloc_array(count + 1, sizeof(*sorted));
@@ -465,7 +485,8 @@ void diff_print(struct print *print, const json_t *items, const struct diff_opti
 }
 
 /* RFC 4180; what a spreadsheet would run as a formula gets a quote before it. */
-static void csv_cell(struct buf *out, const char *text, bool last)
+static void
+csv_cell(struct buf *out, const char *text, bool last)
 {
 	buf_putc(out, '"');
 	if (text && *text && strchr("=+-@\t\r", *text))
@@ -478,7 +499,8 @@ static void csv_cell(struct buf *out, const char *text, bool last)
 	buf_puts(out, last ? "\"\r\n" : "\",");
 }
 
-static void csv_json(struct buf *out, const json_t *value, bool last)
+static void
+csv_json(struct buf *out, const json_t *value, bool last)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 
@@ -491,7 +513,8 @@ static void csv_json(struct buf *out, const json_t *value, bool last)
 		csv_cell(out, buf_cstr(&text), last);
 }
 
-void diff_print_csv(struct print *print, const json_t *items)
+void
+diff_print_csv(struct print *print, const json_t *items)
 {
 	static const char *const members[] = {"id", "run", "target", "entity", "op", "status"};
 	struct buf *out = &print->buf;

@@ -6,13 +6,15 @@
 
 #include "cli/diff.h"
 
-static const char *digest_for_people(const struct change_set *set)
+static const char *
+digest_for_people(const struct change_set *set)
 {
 	return set->digest && *set->digest ? set->digest : NULL;
 }
 
 /* All changes of a batch; E_NOT_FOUND when there are none, as no batch is without. */
-static bool batch_get(struct cli *cli, const char *word, struct change_set *ret, struct err *err)
+static bool
+batch_get(struct cli *cli, const char *word, struct change_set *ret, struct err *err)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 
@@ -30,7 +32,8 @@ static bool batch_get(struct cli *cli, const char *word, struct change_set *ret,
 }
 
 /* What is left of the items when one entity is asked for. */
-static void keep_entity(struct change_set *set, const char *entity)
+static void
+keep_entity(struct change_set *set, const char *entity)
 {
 	for (size_t i = json_array_size(set->items); i-- > 0;) {
 		const char *is = json_str(json_array_get(set->items, i), "entity");
@@ -40,7 +43,8 @@ static void keep_entity(struct change_set *set, const char *entity)
 	}
 }
 
-bool verb_diff(struct cli *cli, struct err *err)
+bool
+verb_diff(struct cli *cli, struct err *err)
 {
 	AUTO(change_set_fini) struct change_set set = CHANGE_SET_INIT;
 	const char *word = cli_arg(cli, 0), *entity = cli_opt(cli, "entity");

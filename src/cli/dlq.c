@@ -11,7 +11,8 @@ static const struct column list_columns[] = {
 	{"ENDED", "ended", CELL_TIME},	 {"ERROR", "error", CELL_TEXT},
 };
 
-bool verb_dlq_list(struct cli *cli, struct err *err)
+bool
+verb_dlq_list(struct cli *cli, struct err *err)
 {
 	return cli_list(cli,
 			&(struct cli_list){"/v1/dlq", list_columns, ARRAY_LEN(list_columns),
@@ -19,7 +20,8 @@ bool verb_dlq_list(struct cli *cli, struct err *err)
 			err);
 }
 
-bool verb_dlq_show(struct cli *cli, struct err *err)
+bool
+verb_dlq_show(struct cli *cli, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 
@@ -32,7 +34,8 @@ bool verb_dlq_show(struct cli *cli, struct err *err)
 	return run_print_stderr(cli, cli_arg(cli, 0), NULL, err);
 }
 
-static bool replay_one(struct cli *cli, const char *id, struct err *err)
+static bool
+replay_one(struct cli *cli, const char *id, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	AUTO(json_auto_decref) json_t *body = json_object();
@@ -52,7 +55,8 @@ static bool replay_one(struct cli *cli, const char *id, struct err *err)
 	return true;
 }
 
-static bool drop_one(struct cli *cli, const char *id, struct err *err)
+static bool
+drop_one(struct cli *cli, const char *id, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	AUTO(json_auto_decref) json_t *body = json_object();
@@ -68,8 +72,9 @@ static bool drop_one(struct cli *cli, const char *id, struct err *err)
 }
 
 /* --all: the ids of all dead letters that the filters leave become the verb's arguments. */
-static bool args_from_filters(struct cli *cli, const char *what, json_t **ret_keep, bool *ret_on,
-			      struct err *err)
+static bool
+args_from_filters(struct cli *cli, const char *what, json_t **ret_keep, bool *ret_on,
+		  struct err *err)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT, question = BUF_INIT;
 	static const char *const filters[] = {"agent", "trigger", "reason"};
@@ -114,8 +119,9 @@ static bool args_from_filters(struct cli *cli, const char *what, json_t **ret_ke
 	return true;
 }
 
-static bool dlq_act(struct cli *cli, const char *what,
-		    bool (*act)(struct cli *, const char *, struct err *), struct err *err)
+static bool
+dlq_act(struct cli *cli, const char *what, bool (*act)(struct cli *, const char *, struct err *),
+	struct err *err)
 {
 	AUTO(json_auto_decref) json_t *keep = NULL;
 	bool on, ok;
@@ -129,12 +135,14 @@ static bool dlq_act(struct cli *cli, const char *what,
 	return ok;
 }
 
-bool verb_dlq_replay(struct cli *cli, struct err *err)
+bool
+verb_dlq_replay(struct cli *cli, struct err *err)
 {
 	return dlq_act(cli, "replay", replay_one, err);
 }
 
-bool verb_dlq_drop(struct cli *cli, struct err *err)
+bool
+verb_dlq_drop(struct cli *cli, struct err *err)
 {
 	return dlq_act(cli, "drop", drop_one, err);
 }

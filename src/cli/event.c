@@ -20,7 +20,8 @@ static const struct column event_columns[] = {
 	{"run", "run", CELL_ID},
 };
 
-bool verb_event_list(struct cli *cli, struct err *err)
+bool
+verb_event_list(struct cli *cli, struct err *err)
 {
 	return cli_list(cli,
 			&(struct cli_list){"/v1/events", list_columns, ARRAY_LEN(list_columns),
@@ -28,7 +29,8 @@ bool verb_event_list(struct cli *cli, struct err *err)
 			err);
 }
 
-bool verb_event_show(struct cli *cli, struct err *err)
+bool
+verb_event_show(struct cli *cli, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -48,7 +50,8 @@ bool verb_event_show(struct cli *cli, struct err *err)
 	return true;
 }
 
-static bool replay_one(struct cli *cli, const char *id, struct err *err)
+static bool
+replay_one(struct cli *cli, const char *id, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	AUTO(json_auto_decref) json_t *body = json_pack("{s:b}", "force", 1);
@@ -62,7 +65,8 @@ static bool replay_one(struct cli *cli, const char *id, struct err *err)
 	return true;
 }
 
-bool verb_event_replay(struct cli *cli, struct err *err)
+bool
+verb_event_replay(struct cli *cli, struct err *err)
 {
 	return cli_each(cli, replay_one, err);
 }

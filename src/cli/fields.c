@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void fields_fini(struct fields *fields)
+void
+fields_fini(struct fields *fields)
 {
 	for (size_t i = 0; i < fields->count; i++)
 		free(fields->items[i].path);
@@ -16,7 +17,8 @@ void fields_fini(struct fields *fields)
 }
 
 /* Takes take_path. */
-static void add(struct fields *fields, char *take_path, const json_t *before, const json_t *after)
+static void
+add(struct fields *fields, char *take_path, const json_t *before, const json_t *after)
 {
 	if (!(fields->count & (fields->count + 1)))
 		fields->items = mem_realloc(fields->items,
@@ -32,7 +34,8 @@ static void add(struct fields *fields, char *take_path, const json_t *before, co
 }
 
 /* "/a/b~1c/0" as people write it: a.b/c[0]. */
-static char *path_of(const char *pointer)
+static char *
+path_of(const char *pointer)
 {
 	struct str rest = str_of(pointer), step;
 	struct buf path = BUF_INIT;
@@ -57,7 +60,8 @@ static char *path_of(const char *pointer)
 	return path.data ? buf_take(&path) : mem_strdup("");
 }
 
-static void compare(struct fields *fields, const json_t *before, const json_t *after)
+static void
+compare(struct fields *fields, const json_t *before, const json_t *after)
 {
 	fields->diff = jsondiff_new(before, after);
 	for (size_t i = 0; i < fields->diff->count; i++) {
@@ -68,7 +72,8 @@ static void compare(struct fields *fields, const json_t *before, const json_t *a
 }
 
 /* An object that comes or goes is shown field by field. */
-static void walk_one_side(struct fields *fields, const json_t *before, const json_t *after)
+static void
+walk_one_side(struct fields *fields, const json_t *before, const json_t *after)
 {
 	const json_t *whole = before ? before : after;
 	const char *key;
@@ -82,14 +87,16 @@ static void walk_one_side(struct fields *fields, const json_t *before, const jso
 		add(fields, mem_strdup(key), before ? value : NULL, after ? value : NULL);
 }
 
-static const json_t *present(const json_t *change, const char *key)
+static const json_t *
+present(const json_t *change, const char *key)
 {
 	const json_t *value = json_object_get(change, key);
 
 	return json_is_null(value) ? NULL : value;
 }
 
-void fields_of(const json_t *change, struct fields *ret)
+void
+fields_of(const json_t *change, struct fields *ret)
 {
 	const json_t *before = present(change, "before"), *after = present(change, "after");
 	const json_t *patch = present(change, "patch");
@@ -105,7 +112,8 @@ void fields_of(const json_t *change, struct fields *ret)
 		walk_one_side(ret, op && !strcmp(op, "create") ? NULL : before, after);
 }
 
-void fields_shape(const struct fields *fields, struct buf *out)
+void
+fields_shape(const struct fields *fields, struct buf *out)
 {
 	for (size_t i = 0; i < fields->count; i++) {
 		buf_putc(out, fields->items[i].kind);
@@ -119,7 +127,8 @@ void fields_shape(const struct fields *fields, struct buf *out)
 	}
 }
 
-void fields_text(const struct fields *fields, struct buf *out)
+void
+fields_text(const struct fields *fields, struct buf *out)
 {
 	for (size_t i = 0; i < fields->count; i++) {
 		const struct field *field = &fields->items[i];

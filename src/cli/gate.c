@@ -13,7 +13,8 @@ static const struct column list_columns[] = {
 	{"EXPIRES", "expires", CELL_TIME}, {"BY", "by", CELL_TEXT},
 };
 
-bool verb_gate_list(struct cli *cli, struct err *err)
+bool
+verb_gate_list(struct cli *cli, struct err *err)
 {
 	return cli_list(cli,
 			&(struct cli_list){"/v1/gates", list_columns, ARRAY_LEN(list_columns),
@@ -21,7 +22,8 @@ bool verb_gate_list(struct cli *cli, struct err *err)
 			err);
 }
 
-bool verb_gate_show(struct cli *cli, struct err *err)
+bool
+verb_gate_show(struct cli *cli, struct err *err)
 {
 	static const struct column columns[] = {
 		{"gate", "id", CELL_ID},
@@ -67,8 +69,8 @@ bool verb_gate_show(struct cli *cli, struct err *err)
 	return true;
 }
 
-static bool decide(struct cli *cli, const char *id, const char *decision, json_t *payload,
-		   struct err *err)
+static bool
+decide(struct cli *cli, const char *id, const char *decision, json_t *payload, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	AUTO(json_auto_decref) json_t *body = json_object();
@@ -86,37 +88,44 @@ static bool decide(struct cli *cli, const char *id, const char *decision, json_t
 	return true;
 }
 
-static bool approve_one(struct cli *cli, const char *id, struct err *err)
+static bool
+approve_one(struct cli *cli, const char *id, struct err *err)
 {
 	return decide(cli, id, "approved", NULL, err);
 }
 
-static bool deny_one(struct cli *cli, const char *id, struct err *err)
+static bool
+deny_one(struct cli *cli, const char *id, struct err *err)
 {
 	return decide(cli, id, "denied", NULL, err);
 }
 
-static bool ignore_one(struct cli *cli, const char *id, struct err *err)
+static bool
+ignore_one(struct cli *cli, const char *id, struct err *err)
 {
 	return decide(cli, id, "ignored", NULL, err);
 }
 
-bool verb_gate_approve(struct cli *cli, struct err *err)
+bool
+verb_gate_approve(struct cli *cli, struct err *err)
 {
 	return cli_each(cli, approve_one, err);
 }
 
-bool verb_gate_deny(struct cli *cli, struct err *err)
+bool
+verb_gate_deny(struct cli *cli, struct err *err)
 {
 	return cli_each(cli, deny_one, err);
 }
 
-bool verb_gate_ignore(struct cli *cli, struct err *err)
+bool
+verb_gate_ignore(struct cli *cli, struct err *err)
 {
 	return cli_each(cli, ignore_one, err);
 }
 
-bool verb_gate_edit(struct cli *cli, struct err *err)
+bool
+verb_gate_edit(struct cli *cli, struct err *err)
 {
 	const char *from = cli_opt(cli, "payload");
 	json_t *payload = NULL;
@@ -128,7 +137,8 @@ bool verb_gate_edit(struct cli *cli, struct err *err)
 	       decide(cli, cli_arg(cli, 0), "edited", payload, err);
 }
 
-bool verb_gate_respond(struct cli *cli, struct err *err)
+bool
+verb_gate_respond(struct cli *cli, struct err *err)
 {
 	const char *from = cli_opt(cli, "payload"), *text = cli_opt(cli, "text");
 	json_t *payload = NULL;
@@ -145,7 +155,8 @@ bool verb_gate_respond(struct cli *cli, struct err *err)
 }
 
 /* The gates that nobody decided yet. */
-static json_t *gates_open(const json_t *gates)
+static json_t *
+gates_open(const json_t *gates)
 {
 	json_t *open = json_array(), *gate;
 	size_t i;
@@ -160,7 +171,8 @@ static json_t *gates_open(const json_t *gates)
 }
 
 /* A row for each run that proposes something: how much, on what. */
-static json_t *proposals_by_run(const json_t *changes)
+static json_t *
+proposals_by_run(const json_t *changes)
 {
 	AUTO(json_auto_decref) json_t *by_run = json_object();
 	json_t *rows = json_array(), *change;
@@ -185,7 +197,8 @@ static json_t *proposals_by_run(const json_t *changes)
 	return rows;
 }
 
-static void print_rows_json(struct cli *cli, const json_t *rows)
+static void
+print_rows_json(struct cli *cli, const json_t *rows)
 {
 	const json_t *row;
 	size_t i;
@@ -198,7 +211,8 @@ static void print_rows_json(struct cli *cli, const json_t *rows)
 	}
 }
 
-bool verb_inbox(struct cli *cli, struct err *err)
+bool
+verb_inbox(struct cli *cli, struct err *err)
 {
 	static const struct column gate_columns[] = {
 		{"GATE", "id", CELL_ID},

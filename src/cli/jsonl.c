@@ -17,7 +17,8 @@ struct reader {
 	void *arg;
 };
 
-static void take_line(struct reader *reader, const struct ndjson_line *line)
+static void
+take_line(struct reader *reader, const struct ndjson_line *line)
 {
 	AUTO(json_auto_decref) json_t *object = NULL;
 	AUTO(err_fini) struct err why = ERR_INIT;
@@ -36,7 +37,8 @@ static void take_line(struct reader *reader, const struct ndjson_line *line)
 		reader->each(reader->arg, object, NULL);
 }
 
-static bool take_bytes(struct reader *reader, struct str bytes, struct err *err)
+static bool
+take_bytes(struct reader *reader, struct str bytes, struct err *err)
 {
 	struct ndjson_line line;
 
@@ -48,14 +50,16 @@ static bool take_bytes(struct reader *reader, struct str bytes, struct err *err)
 	return print_flush(reader->out, err);
 }
 
-static void reader_fini(struct reader *reader)
+static void
+reader_fini(struct reader *reader)
 {
 	ndjson_fini(&reader->lines);
 }
 
-bool jsonl_each(int fd, struct print *out,
-		void (*each)(void *arg, const json_t *object, const char *why), void *arg,
-		struct err *err)
+bool
+jsonl_each(int fd, struct print *out,
+	   void (*each)(void *arg, const json_t *object, const char *why), void *arg,
+	   struct err *err)
 {
 	AUTO(reader_fini) struct reader reader = {.out = out, .each = each, .arg = arg};
 	AUTO(auto_free) char *chunk = mem_alloc(CHUNK);
@@ -76,7 +80,8 @@ bool jsonl_each(int fd, struct print *out,
 	return print_flush(out, err);
 }
 
-void jsonl_put_id(struct buf *out, const json_t *object)
+void
+jsonl_put_id(struct buf *out, const json_t *object)
 {
 	const json_t *id = json_object_get(object, "id");
 

@@ -11,7 +11,8 @@
 #define LIMIT 50
 #define LIMIT_MOST 10000000
 
-void cli_query(struct buf *path, const char *name, const char *value)
+void
+cli_query(struct buf *path, const char *name, const char *value)
 {
 	if (!value)
 		return;
@@ -21,8 +22,9 @@ void cli_query(struct buf *path, const char *name, const char *value)
 	client_encode(path, value);
 }
 
-bool cli_query_since(const struct cli *cli, const char *option, const char *name, struct buf *path,
-		     struct err *err)
+bool
+cli_query_since(const struct cli *cli, const char *option, const char *name, struct buf *path,
+		struct err *err)
 {
 	const char *text = cli_opt(cli, option);
 	AUTO(buf_fini) struct buf instant = BUF_INIT;
@@ -44,7 +46,8 @@ bool cli_query_since(const struct cli *cli, const char *option, const char *name
 }
 
 /* path with the verb's filters and --since. */
-static bool list_path(const struct cli *cli, const char *base, struct buf *path, struct err *err)
+static bool
+list_path(const struct cli *cli, const char *base, struct buf *path, struct err *err)
 {
 	struct str rest = str_of(cli->opts.verb->filters), name;
 
@@ -60,8 +63,9 @@ static bool list_path(const struct cli *cli, const char *base, struct buf *path,
 }
 
 /* One page of a listing: its items, and the cursor behind them (NULL at the end). */
-static bool page_get(struct cli *cli, const char *path, size_t limit, const char *after,
-		     struct client_reply *ret, struct err *err)
+static bool
+page_get(struct cli *cli, const char *path, size_t limit, const char *after,
+	 struct client_reply *ret, struct err *err)
 {
 	AUTO(buf_fini) struct buf full = BUF_INIT;
 	AUTO(buf_fini) struct buf number = BUF_INIT;
@@ -79,7 +83,8 @@ static bool page_get(struct cli *cli, const char *path, size_t limit, const char
 	return true;
 }
 
-static bool json_on_element(void *arg, struct str element)
+static bool
+json_on_element(void *arg, struct str element)
 {
 	struct cli *cli = arg;
 
@@ -88,7 +93,8 @@ static bool json_on_element(void *arg, struct str element)
 }
 
 /* Straight from the text, so that no number loses a digit. */
-static void print_page_json(struct cli *cli, const struct client_reply *reply)
+static void
+print_page_json(struct cli *cli, const struct client_reply *reply)
 {
 	const struct json_step items = {.name = STR("items")};
 	struct str raw;
@@ -97,7 +103,8 @@ static void print_page_json(struct cli *cli, const struct client_reply *reply)
 		text_json_elements(raw, json_on_element, cli);
 }
 
-static void list_end(const struct cli_list *list, size_t shown, const char *next)
+static void
+list_end(const struct cli_list *list, size_t shown, const char *next)
 {
 	if (!shown)
 		cli_note("%s", list->empty);
@@ -105,7 +112,8 @@ static void list_end(const struct cli_list *list, size_t shown, const char *next
 		cli_note("There is more: --after %s, or a larger --limit", next);
 }
 
-bool cli_list(struct cli *cli, const struct cli_list *list, struct err *err)
+bool
+cli_list(struct cli *cli, const struct cli_list *list, struct err *err)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	AUTO(auto_free) unsigned *widths = mem_alloc_array(list->count, sizeof(*widths));
@@ -139,7 +147,8 @@ bool cli_list(struct cli *cli, const struct cli_list *list, struct err *err)
 	}
 }
 
-bool cli_fetch_all(struct cli *cli, const char *path, size_t most, json_t **ret, struct err *err)
+bool
+cli_fetch_all(struct cli *cli, const char *path, size_t most, json_t **ret, struct err *err)
 {
 	AUTO(json_auto_decref) json_t *all = json_array();
 	AUTO(auto_free) char *after = NULL;

@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 
-void opts_fini(struct opts *opts)
+void
+opts_fini(struct opts *opts)
 {
 	for (size_t i = 0; i < opts->pair_count; i++)
 		free(opts->pairs[i].name);
@@ -13,20 +14,22 @@ void opts_fini(struct opts *opts)
 	*opts = (struct opts)OPTS_INIT;
 }
 
-static void opts_add(struct opts *opts, const char *name, const char *value)
+static void
+opts_add(struct opts *opts, const char *name, const char *value)
 {
 	opts->pairs = mem_realloc(opts->pairs, (opts->pair_count + 1) * sizeof(*opts->pairs));
 	opts->pairs[opts->pair_count++] = (struct opt_pair){mem_strdup(name), value};
 }
 
-static void opts_add_arg(struct opts *opts, const char *arg)
+static void
+opts_add_arg(struct opts *opts, const char *arg)
 {
 	opts->args = mem_realloc(opts->args, (opts->arg_count + 1) * sizeof(*opts->args));
 	opts->args[opts->arg_count++] = arg;
 }
 
-static const struct verb_option *option_find(const struct verb *verb, struct str name, char letter,
-					     struct verb_option_space *space)
+static const struct verb_option *
+option_find(const struct verb *verb, struct str name, char letter, struct verb_option_space *space)
 {
 	const struct verb_option *option;
 
@@ -36,8 +39,8 @@ static const struct verb_option *option_find(const struct verb *verb, struct str
 	return NULL;
 }
 
-static bool option_unknown(const struct verb *verb, const char *word, struct str name,
-			   struct err *err)
+static bool
+option_unknown(const struct verb *verb, const char *word, struct str name, struct err *err)
 {
 	AUTO(auto_free) char *wanted = str_dup(name);
 	const struct verb_option *option;
@@ -70,7 +73,8 @@ static bool option_unknown(const struct verb *verb, const char *word, struct str
 }
 
 /* One word that begins with a dash; *at is its index, and moves when the value is the next word. */
-static bool option_take(struct opts *opts, int argc, char *const *argv, int *at, struct err *err)
+static bool
+option_take(struct opts *opts, int argc, char *const *argv, int *at, struct err *err)
 {
 	const char *word = argv[*at];
 	bool is_long = word[1] == '-';
@@ -113,7 +117,8 @@ static bool option_take(struct opts *opts, int argc, char *const *argv, int *at,
 	return true;
 }
 
-static bool verb_unknown(const char *noun, const char *word, struct err *err)
+static bool
+verb_unknown(const char *noun, const char *word, struct err *err)
 {
 	const char *near = verb_suggest(noun, word);
 	AUTO(buf_fini) struct buf all = BUF_INIT;
@@ -137,7 +142,8 @@ static bool verb_unknown(const char *noun, const char *word, struct err *err)
 }
 
 /* A word that is no option: a noun, a verb, or an argument of the verb. */
-static bool word_take(struct opts *opts, const char *word, struct err *err)
+static bool
+word_take(struct opts *opts, const char *word, struct err *err)
 {
 	if (opts->verb) {
 		opts_add_arg(opts, word);
@@ -156,7 +162,8 @@ static bool word_take(struct opts *opts, const char *word, struct err *err)
 	return opts->verb ? true : verb_unknown(opts->noun, word, err);
 }
 
-static bool args_check(const struct opts *opts, struct err *err)
+static bool
+args_check(const struct opts *opts, struct err *err)
 {
 	const struct verb *verb = opts->verb;
 	const char *noun = verb->noun ? verb->noun : "", *space = verb->noun ? " " : "";
@@ -172,7 +179,8 @@ static bool args_check(const struct opts *opts, struct err *err)
 	return true;
 }
 
-bool opts_parse(int argc, char *const *argv, struct opts *ret, struct err *err)
+bool
+opts_parse(int argc, char *const *argv, struct opts *ret, struct err *err)
 {
 	bool ended = false;
 
@@ -195,7 +203,8 @@ bool opts_parse(int argc, char *const *argv, struct opts *ret, struct err *err)
 	return args_check(ret, err);
 }
 
-const char *opts_get(const struct opts *opts, const char *name)
+const char *
+opts_get(const struct opts *opts, const char *name)
 {
 	for (size_t i = opts->pair_count; i > 0; i--)
 		if (!strcmp(opts->pairs[i - 1].name, name))
@@ -203,7 +212,8 @@ const char *opts_get(const struct opts *opts, const char *name)
 	return NULL;
 }
 
-const char *opts_nth(const struct opts *opts, const char *name, size_t i)
+const char *
+opts_nth(const struct opts *opts, const char *name, size_t i)
 {
 	for (size_t at = 0; at < opts->pair_count; at++)
 		if (!strcmp(opts->pairs[at].name, name) && !i--)

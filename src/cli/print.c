@@ -16,7 +16,8 @@
 #define COLUMN_GAP 2
 #define COLUMN_LEAST 8
 
-static unsigned terminal_width(int fd)
+static unsigned
+terminal_width(int fd)
 {
 	const char *columns = getenv("COLUMNS");
 	struct winsize size;
@@ -29,7 +30,8 @@ static unsigned terminal_width(int fd)
 	return 80;
 }
 
-void print_init(struct print *print, int fd, bool json, bool no_colour, struct wall now)
+void
+print_init(struct print *print, int fd, bool json, bool no_colour, struct wall now)
 {
 	const char *never = getenv("NO_COLOR"), *term = getenv("TERM");
 
@@ -41,12 +43,14 @@ void print_init(struct print *print, int fd, bool json, bool no_colour, struct w
 	print->colour = !no_colour && !(never && *never) && !(term && !strcmp(term, "dumb"));
 }
 
-void print_fini(struct print *print)
+void
+print_fini(struct print *print)
 {
 	buf_fini(&print->buf);
 }
 
-bool print_flush(struct print *print, struct err *err)
+bool
+print_flush(struct print *print, struct err *err)
 {
 	struct err why = ERR_INIT;
 
@@ -60,12 +64,14 @@ bool print_flush(struct print *print, struct err *err)
 	return true;
 }
 
-void print_text(struct print *print, const char *s)
+void
+print_text(struct print *print, const char *s)
 {
 	text_escape(&print->buf, str_of(s));
 }
 
-void print_lines(struct print *print, const char *indent, struct str s)
+void
+print_lines(struct print *print, const char *indent, struct str s)
 {
 	while (s.p && s.len) {
 		struct str line;
@@ -77,7 +83,8 @@ void print_lines(struct print *print, const char *indent, struct str s)
 	}
 }
 
-void print_f(struct print *print, const char *fmt, ...)
+void
+print_f(struct print *print, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -92,20 +99,23 @@ static const char *const styles[] = {
 	[STYLE_BLUE] = "\033[34m",
 };
 
-void print_style(struct print *print, enum print_style style)
+void
+print_style(struct print *print, enum print_style style)
 {
 	if (print->colour)
 		buf_puts(&print->buf, styles[style]);
 }
 
-void print_styled(struct print *print, enum print_style style, const char *s)
+void
+print_styled(struct print *print, enum print_style style, const char *s)
 {
 	print_style(print, style);
 	print_text(print, s);
 	print_style(print, STYLE_PLAIN);
 }
 
-enum print_style print_status_style(const char *status)
+enum print_style
+print_status_style(const char *status)
 {
 	static const struct {
 		const char *word;
@@ -128,7 +138,8 @@ enum print_style print_status_style(const char *status)
 	return STYLE_PLAIN;
 }
 
-void print_json(struct print *print, struct str json)
+void
+print_json(struct print *print, struct str json)
 {
 	AUTO(buf_fini) struct buf line = BUF_INIT;
 
@@ -140,7 +151,8 @@ void print_json(struct print *print, struct str json)
 	buf_putc(&print->buf, '\n');
 }
 
-void print_age(struct wall at, struct wall now, struct buf *out)
+void
+print_age(struct wall at, struct wall now, struct buf *out)
 {
 	static const struct {
 		int64_t seconds;
@@ -163,7 +175,8 @@ void print_age(struct wall at, struct wall now, struct buf *out)
 	}
 }
 
-static const json_t *member(const json_t *object, const char *path)
+static const json_t *
+member(const json_t *object, const char *path)
 {
 	struct str rest = str_of(path), name;
 
@@ -174,8 +187,8 @@ static const json_t *member(const json_t *object, const char *path)
 	return object;
 }
 
-static void cell_scalar(const struct print *print, enum cell kind, const json_t *value,
-			struct buf *out)
+static void
+cell_scalar(const struct print *print, enum cell kind, const json_t *value, struct buf *out)
 {
 	struct wall at;
 
@@ -203,8 +216,9 @@ static void cell_scalar(const struct print *print, enum cell kind, const json_t 
 	}
 }
 
-void print_cell(const struct print *print, const struct column *column, const json_t *object,
-		struct buf *out)
+void
+print_cell(const struct print *print, const struct column *column, const json_t *object,
+	   struct buf *out)
 {
 	const json_t *value = member(object, column->key);
 
@@ -221,13 +235,15 @@ void print_cell(const struct print *print, const struct column *column, const js
 	}
 }
 
-static bool is_right(enum cell kind)
+static bool
+is_right(enum cell kind)
 {
 	return kind == CELL_COUNT || kind == CELL_MONEY;
 }
 
 /* The last column that is shown goes; the first two always stay. */
-static bool drop_last(unsigned *widths, size_t count)
+static bool
+drop_last(unsigned *widths, size_t count)
 {
 	for (size_t i = count; i > 2; i--) {
 		if (!widths[i - 1])
@@ -240,8 +256,8 @@ static bool drop_last(unsigned *widths, size_t count)
 
 /* Takes columns from the widest texts until the line fits; ids and numbers stay whole. Where that
  * is not enough, whole columns go from the right: tables begin with what matters. */
-static void widths_fit(const struct print *print, const struct column *columns, size_t count,
-		       unsigned *widths)
+static void
+widths_fit(const struct print *print, const struct column *columns, size_t count, unsigned *widths)
 {
 	for (;;) {
 		unsigned total = 0, widest = 0;
@@ -267,14 +283,16 @@ static void widths_fit(const struct print *print, const struct column *columns, 
 	}
 }
 
-static void pad(struct print *print, unsigned columns)
+static void
+pad(struct print *print, unsigned columns)
 {
 	while (columns--)
 		buf_putc(&print->buf, ' ');
 }
 
-static void put_cell(struct print *print, const struct column *column, struct str text,
-		     unsigned width, bool last, enum print_style style)
+static void
+put_cell(struct print *print, const struct column *column, struct str text, unsigned width,
+	 bool last, enum print_style style)
 {
 	AUTO(buf_fini) struct buf cut = BUF_INIT;
 	unsigned used;
@@ -298,8 +316,9 @@ static void put_cell(struct print *print, const struct column *column, struct st
 	pad(print, COLUMN_GAP);
 }
 
-static void put_row(struct print *print, const struct column *columns, size_t count,
-		    const struct buf *cells, const unsigned *widths)
+static void
+put_row(struct print *print, const struct column *columns, size_t count, const struct buf *cells,
+	const unsigned *widths)
 {
 	size_t last = 0;
 
@@ -321,8 +340,9 @@ static void put_row(struct print *print, const struct column *columns, size_t co
 	buf_putc(&print->buf, '\n');
 }
 
-void print_table(struct print *print, const struct column *columns, size_t count,
-		 const json_t *rows, unsigned *widths)
+void
+print_table(struct print *print, const struct column *columns, size_t count, const json_t *rows,
+	    unsigned *widths)
 {
 	size_t row_count = json_array_size(rows);
 	struct buf *cells = mem_alloc_array(row_count * count + 1, sizeof(*cells));
@@ -357,8 +377,8 @@ void print_table(struct print *print, const struct column *columns, size_t count
 	free(cells);
 }
 
-void print_fields(struct print *print, const struct column *columns, size_t count,
-		  const json_t *object)
+void
+print_fields(struct print *print, const struct column *columns, size_t count, const json_t *object)
 {
 	unsigned widest = 0;
 
@@ -384,7 +404,8 @@ void print_fields(struct print *print, const struct column *columns, size_t coun
 	}
 }
 
-void print_progress(const char *what, size_t done, size_t total)
+void
+print_progress(const char *what, size_t done, size_t total)
 {
 	enum { BAR = 30 };
 	unsigned filled = total ? (unsigned)(done * BAR / total) : BAR;

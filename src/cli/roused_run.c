@@ -17,7 +17,8 @@
 
 extern char **environ;
 
-static char *path_if_program(const char *folder, size_t len, const char *below)
+static char *
+path_if_program(const char *folder, size_t len, const char *below)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 
@@ -26,7 +27,8 @@ static char *path_if_program(const char *folder, size_t len, const char *below)
 	return access(buf_cstr(&path), X_OK) ? NULL : buf_take(&path);
 }
 
-char *cli_roused_path(void)
+char *
+cli_roused_path(void)
 {
 	AUTO(auto_free) char *here = os_program_dir();
 	struct str rest = str_of(getenv("PATH")), folder;
@@ -44,7 +46,8 @@ char *cli_roused_path(void)
 	return path;
 }
 
-bool cli_roused(struct cli *cli, const char *const *args, struct err *err)
+bool
+cli_roused(struct cli *cli, const char *const *args, struct err *err)
 {
 	AUTO(auto_free) char *path = cli_roused_path();
 	const char *argv[12] = {"roused"};
@@ -75,7 +78,8 @@ bool cli_roused(struct cli *cli, const char *const *args, struct err *err)
 }
 
 /* The child's side: out and err into the pipe, the daemon's user where we may take it. */
-static void child_exec(const char *path, const char *const *argv, int fd, uid_t uid)
+static void
+child_exec(const char *path, const char *const *argv, int fd, uid_t uid)
 {
 	const struct passwd *user = uid ? getpwuid(uid) : NULL;
 
@@ -88,7 +92,8 @@ static void child_exec(const char *path, const char *const *argv, int fd, uid_t 
 	_exit(127);
 }
 
-bool cli_roused_try(const char *const *args, uid_t uid, struct buf *ret_said, struct err *err)
+bool
+cli_roused_try(const char *const *args, uid_t uid, struct buf *ret_said, struct err *err)
 {
 	AUTO(auto_free) char *path = cli_roused_path();
 	const char *argv[12] = {"roused"};

@@ -57,7 +57,8 @@ static const struct column attempt_columns[] = {
 	{"SIGNAL", "signal", CELL_TEXT}, {"ERROR", "error", CELL_TEXT},
 };
 
-bool verb_run_list(struct cli *cli, struct err *err)
+bool
+verb_run_list(struct cli *cli, struct err *err)
 {
 	return cli_list(cli,
 			&(struct cli_list){"/v1/runs", list_columns, ARRAY_LEN(list_columns),
@@ -65,7 +66,8 @@ bool verb_run_list(struct cli *cli, struct err *err)
 			err);
 }
 
-void run_print(struct cli *cli, const json_t *run)
+void
+run_print(struct cli *cli, const json_t *run)
 {
 	const json_t *attempts = json_object_get(run, "attempt_list");
 	unsigned widths[ARRAY_LEN(attempt_columns)] = {0};
@@ -77,7 +79,8 @@ void run_print(struct cli *cli, const json_t *run)
 	print_table(&cli->out, attempt_columns, ARRAY_LEN(attempt_columns), attempts, widths);
 }
 
-bool run_is_over(const json_t *run)
+bool
+run_is_over(const json_t *run)
 {
 	static const char *const over[] = {"succeeded", "failed", "cancelled", "skipped"};
 	const char *status = json_str(run, "status");
@@ -88,7 +91,8 @@ bool run_is_over(const json_t *run)
 	return false;
 }
 
-bool verb_run_show(struct cli *cli, struct err *err)
+bool
+verb_run_show(struct cli *cli, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 
@@ -99,8 +103,8 @@ bool verb_run_show(struct cli *cli, struct err *err)
 	return true;
 }
 
-bool cli_each(struct cli *cli, bool (*act)(struct cli *, const char *, struct err *),
-	      struct err *err)
+bool
+cli_each(struct cli *cli, bool (*act)(struct cli *, const char *, struct err *), struct err *err)
 {
 	AUTO(err_fini) struct err worst = ERR_INIT;
 
@@ -123,7 +127,8 @@ bool cli_each(struct cli *cli, bool (*act)(struct cli *, const char *, struct er
 	return err_set(err, worst.code, "not all was done; what failed is said above");
 }
 
-static bool cancel_one(struct cli *cli, const char *id, struct err *err)
+static bool
+cancel_one(struct cli *cli, const char *id, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	AUTO(json_auto_decref) json_t *body = json_object();
@@ -140,12 +145,14 @@ static bool cancel_one(struct cli *cli, const char *id, struct err *err)
 	return true;
 }
 
-bool verb_run_cancel(struct cli *cli, struct err *err)
+bool
+verb_run_cancel(struct cli *cli, struct err *err)
 {
 	return cli_each(cli, cancel_one, err);
 }
 
-static bool retry_one(struct cli *cli, const char *id, struct err *err)
+static bool
+retry_one(struct cli *cli, const char *id, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 
@@ -162,12 +169,14 @@ static bool retry_one(struct cli *cli, const char *id, struct err *err)
 	return true;
 }
 
-bool verb_run_retry(struct cli *cli, struct err *err)
+bool
+verb_run_retry(struct cli *cli, struct err *err)
 {
 	return cli_each(cli, retry_one, err);
 }
 
-bool verb_run_send(struct cli *cli, struct err *err)
+bool
+verb_run_send(struct cli *cli, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	AUTO(json_auto_decref) json_t *body = json_object();
@@ -185,8 +194,9 @@ bool verb_run_send(struct cli *cli, struct err *err)
 
 /* The run, until it is over or the time is. Each request waits at the daemon's side no longer than
  * it may; between two there is a pause that grows. */
-static bool wait_for_run(struct cli *cli, const char *id, struct mono until,
-			 struct client_reply *ret, struct err *err)
+static bool
+wait_for_run(struct cli *cli, const char *id, struct mono until, struct client_reply *ret,
+	     struct err *err)
 {
 	int64_t pause_ms = 50;
 
@@ -209,7 +219,8 @@ static bool wait_for_run(struct cli *cli, const char *id, struct mono until,
 	}
 }
 
-static void invoke_print(struct cli *cli, const struct client_reply *reply)
+static void
+invoke_print(struct cli *cli, const struct client_reply *reply)
 {
 	const json_t *result = json_object_get(reply->json, "result");
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -235,7 +246,8 @@ static void invoke_print(struct cli *cli, const struct client_reply *reply)
 }
 
 /* "Name: value" for curl; a line end in the value would be a second header. */
-static bool header_put(struct buf *out, const char *name, const char *value, struct err *err)
+static bool
+header_put(struct buf *out, const char *name, const char *value, struct err *err)
 {
 	if (!value)
 		return true;
@@ -245,7 +257,8 @@ static bool header_put(struct buf *out, const char *name, const char *value, str
 	return true;
 }
 
-static bool invoke_send(struct cli *cli, int64_t wait_ms, struct client_reply *ret, struct err *err)
+static bool
+invoke_send(struct cli *cli, int64_t wait_ms, struct client_reply *ret, struct err *err)
 {
 	AUTO(buf_fini)
 	struct buf path = BUF_INIT, body = BUF_INIT, key = BUF_INIT, id = BUF_INIT,
@@ -287,7 +300,8 @@ static bool invoke_send(struct cli *cli, int64_t wait_ms, struct client_reply *r
 	return true;
 }
 
-bool verb_invoke(struct cli *cli, struct err *err)
+bool
+verb_invoke(struct cli *cli, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	AUTO(auto_free) char *id = NULL;

@@ -16,14 +16,16 @@ struct watch {
 	struct err err;
 };
 
-static void end_line(struct watch *watch)
+static void
+end_line(struct watch *watch)
 {
 	if (watch->in_text)
 		print_f(&watch->cli->out, "\n");
 	watch->in_text = false;
 }
 
-static void say(struct watch *watch, enum print_style style, const char *label, const char *text)
+static void
+say(struct watch *watch, enum print_style style, const char *label, const char *text)
 {
 	struct print *out = &watch->cli->out;
 
@@ -36,7 +38,8 @@ static void say(struct watch *watch, enum print_style style, const char *label, 
 	print_f(out, "\n");
 }
 
-static void say_token(struct watch *watch, const json_t *data)
+static void
+say_token(struct watch *watch, const json_t *data)
 {
 	const char *text = json_str(data, "text");
 
@@ -64,7 +67,8 @@ static const struct {
 	{"start", "start", "attempt", STYLE_DIM},
 };
 
-static void say_event(struct watch *watch, const char *type, const json_t *data)
+static void
+say_event(struct watch *watch, const char *type, const json_t *data)
 {
 	if (!strcmp(type, "token")) {
 		say_token(watch, data);
@@ -89,7 +93,8 @@ static void say_event(struct watch *watch, const char *type, const json_t *data)
 }
 
 /* One event of the list or the stream: number and type, and its data as raw text. */
-static void show_event(struct watch *watch, struct str seq, const char *type, struct str raw)
+static void
+show_event(struct watch *watch, struct str seq, const char *type, struct str raw)
 {
 	struct print *out = &watch->cli->out;
 	AUTO(json_auto_decref) json_t *data = NULL;
@@ -126,7 +131,8 @@ static void show_event(struct watch *watch, struct str seq, const char *type, st
 	}
 }
 
-static bool watch_on_event(void *arg, struct str id, struct str event, struct str data)
+static bool
+watch_on_event(void *arg, struct str id, struct str event, struct str data)
 {
 	struct watch *watch = arg;
 	AUTO(auto_free) char *type = str_dup(event.len ? event : STR("log"));
@@ -137,7 +143,8 @@ static bool watch_on_event(void *arg, struct str id, struct str event, struct st
 	return print_flush(&watch->cli->out, &watch->err) && !watch->done;
 }
 
-static bool follow(struct watch *watch, const char *id, const char *after, struct err *err)
+static bool
+follow(struct watch *watch, const char *id, const char *after, struct err *err)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	struct client *client;
@@ -154,7 +161,8 @@ static bool follow(struct watch *watch, const char *id, const char *after, struc
 	return ok;
 }
 
-static bool element_on_event(void *arg, struct str element)
+static bool
+element_on_event(void *arg, struct str element)
 {
 	struct watch *watch = arg;
 	const struct json_step seq_step = {.name = STR("seq")}, type_step = {.name = STR("type")},
@@ -178,8 +186,9 @@ static bool element_on_event(void *arg, struct str element)
 }
 
 /* One page of events; *ret_array is the raw list, bare or the items of an object. */
-static bool events_get(struct cli *cli, const char *id, const char *after, struct client_reply *ret,
-		       struct str *ret_array, struct err *err)
+static bool
+events_get(struct cli *cli, const char *id, const char *after, struct client_reply *ret,
+	   struct str *ret_array, struct err *err)
 {
 	const struct json_step items = {.name = STR("items")};
 	AUTO(buf_fini) struct buf path = BUF_INIT;
@@ -201,7 +210,8 @@ static bool events_get(struct cli *cli, const char *id, const char *after, struc
 }
 
 /* All events so far, page by page. */
-static bool list_events(struct watch *watch, const char *id, const char *after, struct err *err)
+static bool
+list_events(struct watch *watch, const char *id, const char *after, struct err *err)
 {
 	for (;;) {
 		AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
@@ -222,7 +232,8 @@ static bool list_events(struct watch *watch, const char *id, const char *after, 
 	return true;
 }
 
-bool run_print_stderr(struct cli *cli, const char *id, const char *attempt, struct err *err)
+bool
+run_print_stderr(struct cli *cli, const char *id, const char *attempt, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	AUTO(buf_fini) struct buf path = BUF_INIT;
@@ -252,7 +263,8 @@ bool run_print_stderr(struct cli *cli, const char *id, const char *attempt, stru
 	return true;
 }
 
-bool verb_run_logs(struct cli *cli, struct err *err)
+bool
+verb_run_logs(struct cli *cli, struct err *err)
 {
 	struct watch watch = {.cli = cli, .all = cli->out.json, .err = ERR_INIT};
 	const char *id = cli_arg(cli, 0);
@@ -263,7 +275,8 @@ bool verb_run_logs(struct cli *cli, struct err *err)
 	return cli->out.json || run_print_stderr(cli, id, cli_opt(cli, "attempt"), err);
 }
 
-bool verb_run_events(struct cli *cli, struct err *err)
+bool
+verb_run_events(struct cli *cli, struct err *err)
 {
 	struct watch watch = {.cli = cli, .all = true, .err = ERR_INIT};
 	const char *id = cli_arg(cli, 0), *after = cli_opt(cli, "after");

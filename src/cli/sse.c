@@ -2,7 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/sse.h"
 
-void sse_fini(struct sse *sse)
+void
+sse_fini(struct sse *sse)
 {
 	buf_fini(&sse->line);
 	buf_fini(&sse->data);
@@ -10,7 +11,8 @@ void sse_fini(struct sse *sse)
 	buf_fini(&sse->id);
 }
 
-static bool sse_dispatch(struct sse *sse)
+static bool
+sse_dispatch(struct sse *sse)
 {
 	bool on = true;
 
@@ -23,7 +25,8 @@ static bool sse_dispatch(struct sse *sse)
 	return on;
 }
 
-static bool sse_line(struct sse *sse)
+static bool
+sse_line(struct sse *sse)
 {
 	struct str line = buf_str(&sse->line);
 	struct str value, name;
@@ -50,7 +53,8 @@ static bool sse_line(struct sse *sse)
 	return true;
 }
 
-bool sse_feed(struct sse *sse, struct str bytes)
+bool
+sse_feed(struct sse *sse, struct str bytes)
 {
 	for (size_t i = 0; i < bytes.len; i++) {
 		char c = bytes.p[i];

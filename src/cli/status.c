@@ -54,8 +54,8 @@ static const struct column paused_columns[] = {
 	{"BY", "by", CELL_TEXT},
 };
 
-static void print_section(struct cli *cli, const struct column *columns, size_t count,
-			  const json_t *rows)
+static void
+print_section(struct cli *cli, const struct column *columns, size_t count, const json_t *rows)
 {
 	unsigned widths[16] = {0};
 
@@ -65,7 +65,8 @@ static void print_section(struct cli *cli, const struct column *columns, size_t 
 	print_table(&cli->out, columns, count, rows, widths);
 }
 
-bool verb_status(struct cli *cli, struct err *err)
+bool
+verb_status(struct cli *cli, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 
@@ -92,7 +93,8 @@ bool verb_status(struct cli *cli, struct err *err)
 	return true;
 }
 
-bool verb_check(struct cli *cli, struct err *err)
+bool
+verb_check(struct cli *cli, struct err *err)
 {
 	const char *file = cli_arg(cli, 0) ? cli_arg(cli, 0) : cli_config(cli);
 	const char *const args[] = {"-t", "-c", file, NULL};
@@ -100,7 +102,8 @@ bool verb_check(struct cli *cli, struct err *err)
 	return cli_roused(cli, args, err);
 }
 
-static void print_names(struct cli *cli, const char *what, const json_t *names)
+static void
+print_names(struct cli *cli, const char *what, const json_t *names)
 {
 	const char *before = what;
 
@@ -115,7 +118,8 @@ static void print_names(struct cli *cli, const char *what, const json_t *names)
 		print_f(&cli->out, "\n");
 }
 
-bool verb_reload(struct cli *cli, struct err *err)
+bool
+verb_reload(struct cli *cli, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	const json_t *errors;
@@ -138,7 +142,8 @@ bool verb_reload(struct cli *cli, struct err *err)
 	return true;
 }
 
-static bool post_switch(struct cli *cli, const char *route, const char *done, struct err *err)
+static bool
+post_switch(struct cli *cli, const char *route, const char *done, struct err *err)
 {
 	static const char *const scopes[] = {"agent", "trigger", "tenant"};
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
@@ -160,17 +165,20 @@ static bool post_switch(struct cli *cli, const char *route, const char *done, st
 	return true;
 }
 
-bool verb_pause(struct cli *cli, struct err *err)
+bool
+verb_pause(struct cli *cli, struct err *err)
 {
 	return post_switch(cli, "pause", "Paused. rouse resume goes on.", err);
 }
 
-bool verb_resume(struct cli *cli, struct err *err)
+bool
+verb_resume(struct cli *cli, struct err *err)
 {
 	return post_switch(cli, "resume", "Resumed.", err);
 }
 
-bool verb_halt(struct cli *cli, struct err *err)
+bool
+verb_halt(struct cli *cli, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	AUTO(json_auto_decref) json_t *body = json_object();
@@ -184,7 +192,8 @@ bool verb_halt(struct cli *cli, struct err *err)
 	return true;
 }
 
-bool verb_version(struct cli *cli, struct err *err)
+bool
+verb_version(struct cli *cli, struct err *err)
 {
 	(void)err;
 	if (cli->out.json)
@@ -194,7 +203,8 @@ bool verb_version(struct cli *cli, struct err *err)
 	return true;
 }
 
-static bool help_key(struct cli *cli, const char *word, struct err *err)
+static bool
+help_key(struct cli *cli, const char *word, struct err *err)
 {
 	AUTO(auto_free) char *roused = cli_roused_path();
 	const char *const args[] = {"--keys", word, NULL};
@@ -206,7 +216,8 @@ static bool help_key(struct cli *cli, const char *word, struct err *err)
 		       near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
-bool verb_help(struct cli *cli, struct err *err)
+bool
+verb_help(struct cli *cli, struct err *err)
 {
 	const char *first = cli_arg(cli, 0), *second = cli_arg(cli, 1);
 	const struct verb *verb;
@@ -238,7 +249,8 @@ bool verb_help(struct cli *cli, struct err *err)
 }
 
 /* spent + reserved to limit: what is left, beside the columns of the API. */
-bool verb_budget(struct cli *cli, struct err *err)
+bool
+verb_budget(struct cli *cli, struct err *err)
 {
 	static const struct column columns[] = {
 		{"SCOPE", "scope", CELL_TEXT},
@@ -282,7 +294,8 @@ bool verb_budget(struct cli *cli, struct err *err)
 	return true;
 }
 
-bool verb_why(struct cli *cli, struct err *err)
+bool
+verb_why(struct cli *cli, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	const json_t *subject, *story, *step;
@@ -315,7 +328,8 @@ bool verb_why(struct cli *cli, struct err *err)
 	return true;
 }
 
-bool verb_agent_list(struct cli *cli, struct err *err)
+bool
+verb_agent_list(struct cli *cli, struct err *err)
 {
 	return cli_list(
 		cli,
@@ -324,7 +338,8 @@ bool verb_agent_list(struct cli *cli, struct err *err)
 		err);
 }
 
-bool verb_agent_show(struct cli *cli, struct err *err)
+bool
+verb_agent_show(struct cli *cli, struct err *err)
 {
 	static const struct column columns[] = {
 		{"agent", "name", CELL_TEXT},	      {"kind", "kind", CELL_TEXT},
@@ -356,7 +371,8 @@ bool verb_agent_show(struct cli *cli, struct err *err)
 		       cli_arg(cli, 0));
 }
 
-bool verb_trigger_list(struct cli *cli, struct err *err)
+bool
+verb_trigger_list(struct cli *cli, struct err *err)
 {
 	return cli_list(cli,
 			&(struct cli_list){"/v1/triggers", trigger_columns,

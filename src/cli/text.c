@@ -29,7 +29,8 @@ static const struct range wide[] = {
 	{0x1fa70, 0x1faff}, {0x20000, 0x3fffd},
 };
 
-static bool range_holds(const struct range *ranges, size_t count, int32_t point)
+static bool
+range_holds(const struct range *ranges, size_t count, int32_t point)
 {
 	for (size_t i = 0; i < count; i++)
 		if (point >= ranges[i].first && point <= ranges[i].last)
@@ -37,7 +38,8 @@ static bool range_holds(const struct range *ranges, size_t count, int32_t point)
 	return false;
 }
 
-int32_t text_decode(struct str s, size_t *ret_len)
+int32_t
+text_decode(struct str s, size_t *ret_len)
 {
 	static const int32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
 	const unsigned char *p = (const unsigned char *)s.p;
@@ -72,7 +74,8 @@ int32_t text_decode(struct str s, size_t *ret_len)
 	return point;
 }
 
-unsigned text_point_width(int32_t point)
+unsigned
+text_point_width(int32_t point)
 {
 	if (point < 0x300)
 		return 1;
@@ -81,7 +84,8 @@ unsigned text_point_width(int32_t point)
 	return range_holds(wide, ARRAY_LEN(wide), point) ? 2 : 1;
 }
 
-unsigned text_width(struct str s)
+unsigned
+text_width(struct str s)
 {
 	unsigned columns = 0;
 
@@ -94,7 +98,8 @@ unsigned text_width(struct str s)
 	return columns;
 }
 
-static void escape_point(struct buf *out, int32_t point)
+static void
+escape_point(struct buf *out, int32_t point)
 {
 	switch (point) {
 	case '\n':
@@ -116,7 +121,8 @@ static void escape_point(struct buf *out, int32_t point)
 	buf_printf(out, "\\u%04x", (unsigned)point);
 }
 
-static void escape(struct buf *out, struct str s, bool lines)
+static void
+escape(struct buf *out, struct str s, bool lines)
 {
 	size_t plain = 0, at = 0;
 
@@ -139,17 +145,20 @@ static void escape(struct buf *out, struct str s, bool lines)
 	buf_add(out, s.p + plain, s.len - plain);
 }
 
-void text_escape(struct buf *out, struct str s)
+void
+text_escape(struct buf *out, struct str s)
 {
 	escape(out, s, false);
 }
 
-void text_escape_lines(struct buf *out, struct str s)
+void
+text_escape_lines(struct buf *out, struct str s)
 {
 	escape(out, s, true);
 }
 
-void text_cut(struct buf *out, struct str s, unsigned columns)
+void
+text_cut(struct buf *out, struct str s, unsigned columns)
 {
 	unsigned used = 0;
 	size_t at = 0;
@@ -175,7 +184,8 @@ void text_cut(struct buf *out, struct str s, unsigned columns)
 }
 
 /* The end of the string that starts at json[at]. */
-static size_t string_end(struct str json, size_t at)
+static size_t
+string_end(struct str json, size_t at)
 {
 	for (at++; at < json.len && json.p[at] != '"'; at++)
 		if (json.p[at] == '\\')
@@ -183,12 +193,14 @@ static size_t string_end(struct str json, size_t at)
 	return at < json.len ? at + 1 : json.len;
 }
 
-static bool is_space(char c)
+static bool
+is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-void text_json_compact(struct buf *out, struct str json)
+void
+text_json_compact(struct buf *out, struct str json)
 {
 	for (size_t at = 0; at < json.len;) {
 		size_t end = at + 1;
@@ -201,7 +213,8 @@ void text_json_compact(struct buf *out, struct str json)
 	}
 }
 
-bool text_json_elements(struct str array, bool (*each)(void *arg, struct str element), void *arg)
+bool
+text_json_elements(struct str array, bool (*each)(void *arg, struct str element), void *arg)
 {
 	size_t start;
 	int depth = 0;

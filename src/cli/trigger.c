@@ -20,7 +20,8 @@ static const struct column trigger_columns[] = {
 	{"line", "line", CELL_TEXT},
 };
 
-bool verb_trigger_show(struct cli *cli, struct err *err)
+bool
+verb_trigger_show(struct cli *cli, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	const char *key;
@@ -50,7 +51,8 @@ bool verb_trigger_show(struct cli *cli, struct err *err)
 	return true;
 }
 
-static bool switch_one(struct cli *cli, const char *name, const char *verb, struct err *err)
+static bool
+switch_one(struct cli *cli, const char *name, const char *verb, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 
@@ -63,27 +65,32 @@ static bool switch_one(struct cli *cli, const char *name, const char *verb, stru
 	return true;
 }
 
-static bool enable_one(struct cli *cli, const char *name, struct err *err)
+static bool
+enable_one(struct cli *cli, const char *name, struct err *err)
 {
 	return switch_one(cli, name, "enable", err);
 }
 
-static bool disable_one(struct cli *cli, const char *name, struct err *err)
+static bool
+disable_one(struct cli *cli, const char *name, struct err *err)
 {
 	return switch_one(cli, name, "disable", err);
 }
 
-bool verb_trigger_enable(struct cli *cli, struct err *err)
+bool
+verb_trigger_enable(struct cli *cli, struct err *err)
 {
 	return cli_each(cli, enable_one, err);
 }
 
-bool verb_trigger_disable(struct cli *cli, struct err *err)
+bool
+verb_trigger_disable(struct cli *cli, struct err *err)
 {
 	return cli_each(cli, disable_one, err);
 }
 
-bool verb_trigger_fire(struct cli *cli, struct err *err)
+bool
+verb_trigger_fire(struct cli *cli, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	AUTO(buf_fini) struct buf path = BUF_INIT, data = BUF_INIT;
@@ -118,7 +125,8 @@ bool verb_trigger_fire(struct cli *cli, struct err *err)
 	return true;
 }
 
-static void print_block(struct cli *cli, const char *title, const json_t *value)
+static void
+print_block(struct cli *cli, const char *title, const json_t *value)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 
@@ -130,7 +138,8 @@ static void print_block(struct cli *cli, const char *title, const json_t *value)
 	print_lines(&cli->out, "  ", buf_str(&text));
 }
 
-bool verb_trigger_test(struct cli *cli, struct err *err)
+bool
+verb_trigger_test(struct cli *cli, struct err *err)
 {
 	static const struct column columns[] = {
 		{"verdict", "verdict", CELL_STATUS}, {"rule", "rule", CELL_TEXT},

@@ -23,7 +23,8 @@ struct undo {
 	bool keep;
 };
 
-static void undo_fini(struct undo *undo)
+static void
+undo_fini(struct undo *undo)
 {
 	for (size_t i = undo->path_count; !undo->keep && i > 0; i--)
 		unlink(undo->paths[i - 1]);
@@ -45,7 +46,8 @@ struct adding {
 	struct buf text;      /* the file */
 };
 
-static void adding_fini(struct adding *adding)
+static void
+adding_fini(struct adding *adding)
 {
 	trigger_place_fini(&adding->place);
 	for (size_t i = 0; i < adding->key_count; i++)
@@ -57,7 +59,8 @@ static void adding_fini(struct adding *adding)
 	buf_fini(&adding->text);
 }
 
-static const char *pair_value(const struct adding *adding, const char *key)
+static const char *
+pair_value(const struct adding *adding, const char *key)
 {
 	for (size_t i = 0; i < adding->count; i++)
 		if (!strcmp(adding->pairs[i].key, key))
@@ -65,7 +68,8 @@ static const char *pair_value(const struct adding *adding, const char *key)
 	return NULL;
 }
 
-static bool pair_add(struct adding *adding, const char *key, const char *value, struct err *err)
+static bool
+pair_add(struct adding *adding, const char *key, const char *value, struct err *err)
 {
 	if (!value)
 		return true;
@@ -77,7 +81,8 @@ static bool pair_add(struct adding *adding, const char *key, const char *value, 
 	return true;
 }
 
-static bool sets_add(struct adding *adding, struct err *err)
+static bool
+sets_add(struct adding *adding, struct err *err)
 {
 	const char *set;
 
@@ -96,7 +101,8 @@ static bool sets_add(struct adding *adding, struct err *err)
 }
 
 /* The scheme of a webhook, and a secret when it needs one that nobody gave. */
-static bool secret_add(struct adding *adding, struct err *err)
+static bool
+secret_add(struct adding *adding, struct err *err)
 {
 	const char *verify = pair_value(adding, "verify");
 
@@ -120,7 +126,8 @@ static bool secret_add(struct adding *adding, struct err *err)
 	return pair_add(adding, "secret", buf_cstr(&adding->reference), err);
 }
 
-static bool compose(struct adding *adding, struct err *err)
+static bool
+compose(struct adding *adding, struct err *err)
 {
 	struct cli *cli = adding->cli;
 
@@ -142,7 +149,8 @@ static bool compose(struct adding *adding, struct err *err)
 				   &adding->text, err);
 }
 
-static bool refuse_existing(struct adding *adding, struct err *err)
+static bool
+refuse_existing(struct adding *adding, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	struct err why = ERR_INIT;
@@ -168,8 +176,9 @@ static bool refuse_existing(struct adding *adding, struct err *err)
 }
 
 /* A new folder belongs to whom the file will; one that is there stays as it is. */
-static bool folder_make(struct undo *undo, const struct trigger_place *place, const char *path,
-			mode_t mode, uid_t owner, struct err *err)
+static bool
+folder_make(struct undo *undo, const struct trigger_place *place, const char *path, mode_t mode,
+	    uid_t owner, struct err *err)
 {
 	if (!mkdir(path, mode)) {
 		undo->folders[undo->folder_count++] = path;
@@ -180,8 +189,9 @@ static bool folder_make(struct undo *undo, const struct trigger_place *place, co
 	return errno == EEXIST || err_errno(err, errno, "cannot make the folder %s", path);
 }
 
-static bool file_make(struct undo *undo, const struct trigger_place *place, const char *path,
-		      struct str text, mode_t mode, uid_t owner, struct err *err)
+static bool
+file_make(struct undo *undo, const struct trigger_place *place, const char *path, struct str text,
+	  mode_t mode, uid_t owner, struct err *err)
 {
 	AUTO(auto_close)
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -196,7 +206,8 @@ static bool file_make(struct undo *undo, const struct trigger_place *place, cons
 	return true;
 }
 
-static bool reload(struct cli *cli, struct err *err)
+static bool
+reload(struct cli *cli, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	const json_t *errors;
@@ -210,7 +221,8 @@ static bool reload(struct cli *cli, struct err *err)
 	return false;
 }
 
-static bool write_all(struct adding *adding, struct err *err)
+static bool
+write_all(struct adding *adding, struct err *err)
 {
 	const struct trigger_place *place = &adding->place;
 	AUTO(buf_fini)
@@ -244,7 +256,8 @@ static bool write_all(struct adding *adding, struct err *err)
 }
 
 /* The URL of the new hook, from the daemon; owned, NULL when there is none. */
-static char *url_of(struct adding *adding)
+static char *
+url_of(struct adding *adding)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	struct err ignored = ERR_INIT;
@@ -258,14 +271,16 @@ static char *url_of(struct adding *adding)
 }
 
 /* The file behind a file: reference, ours or the user's; NULL for others. */
-static const char *secret_file(const struct adding *adding)
+static const char *
+secret_file(const struct adding *adding)
 {
 	const char *secret = pair_value(adding, "secret");
 
 	return secret && str_starts(str_of(secret), STR("file:")) ? secret + 5 : NULL;
 }
 
-static void report(struct adding *adding)
+static void
+report(struct adding *adding)
 {
 	struct print *out = &adding->cli->out;
 	AUTO(auto_free) char *url = url_of(adding);
@@ -299,7 +314,8 @@ static void report(struct adding *adding)
 		print_f(out, "The daemon is not running; it reads the trigger when it starts.\n");
 }
 
-bool verb_trigger_add(struct cli *cli, struct err *err)
+bool
+verb_trigger_add(struct cli *cli, struct err *err)
 {
 	AUTO(adding_fini) struct adding adding = {.cli = cli, .name = cli_arg(cli, 0)};
 
@@ -317,7 +333,8 @@ bool verb_trigger_add(struct cli *cli, struct err *err)
 }
 
 /* Only a file with this one section, as add writes it, is ours to delete. */
-static bool file_is_ours(struct str text, const char *name)
+static bool
+file_is_ours(struct str text, const char *name)
 {
 	AUTO(buf_fini) struct buf header = BUF_INIT;
 	size_t sections = 0, ours = 0;
@@ -332,8 +349,8 @@ static bool file_is_ours(struct str text, const char *name)
 	return sections == 1 && ours == 1;
 }
 
-static bool removable(struct cli *cli, const struct trigger_place *place, bool *ret_secret,
-		      struct err *err)
+static bool
+removable(struct cli *cli, const struct trigger_place *place, bool *ret_secret, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	AUTO(buf_fini) struct buf text = BUF_INIT, reference = BUF_INIT;
@@ -362,7 +379,8 @@ static bool removable(struct cli *cli, const struct trigger_place *place, bool *
 	return true;
 }
 
-bool verb_trigger_remove(struct cli *cli, struct err *err)
+bool
+verb_trigger_remove(struct cli *cli, struct err *err)
 {
 	AUTO(trigger_place_fini) struct trigger_place place = TRIGGER_PLACE_INIT;
 	AUTO(buf_fini) struct buf away = BUF_INIT, said = BUF_INIT;

@@ -7,13 +7,14 @@
 #define UUID_WORD "$(cat /proc/sys/kernel/random/uuid)"
 
 /* What a shell's double quotes or a format of printf would take for more than itself. */
-static bool is_plain(const char *text)
+static bool
+is_plain(const char *text)
 {
 	return !strpbrk(text, "\"$`\\%'\n");
 }
 
-static const char *set_or(const struct conf_pair *sets, size_t count, const char *key,
-			  const char *def)
+static const char *
+set_or(const struct conf_pair *sets, size_t count, const char *key, const char *def)
 {
 	for (size_t i = 0; i < count; i++)
 		if (!strcmp(sets[i].key, key))
@@ -28,8 +29,8 @@ struct parts {
 	const char *timestamp, *id; /* headers, or NULL */
 };
 
-static struct parts parts_of(const struct signature_scheme *scheme, const struct conf_pair *sets,
-			     size_t count)
+static struct parts
+parts_of(const struct signature_scheme *scheme, const struct conf_pair *sets, size_t count)
 {
 	static const char *const algorithms[] = {"sha1", "sha256", "sha512"};
 	const struct signature_headers *headers = &scheme->headers[0];
@@ -51,7 +52,8 @@ static struct parts parts_of(const struct signature_scheme *scheme, const struct
 }
 
 /* printf's format and arguments for the signed text; false when it has what a shell cannot know. */
-static bool signed_words(const char *text, struct buf *format, struct buf *words)
+static bool
+signed_words(const char *text, struct buf *format, struct buf *words)
 {
 	static const struct {
 		const char *name, *word;
@@ -76,8 +78,8 @@ static bool signed_words(const char *text, struct buf *format, struct buf *words
 }
 
 /* Headers that the scheme wants beside the signature, and the delivery's id. */
-static void put_companions(const struct signature_scheme *scheme, const struct parts *parts,
-			   struct buf *out)
+static void
+put_companions(const struct signature_scheme *scheme, const struct parts *parts, struct buf *out)
 {
 	const struct signature_headers *headers = &scheme->headers[0];
 
@@ -94,8 +96,9 @@ static void put_companions(const struct signature_scheme *scheme, const struct p
 		buf_printf(out, " -H \"%s: " UUID_WORD "\"", scheme->delivery[0]);
 }
 
-static bool put_hmac(const struct signature_scheme *scheme, const struct parts *parts,
-		     const char *url, const char *file, struct buf *out)
+static bool
+put_hmac(const struct signature_scheme *scheme, const struct parts *parts, const char *url,
+	 const char *file, struct buf *out)
 {
 	AUTO(buf_fini) struct buf format = BUF_INIT, words = BUF_INIT;
 	bool keyed = scheme->key == SIGNATURE_KEY_BASE64;
@@ -129,8 +132,9 @@ static bool put_hmac(const struct signature_scheme *scheme, const struct parts *
 }
 
 /* What no short command of openssl signs, rouse does. */
-static void put_own(const struct signature_scheme *scheme, const struct conf_pair *sets,
-		    size_t count, const char *url, const char *file, struct buf *out)
+static void
+put_own(const struct signature_scheme *scheme, const struct conf_pair *sets, size_t count,
+	const char *url, const char *file, struct buf *out)
 {
 	buf_puts(out, "body=$(mktemp); printf %s ");
 	if (scheme->time == SIGNATURE_TIME_BODY)
@@ -146,8 +150,9 @@ static void put_own(const struct signature_scheme *scheme, const struct conf_pai
 	buf_printf(out, " --body \"$body\" --curl '%s')\"", url);
 }
 
-void trigger_curl(const struct signature_scheme *scheme, const struct conf_pair *sets, size_t count,
-		  const char *url, const char *file, struct buf *out)
+void
+trigger_curl(const struct signature_scheme *scheme, const struct conf_pair *sets, size_t count,
+	     const char *url, const char *file, struct buf *out)
 {
 	struct parts parts = parts_of(scheme, sets, count);
 	const char *tail = " -H 'Content-Type: application/json' -d '{\"hello\":\"world\"}'";

@@ -10,7 +10,8 @@
 
 #include "base/uuid.h"
 
-void trigger_place_fini(struct trigger_place *place)
+void
+trigger_place_fini(struct trigger_place *place)
 {
 	free(place->config);
 	free(place->dir);
@@ -19,7 +20,8 @@ void trigger_place_fini(struct trigger_place *place)
 	*place = (struct trigger_place)TRIGGER_PLACE_INIT;
 }
 
-static char *path_of(const char *dir, const char *below, const char *name, const char *ending)
+static char *
+path_of(const char *dir, const char *below, const char *name, const char *ending)
 {
 	struct buf path = BUF_INIT;
 
@@ -27,7 +29,8 @@ static char *path_of(const char *dir, const char *below, const char *name, const
 	return buf_take(&path);
 }
 
-static char *folder_of(const char *path)
+static char *
+folder_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -37,7 +40,8 @@ static char *folder_of(const char *path)
 }
 
 /* The daemon's word on itself; false with E_OK in err: it is not running. */
-static bool from_daemon(struct cli *cli, struct trigger_place *place, struct err *err)
+static bool
+from_daemon(struct cli *cli, struct trigger_place *place, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	struct err why = ERR_INIT;
@@ -62,7 +66,8 @@ static bool from_daemon(struct cli *cli, struct trigger_place *place, struct err
 }
 
 /* Without a daemon: the packaged user where root asks, else whoever we are. */
-static void from_file(struct cli *cli, struct trigger_place *place)
+static void
+from_file(struct cli *cli, struct trigger_place *place)
 {
 	const struct passwd *user = geteuid() ? NULL : getpwnam("rouse");
 
@@ -73,8 +78,8 @@ static void from_file(struct cli *cli, struct trigger_place *place)
 	place->uid = user ? user->pw_uid : geteuid();
 }
 
-bool trigger_place_get(struct cli *cli, const char *name, struct trigger_place *ret,
-		       struct err *err)
+bool
+trigger_place_get(struct cli *cli, const char *name, struct trigger_place *ret, struct err *err)
 {
 	const struct passwd *user;
 	struct err why = ERR_INIT;
@@ -113,7 +118,8 @@ bool trigger_place_get(struct cli *cli, const char *name, struct trigger_place *
 	return true;
 }
 
-bool trigger_secret_make(const struct signature_scheme *scheme, struct buf *out, struct err *err)
+bool
+trigger_secret_make(const struct signature_scheme *scheme, struct buf *out, struct err *err)
 {
 	unsigned char key[32];
 	struct str bytes = str_make(key, sizeof(key));

@@ -2,7 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/verb.h"
 
-const struct verb *verb_find(const char *noun, const char *name)
+const struct verb *
+verb_find(const char *noun, const char *name)
 {
 	for (size_t i = 0; i < verb_count; i++) {
 		const struct verb *verb = &verb_table[i];
@@ -15,7 +16,8 @@ const struct verb *verb_find(const char *noun, const char *name)
 	return NULL;
 }
 
-bool verb_is_noun(const char *word)
+bool
+verb_is_noun(const char *word)
 {
 	for (size_t i = 0; i < verb_count; i++)
 		if (verb_table[i].noun && !strcmp(verb_table[i].noun, word))
@@ -23,7 +25,8 @@ bool verb_is_noun(const char *word)
 	return false;
 }
 
-const char *verb_suggest(const char *noun, const char *word)
+const char *
+verb_suggest(const char *noun, const char *word)
 {
 	const char *best = NULL;
 	unsigned best_distance = 3;
@@ -45,7 +48,8 @@ const char *verb_suggest(const char *noun, const char *word)
 	return best;
 }
 
-static const struct verb_option *option_nth(const struct verb_option *options, size_t *i)
+static const struct verb_option *
+option_nth(const struct verb_option *options, size_t *i)
 {
 	for (; options && options->name; options++)
 		if (!(*i)--)
@@ -54,8 +58,8 @@ static const struct verb_option *option_nth(const struct verb_option *options, s
 }
 
 /* The i-th column of the verb's filters as an option: --agent AGENT. */
-static const struct verb_option *filter_nth(const struct verb *verb, size_t *i,
-					    struct verb_option_space *space)
+static const struct verb_option *
+filter_nth(const struct verb *verb, size_t *i, struct verb_option_space *space)
 {
 	struct str rest = str_of(verb->filters), name;
 
@@ -75,8 +79,8 @@ static const struct verb_option *filter_nth(const struct verb *verb, size_t *i,
 	return NULL;
 }
 
-const struct verb_option *verb_option_at(const struct verb *verb, size_t i,
-					 struct verb_option_space *space)
+const struct verb_option *
+verb_option_at(const struct verb *verb, size_t i, struct verb_option_space *space)
 {
 	const struct verb_option *option = NULL;
 

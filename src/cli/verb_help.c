@@ -6,12 +6,14 @@
 
 #define HELP_COLUMN 34
 
-static void put_verb_name(struct buf *out, const struct verb *verb)
+static void
+put_verb_name(struct buf *out, const struct verb *verb)
 {
 	buf_printf(out, "%s%s%s", verb->noun ? verb->noun : "", verb->noun ? " " : "", verb->name);
 }
 
-static void put_line(struct buf *out, const struct verb *verb)
+static void
+put_line(struct buf *out, const struct verb *verb)
 {
 	size_t start = out->len, used;
 
@@ -27,7 +29,8 @@ static void put_line(struct buf *out, const struct verb *verb)
 	buf_printf(out, "%s\n", verb->help);
 }
 
-static void put_option(struct buf *out, const struct verb_option *option)
+static void
+put_option(struct buf *out, const struct verb_option *option)
 {
 	size_t start = out->len, used;
 
@@ -45,7 +48,8 @@ static void put_option(struct buf *out, const struct verb_option *option)
 	buf_printf(out, "%s\n", option->help);
 }
 
-static void put_common(struct buf *out)
+static void
+put_common(struct buf *out)
 {
 	const struct verb_option *option;
 	struct verb_option_space space;
@@ -55,7 +59,8 @@ static void put_common(struct buf *out)
 		put_option(out, option);
 }
 
-void verb_print_overview(struct buf *out)
+void
+verb_print_overview(struct buf *out)
 {
 	buf_puts(out, "rouse asks and tells the daemon roused. Usage: rouse VERB [ARGUMENT...] "
 		      "[OPTION...]\n\n");
@@ -68,7 +73,8 @@ void verb_print_overview(struct buf *out)
 		      "4 refused (state, permission, budget), 5 the daemon cannot be reached.\n");
 }
 
-void verb_print_noun(const char *noun, struct buf *out)
+void
+verb_print_noun(const char *noun, struct buf *out)
 {
 	for (size_t i = 0; i < verb_count; i++)
 		if (verb_table[i].noun && !strcmp(verb_table[i].noun, noun))
@@ -76,7 +82,8 @@ void verb_print_noun(const char *noun, struct buf *out)
 	buf_printf(out, "\nrouse %s VERB --help says more.\n", noun);
 }
 
-void verb_print_help(const struct verb *verb, struct buf *out)
+void
+verb_print_help(const struct verb *verb, struct buf *out)
 {
 	const struct verb_option *option;
 	struct verb_option_space space;
@@ -95,7 +102,8 @@ void verb_print_help(const struct verb *verb, struct buf *out)
 }
 
 /* roff: a dash that may be copied, no line that begins with a request. */
-static void man_text(struct buf *out, const char *text)
+static void
+man_text(struct buf *out, const char *text)
 {
 	if (*text == '.' || *text == '\'')
 		buf_puts(out, "\\&");
@@ -111,7 +119,8 @@ static void man_text(struct buf *out, const char *text)
 	}
 }
 
-static void man_option(struct buf *out, const struct verb_option *option)
+static void
+man_option(struct buf *out, const struct verb_option *option)
 {
 	buf_puts(out, ".TP\n");
 	if (option->letter)
@@ -129,7 +138,8 @@ static void man_option(struct buf *out, const struct verb_option *option)
 	buf_putc(out, '\n');
 }
 
-static void man_verb(struct buf *out, const struct verb *verb)
+static void
+man_verb(struct buf *out, const struct verb *verb)
 {
 	const struct verb_option *option;
 	struct verb_option_space space;
@@ -153,7 +163,8 @@ static void man_verb(struct buf *out, const struct verb *verb)
 	}
 }
 
-void verb_print_man(struct buf *out)
+void
+verb_print_man(struct buf *out)
 {
 	const struct verb_option *option;
 	struct verb_option_space space;
@@ -189,7 +200,8 @@ void verb_print_man(struct buf *out)
 		      ".SH SEE ALSO\nroused(8), rouse.conf(5)\n");
 }
 
-static void completion_words(struct buf *out, const struct verb *verb)
+static void
+completion_words(struct buf *out, const struct verb *verb)
 {
 	const struct verb_option *option;
 	struct verb_option_space space;
@@ -198,7 +210,8 @@ static void completion_words(struct buf *out, const struct verb *verb)
 		buf_printf(out, "%s--%s", i ? " " : "", option->name);
 }
 
-static void completion_nouns(struct buf *out)
+static void
+completion_nouns(struct buf *out)
 {
 	const char *last = "";
 
@@ -212,7 +225,8 @@ static void completion_nouns(struct buf *out)
 	}
 }
 
-static void completion_verbs_of(struct buf *out, size_t first)
+static void
+completion_verbs_of(struct buf *out, size_t first)
 {
 	const char *noun = verb_table[first].noun;
 
@@ -223,7 +237,8 @@ static void completion_verbs_of(struct buf *out, size_t first)
 	buf_puts(out, "' ;;\n");
 }
 
-void verb_print_completion(struct buf *out)
+void
+verb_print_completion(struct buf *out)
 {
 	buf_puts(out, "# bash completion of rouse; printed by rouse help --completion.\n"
 		      "_rouse()\n{\n"

@@ -21,7 +21,8 @@ struct secret_list {
 	size_t count;
 };
 
-static void secret_list_fini(struct secret_list *list)
+static void
+secret_list_fini(struct secret_list *list)
 {
 	for (size_t i = 0; i < list->count; i++) {
 		if (list->items[i].data)
@@ -30,7 +31,8 @@ static void secret_list_fini(struct secret_list *list)
 	}
 }
 
-static bool secret_add(struct secret_list *list, struct str secret, struct err *err)
+static bool
+secret_add(struct secret_list *list, struct str secret, struct err *err)
 {
 	if (list->count == SECRETS_MAX)
 		return err_set(err, E_USAGE, "more than %d secrets", SECRETS_MAX);
@@ -41,7 +43,8 @@ static bool secret_add(struct secret_list *list, struct str secret, struct err *
 }
 
 /* file:PATH and env:NAME keep a secret out of the list of processes; all else is the secret. */
-static bool secret_from_word(struct secret_list *list, const char *word, struct err *err)
+static bool
+secret_from_word(struct secret_list *list, const char *word, struct err *err)
 {
 	AUTO(buf_fini) struct buf bytes = BUF_INIT;
 	struct str text = str_of(word);
@@ -71,7 +74,8 @@ static bool secret_from_word(struct secret_list *list, const char *word, struct 
 }
 
 /* hmac's options, from --set KEY=VALUE or the members of a line. */
-static struct str *option_slot(struct signature_options *options, struct str name)
+static struct str *
+option_slot(struct signature_options *options, struct str name)
 {
 	const struct {
 		struct str name;
@@ -92,7 +96,8 @@ static struct str *option_slot(struct signature_options *options, struct str nam
 	return NULL;
 }
 
-static bool scheme_find(struct str name, const struct signature_scheme **ret, struct err *err)
+static bool
+scheme_find(struct str name, const struct signature_scheme **ret, struct err *err)
 {
 	AUTO(buf_fini) struct buf all = BUF_INIT;
 
@@ -105,7 +110,8 @@ static bool scheme_find(struct str name, const struct signature_scheme **ret, st
 		       buf_cstr(&all));
 }
 
-static bool signature_of(struct cli *cli, struct signature **ret, struct err *err)
+static bool
+signature_of(struct cli *cli, struct signature **ret, struct err *err)
 {
 	struct signature_options options = {0};
 	const struct signature_scheme *scheme;
@@ -132,7 +138,8 @@ static bool signature_of(struct cli *cli, struct signature **ret, struct err *er
 	return signature_new(scheme, &options, ret, err);
 }
 
-static bool now_of(struct cli *cli, struct wall *ret, struct err *err)
+static bool
+now_of(struct cli *cli, struct wall *ret, struct err *err)
 {
 	const char *text = cli_opt(cli, "now");
 	int64_t seconds;
@@ -146,7 +153,8 @@ static bool now_of(struct cli *cli, struct wall *ret, struct err *err)
 	return true;
 }
 
-static bool body_of(struct cli *cli, struct buf *ret, struct err *err)
+static bool
+body_of(struct cli *cli, struct buf *ret, struct err *err)
 {
 	const char *from = cli_opt(cli, "body");
 
@@ -158,8 +166,9 @@ static bool body_of(struct cli *cli, struct buf *ret, struct err *err)
 	return os_read_file(from, BODY_MAX, ret, err);
 }
 
-static bool secrets_of(struct cli *cli, const struct signature *signature, struct secret_list *ret,
-		       struct err *err)
+static bool
+secrets_of(struct cli *cli, const struct signature *signature, struct secret_list *ret,
+	   struct err *err)
 {
 	const char *word;
 
@@ -175,7 +184,8 @@ static bool secrets_of(struct cli *cli, const struct signature *signature, struc
 	return true;
 }
 
-static bool headers_of(struct cli *cli, struct webhook_request *request, struct err *err)
+static bool
+headers_of(struct cli *cli, struct webhook_request *request, struct err *err)
 {
 	const char *text;
 
@@ -190,7 +200,8 @@ static bool headers_of(struct cli *cli, struct webhook_request *request, struct 
 	return true;
 }
 
-static struct signature_request request_of(struct cli *cli, struct webhook_request *from)
+static struct signature_request
+request_of(struct cli *cli, struct webhook_request *from)
 {
 	const char *url = cli_opt(cli, "url"), *method = cli_opt(cli, "method");
 
@@ -203,13 +214,15 @@ static struct signature_request request_of(struct cli *cli, struct webhook_reque
 	};
 }
 
-static struct str str_of_json(const json_t *value)
+static struct str
+str_of_json(const json_t *value)
 {
 	return json_is_string(value) ? str_make(json_string_value(value), json_string_length(value))
 				     : STR("");
 }
 
-static void line_options(const json_t *members, struct signature_options *options)
+static void
+line_options(const json_t *members, struct signature_options *options)
 {
 	const char *key;
 	json_t *value;
@@ -223,7 +236,8 @@ static void line_options(const json_t *members, struct signature_options *option
 }
 
 /* One secret or a list of them. */
-static bool line_secrets(const json_t *secret, struct secret_list *ret, struct err *err)
+static bool
+line_secrets(const json_t *secret, struct secret_list *ret, struct err *err)
 {
 	const json_t *one;
 	size_t i;
@@ -237,7 +251,8 @@ static bool line_secrets(const json_t *secret, struct secret_list *ret, struct e
 }
 
 /* {"Name": "value"}, or a list of values where a header stands several times. */
-static void line_headers(const json_t *headers, struct webhook_request *ret)
+static void
+line_headers(const json_t *headers, struct webhook_request *ret)
 {
 	const char *key;
 	json_t *value, *one;
@@ -252,7 +267,8 @@ static void line_headers(const json_t *headers, struct webhook_request *ret)
 	}
 }
 
-static bool line_now(const json_t *instant, struct wall *now, struct err *err)
+static bool
+line_now(const json_t *instant, struct wall *now, struct err *err)
 {
 	double seconds = json_number_value(instant);
 
@@ -265,7 +281,8 @@ static bool line_now(const json_t *instant, struct wall *now, struct err *err)
 	return true;
 }
 
-static bool line_body(const json_t *line, struct buf *ret, struct err *err)
+static bool
+line_body(const json_t *line, struct buf *ret, struct err *err)
 {
 	const json_t *body = json_object_get(line, "body_b64");
 
@@ -275,7 +292,8 @@ static bool line_body(const json_t *line, struct buf *ret, struct err *err)
 }
 
 /* One JSON line, as verify takes it. */
-static bool line_verify(const json_t *line, struct wall now, struct err *err)
+static bool
+line_verify(const json_t *line, struct wall now, struct err *err)
 {
 	AUTO(webhook_request_fini) struct webhook_request from = WEBHOOK_REQUEST_INIT;
 	AUTO(signature_auto_free) struct signature *signature = NULL;
@@ -303,7 +321,8 @@ static bool line_verify(const json_t *line, struct wall now, struct err *err)
 	return signature_verify(signature, secrets.slices, secrets.count, &request, now, NULL, err);
 }
 
-static void verify_line(void *arg, const json_t *line, const char *why)
+static void
+verify_line(void *arg, const json_t *line, const char *why)
 {
 	struct cli *cli = arg;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -317,7 +336,8 @@ static void verify_line(void *arg, const json_t *line, const char *why)
 	buf_puts(out, "}\n");
 }
 
-bool verb_webhook_verify(struct cli *cli, struct err *err)
+bool
+verb_webhook_verify(struct cli *cli, struct err *err)
 {
 	AUTO(webhook_request_fini) struct webhook_request from = WEBHOOK_REQUEST_INIT;
 	AUTO(signature_auto_free) struct signature *signature = NULL;
@@ -354,7 +374,8 @@ bool verb_webhook_verify(struct cli *cli, struct err *err)
 }
 
 /* text as one word of a shell. */
-static void shell_quote(struct buf *out, const char *text)
+static void
+shell_quote(struct buf *out, const char *text)
 {
 	buf_putc(out, '\'');
 	for (; *text; text++) {
@@ -371,7 +392,8 @@ struct signing {
 	bool curl;
 };
 
-static void sign_on_header(void *arg, const char *name, const char *value)
+static void
+sign_on_header(void *arg, const char *name, const char *value)
 {
 	const struct signing *signing = arg;
 	AUTO(buf_fini) struct buf header = BUF_INIT;
@@ -387,7 +409,8 @@ static void sign_on_header(void *arg, const char *name, const char *value)
 	}
 }
 
-bool verb_webhook_sign(struct cli *cli, struct err *err)
+bool
+verb_webhook_sign(struct cli *cli, struct err *err)
 {
 	AUTO(webhook_request_fini) struct webhook_request from = WEBHOOK_REQUEST_INIT;
 	AUTO(signature_auto_free) struct signature *signature = NULL;

@@ -5,7 +5,8 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-void webhook_request_fini(struct webhook_request *request)
+void
+webhook_request_fini(struct webhook_request *request)
 {
 	for (size_t i = 0; i < request->count; i++) {
 		free(request->headers[i].name);
@@ -16,7 +17,8 @@ void webhook_request_fini(struct webhook_request *request)
 	*request = (struct webhook_request)WEBHOOK_REQUEST_INIT;
 }
 
-void webhook_header_add(struct webhook_request *request, struct str name, struct str value)
+void
+webhook_header_add(struct webhook_request *request, struct str name, struct str value)
 {
 	struct webhook_header *header;
 
@@ -29,7 +31,8 @@ void webhook_header_add(struct webhook_request *request, struct str name, struct
 		*p = (char)tolower((unsigned char)*p);
 }
 
-struct str webhook_header_find(void *arg, const char *name, size_t index)
+struct str
+webhook_header_find(void *arg, const char *name, size_t index)
 {
 	const struct webhook_request *request = arg;
 

@@ -10,7 +10,8 @@ struct arena_chunk {
 	_Alignas(ALIGN) unsigned char bytes[];
 };
 
-void *arena_alloc(struct arena *arena, size_t size)
+void *
+arena_alloc(struct arena *arena, size_t size)
 {
 	struct arena_chunk *chunk = arena->chunks;
 	void *p;
@@ -29,7 +30,8 @@ void *arena_alloc(struct arena *arena, size_t size)
 	return p;
 }
 
-char *arena_dup(struct arena *arena, struct str s)
+char *
+arena_dup(struct arena *arena, struct str s)
 {
 	char *copy = arena_alloc(arena, s.len + 1);
 
@@ -38,7 +40,8 @@ char *arena_dup(struct arena *arena, struct str s)
 	return copy;
 }
 
-void arena_fini(struct arena *arena)
+void
+arena_fini(struct arena *arena)
 {
 	while (arena->chunks) {
 		struct arena_chunk *chunk = arena->chunks;

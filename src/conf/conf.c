@@ -8,7 +8,8 @@
 
 #include "base/digest.h"
 
-void conf_free(struct conf *conf)
+void
+conf_free(struct conf *conf)
 {
 	if (!conf)
 		return;
@@ -26,14 +27,16 @@ void conf_free(struct conf *conf)
 	free(conf);
 }
 
-struct conf *conf_ref(struct conf *conf)
+struct conf *
+conf_ref(struct conf *conf)
 {
 	assert(conf->refs);
 	conf->refs++;
 	return conf;
 }
 
-void conf_unref(struct conf *conf)
+void
+conf_unref(struct conf *conf)
 {
 	if (!conf)
 		return;
@@ -42,27 +45,32 @@ void conf_unref(struct conf *conf)
 		conf_free(conf);
 }
 
-uint64_t conf_generation(const struct conf *conf)
+uint64_t
+conf_generation(const struct conf *conf)
 {
 	return conf->generation;
 }
 
-const char *conf_path(const struct conf *conf)
+const char *
+conf_path(const struct conf *conf)
 {
 	return conf->path;
 }
 
-const char *conf_dir(const struct conf *conf)
+const char *
+conf_dir(const struct conf *conf)
 {
 	return conf->dir;
 }
 
-const char *conf_commit(const struct conf *conf)
+const char *
+conf_commit(const struct conf *conf)
 {
 	return conf->commit ? conf->commit : "";
 }
 
-void conf_set_commit(struct conf *conf, const char *commit)
+void
+conf_set_commit(struct conf *conf, const char *commit)
 {
 	char *copy = mem_strdup(commit);
 
@@ -70,8 +78,8 @@ void conf_set_commit(struct conf *conf, const char *commit)
 	conf->commit = copy;
 }
 
-const struct conf_section *conf_section(const struct conf *conf, const char *kind_name,
-					const char *name)
+const struct conf_section *
+conf_section(const struct conf *conf, const char *kind_name, const char *name)
 {
 	for (size_t i = 0; i < conf->kind_count; i++) {
 		const struct kind *kind = &conf->kinds[i];
@@ -86,8 +94,8 @@ const struct conf_section *conf_section(const struct conf *conf, const char *kin
 	return NULL;
 }
 
-const struct conf_section *conf_next(const struct conf *conf, const char *kind,
-				     const struct conf_section *after)
+const struct conf_section *
+conf_next(const struct conf *conf, const char *kind, const struct conf_section *after)
 {
 	for (size_t i = after ? after->index + 1 : 0; i < conf->section_count; i++)
 		if (!kind || !strcmp(conf->sections[i]->kind->name, kind))
@@ -95,38 +103,44 @@ const struct conf_section *conf_next(const struct conf *conf, const char *kind,
 	return NULL;
 }
 
-const char *conf_section_kind(const struct conf_section *section)
+const char *
+conf_section_kind(const struct conf_section *section)
 {
 	return section->kind->name;
 }
 
-const char *conf_section_name(const struct conf_section *section)
+const char *
+conf_section_name(const struct conf_section *section)
 {
 	return section->name;
 }
 
-const char *conf_section_file(const struct conf_section *section)
+const char *
+conf_section_file(const struct conf_section *section)
 {
 	return section->kind->conf->files[section->file].path;
 }
 
-int conf_section_line(const struct conf_section *section)
+int
+conf_section_line(const struct conf_section *section)
 {
 	return section->line;
 }
 
-const struct conf *conf_section_conf(const struct conf_section *section)
+const struct conf *
+conf_section_conf(const struct conf_section *section)
 {
 	return section->kind->conf;
 }
 
-const char *conf_section_digest(const struct conf_section *section)
+const char *
+conf_section_digest(const struct conf_section *section)
 {
 	return section->digest;
 }
 
-static struct conf_value *value_below(const struct conf_section *section,
-				      const struct shape_key *key, const char *name)
+static struct conf_value *
+value_below(const struct conf_section *section, const struct shape_key *key, const char *name)
 {
 	struct conf_value *value = section->values[key - section->shape->keys];
 
@@ -135,8 +149,8 @@ static struct conf_value *value_below(const struct conf_section *section,
 	return value;
 }
 
-const struct conf_value *section_value(const struct conf_section *section, const char *name,
-				       const struct conf_key **ret_row)
+const struct conf_value *
+section_value(const struct conf_section *section, const char *name, const struct conf_key **ret_row)
 {
 	const struct shape_key *key = section->shape ? shape_find(section->shape, name) : NULL;
 	const struct conf_value *value;
@@ -152,8 +166,8 @@ const struct conf_value *section_value(const struct conf_section *section, const
 }
 
 /* What may be relied on; NULL when there is nothing, and while checks run also for a bad value. */
-static const struct conf_value *value_get(const struct conf_section *section, const char *key,
-					  unsigned types)
+static const struct conf_value *
+value_get(const struct conf_section *section, const char *key, unsigned types)
 {
 	const struct conf_key *row = NULL;
 	const struct conf_value *value = section_value(section, key, &row);
@@ -166,21 +180,24 @@ static const struct conf_value *value_get(const struct conf_section *section, co
 #define TYPE(type) (1U << (type))
 #define ANY_TYPE (~0U)
 
-bool conf_is_set(const struct conf_section *section, const char *key)
+bool
+conf_is_set(const struct conf_section *section, const char *key)
 {
 	const struct conf_value *value = value_get(section, key, ANY_TYPE);
 
 	return value && value->line;
 }
 
-const char *conf_str(const struct conf_section *section, const char *key)
+const char *
+conf_str(const struct conf_section *section, const char *key)
 {
 	const struct conf_value *value = value_get(section, key, ANY_TYPE);
 
 	return value ? value->text : NULL;
 }
 
-int64_t conf_int(const struct conf_section *section, const char *key)
+int64_t
+conf_int(const struct conf_section *section, const char *key)
 {
 	const struct conf_value *value = value_get(section, key,
 						   TYPE(CONF_INT) | TYPE(CONF_DURATION) |
@@ -189,29 +206,33 @@ int64_t conf_int(const struct conf_section *section, const char *key)
 	return value ? value->i : INT64_MIN;
 }
 
-int64_t conf_ms(const struct conf_section *section, const char *key)
+int64_t
+conf_ms(const struct conf_section *section, const char *key)
 {
 	const struct conf_value *value = value_get(section, key, TYPE(CONF_DURATION));
 
 	return value ? value->i : INT64_MIN;
 }
 
-bool conf_bool(const struct conf_section *section, const char *key)
+bool
+conf_bool(const struct conf_section *section, const char *key)
 {
 	const struct conf_value *value = value_get(section, key, TYPE(CONF_BOOL));
 
 	return value && value->i;
 }
 
-double conf_ratio(const struct conf_section *section, const char *key)
+double
+conf_ratio(const struct conf_section *section, const char *key)
 {
 	const struct conf_value *value = value_get(section, key, TYPE(CONF_RATIO));
 
 	return value ? value->ratio : NAN;
 }
 
-bool conf_rate(const struct conf_section *section, const char *key, int64_t *ret_count,
-	       int64_t *ret_per_ms)
+bool
+conf_rate(const struct conf_section *section, const char *key, int64_t *ret_count,
+	  int64_t *ret_per_ms)
 {
 	const struct conf_value *value = value_get(section, key, TYPE(CONF_RATE));
 
@@ -222,7 +243,8 @@ bool conf_rate(const struct conf_section *section, const char *key, int64_t *ret
 	return true;
 }
 
-size_t conf_list(const struct conf_section *section, const char *key, const char *const **ret_items)
+size_t
+conf_list(const struct conf_section *section, const char *key, const char *const **ret_items)
 {
 	const struct conf_value *value = value_get(
 		section, key, TYPE(CONF_LIST) | TYPE(CONF_ENUM_LIST) | TYPE(CONF_NAME_LIST));
@@ -231,8 +253,9 @@ size_t conf_list(const struct conf_section *section, const char *key, const char
 	return value ? value->item_count : 0;
 }
 
-bool conf_below(const struct conf_section *section, const char *prefix, size_t i,
-		const char **ret_name, const char **ret_value)
+bool
+conf_below(const struct conf_section *section, const char *prefix, size_t i, const char **ret_name,
+	   const char **ret_value)
 {
 	struct shape_key *key;
 	const struct conf_value *value;
@@ -250,7 +273,8 @@ bool conf_below(const struct conf_section *section, const char *prefix, size_t i
 }
 
 /* Values that say what the default says anyway are left out: the shape's digest has them. */
-void section_digest(struct conf_section *section)
+void
+section_digest(struct conf_section *section)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT, hex = BUF_INIT, def = BUF_INIT, set = BUF_INIT;
 	struct digest digest;
@@ -280,7 +304,8 @@ void section_digest(struct conf_section *section)
 		mem_zero(set.data, set.cap);
 }
 
-static void dump_value(const char *name, const char *text, bool is_default, struct buf *out)
+static void
+dump_value(const char *name, const char *text, bool is_default, struct buf *out)
 {
 	struct str rest = str_of(text), line;
 
@@ -298,7 +323,8 @@ static void dump_value(const char *name, const char *text, bool is_default, stru
 	buf_puts(out, is_default ? "  (default)\n" : "\n");
 }
 
-static void dump_keys(const struct conf_section *section, bool variant, struct buf *out)
+static void
+dump_keys(const struct conf_section *section, bool variant, struct buf *out)
 {
 	for (size_t i = 0; i < section->shape->count; i++) {
 		const struct shape_key *key = &section->shape->keys[i];
@@ -313,7 +339,8 @@ static void dump_keys(const struct conf_section *section, bool variant, struct b
 	}
 }
 
-void conf_dump_section(const struct conf_section *section, struct buf *out)
+void
+conf_dump_section(const struct conf_section *section, struct buf *out)
 {
 	section_label(section, out);
 	buf_putc(out, '\n');

@@ -6,14 +6,16 @@
 #include "pure/duration.h"
 
 /* "[trigger NAME] source = cron" */
-static void table_title(const struct conf_table *table, struct buf *out)
+static void
+table_title(const struct conf_table *table, struct buf *out)
 {
 	buf_printf(out, "[%s%s]", table->section, table->named ? " NAME" : "");
 	if (table->selector)
 		buf_printf(out, " %s = %s", table->selector, table->value);
 }
 
-static void bound_print(const struct conf_key *row, int64_t n, struct buf *out)
+static void
+bound_print(const struct conf_key *row, int64_t n, struct buf *out)
 {
 	if (row->type == CONF_DURATION)
 		duration_print(n, out);
@@ -26,7 +28,8 @@ static void bound_print(const struct conf_key *row, int64_t n, struct buf *out)
 }
 
 /* "duration, 1s to 1h, default 30s" */
-static void row_facts(const struct conf_key *row, struct buf *out)
+static void
+row_facts(const struct conf_key *row, struct buf *out)
 {
 	bool choice = row->type == CONF_ENUM || row->type == CONF_ENUM_LIST;
 
@@ -53,7 +56,8 @@ static void row_facts(const struct conf_key *row, struct buf *out)
 		buf_printf(out, ", default %s", row->def);
 }
 
-static void row_help(const struct conf_key *row, struct buf *out)
+static void
+row_help(const struct conf_key *row, struct buf *out)
 {
 	buf_printf(out, "  %s%s (", row->name, row->flags & CONF_PREFIX ? "NAME" : "");
 	row_facts(row, out);
@@ -61,7 +65,8 @@ static void row_help(const struct conf_key *row, struct buf *out)
 }
 
 /* what: "section.key", "key" or "section"; a key may have dots itself. */
-static bool row_wanted(const struct conf_table *table, const struct conf_key *row, const char *what)
+static bool
+row_wanted(const struct conf_table *table, const struct conf_key *row, const char *what)
 {
 	size_t n = strlen(table->section);
 
@@ -72,7 +77,8 @@ static bool row_wanted(const struct conf_table *table, const struct conf_key *ro
 	       (!strcmp(what + n + 1, row->name) || row_matches(row, what + n + 1));
 }
 
-static bool table_help(const struct conf_table *table, const char *what, struct buf *out)
+static bool
+table_help(const struct conf_table *table, const char *what, struct buf *out)
 {
 	bool any = false;
 
@@ -93,7 +99,8 @@ static bool table_help(const struct conf_table *table, const char *what, struct 
 	return any;
 }
 
-static bool help_suggest(const struct conf_schema *schema, const char *what, struct err *err)
+static bool
+help_suggest(const struct conf_schema *schema, const char *what, struct err *err)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	struct suggest suggest = suggest_for(what), inner;
@@ -116,8 +123,9 @@ static bool help_suggest(const struct conf_schema *schema, const char *what, str
 	return err_set(err, E_NOT_FOUND, "%s", buf_cstr(&text));
 }
 
-bool conf_schema_help(const struct conf_schema *schema, const char *what, struct buf *out,
-		      struct err *err)
+bool
+conf_schema_help(const struct conf_schema *schema, const char *what, struct buf *out,
+		 struct err *err)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	bool any = false;
@@ -130,7 +138,8 @@ bool conf_schema_help(const struct conf_schema *schema, const char *what, struct
 	return true;
 }
 
-static void row_json(const struct conf_table *table, const struct conf_key *row, struct buf *out)
+static void
+row_json(const struct conf_table *table, const struct conf_key *row, struct buf *out)
 {
 	AUTO(buf_fini) struct buf selector = BUF_INIT;
 
@@ -156,7 +165,8 @@ static void row_json(const struct conf_table *table, const struct conf_key *row,
 	buf_puts(out, "}\n");
 }
 
-void conf_schema_json(const struct conf_schema *schema, struct buf *out)
+void
+conf_schema_json(const struct conf_schema *schema, struct buf *out)
 {
 	for (size_t t = 0; t < schema->count; t++)
 		for (size_t i = 0; i < schema->tables[t]->count; i++)
@@ -164,7 +174,8 @@ void conf_schema_json(const struct conf_schema *schema, struct buf *out)
 }
 
 /* Text for roff: no escape, no dash that becomes a hyphen, no line that is a request. */
-static void roff_puts(struct buf *out, const char *s)
+static void
+roff_puts(struct buf *out, const char *s)
 {
 	if (*s == '.' || *s == '\'')
 		buf_puts(out, "\\&");
@@ -178,7 +189,8 @@ static void roff_puts(struct buf *out, const char *s)
 	}
 }
 
-static void row_man(const struct conf_key *row, struct buf *out)
+static void
+row_man(const struct conf_key *row, struct buf *out)
 {
 	AUTO(buf_fini) struct buf facts = BUF_INIT;
 
@@ -192,7 +204,8 @@ static void row_man(const struct conf_key *row, struct buf *out)
 	buf_putc(out, '\n');
 }
 
-void conf_schema_man(const struct conf_schema *schema, struct buf *out)
+void
+conf_schema_man(const struct conf_schema *schema, struct buf *out)
 {
 	for (size_t t = 0; t < schema->count; t++) {
 		AUTO(buf_fini) struct buf title = BUF_INIT;

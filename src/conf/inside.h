@@ -108,7 +108,8 @@ const struct shape *shape_of(struct kind *kind, uint64_t tables);
 const struct shape_key *shape_find(const struct shape *shape, const char *key);
 /* The key's row in any table of set, NULL when there is none. */
 const struct conf_key *tables_find(const struct conf_schema *schema, uint64_t set, const char *key);
-static inline bool row_matches(const struct conf_key *row, const char *key)
+static inline bool
+row_matches(const struct conf_key *row, const char *key)
 {
 	size_t n = strlen(row->name);
 
@@ -151,7 +152,8 @@ struct suggest {
 	const char *word, *best;
 	unsigned distance;
 };
-static inline struct suggest suggest_for(const char *word)
+static inline struct suggest
+suggest_for(const char *word)
 {
 	return (struct suggest){word, NULL, 3};
 }

@@ -31,7 +31,8 @@ enum {
 	CONF_REQUIRED = 1, /* an error when absent */
 	CONF_PREFIX = 2,   /* name ends in ".": any key below it ("header.") is one of this row */
 	CONF_MANY = 4,	   /* CONF_SECRET: several, comma separated */
-	CONF_LATER = 8	   /* known and checked, but this version does not act on it: a warning where it is set */
+	CONF_LATER = 8 /* known and checked, but this version does not act on it: a warning where it
+			  is set */
 };
 
 struct conf_key {

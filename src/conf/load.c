@@ -26,7 +26,8 @@ struct loader {
 	bool full;
 };
 
-static void kinds_collect(struct conf *conf)
+static void
+kinds_collect(struct conf *conf)
 {
 	for (size_t t = 0; t < conf->schema.count; t++) {
 		const struct conf_table *table = conf->schema.tables[t];
@@ -46,7 +47,8 @@ static void kinds_collect(struct conf *conf)
 }
 
 /* The folder that path lies in, from the root. */
-static const char *dir_of(struct conf *conf, const char *path)
+static const char *
+dir_of(struct conf *conf, const char *path)
 {
 	AUTO(buf_fini) struct buf dir = BUF_INIT;
 	const char *slash = strrchr(path, '/');
@@ -63,7 +65,8 @@ static const char *dir_of(struct conf *conf, const char *path)
 	return arena_dup(&conf->arena, buf_str(&dir));
 }
 
-static int file_add(struct conf *conf, const char *path)
+static int
+file_add(struct conf *conf, const char *path)
 {
 	if (conf->file_count == conf->file_cap) {
 		conf->file_cap = conf->file_cap ? conf->file_cap * 2 : 16;
@@ -76,8 +79,8 @@ static int file_add(struct conf *conf, const char *path)
 	return (int)conf->file_count++;
 }
 
-static struct conf_section *section_new(struct loader *l, struct kind *kind, struct str name,
-					int line)
+static struct conf_section *
+section_new(struct loader *l, struct kind *kind, struct str name, int line)
 {
 	struct conf *conf = l->conf;
 	struct conf_section *section = arena_alloc(&conf->arena, sizeof(*section));
@@ -97,7 +100,8 @@ static struct conf_section *section_new(struct loader *l, struct kind *kind, str
 	return section;
 }
 
-static struct conf_section *section_find(struct kind *kind, const char *name)
+static struct conf_section *
+section_find(struct kind *kind, const char *name)
 {
 	struct conf_section *section;
 
@@ -105,12 +109,14 @@ static struct conf_section *section_find(struct kind *kind, const char *name)
 	return section;
 }
 
-static void section_index(struct conf_section *section)
+static void
+section_index(struct conf_section *section)
 {
 	HASH_ADD_KEYPTR(hh, section->kind->by_name, section->name, strlen(section->name), section);
 }
 
-static void value_end(struct loader *l)
+static void
+value_end(struct loader *l)
 {
 	struct raw *raw = l->raw;
 
@@ -126,7 +132,8 @@ static void value_end(struct loader *l)
 	raw->text = arena_dup(&l->conf->arena, buf_str(&l->text));
 }
 
-static void on_no_section(void *ctx, int line UNUSED)
+static void
+on_no_section(void *ctx, int line UNUSED)
 {
 	struct loader *l = ctx;
 
@@ -134,7 +141,8 @@ static void on_no_section(void *ctx, int line UNUSED)
 	l->section = NULL;
 }
 
-static void unknown_kind(struct loader *l, const char *word, int line)
+static void
+unknown_kind(struct loader *l, const char *word, int line)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	struct suggest suggest = suggest_for(word);
@@ -151,8 +159,8 @@ static void unknown_kind(struct loader *l, const char *word, int line)
 		  buf_cstr(&text));
 }
 
-static struct conf_section *named_section(struct loader *l, struct kind *kind, const char *name,
-					  int line)
+static struct conf_section *
+named_section(struct loader *l, struct kind *kind, const char *name, int line)
 {
 	struct conf_section *other, *section;
 
@@ -176,8 +184,8 @@ static struct conf_section *named_section(struct loader *l, struct kind *kind, c
 	return section;
 }
 
-static struct conf_section *unnamed_section(struct loader *l, struct kind *kind, const char *name,
-					    int line)
+static struct conf_section *
+unnamed_section(struct loader *l, struct kind *kind, const char *name, int line)
 {
 	struct conf_section *section = section_find(kind, "");
 
@@ -194,7 +202,8 @@ static struct conf_section *unnamed_section(struct loader *l, struct kind *kind,
 	return section;
 }
 
-static void on_section(void *ctx, struct str header, int line)
+static void
+on_section(void *ctx, struct str header, int line)
 {
 	struct loader *l = ctx;
 	struct str word = header;
@@ -221,7 +230,8 @@ static void on_section(void *ctx, struct str header, int line)
 					 : unnamed_section(l, kind, name, line);
 }
 
-static void on_key(void *ctx, const char *key, const char *value, int line)
+static void
+on_key(void *ctx, const char *key, const char *value, int line)
 {
 	struct loader *l = ctx;
 	struct raw *raw;
@@ -242,7 +252,8 @@ static void on_key(void *ctx, const char *key, const char *value, int line)
 	buf_puts(&l->text, value ? value : "");
 }
 
-static bool is_header(struct conf *conf, struct str header)
+static bool
+is_header(struct conf *conf, struct str header)
 {
 	struct str word, rest = str_split(header, ' ', &word);
 	AUTO(auto_free) char *name = str_dup(word);
@@ -253,7 +264,8 @@ static bool is_header(struct conf *conf, struct str header)
 
 /* inih takes every indented line for more of the value above: a key or a section that someone
  * indented would vanish in it. */
-static bool looks_meant_otherwise(struct loader *l, const char *text)
+static bool
+looks_meant_otherwise(struct loader *l, const char *text)
 {
 	struct str line = str_of(text), key, rest;
 	AUTO(auto_free) char *name = NULL;
@@ -267,7 +279,8 @@ static bool looks_meant_otherwise(struct loader *l, const char *text)
 	return tables_find(&l->conf->schema, l->section->kind->tables, name);
 }
 
-static void on_more(void *ctx, const char *text, size_t blanks, int line)
+static void
+on_more(void *ctx, const char *text, size_t blanks, int line)
 {
 	struct loader *l = ctx;
 	bool joined;
@@ -290,7 +303,8 @@ static void on_more(void *ctx, const char *text, size_t blanks, int line)
 	buf_puts(&l->text, text);
 }
 
-static void on_error(void *ctx, int line, bool in_key, const char *text)
+static void
+on_error(void *ctx, int line, bool in_key, const char *text)
 {
 	struct loader *l = ctx;
 
@@ -304,7 +318,8 @@ static void on_error(void *ctx, int line, bool in_key, const char *text)
 
 static const struct read_sink sink = {on_section, on_no_section, on_key, on_more, on_error};
 
-static bool seen_before(struct conf *conf, const struct stat *st)
+static bool
+seen_before(struct conf *conf, const struct stat *st)
 {
 	for (size_t i = 0; i < conf->file_count; i++)
 		if (conf->files[i].ino == st->st_ino && conf->files[i].dev == st->st_dev)
@@ -312,13 +327,15 @@ static bool seen_before(struct conf *conf, const struct stat *st)
 	return false;
 }
 
-static void file_complain(struct loader *l, const char *path, const char *what)
+static void
+file_complain(struct loader *l, const char *path, const char *what)
 {
 	report_at(l->report, l->conf, file_add(l->conf, path), 0, false, "%s", what);
 }
 
 /* once: leave out what was read already under whatever name. */
-static void file_load(struct loader *l, const char *path, bool once)
+static void
+file_load(struct loader *l, const char *path, bool once)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct buf text = BUF_INIT;
@@ -356,19 +373,22 @@ static void file_load(struct loader *l, const char *path, bool once)
 	buf_fini(&text);
 }
 
-static int is_conf_file(const struct dirent *entry)
+static int
+is_conf_file(const struct dirent *entry)
 {
 	return entry->d_name[0] != '.' && str_ends(str_of(entry->d_name), STR(".conf")) &&
 	       strlen(entry->d_name) > 5;
 }
 
 /* In the order of the bytes: alphasort() would follow the locale. */
-static int by_name(const struct dirent **a, const struct dirent **b)
+static int
+by_name(const struct dirent **a, const struct dirent **b)
 {
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static void folder_load(struct loader *l, const char *dir, const char *name)
+static void
+folder_load(struct loader *l, const char *dir, const char *name)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	struct dirent **entries = NULL;
@@ -396,8 +416,8 @@ static void folder_load(struct loader *l, const char *dir, const char *name)
 	free(entries);
 }
 
-static void files_load(struct loader *l, const char *path, const char *const *extra,
-		       size_t extra_count)
+static void
+files_load(struct loader *l, const char *path, const char *const *extra, size_t extra_count)
 {
 	const char *slash = strrchr(path, '/');
 	AUTO(auto_free)
@@ -414,7 +434,8 @@ static void files_load(struct loader *l, const char *path, const char *const *ex
 			unnamed_section(l, &l->conf->kinds[i], "", 0);
 }
 
-static bool name_exists(struct conf *conf, const char *kinds, const char *name)
+static bool
+name_exists(struct conf *conf, const char *kinds, const char *name)
 {
 	struct str rest = str_of(kinds), word;
 
@@ -426,7 +447,8 @@ static bool name_exists(struct conf *conf, const char *kinds, const char *name)
 	return false;
 }
 
-static void suggest_names(struct conf *conf, const char *kinds, struct suggest *suggest)
+static void
+suggest_names(struct conf *conf, const char *kinds, struct suggest *suggest)
 {
 	for (size_t i = 0; i < conf->kind_count; i++)
 		if (choice_has(kinds, str_of(conf->kinds[i].name)))
@@ -434,8 +456,9 @@ static void suggest_names(struct conf *conf, const char *kinds, struct suggest *
 				suggest_offer(suggest, s->name);
 }
 
-static void name_check(struct loader *l, const struct conf_section *section,
-		       const struct conf_key *row, const struct conf_value *value, const char *name)
+static void
+name_check(struct loader *l, const struct conf_section *section, const struct conf_key *row,
+	   const struct conf_value *value, const char *name)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	struct suggest suggest = suggest_for(name);
@@ -451,7 +474,8 @@ static void name_check(struct loader *l, const struct conf_section *section,
 }
 
 /* References: that what is named exists. Defaults are for their makers to see to. */
-static void names_check(struct loader *l, const struct conf_section *section)
+static void
+names_check(struct loader *l, const struct conf_section *section)
 {
 	for (size_t i = 0; i < section->shape->count; i++) {
 		const struct conf_key *row = section->shape->keys[i].row;
@@ -472,7 +496,8 @@ static void names_check(struct loader *l, const struct conf_section *section)
 	}
 }
 
-static void section_check(struct loader *l, const struct conf_section *section)
+static void
+section_check(struct loader *l, const struct conf_section *section)
 {
 	const struct conf_schema *schema = &l->conf->schema;
 
@@ -484,7 +509,8 @@ static void section_check(struct loader *l, const struct conf_section *section)
 			schema->tables[t]->check(section, l->report);
 }
 
-static void names_broken(struct conf_section *section)
+static void
+names_broken(struct conf_section *section)
 {
 	for (size_t i = 0; i < section->shape->count; i++)
 		if (section->shape->keys[i].row->flags & CONF_REQUIRED && section->values[i] &&
@@ -492,7 +518,8 @@ static void names_broken(struct conf_section *section)
 			section->broken = true;
 }
 
-static void sections_finish(struct loader *l)
+static void
+sections_finish(struct loader *l)
 {
 	struct conf *conf = l->conf;
 
@@ -506,8 +533,9 @@ static void sections_finish(struct loader *l)
 		section_check(l, conf->sections[i]);
 }
 
-struct conf *conf_load(const struct conf_schema *schema, const char *path, const char *const *extra,
-		       size_t extra_count, struct conf_report *report)
+struct conf *
+conf_load(const struct conf_schema *schema, const char *path, const char *const *extra,
+	  size_t extra_count, struct conf_report *report)
 {
 	static uint64_t generations;
 	struct conf *conf = mem_alloc(sizeof(*conf));

@@ -23,7 +23,8 @@ struct reader {
 };
 
 static void refuse(struct reader *r, bool in_key, const char *fmt, ...) PRINTF(3, 4);
-static void refuse(struct reader *r, bool in_key, const char *fmt, ...)
+static void
+refuse(struct reader *r, bool in_key, const char *fmt, ...)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	va_list ap;
@@ -34,14 +35,16 @@ static void refuse(struct reader *r, bool in_key, const char *fmt, ...)
 	r->sink->on_error(r->ctx, r->line, in_key, buf_cstr(&text));
 }
 
-static bool is_blank(char c)
+static bool
+is_blank(char c)
 {
 	return c == ' ' || c == '\t';
 }
 
 /* isspace() without the bytes that only some locales add: the others were refused as control
  * characters. */
-static bool has_inline_comment(struct str s)
+static bool
+has_inline_comment(struct str s)
 {
 	for (size_t i = 1; i < s.len; i++)
 		if (s.p[i] == ';' && is_blank(s.p[i - 1]))
@@ -50,7 +53,8 @@ static bool has_inline_comment(struct str s)
 }
 
 /* What is wrong with the bytes of a line, whatever it means; NULL: nothing. */
-static const char *bytes_wrong(struct str s)
+static const char *
+bytes_wrong(struct str s)
 {
 	if (memchr(s.p, '\0', s.len))
 		return "there is a NUL byte in this line; this is no text file";
@@ -65,7 +69,8 @@ static const char *bytes_wrong(struct str s)
 }
 
 /* Notes what is wrong with a line: the first of it is enough. */
-static void line_judge(struct reader *r, struct str line, bool comment, bool header)
+static void
+line_judge(struct reader *r, struct str line, bool comment, bool header)
 {
 	const char *wrong = bytes_wrong(line);
 
@@ -85,7 +90,8 @@ static void line_judge(struct reader *r, struct str line, bool comment, bool hea
 }
 
 /* True when something is wrong, which is told then. */
-static bool told_wrong(struct reader *r, bool in_key)
+static bool
+told_wrong(struct reader *r, bool in_key)
 {
 	if (!r->wrong.len)
 		return false;
@@ -93,7 +99,8 @@ static bool told_wrong(struct reader *r, bool in_key)
 	return true;
 }
 
-static bool key_is_valid(struct str key)
+static bool
+key_is_valid(struct str key)
 {
 	for (size_t i = 0; i < key.len; i++) {
 		char c = key.p[i];
@@ -105,7 +112,8 @@ static bool key_is_valid(struct str key)
 	return key.len > 0;
 }
 
-static bool header_parse(struct reader *r, struct str s, struct str *ret)
+static bool
+header_parse(struct reader *r, struct str s, struct str *ret)
 {
 	const char *end = memchr(s.p, ']', s.len);
 	struct str header;
@@ -139,7 +147,8 @@ static bool header_parse(struct reader *r, struct str s, struct str *ret)
 	return true;
 }
 
-static bool take_header(struct reader *r, struct str s)
+static bool
+take_header(struct reader *r, struct str s)
 {
 	struct str header;
 
@@ -159,7 +168,8 @@ static bool take_header(struct reader *r, struct str s)
 }
 
 /* The key of "key = value", and what stands behind; told when there is none. */
-static bool key_parse(struct reader *r, struct str s, struct str *ret_key, struct str *ret_value)
+static bool
+key_parse(struct reader *r, struct str s, struct str *ret_key, struct str *ret_value)
 {
 	struct str key = s;
 
@@ -184,7 +194,8 @@ static bool key_parse(struct reader *r, struct str s, struct str *ret_key, struc
 	return false;
 }
 
-static bool take_key(struct reader *r, struct str s)
+static bool
+take_key(struct reader *r, struct str s)
 {
 	struct str key, value;
 
@@ -216,7 +227,8 @@ static bool take_key(struct reader *r, struct str s)
 	return true;
 }
 
-static bool take_more(struct reader *r, struct str s, bool comment)
+static bool
+take_more(struct reader *r, struct str s, bool comment)
 {
 	if (told_wrong(r, !r->swallow) || r->swallow)
 		return false;
@@ -235,7 +247,8 @@ static bool take_more(struct reader *r, struct str s, bool comment)
 
 /* True when the line is for inih: *line is then what it is to see. Only continuations keep their
  * indentation, because that is all that inih knows them by. */
-static bool take_line(struct reader *r, struct str *ret_line)
+static bool
+take_line(struct reader *r, struct str *ret_line)
 {
 	struct str line = *ret_line, s = str_trim(line);
 	bool indented = line.len && is_blank(line.p[0]);
@@ -258,7 +271,8 @@ static bool take_line(struct reader *r, struct str *ret_line)
 	return s.p[0] == '[' ? take_header(r, s) : take_key(r, s);
 }
 
-static bool next_line(struct reader *r, struct str *ret)
+static bool
+next_line(struct reader *r, struct str *ret)
 {
 	if (!r->rest.p)
 		return false;
@@ -272,7 +286,8 @@ static bool next_line(struct reader *r, struct str *ret)
 }
 
 /* inih and this file do not agree on a line: its key is there, but without a value. */
-static void refuse_expected(struct reader *r, const char *why)
+static void
+refuse_expected(struct reader *r, const char *why)
 {
 	if (r->expect == LINE_KEY)
 		r->sink->on_key(r->ctx, buf_cstr(&r->key), NULL, r->line);
@@ -280,7 +295,8 @@ static void refuse_expected(struct reader *r, const char *why)
 	r->expect = LINE_NOTHING;
 }
 
-static void expected_but_not_read(struct reader *r)
+static void
+expected_but_not_read(struct reader *r)
 {
 	if (r->expect == LINE_KEY || r->expect == LINE_MORE)
 		refuse_expected(r, "inih did not read this line; write it otherwise");
@@ -288,7 +304,8 @@ static void expected_but_not_read(struct reader *r)
 }
 
 /* ini_reader: one line a call, an empty one for what is not for inih. */
-static char *on_read(char *out, int size, void *stream)
+static char *
+on_read(char *out, int size, void *stream)
 {
 	struct reader *r = stream;
 	struct str line;
@@ -309,7 +326,8 @@ static char *on_read(char *out, int size, void *stream)
 }
 
 /* ini_handler: the line must have become what it says, whatever inih this is. */
-static int on_pair(void *user, const char *section, const char *name, const char *value)
+static int
+on_pair(void *user, const char *section, const char *name, const char *value)
 {
 	struct reader *r = user;
 
@@ -330,14 +348,16 @@ static int on_pair(void *user, const char *section, const char *name, const char
 	return 1;
 }
 
-static void zero_fini(struct buf *b)
+static void
+zero_fini(struct buf *b)
 {
 	if (b->data)
 		mem_zero(b->data, b->cap);
 	buf_fini(b);
 }
 
-void read_ini(struct str text, const struct read_sink *sink, void *ctx)
+void
+read_ini(struct str text, const struct read_sink *sink, void *ctx)
 {
 	struct reader r = {.rest = text, .sink = sink, .ctx = ctx};
 	int rc;

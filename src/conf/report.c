@@ -30,12 +30,14 @@ struct conf_report {
 	size_t errors, warnings, suggestions;
 };
 
-struct conf_report *conf_report_new(void)
+struct conf_report *
+conf_report_new(void)
 {
 	return mem_alloc(sizeof(struct conf_report));
 }
 
-void conf_report_free(struct conf_report *report)
+void
+conf_report_free(struct conf_report *report)
 {
 	if (!report)
 		return;
@@ -46,27 +48,32 @@ void conf_report_free(struct conf_report *report)
 	free(report);
 }
 
-size_t conf_report_errors(const struct conf_report *report)
+size_t
+conf_report_errors(const struct conf_report *report)
 {
 	return report->errors;
 }
 
-size_t conf_report_warnings(const struct conf_report *report)
+size_t
+conf_report_warnings(const struct conf_report *report)
 {
 	return report->warnings;
 }
 
-void report_begin(struct conf_report *report)
+void
+report_begin(struct conf_report *report)
 {
 	report->first_file = (int)report->file_count;
 }
 
-bool report_may_suggest(struct conf_report *report)
+bool
+report_may_suggest(struct conf_report *report)
 {
 	return report->suggestions++ < SUGGESTIONS_MAX;
 }
 
-static struct report_file *report_file(struct conf_report *report, size_t index)
+static struct report_file *
+report_file(struct conf_report *report, size_t index)
 {
 	if (index >= report->file_count) {
 		size_t count = index + 1;
@@ -79,8 +86,8 @@ static struct report_file *report_file(struct conf_report *report, size_t index)
 	return &report->files[index];
 }
 
-static void report_add(struct conf_report *report, int file, int line, bool warning,
-		       struct buf *take_text)
+static void
+report_add(struct conf_report *report, int file, int line, bool warning, struct buf *take_text)
 {
 	if (report->count == report->cap) {
 		report->cap = report->cap ? report->cap * 2 : 16;
@@ -97,7 +104,8 @@ static void report_add(struct conf_report *report, int file, int line, bool warn
 }
 
 /* Counts a complaint; false when its file has had enough of them. */
-static bool report_count(struct conf_report *report, int file, bool warning)
+static bool
+report_count(struct conf_report *report, int file, bool warning)
 {
 	struct report_file *f = report_file(report, (size_t)file);
 
@@ -109,7 +117,8 @@ static bool report_count(struct conf_report *report, int file, bool warning)
 	return ++f->errors <= FILE_ERRORS_MAX;
 }
 
-static void place_print(const char *path, int line, struct buf *out)
+static void
+place_print(const char *path, int line, struct buf *out)
 {
 	buf_puts(out, path);
 	if (line > 0)
@@ -117,8 +126,9 @@ static void place_print(const char *path, int line, struct buf *out)
 	buf_puts(out, ": ");
 }
 
-void report_at(struct conf_report *report, const struct conf *conf, int file, int line,
-	       bool warning, const char *fmt, ...)
+void
+report_at(struct conf_report *report, const struct conf *conf, int file, int line, bool warning,
+	  const char *fmt, ...)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	int index = report->first_file + file;
@@ -138,14 +148,15 @@ void report_at(struct conf_report *report, const struct conf *conf, int file, in
 	report_add(report, index, shown ? line : INT_MAX, warning, &text);
 }
 
-void section_label(const struct conf_section *section, struct buf *out)
+void
+section_label(const struct conf_section *section, struct buf *out)
 {
 	buf_printf(out, "[%s%s%s]", section->kind->name, *section->name ? " " : "", section->name);
 }
 
-static void complain_v(struct conf_report *report, const struct conf_section *section,
-		       const char *key, int file, int line, bool warning, const char *fmt,
-		       va_list ap)
+static void
+complain_v(struct conf_report *report, const struct conf_section *section, const char *key,
+	   int file, int line, bool warning, const char *fmt, va_list ap)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 
@@ -157,8 +168,9 @@ static void complain_v(struct conf_report *report, const struct conf_section *se
 	report_at(report, section->kind->conf, file, line, warning, "%s", buf_cstr(&text));
 }
 
-void report_key(struct conf_report *report, const struct conf_section *section, const char *key,
-		int file, int line, const char *fmt, ...)
+void
+report_key(struct conf_report *report, const struct conf_section *section, const char *key,
+	   int file, int line, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -169,8 +181,8 @@ void report_key(struct conf_report *report, const struct conf_section *section, 
 
 /* Where a key of a section stands; the section's header when it is not set. False when the key
  * was complained about before: what a check says then only follows from that. */
-static bool key_place(const struct conf_section *section, const char *key, int *ret_file,
-		      int *ret_line)
+static bool
+key_place(const struct conf_section *section, const char *key, int *ret_file, int *ret_line)
 {
 	const struct conf_value *value = NULL;
 
@@ -185,8 +197,9 @@ static bool key_place(const struct conf_section *section, const char *key, int *
 	return !value->bad;
 }
 
-void conf_complain(struct conf_report *report, const struct conf_section *section, const char *key,
-		   const char *fmt, ...)
+void
+conf_complain(struct conf_report *report, const struct conf_section *section, const char *key,
+	      const char *fmt, ...)
 {
 	int file, line;
 	va_list ap;
@@ -198,8 +211,9 @@ void conf_complain(struct conf_report *report, const struct conf_section *sectio
 	va_end(ap);
 }
 
-void conf_warn(struct conf_report *report, const struct conf_section *section, const char *key,
-	       const char *fmt, ...)
+void
+conf_warn(struct conf_report *report, const struct conf_section *section, const char *key,
+	  const char *fmt, ...)
 {
 	int file, line;
 	va_list ap;
@@ -211,7 +225,8 @@ void conf_warn(struct conf_report *report, const struct conf_section *section, c
 	va_end(ap);
 }
 
-static int complaint_cmp(const void *pa, const void *pb)
+static int
+complaint_cmp(const void *pa, const void *pb)
 {
 	const struct complaint *a = pa, *b = pb;
 
@@ -224,7 +239,8 @@ static int complaint_cmp(const void *pa, const void *pb)
 	return a->seq < b->seq ? -1 : a->seq > b->seq;
 }
 
-void conf_report_print(const struct conf_report *report, struct buf *out)
+void
+conf_report_print(const struct conf_report *report, struct buf *out)
 {
 	struct complaint *sorted;
 
@@ -238,7 +254,8 @@ void conf_report_print(const struct conf_report *report, struct buf *out)
 	free(sorted);
 }
 
-void suggest_offer(struct suggest *suggest, const char *candidate)
+void
+suggest_offer(struct suggest *suggest, const char *candidate)
 {
 	size_t a = strlen(suggest->word), b = strlen(candidate);
 	unsigned distance;
@@ -255,13 +272,15 @@ void suggest_offer(struct suggest *suggest, const char *candidate)
 	}
 }
 
-void suggest_print(const struct suggest *suggest, struct buf *out)
+void
+suggest_print(const struct suggest *suggest, struct buf *out)
 {
 	if (suggest->best)
 		buf_printf(out, "; did you mean '%s'?", suggest->best);
 }
 
-bool choice_next(struct str *rest, struct str *ret_word)
+bool
+choice_next(struct str *rest, struct str *ret_word)
 {
 	if (!rest->p)
 		return false;
@@ -270,7 +289,8 @@ bool choice_next(struct str *rest, struct str *ret_word)
 	return true;
 }
 
-bool choice_has(const char *choices, struct str word)
+bool
+choice_has(const char *choices, struct str word)
 {
 	struct str rest = str_of(choices), choice;
 
@@ -280,7 +300,8 @@ bool choice_has(const char *choices, struct str word)
 	return false;
 }
 
-void quote_print(const char *text, struct buf *out)
+void
+quote_print(const char *text, struct buf *out)
 {
 	size_t len = strlen(text), n = len > QUOTE_MAX ? QUOTE_MAX : len;
 

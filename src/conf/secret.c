@@ -14,7 +14,8 @@
 
 enum { SECRET_MAX = 64 * 1024 };
 
-void secrets_fini(struct secrets *secrets)
+void
+secrets_fini(struct secrets *secrets)
 {
 	for (size_t i = 0; i < secrets->count; i++) {
 		mem_zero((char *)secrets->items[i].p, secrets->items[i].len);
@@ -24,14 +25,16 @@ void secrets_fini(struct secrets *secrets)
 	*secrets = (struct secrets)SECRETS_INIT;
 }
 
-static void secret_buf_fini(struct buf *b)
+static void
+secret_buf_fini(struct buf *b)
 {
 	if (b->data)
 		mem_zero(b->data, b->cap);
 	buf_fini(b);
 }
 
-static bool file_is_private(const struct stat *st, const char *path, struct err *err)
+static bool
+file_is_private(const struct stat *st, const char *path, struct err *err)
 {
 	if (st->st_mode & 0007)
 		return err_set(err, E_DENIED,
@@ -45,7 +48,8 @@ static bool file_is_private(const struct stat *st, const char *path, struct err 
 }
 
 /* Not os_read_file: what grows while it is read leaves copies behind. */
-static bool read_whole(int fd, const char *path, struct buf *ret, struct err *err)
+static bool
+read_whole(int fd, const char *path, struct buf *ret, struct err *err)
 {
 	AUTO(secret_buf_fini) struct buf bytes = BUF_INIT;
 
@@ -70,7 +74,8 @@ static bool read_whole(int fd, const char *path, struct buf *ret, struct err *er
 }
 
 /* trusted: the folder guards the file (systemd's credentials), whatever its own mode. */
-static bool read_secret_file(const char *path, bool trusted, struct buf *ret, struct err *err)
+static bool
+read_secret_file(const char *path, bool trusted, struct buf *ret, struct err *err)
 {
 	AUTO(auto_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
@@ -94,7 +99,8 @@ static bool read_secret_file(const char *path, bool trusted, struct buf *ret, st
 	return read_whole(fd, path, ret, err);
 }
 
-static bool from_cred(const char *name, const char *dir UNUSED, struct buf *ret, struct err *err)
+static bool
+from_cred(const char *name, const char *dir UNUSED, struct buf *ret, struct err *err)
 {
 	const char *folder = getenv("CREDENTIALS_DIRECTORY");
 	AUTO(buf_fini) struct buf path = BUF_INIT;
@@ -121,7 +127,8 @@ static bool from_cred(const char *name, const char *dir UNUSED, struct buf *ret,
 		name, name, buf_cstr(&path));
 }
 
-static bool from_file(const char *name, const char *dir, struct buf *ret, struct err *err)
+static bool
+from_file(const char *name, const char *dir, struct buf *ret, struct err *err)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 
@@ -131,7 +138,8 @@ static bool from_file(const char *name, const char *dir, struct buf *ret, struct
 	return read_secret_file(buf_cstr(&path), false, ret, err);
 }
 
-static bool from_env(const char *name, const char *dir UNUSED, struct buf *ret, struct err *err)
+static bool
+from_env(const char *name, const char *dir UNUSED, struct buf *ret, struct err *err)
 {
 	const char *value = getenv(name);
 
@@ -145,8 +153,8 @@ static bool from_env(const char *name, const char *dir UNUSED, struct buf *ret, 
 	return true;
 }
 
-static bool from_plain(const char *text, const char *dir UNUSED, struct buf *ret,
-		       struct err *err UNUSED)
+static bool
+from_plain(const char *text, const char *dir UNUSED, struct buf *ret, struct err *err UNUSED)
 {
 	buf_puts(ret, text);
 	return true;
@@ -158,7 +166,8 @@ static const struct {
 } kinds[] = {
 	{"cred:", from_cred}, {"file:", from_file}, {"env:", from_env}, {"plain:", from_plain}};
 
-static void drop_line_end(struct buf *b)
+static void
+drop_line_end(struct buf *b)
 {
 	if (b->len && b->data[b->len - 1] == '\n')
 		b->len--;
@@ -168,7 +177,8 @@ static void drop_line_end(struct buf *b)
 		b->data[b->len] = '\0';
 }
 
-bool secret_resolve_one(const char *reference, const char *dir, struct buf *ret, struct err *err)
+bool
+secret_resolve_one(const char *reference, const char *dir, struct buf *ret, struct err *err)
 {
 	AUTO(secret_buf_fini) struct buf bytes = BUF_INIT;
 
@@ -192,14 +202,16 @@ bool secret_resolve_one(const char *reference, const char *dir, struct buf *ret,
 		       "env:NAME or plain:TEXT");
 }
 
-static void secrets_add(struct secrets *secrets, struct str bytes)
+static void
+secrets_add(struct secrets *secrets, struct str bytes)
 {
 	secrets->items =
 		mem_realloc(secrets->items, (secrets->count + 1) * sizeof(*secrets->items));
 	secrets->items[secrets->count++] = str_make(mem_memdup(bytes.p, bytes.len), bytes.len);
 }
 
-static void secrets_add_lines(struct secrets *secrets, struct str bytes)
+static void
+secrets_add_lines(struct secrets *secrets, struct str bytes)
 {
 	struct str line;
 
@@ -212,8 +224,9 @@ static void secrets_add_lines(struct secrets *secrets, struct str bytes)
 	}
 }
 
-bool secrets_resolve(const struct conf_section *section, const char *key, struct secrets *ret,
-		     struct err *err)
+bool
+secrets_resolve(const struct conf_section *section, const char *key, struct secrets *ret,
+		struct err *err)
 {
 	const struct conf_key *row = NULL;
 	const struct conf_value *value = section_value(section, key, &row);

@@ -2,7 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/inside.h"
 
-static const struct raw *raw_find(const struct conf_section *section, const char *key)
+static const struct raw *
+raw_find(const struct conf_section *section, const char *key)
 {
 	const struct raw *raw = section->raws;
 
@@ -12,7 +13,8 @@ static const struct raw *raw_find(const struct conf_section *section, const char
 }
 
 /* The tables of kind that selector chooses: those for value, all where value is NULL. */
-static uint64_t selected(const struct kind *kind, const char *selector, const char *value)
+static uint64_t
+selected(const struct kind *kind, const char *selector, const char *value)
 {
 	const struct conf_schema *schema = &kind->conf->schema;
 	uint64_t set = 0;
@@ -28,8 +30,9 @@ static uint64_t selected(const struct kind *kind, const char *selector, const ch
 }
 
 /* A selector that is no choice by type has only its tables to say what is known. */
-static void selector_complain(const struct conf_section *section, const struct raw *raw,
-			      uint64_t known, struct conf_report *report)
+static void
+selector_complain(const struct conf_section *section, const struct raw *raw, uint64_t known,
+		  struct conf_report *report)
 {
 	const struct conf_schema *schema = &section->kind->conf->schema;
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -50,8 +53,8 @@ static void selector_complain(const struct conf_section *section, const struct r
 }
 
 /* What one selector adds. */
-static uint64_t select_by(struct conf_section *section, const struct conf_key *row,
-			  struct conf_report *report)
+static uint64_t
+select_by(struct conf_section *section, const struct conf_key *row, struct conf_report *report)
 {
 	const struct kind *kind = section->kind;
 	const struct raw *raw = raw_find(section, row->name);
@@ -75,7 +78,8 @@ static uint64_t select_by(struct conf_section *section, const struct conf_key *r
 	return 0;
 }
 
-uint64_t section_select(struct conf_section *section, struct conf_report *report)
+uint64_t
+section_select(struct conf_section *section, struct conf_report *report)
 {
 	const struct kind *kind = section->kind;
 	const struct conf_schema *schema = &kind->conf->schema;
@@ -99,7 +103,8 @@ uint64_t section_select(struct conf_section *section, struct conf_report *report
 	return set;
 }
 
-static int raw_cmp(const void *pa, const void *pb)
+static int
+raw_cmp(const void *pa, const void *pb)
 {
 	const struct raw *a = *(const struct raw *const *)pa, *b = *(const struct raw *const *)pb;
 	int by_key = strcmp(a->key, b->key);
@@ -112,8 +117,8 @@ static int raw_cmp(const void *pa, const void *pb)
 }
 
 /* The first of a key is the one that is looked at further. */
-static void duplicates_drop(struct conf_section *section, struct raw **list,
-			    struct conf_report *report)
+static void
+duplicates_drop(struct conf_section *section, struct raw **list, struct conf_report *report)
 {
 	const struct conf *conf = section->kind->conf;
 	struct raw *first;
@@ -135,7 +140,8 @@ static void duplicates_drop(struct conf_section *section, struct raw **list,
 }
 
 /* Which variants of the section's kind have the key: "source = cron". */
-static bool print_owners(const struct conf_section *section, const char *key, struct buf *out)
+static bool
+print_owners(const struct conf_section *section, const char *key, struct buf *out)
 {
 	const struct conf_schema *schema = &section->kind->conf->schema;
 	bool found = false;
@@ -156,7 +162,8 @@ static bool print_owners(const struct conf_section *section, const char *key, st
 	return found;
 }
 
-static const char *owner_kind(const struct conf *conf, const char *key)
+static const char *
+owner_kind(const struct conf *conf, const char *key)
 {
 	for (size_t i = 0; i < conf->kind_count; i++)
 		if (tables_find(&conf->schema, conf->kinds[i].tables, key))
@@ -164,14 +171,16 @@ static const char *owner_kind(const struct conf *conf, const char *key)
 	return NULL;
 }
 
-static void suggest_keys(const struct conf_section *section, struct suggest *suggest)
+static void
+suggest_keys(const struct conf_section *section, struct suggest *suggest)
 {
 	for (size_t i = 0; i < section->shape->count; i++)
 		suggest_offer(suggest, section->shape->keys[i].row->name);
 }
 
-static void unknown_complain(const struct conf_section *section, const struct raw *raw,
-			     struct conf_report *report)
+static void
+unknown_complain(const struct conf_section *section, const struct raw *raw,
+		 struct conf_report *report)
 {
 	const struct conf *conf = section->kind->conf;
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -196,8 +205,9 @@ static void unknown_complain(const struct conf_section *section, const struct ra
 		   buf_cstr(&text), suggest.best || kind ? "" : "; remove it");
 }
 
-static void plain_warn(const struct conf_section *section, const struct conf_key *row,
-		       const struct conf_value *value, struct conf_report *report)
+static void
+plain_warn(const struct conf_section *section, const struct conf_key *row,
+	   const struct conf_value *value, struct conf_report *report)
 {
 	for (size_t i = 0; row->type == CONF_SECRET && !value->bad && i < value->item_count; i++)
 		if (!strncmp(value->items[i], "plain:", 6)) {
@@ -208,15 +218,16 @@ static void plain_warn(const struct conf_section *section, const struct conf_key
 		}
 }
 
-static void later_warn(const struct conf_section *section, const struct conf_key *row,
-		       struct conf_report *report)
+static void
+later_warn(const struct conf_section *section, const struct conf_key *row,
+	   struct conf_report *report)
 {
 	if (row->flags & CONF_LATER)
 		conf_warn(report, section, row->name, "this version does not act on it yet");
 }
 
-static void key_type(struct conf_section *section, const struct raw *raw,
-		     struct conf_report *report)
+static void
+key_type(struct conf_section *section, const struct raw *raw, struct conf_report *report)
 {
 	const struct shape_key *key = shape_find(section->shape, raw->key);
 	struct conf *conf = section->kind->conf;
@@ -245,7 +256,8 @@ static void key_type(struct conf_section *section, const struct raw *raw,
 	later_warn(section, key->row, report);
 }
 
-static void required_check(struct conf_section *section, struct conf_report *report)
+static void
+required_check(struct conf_section *section, struct conf_report *report)
 {
 	for (size_t i = 0; i < section->shape->count; i++) {
 		const struct shape_key *key = &section->shape->keys[i];
@@ -263,7 +275,8 @@ static void required_check(struct conf_section *section, struct conf_report *rep
 	}
 }
 
-void section_type(struct conf_section *section, struct conf_report *report)
+void
+section_type(struct conf_section *section, struct conf_report *report)
 {
 	struct conf *conf = section->kind->conf;
 	struct raw **list = mem_alloc_array(section->raw_count + 1, sizeof(struct raw *));

@@ -7,14 +7,16 @@
 
 #include "base/digest.h"
 
-void conf_schema_add(struct conf_schema *schema, const struct conf_table *table)
+void
+conf_schema_add(struct conf_schema *schema, const struct conf_table *table)
 {
 	assert(schema->count < CONF_TABLES_MAX);
 	assert(!table->selector == !table->value);
 	schema->tables[schema->count++] = table;
 }
 
-struct kind *kind_find(struct conf *conf, const char *name)
+struct kind *
+kind_find(struct conf *conf, const char *name)
 {
 	for (size_t i = 0; i < conf->kind_count; i++)
 		if (!strcmp(conf->kinds[i].name, name))
@@ -22,7 +24,8 @@ struct kind *kind_find(struct conf *conf, const char *name)
 	return NULL;
 }
 
-const struct conf_key *tables_find(const struct conf_schema *schema, uint64_t set, const char *key)
+const struct conf_key *
+tables_find(const struct conf_schema *schema, uint64_t set, const char *key)
 {
 	for (size_t t = 0; t < schema->count; t++) {
 		const struct conf_table *table = schema->tables[t];
@@ -34,7 +37,8 @@ const struct conf_key *tables_find(const struct conf_schema *schema, uint64_t se
 	return NULL;
 }
 
-static struct conf_value *default_new(struct conf *conf, const struct conf_key *row)
+static struct conf_value *
+default_new(struct conf *conf, const struct conf_key *row)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct conf_value *value = arena_alloc(&conf->arena, sizeof(*value));
@@ -47,8 +51,8 @@ static struct conf_value *default_new(struct conf *conf, const struct conf_key *
 	return value;
 }
 
-static void shape_add(struct conf *conf, struct shape *shape, const struct conf_key *row,
-		      bool variant)
+static void
+shape_add(struct conf *conf, struct shape *shape, const struct conf_key *row, bool variant)
 {
 	struct shape_key *key;
 
@@ -68,7 +72,8 @@ static void shape_add(struct conf *conf, struct shape *shape, const struct conf_
 	HASH_ADD_KEYPTR(hh, shape->by_name, row->name, strlen(row->name), key);
 }
 
-static void shape_digest(struct shape *shape)
+static void
+shape_digest(struct shape *shape)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT, hex = BUF_INIT;
 	struct digest digest;
@@ -87,7 +92,8 @@ static void shape_digest(struct shape *shape)
 	memcpy(shape->digest, buf_cstr(&hex), sizeof(shape->digest));
 }
 
-static void shape_fill(struct conf *conf, struct shape *shape, uint64_t set, bool variant)
+static void
+shape_fill(struct conf *conf, struct shape *shape, uint64_t set, bool variant)
 {
 	for (size_t t = 0; t < conf->schema.count; t++) {
 		const struct conf_table *table = conf->schema.tables[t];
@@ -97,7 +103,8 @@ static void shape_fill(struct conf *conf, struct shape *shape, uint64_t set, boo
 	}
 }
 
-const struct shape *shape_of(struct kind *kind, uint64_t tables)
+const struct shape *
+shape_of(struct kind *kind, uint64_t tables)
 {
 	struct conf *conf = kind->conf;
 	struct shape *shape;
@@ -121,7 +128,8 @@ const struct shape *shape_of(struct kind *kind, uint64_t tables)
 	return shape;
 }
 
-const struct shape_key *shape_find(const struct shape *shape, const char *name)
+const struct shape_key *
+shape_find(const struct shape *shape, const char *name)
 {
 	struct shape_key *key;
 

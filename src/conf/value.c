@@ -19,18 +19,21 @@ struct parsing {
 typedef bool value_parse_fn(struct parsing *p, struct err *err);
 typedef void number_print_fn(int64_t n, struct buf *out);
 
-static bool parse_string(struct parsing *p UNUSED, struct err *err UNUSED)
+static bool
+parse_string(struct parsing *p UNUSED, struct err *err UNUSED)
 {
 	return true;
 }
 
-static void int_print(int64_t n, struct buf *out)
+static void
+int_print(int64_t n, struct buf *out)
 {
 	buf_printf(out, "%" PRId64, n);
 }
 
 /* max 0 with a min above it: no upper bound. */
-static bool in_range(struct parsing *p, number_print_fn *print, struct err *err)
+static bool
+in_range(struct parsing *p, number_print_fn *print, struct err *err)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	const struct conf_key *row = p->row;
@@ -50,7 +53,8 @@ static bool in_range(struct parsing *p, number_print_fn *print, struct err *err)
 	return err_set(err, E_INVALID, "%s", buf_cstr(&text));
 }
 
-static bool refuse(struct parsing *p, struct err *err, const char *what)
+static bool
+refuse(struct parsing *p, struct err *err, const char *what)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 
@@ -58,14 +62,16 @@ static bool refuse(struct parsing *p, struct err *err, const char *what)
 	return err_set(err, E_INVALID, "%s is not %s", buf_cstr(&text), what);
 }
 
-static bool parse_int(struct parsing *p, struct err *err)
+static bool
+parse_int(struct parsing *p, struct err *err)
 {
 	if (!str_to_i64(p->text, &p->value->i))
 		return refuse(p, err, "a whole number; expected digits, as in 10");
 	return in_range(p, int_print, err);
 }
 
-static bool parse_bool(struct parsing *p, struct err *err)
+static bool
+parse_bool(struct parsing *p, struct err *err)
 {
 	bool b;
 
@@ -75,17 +81,20 @@ static bool parse_bool(struct parsing *p, struct err *err)
 	return true;
 }
 
-static bool parse_duration(struct parsing *p, struct err *err)
+static bool
+parse_duration(struct parsing *p, struct err *err)
 {
 	return duration_parse(p->text, &p->value->i, err) && in_range(p, duration_print, err);
 }
 
-static bool parse_size(struct parsing *p, struct err *err)
+static bool
+parse_size(struct parsing *p, struct err *err)
 {
 	return size_parse(p->text, &p->value->i, err) && in_range(p, size_print, err);
 }
 
-static bool parse_rate(struct parsing *p, struct err *err)
+static bool
+parse_rate(struct parsing *p, struct err *err)
 {
 	struct rate rate;
 
@@ -96,19 +105,22 @@ static bool parse_rate(struct parsing *p, struct err *err)
 	return true;
 }
 
-static bool parse_ratio(struct parsing *p, struct err *err)
+static bool
+parse_ratio(struct parsing *p, struct err *err)
 {
 	return ratio_parse(p->text, &p->value->ratio, err);
 }
 
-static bool parse_money(struct parsing *p, struct err *err)
+static bool
+parse_money(struct parsing *p, struct err *err)
 {
 	return money_parse(p->text, &p->value->i, err) && in_range(p, money_print, err);
 }
 
 /* Items end at a comma or a line end. *ret_at_line: one of its ends is a line end, so that it is
  * no item when it is empty. */
-static bool item_next(struct str *rest, struct str *ret_item, bool *ret_at_line)
+static bool
+item_next(struct str *rest, struct str *ret_item, bool *ret_at_line)
 {
 	size_t n = 0;
 
@@ -127,7 +139,8 @@ static bool item_next(struct str *rest, struct str *ret_item, bool *ret_at_line)
 	return true;
 }
 
-static size_t item_count_max(struct str s)
+static size_t
+item_count_max(struct str s)
 {
 	size_t n = 1;
 
@@ -136,7 +149,8 @@ static size_t item_count_max(struct str s)
 	return n;
 }
 
-static bool parse_list(struct parsing *p, struct err *err)
+static bool
+parse_list(struct parsing *p, struct err *err)
 {
 	struct str rest = p->text, item;
 	const char **items;
@@ -159,7 +173,8 @@ static bool parse_list(struct parsing *p, struct err *err)
 	return true;
 }
 
-static bool enum_has(struct parsing *p, const char *word, struct err *err)
+static bool
+enum_has(struct parsing *p, const char *word, struct err *err)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	struct suggest suggest = suggest_for(word);
@@ -180,12 +195,14 @@ static bool enum_has(struct parsing *p, const char *word, struct err *err)
 	return err_set(err, E_INVALID, "%s", buf_cstr(&text));
 }
 
-static bool parse_enum(struct parsing *p, struct err *err)
+static bool
+parse_enum(struct parsing *p, struct err *err)
 {
 	return enum_has(p, p->text.p, err);
 }
 
-static bool parse_enum_list(struct parsing *p, struct err *err)
+static bool
+parse_enum_list(struct parsing *p, struct err *err)
 {
 	if (!parse_list(p, err))
 		return false;
@@ -195,7 +212,8 @@ static bool parse_enum_list(struct parsing *p, struct err *err)
 	return true;
 }
 
-static bool parse_path(struct parsing *p, struct err *err UNUSED)
+static bool
+parse_path(struct parsing *p, struct err *err UNUSED)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 
@@ -211,7 +229,8 @@ static const struct secret_kind {
 	bool is_name; /* letters, digits, '.', '_' and '-' only */
 } secret_kinds[] = {{"cred:", true}, {"file:", false}, {"env:", true}, {"plain:", false}};
 
-static bool is_plain_name(const char *s)
+static bool
+is_plain_name(const char *s)
 {
 	if (!*s || !strcmp(s, ".") || !strcmp(s, ".."))
 		return false;
@@ -222,7 +241,8 @@ static bool is_plain_name(const char *s)
 	return true;
 }
 
-static bool secret_is_valid(const char *reference)
+static bool
+secret_is_valid(const char *reference)
 {
 	for (size_t i = 0; i < ARRAY_LEN(secret_kinds); i++) {
 		size_t n = strlen(secret_kinds[i].prefix);
@@ -235,7 +255,8 @@ static bool secret_is_valid(const char *reference)
 }
 
 /* Never says what stands there: it may be the secret itself. */
-static bool parse_secret(struct parsing *p, struct err *err)
+static bool
+parse_secret(struct parsing *p, struct err *err)
 {
 	AUTO(buf_fini) struct buf masked = BUF_INIT;
 	const char **one;
@@ -267,7 +288,8 @@ static bool parse_secret(struct parsing *p, struct err *err)
 }
 
 /* That the section exists is seen once all are read. */
-static bool name_check(struct parsing *p, const char *name, struct err *err)
+static bool
+name_check(struct parsing *p, const char *name, struct err *err)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 
@@ -280,12 +302,14 @@ static bool name_check(struct parsing *p, const char *name, struct err *err)
 		buf_cstr(&text), p->row->choices ? p->row->choices : "section");
 }
 
-static bool parse_name(struct parsing *p, struct err *err)
+static bool
+parse_name(struct parsing *p, struct err *err)
 {
 	return name_check(p, p->text.p, err);
 }
 
-static bool parse_name_list(struct parsing *p, struct err *err)
+static bool
+parse_name_list(struct parsing *p, struct err *err)
 {
 	if (!parse_list(p, err))
 		return false;
@@ -295,7 +319,8 @@ static bool parse_name_list(struct parsing *p, struct err *err)
 	return true;
 }
 
-static bool host_is_valid(struct str host)
+static bool
+host_is_valid(struct str host)
 {
 	bool six = host.len > 2 && host.p[0] == '[' && host.p[host.len - 1] == ']';
 
@@ -313,7 +338,8 @@ static bool host_is_valid(struct str host)
 }
 
 /* choices: words that may stand instead, "none" where there are no choices. */
-static bool parse_host_port(struct parsing *p, struct err *err)
+static bool
+parse_host_port(struct parsing *p, struct err *err)
 {
 	const char *colon = memrchr(p->text.p, ':', p->text.len);
 	size_t host = colon ? (size_t)(colon - p->text.p) : 0;
@@ -356,18 +382,21 @@ static const struct type {
 };
 static_assert(ARRAY_LEN(types) == CONF_TYPES, "a type has no row");
 
-const char *conf_type_name(enum conf_type type)
+const char *
+conf_type_name(enum conf_type type)
 {
 	return types[type].name;
 }
 
-static bool lines_allowed(const struct conf_key *row)
+static bool
+lines_allowed(const struct conf_key *row)
 {
 	return types[row->type].lines || (row->type == CONF_SECRET && row->flags & CONF_MANY);
 }
 
-bool value_parse(const struct conf_key *row, const char *text, const char *dir, struct arena *arena,
-		 struct conf_value *ret, struct err *err)
+bool
+value_parse(const struct conf_key *row, const char *text, const char *dir, struct arena *arena,
+	    struct conf_value *ret, struct err *err)
 {
 	struct parsing p = {row, str_of(text), dir, arena, ret};
 
@@ -384,7 +413,8 @@ bool value_parse(const struct conf_key *row, const char *text, const char *dir, 
 	return types[row->type].parse(&p, err);
 }
 
-void value_canonical(const struct conf_key *row, const struct conf_value *value, struct buf *out)
+void
+value_canonical(const struct conf_key *row, const struct conf_value *value, struct buf *out)
 {
 	if (value->items) {
 		for (size_t i = 0; i < value->item_count; i++)

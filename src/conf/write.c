@@ -6,12 +6,14 @@
 
 #define INDENT "    "
 
-static bool is_name_start(char c)
+static bool
+is_name_start(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
-bool conf_name_is_valid(struct str name)
+bool
+conf_name_is_valid(struct str name)
 {
 	if (!name.len || name.len > 40 || !is_name_start(name.p[0]))
 		return false;
@@ -21,12 +23,14 @@ bool conf_name_is_valid(struct str name)
 	return true;
 }
 
-static bool is_blank(char c)
+static bool
+is_blank(char c)
 {
 	return c == ' ' || c == '\t';
 }
 
-static bool key_is_valid(struct str key)
+static bool
+key_is_valid(struct str key)
 {
 	for (size_t i = 0; i < key.len; i++)
 		if (!is_name_start(key.p[i]) && !(key.p[i] >= 'A' && key.p[i] <= 'Z') &&
@@ -36,7 +40,8 @@ static bool key_is_valid(struct str key)
 }
 
 /* What cannot be written into a value; NULL: it can. */
-static const char *value_wrong(struct str value)
+static const char *
+value_wrong(struct str value)
 {
 	if (!str_is_utf8(value))
 		return "is not UTF-8";
@@ -55,12 +60,14 @@ static const char *value_wrong(struct str value)
 }
 
 /* A line may begin at value[i] and come out the same: no comment, no blank, no half character. */
-static bool may_begin(struct str value, size_t i)
+static bool
+may_begin(struct str value, size_t i)
 {
 	return !memchr(" \t;#", value.p[i], 4) && ((unsigned char)value.p[i] & 0xc0) != 0x80;
 }
 
-static bool format_pair(const struct conf_pair *pair, struct buf *out, struct err *err)
+static bool
+format_pair(const struct conf_pair *pair, struct buf *out, struct err *err)
 {
 	struct str value = str_of(pair->value);
 	const char *wrong = value_wrong(value);
@@ -96,8 +103,9 @@ static bool format_pair(const struct conf_pair *pair, struct buf *out, struct er
 	return true;
 }
 
-bool conf_format_section(const char *kind, const char *name, const struct conf_pair *pairs,
-			 size_t count, struct buf *out, struct err *err)
+bool
+conf_format_section(const char *kind, const char *name, const struct conf_pair *pairs, size_t count,
+		    struct buf *out, struct err *err)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	bool named = name && *name;

@@ -19,7 +19,8 @@ enum {
 };
 
 /* Accepted sockets inherit these from the listening one: no call for each connection. */
-static void set_tcp_options(int fd)
+static void
+set_tcp_options(int fd)
 {
 	int on = 1, idle_s = KEEPALIVE_IDLE_S;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -28,8 +29,8 @@ static void set_tcp_options(int fd)
 }
 
 /* "host:port", "[v6]:port", ":port". ret_host is empty for all addresses. */
-static bool cut_address(const char *host_port, struct buf *ret_host, struct buf *ret_port,
-			struct err *err)
+static bool
+cut_address(const char *host_port, struct buf *ret_host, struct buf *ret_port, struct err *err)
 {
 	const char *colon = strrchr(host_port, ':');
 	uint64_t port;
@@ -51,7 +52,8 @@ static bool cut_address(const char *host_port, struct buf *ret_host, struct buf 
 	return true;
 }
 
-static bool bind_one(const struct addrinfo *info, int *ret_fd)
+static bool
+bind_one(const struct addrinfo *info, int *ret_fd)
 {
 	int on = 1;
 	AUTO(auto_close)
@@ -69,7 +71,8 @@ static bool bind_one(const struct addrinfo *info, int *ret_fd)
 	return true;
 }
 
-static unsigned port_of(int fd)
+static unsigned
+port_of(int fd)
 {
 	struct sockaddr_storage addr = {0};
 	socklen_t len = sizeof addr;
@@ -80,7 +83,8 @@ static unsigned port_of(int fd)
 }
 
 /* Port 0: the addresses of one name share the port that the first was given. */
-static void use_port(struct addrinfo *info, unsigned port)
+static void
+use_port(struct addrinfo *info, unsigned port)
 {
 	if (info->ai_family == AF_INET6)
 		((struct sockaddr_in6 *)(void *)info->ai_addr)->sin6_port = htons((uint16_t)port);
@@ -88,19 +92,22 @@ static void use_port(struct addrinfo *info, unsigned port)
 		((struct sockaddr_in *)(void *)info->ai_addr)->sin_port = htons((uint16_t)port);
 }
 
-static void free_addresses(struct addrinfo **list)
+static void
+free_addresses(struct addrinfo **list)
 {
 	if (*list)
 		freeaddrinfo(*list);
 }
 
-static void free_context(struct tls_context **ctx)
+static void
+free_context(struct tls_context **ctx)
 {
 	tls_context_free(*ctx);
 }
 
-static void add_listener(struct http_server *server, int take_fd, struct tls_context *take_tls,
-			 const char *cert, const char *key)
+static void
+add_listener(struct http_server *server, int take_fd, struct tls_context *take_tls,
+	     const char *cert, const char *key)
 {
 	struct listener *listener = listener_new(server, take_fd, false);
 	listener->tls = take_tls;
@@ -110,8 +117,9 @@ static void add_listener(struct http_server *server, int take_fd, struct tls_con
 
 /* A name may stand for several addresses: all are listened on, and one that this machine has is
  * enough. Only an address that is taken is fatal. */
-static bool bind_all(struct http_server *server, const char *host_port, struct addrinfo *list,
-		     const char *cert, const char *key, unsigned *ret_port, struct err *err)
+static bool
+bind_all(struct http_server *server, const char *host_port, struct addrinfo *list, const char *cert,
+	 const char *key, unsigned *ret_port, struct err *err)
 {
 	unsigned port = 0, added = 0;
 	int errnum = EADDRNOTAVAIL;
@@ -143,8 +151,9 @@ static bool bind_all(struct http_server *server, const char *host_port, struct a
 	return true;
 }
 
-bool http_listen_tcp(struct http_server *server, const char *host_port, const char *tls_cert,
-		     const char *tls_key, unsigned *ret_port, struct err *err)
+bool
+http_listen_tcp(struct http_server *server, const char *host_port, const char *tls_cert,
+		const char *tls_key, unsigned *ret_port, struct err *err)
 {
 	AUTO(buf_fini) struct buf host = BUF_INIT;
 	AUTO(buf_fini) struct buf port = BUF_INIT;
@@ -162,7 +171,8 @@ bool http_listen_tcp(struct http_server *server, const char *host_port, const ch
 	return bind_all(server, host_port, list, tls_cert, tls_key, ret_port, err);
 }
 
-static bool try_tls(const struct http_server *server, struct err *err)
+static bool
+try_tls(const struct http_server *server, struct err *err)
 {
 	const struct listener *listener;
 	TAILQ_FOREACH (listener, &server->listeners, entry) {
@@ -174,7 +184,8 @@ static bool try_tls(const struct http_server *server, struct err *err)
 	return true;
 }
 
-bool http_server_reload_tls(struct http_server *server, struct err *err)
+bool
+http_server_reload_tls(struct http_server *server, struct err *err)
 {
 	struct listener *listener;
 	if (!try_tls(server, err))
@@ -192,7 +203,8 @@ bool http_server_reload_tls(struct http_server *server, struct err *err)
 }
 
 /* A socket file whose listener died refuses; one that answers, or is too busy to, lives. */
-static bool clear_path(const char *path, const struct sockaddr_un *addr, struct err *err)
+static bool
+clear_path(const char *path, const struct sockaddr_un *addr, struct err *err)
 {
 	struct stat st;
 	if (lstat(path, &st) < 0)
@@ -211,8 +223,8 @@ static bool clear_path(const char *path, const struct sockaddr_un *addr, struct 
 }
 
 /* Nobody but us may connect until owner and mode are as they should be. */
-static bool bind_path(int fd, const struct sockaddr_un *addr, mode_t mode, gid_t group,
-		      struct err *err)
+static bool
+bind_path(int fd, const struct sockaddr_un *addr, mode_t mode, gid_t group, struct err *err)
 {
 	const char *path = addr->sun_path;
 	if (fchmod(fd, 0600) < 0 || bind(fd, (const struct sockaddr *)addr, sizeof *addr) < 0)
@@ -227,8 +239,9 @@ static bool bind_path(int fd, const struct sockaddr_un *addr, mode_t mode, gid_t
 	return false;
 }
 
-bool http_listen_unix(struct http_server *server, const char *path, mode_t mode, gid_t group,
-		      struct err *err)
+bool
+http_listen_unix(struct http_server *server, const char *path, mode_t mode, gid_t group,
+		 struct err *err)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	struct stat st;
@@ -254,7 +267,8 @@ bool http_listen_unix(struct http_server *server, const char *path, mode_t mode,
 	return true;
 }
 
-bool http_listen_fd(struct http_server *server, int take_fd, struct err *err)
+bool
+http_listen_fd(struct http_server *server, int take_fd, struct err *err)
 {
 	AUTO(auto_close) int fd = take_fd;
 	struct sockaddr_storage addr = {0};

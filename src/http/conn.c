@@ -9,12 +9,14 @@
 
 enum { SETTLE_ROUNDS = 16 };
 
-static int64_t or_default(int64_t value, int64_t preset)
+static int64_t
+or_default(int64_t value, int64_t preset)
 {
 	return value > 0 ? value : preset;
 }
 
-static bool conn_may_take(const struct conn *conn)
+static bool
+conn_may_take(const struct conn *conn)
 {
 	unsigned max = conn->server->limits.max_pipelined;
 	return !conn->closing && !conn->dead && conn->in_flight < (max ? max : DEFAULT_PIPELINED) &&
@@ -22,7 +24,8 @@ static bool conn_may_take(const struct conn *conn)
 }
 
 /* The request that is being read is whole, or will never be: nothing of it is read any more. */
-static void end_reading(struct conn *conn, struct http_request *req)
+static void
+end_reading(struct conn *conn, struct http_request *req)
 {
 	conn->reading = NULL;
 	conn->request_no++;
@@ -32,7 +35,8 @@ static void end_reading(struct conn *conn, struct http_request *req)
 	req->gone = conn->peer_left;
 }
 
-static void refuse(struct conn *conn, int status, const char *code, const char *detail)
+static void
+refuse(struct conn *conn, int status, const char *code, const char *detail)
 {
 	struct http_request *req = conn->reading;
 	conn->server->refused++;
@@ -42,7 +46,8 @@ static void refuse(struct conn *conn, int status, const char *code, const char *
 	reply_problem(req, status, code, detail);
 }
 
-static void take_head(struct conn *conn, struct http_request *req, bool more_is_here)
+static void
+take_head(struct conn *conn, struct http_request *req, bool more_is_here)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct http_server *server = conn->server;
@@ -64,13 +69,15 @@ static void take_head(struct conn *conn, struct http_request *req, bool more_is_
 }
 
 /* Ten thousand clients with a body each must not be more than there is memory for. */
-static bool bodies_fit(const struct http_server *server, size_t more)
+static bool
+bodies_fit(const struct http_server *server, size_t more)
 {
 	size_t max = server->limits.max_bodies ? server->limits.max_bodies : DEFAULT_BODIES;
 	return more <= max && server->body_bytes <= max - more;
 }
 
-static void take_body(struct conn *conn, struct http_request *req, struct str piece)
+static void
+take_body(struct conn *conn, struct http_request *req, struct str piece)
 {
 	size_t ahead = piece.len;
 	if (!req->body.cap && req->parse.length > ahead)
@@ -84,7 +91,8 @@ static void take_body(struct conn *conn, struct http_request *req, struct str pi
 	conn->server->body_bytes += piece.len;
 }
 
-static void take_whole(struct conn *conn, struct http_request *req)
+static void
+take_whole(struct conn *conn, struct http_request *req)
 {
 	struct http_server *server = conn->server;
 	conn->closing |= req->close_after;
@@ -94,7 +102,8 @@ static void take_whole(struct conn *conn, struct http_request *req)
 	server->handler.on_request(server->handler.arg, req);
 }
 
-static void take_event(struct conn *conn, enum parse_event ev, struct str piece, bool more_is_here)
+static void
+take_event(struct conn *conn, enum parse_event ev, struct str piece, bool more_is_here)
 {
 	struct http_request *req = conn->reading;
 	enum parse_refusal refusal;
@@ -118,7 +127,8 @@ static void take_event(struct conn *conn, enum parse_event ev, struct str piece,
 }
 
 /* Makes requests of the bytes at the front of in, as many as may be taken now. */
-static void conn_take(struct conn *conn, struct str *in)
+static void
+conn_take(struct conn *conn, struct str *in)
 {
 	while (!conn->closing && !conn->dead) {
 		struct str piece = STR_NONE;
@@ -135,7 +145,8 @@ static void conn_take(struct conn *conn, struct str *in)
 	in->len = 0; /* what comes behind the last request means nothing */
 }
 
-static void conn_take_held(struct conn *conn)
+static void
+conn_take_held(struct conn *conn)
 {
 	if (!conn->held.len || (!conn->reading && !conn_may_take(conn) && !conn->closing))
 		return;
@@ -148,7 +159,8 @@ static void conn_take_held(struct conn *conn)
 		buf_fini(&conn->held);
 }
 
-static void conn_on_readable(struct conn *conn)
+static void
+conn_on_readable(struct conn *conn)
 {
 	struct str in;
 	if (conn->lingering) {
@@ -166,7 +178,8 @@ static void conn_on_readable(struct conn *conn)
 	}
 }
 
-static void append_continue(struct conn *conn, struct http_request *req)
+static void
+append_continue(struct conn *conn, struct http_request *req)
 {
 	if (req->state != REQ_READING || !req->head_done || req->continued)
 		return;
@@ -174,7 +187,8 @@ static void append_continue(struct conn *conn, struct http_request *req)
 	buf_puts(&conn->out, "HTTP/1.1 100 Continue\r\n\r\n");
 }
 
-void conn_advance(struct conn *conn)
+void
+conn_advance(struct conn *conn)
 {
 	struct http_request *req;
 	if (conn->dead)
@@ -192,7 +206,8 @@ void conn_advance(struct conn *conn)
 		append_continue(conn, req);
 }
 
-static struct http_request *find_untold(struct conn *conn)
+static struct http_request *
+find_untold(struct conn *conn)
 {
 	struct http_request *req;
 	TAILQ_FOREACH (req, &conn->requests, entry)
@@ -202,7 +217,8 @@ static struct http_request *find_untold(struct conn *conn)
 }
 
 /* Handlers may answer, and so free the request, while they are told: begin anew each time. */
-static void conn_tell_gone(struct conn *conn)
+static void
+conn_tell_gone(struct conn *conn)
 {
 	struct http_request *req;
 	while ((conn->peer_left || conn->dead) && (req = find_untold(conn))) {
@@ -214,14 +230,16 @@ static void conn_tell_gone(struct conn *conn)
 	}
 }
 
-static void conn_wake_stream(struct conn *conn)
+static void
+conn_wake_stream(struct conn *conn)
 {
 	struct http_request *req = TAILQ_FIRST(&conn->requests);
 	if (!conn->dead && req && req->state == REQ_STREAMING && !conn_out_len(conn))
 		http_stream_flushed(req->stream);
 }
 
-static bool conn_has_work(struct conn *conn)
+static bool
+conn_has_work(struct conn *conn)
 {
 	if (conn->dead || conn->peer_left)
 		if (find_untold(conn))
@@ -230,7 +248,8 @@ static bool conn_has_work(struct conn *conn)
 	       ((conn_out_len(conn) && !conn->blocked) || (conn->held.len && conn_may_take(conn)));
 }
 
-static enum conn_phase conn_find_phase(const struct conn *conn)
+static enum conn_phase
+conn_find_phase(const struct conn *conn)
 {
 	if (conn->lingering)
 		return PHASE_LINGER;
@@ -241,7 +260,8 @@ static enum conn_phase conn_find_phase(const struct conn *conn)
 	return conn->request_no ? PHASE_IDLE : PHASE_HEAD;
 }
 
-static void conn_leave_waiting(struct conn *conn)
+static void
+conn_leave_waiting(struct conn *conn)
 {
 	if (conn->is_waiting)
 		TAILQ_REMOVE(&conn->server->waiting, conn, waiting);
@@ -249,7 +269,8 @@ static void conn_leave_waiting(struct conn *conn)
 }
 
 /* The list of waiting connections stays in the order of since_ms. */
-static void conn_enter_phase(struct conn *conn)
+static void
+conn_enter_phase(struct conn *conn)
 {
 	enum conn_phase phase = conn_find_phase(conn);
 	bool waits = phase != PHASE_OWED && !conn->in_flight;
@@ -265,7 +286,8 @@ static void conn_enter_phase(struct conn *conn)
 		TAILQ_INSERT_TAIL(&conn->server->waiting, conn, waiting);
 }
 
-static int64_t phase_due(const struct conn *conn)
+static int64_t
+phase_due(const struct conn *conn)
 {
 	const struct http_limits *limits = &conn->server->limits;
 	const int64_t timeouts[PHASES] = {
@@ -277,13 +299,15 @@ static int64_t phase_due(const struct conn *conn)
 	return conn->phase == PHASE_OWED ? INT64_MAX : conn->since_ms + timeouts[conn->phase];
 }
 
-static int64_t write_due(const struct conn *conn)
+static int64_t
+write_due(const struct conn *conn)
 {
 	int64_t timeout_ms = or_default(conn->server->limits.write_timeout_ms, DEFAULT_TIMEOUT_MS);
 	return conn->write_since_ms ? conn->write_since_ms + timeout_ms : INT64_MAX;
 }
 
-static void conn_arm(struct conn *conn)
+static void
+conn_arm(struct conn *conn)
 {
 	int64_t phase_ms = phase_due(conn), write_ms = write_due(conn);
 	int64_t due_ms = phase_ms < write_ms ? phase_ms : write_ms;
@@ -293,7 +317,8 @@ static void conn_arm(struct conn *conn)
 		wheel_set(&conn->server->wheel, &conn->deadline, (struct mono){due_ms});
 }
 
-static void conn_on_event(UNUSED evutil_socket_t fd, short what, void *arg)
+static void
+conn_on_event(UNUSED evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *conn = arg;
 	int errnum = 0;
@@ -318,7 +343,8 @@ static void conn_on_event(UNUSED evutil_socket_t fd, short what, void *arg)
 /* What the loop is to wait for. A connection that is not read is watched for its end only: edge
  * triggered and for writing too, since libevent tells an error to nobody who waits for the end
  * alone, and would spin over it. */
-static short conn_wants(const struct conn *conn)
+static short
+conn_wants(const struct conn *conn)
 {
 	bool sends = conn_out_len(conn) || (conn->tls && tls_read_wants_write(conn->tls));
 	bool reads = conn->lingering ||
@@ -329,7 +355,8 @@ static short conn_wants(const struct conn *conn)
 	return wants;
 }
 
-static void conn_watch(struct conn *conn)
+static void
+conn_watch(struct conn *conn)
 {
 	short wants = conn_wants(conn);
 	if (wants == conn->watched)
@@ -347,7 +374,8 @@ static void conn_watch(struct conn *conn)
 	}
 }
 
-void conn_settle(struct conn *conn)
+void
+conn_settle(struct conn *conn)
 {
 	unsigned rounds = 0;
 	conn->busy = true;
@@ -377,7 +405,8 @@ void conn_settle(struct conn *conn)
 		conn_later(conn);
 }
 
-void conn_later(struct conn *conn)
+void
+conn_later(struct conn *conn)
 {
 	struct http_server *server = conn->server;
 	if (conn->busy || conn->is_later)
@@ -388,7 +417,8 @@ void conn_later(struct conn *conn)
 		event_active(server->ev_later, EV_TIMEOUT, 0);
 }
 
-static void close_socket(struct conn *conn)
+static void
+close_socket(struct conn *conn)
 {
 	if (conn->watched)
 		event_del(&conn->ev);
@@ -401,7 +431,8 @@ static void close_socket(struct conn *conn)
 	conn->fd = -1;
 }
 
-void conn_lose(struct conn *conn)
+void
+conn_lose(struct conn *conn)
 {
 	struct http_server *server = conn->server;
 	struct http_request *req, *next;
@@ -422,7 +453,8 @@ void conn_lose(struct conn *conn)
 	conn_later(conn);
 }
 
-void conn_on_deadline(struct wheel_entry *entry, struct mono now)
+void
+conn_on_deadline(struct wheel_entry *entry, struct mono now)
 {
 	struct conn *conn = CONTAINER_OF(entry, struct conn, deadline);
 	if (write_due(conn) <= now.ms) {
@@ -439,7 +471,8 @@ void conn_on_deadline(struct wheel_entry *entry, struct mono now)
 		conn_settle(conn);
 }
 
-bool conn_evict(struct http_server *server)
+bool
+conn_evict(struct http_server *server)
 {
 	struct conn *conn = TAILQ_FIRST(&server->waiting);
 	if (!conn || clock_mono(clock_system()).ms - conn->since_ms < EVICT_AFTER_MS)
@@ -448,8 +481,9 @@ bool conn_evict(struct http_server *server)
 	return true;
 }
 
-void conn_new(struct http_server *server, int take_fd, struct tls_context *tls,
-	      const struct http_peer *peer)
+void
+conn_new(struct http_server *server, int take_fd, struct tls_context *tls,
+	 const struct http_peer *peer)
 {
 	struct conn *conn = mem_alloc(sizeof *conn);
 	conn->server = server;
@@ -466,7 +500,8 @@ void conn_new(struct http_server *server, int take_fd, struct tls_context *tls,
 		conn_settle(conn);
 }
 
-void conn_destroy(struct conn *conn)
+void
+conn_destroy(struct conn *conn)
 {
 	struct http_server *server = conn->server;
 	struct http_request *req;

@@ -5,24 +5,28 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-size_t conn_out_len(const struct conn *conn)
+size_t
+conn_out_len(const struct conn *conn)
 {
 	return conn->out.len - conn->out_at;
 }
 
-static ssize_t conn_send(struct conn *conn, const void *p, size_t len)
+static ssize_t
+conn_send(struct conn *conn, const void *p, size_t len)
 {
 	return conn->tls ? tls_write(conn->tls, p, len)
 			 : send(conn->fd, p, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static bool is_again(int errnum)
+static bool
+is_again(int errnum)
 {
 	return errnum == EAGAIN || errnum == EWOULDBLOCK || errnum == EINTR;
 }
 
 /* The client is held to some progress, so that it cannot keep us for ever with a byte a minute. */
-static void note_progress(struct conn *conn, size_t sent)
+static void
+note_progress(struct conn *conn, size_t sent)
 {
 	if (!conn_out_len(conn)) {
 		conn->write_since_ms = 0;
@@ -35,7 +39,8 @@ static void note_progress(struct conn *conn, size_t sent)
 	conn->write_progress = 0;
 }
 
-static void trim_out(struct conn *conn)
+static void
+trim_out(struct conn *conn)
 {
 	if (!conn_out_len(conn)) {
 		conn->out_at = 0;
@@ -49,7 +54,8 @@ static void trim_out(struct conn *conn)
 	}
 }
 
-void conn_flush(struct conn *conn)
+void
+conn_flush(struct conn *conn)
 {
 	size_t total = 0;
 	while (!conn->dead && !conn->blocked && conn_out_len(conn)) {
@@ -72,7 +78,8 @@ void conn_flush(struct conn *conn)
 	trim_out(conn);
 }
 
-bool conn_fill(struct conn *conn, struct str *ret)
+bool
+conn_fill(struct conn *conn, struct str *ret)
 {
 	char *in = conn->server->in;
 	ssize_t got = conn->tls ? tls_read(conn->tls, in, READ_SIZE)
@@ -90,7 +97,8 @@ bool conn_fill(struct conn *conn, struct str *ret)
 
 /* Closing a socket that has unread bytes resets it, and the client may lose our last reply over
  * that (RFC 9112 9.6). So we end our half, and read into nothing for a while. */
-void conn_linger(struct conn *conn)
+void
+conn_linger(struct conn *conn)
 {
 	if (conn->tls)
 		tls_goodbye(conn->tls);
@@ -102,7 +110,8 @@ void conn_linger(struct conn *conn)
 	conn->linger_left = LINGER_BYTES;
 }
 
-void conn_drain(struct conn *conn)
+void
+conn_drain(struct conn *conn)
 {
 	ssize_t got = recv(conn->fd, conn->server->in, READ_SIZE, MSG_DONTWAIT);
 	if (got < 0 && is_again(errno))

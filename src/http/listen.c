@@ -27,7 +27,8 @@ static const char full_reply[] =
 _Static_assert(sizeof FULL_BODY - 1 == 138, "what Content-Length says");
 
 /* One write into an empty socket buffer: it does not block, and its failing changes nothing. */
-static void turn_away(const struct listener *listener, int take_fd)
+static void
+turn_away(const struct listener *listener, int take_fd)
 {
 	listener->server->refused++;
 	if (!listener->tls)
@@ -38,7 +39,8 @@ static void turn_away(const struct listener *listener, int take_fd)
 	close(take_fd);
 }
 
-static void peer_set_inet(struct http_peer *peer, const struct sockaddr_storage *from)
+static void
+peer_set_inet(struct http_peer *peer, const struct sockaddr_storage *from)
 {
 	const struct sockaddr_in *v4 = (const void *)from;
 	const struct sockaddr_in6 *v6 = (const void *)from;
@@ -58,7 +60,8 @@ static void peer_set_inet(struct http_peer *peer, const struct sockaddr_storage 
 }
 
 /* false: the kernel does not say who it is; nobody is let in unnamed. */
-static bool peer_set_local(struct http_peer *peer, int fd)
+static bool
+peer_set_local(struct http_peer *peer, int fd)
 {
 	struct ucred cred;
 	socklen_t len = sizeof cred;
@@ -72,7 +75,8 @@ static bool peer_set_local(struct http_peer *peer, int fd)
 	return true;
 }
 
-static bool has_room(const struct listener *listener)
+static bool
+has_room(const struct listener *listener)
 {
 	const struct http_server *server = listener->server;
 	unsigned max = server->limits.max_connections;
@@ -80,7 +84,8 @@ static bool has_room(const struct listener *listener)
 	return !max || server->conn_count < max + (listener->local ? LOCAL_RESERVE : 0);
 }
 
-static void welcome(struct listener *listener, int take_fd, const struct sockaddr_storage *from)
+static void
+welcome(struct listener *listener, int take_fd, const struct sockaddr_storage *from)
 {
 	struct http_peer peer = {.tls = listener->tls != NULL};
 	bool known = true;
@@ -94,14 +99,16 @@ static void welcome(struct listener *listener, int take_fd, const struct sockadd
 		turn_away(listener, take_fd);
 }
 
-static void listener_on_resume(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
+static void
+listener_on_resume(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 {
 	struct listener *listener = arg;
 	event_add(listener->ev, NULL);
 }
 
 /* Waits before it accepts again, each time longer, so that want of descriptors does not spin. */
-static void listener_pause(struct listener *listener)
+static void
+listener_pause(struct listener *listener)
 {
 	struct timeval tv = {listener->pause_ms / 1000, listener->pause_ms % 1000 * 1000};
 	event_del(listener->ev);
@@ -111,7 +118,8 @@ static void listener_pause(struct listener *listener)
 }
 
 /* Descriptors are out. The spare one lets a client be told so, instead of hanging unanswered. */
-static void shed_one(struct listener *listener)
+static void
+shed_one(struct listener *listener)
 {
 	struct http_server *server = listener->server;
 	if (server->spare_fd >= 0)
@@ -122,7 +130,8 @@ static void shed_one(struct listener *listener)
 	server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-static void on_accept_failure(struct listener *listener, int errnum)
+static void
+on_accept_failure(struct listener *listener, int errnum)
 {
 	if (errnum == EMFILE || errnum == ENFILE) {
 		if (conn_evict(listener->server))
@@ -136,7 +145,8 @@ static void on_accept_failure(struct listener *listener, int errnum)
 	listener_pause(listener);
 }
 
-static void listener_on_readable(evutil_socket_t fd, UNUSED short what, void *arg)
+static void
+listener_on_readable(evutil_socket_t fd, UNUSED short what, void *arg)
 {
 	struct listener *listener = arg;
 	for (int i = 0; i < ACCEPT_BATCH; i++) {
@@ -153,7 +163,8 @@ static void listener_on_readable(evutil_socket_t fd, UNUSED short what, void *ar
 	}
 }
 
-void listener_resume_all(struct http_server *server)
+void
+listener_resume_all(struct http_server *server)
 {
 	struct listener *listener;
 	TAILQ_FOREACH (listener, &server->listeners, entry) {
@@ -163,7 +174,8 @@ void listener_resume_all(struct http_server *server)
 }
 
 /* The file goes with its listener, unless somebody else has put another in its place. */
-static void remove_path(struct listener *listener)
+static void
+remove_path(struct listener *listener)
 {
 	struct stat st;
 	if (listener->path && lstat(listener->path, &st) == 0 && st.st_dev == listener->dev &&
@@ -172,7 +184,8 @@ static void remove_path(struct listener *listener)
 	free(listener->path);
 }
 
-void listener_free(struct listener *listener)
+void
+listener_free(struct listener *listener)
 {
 	TAILQ_REMOVE(&listener->server->listeners, listener, entry);
 	event_free(listener->ev);
@@ -185,7 +198,8 @@ void listener_free(struct listener *listener)
 	free(listener);
 }
 
-struct listener *listener_new(struct http_server *server, int take_fd, bool local)
+struct listener *
+listener_new(struct http_server *server, int take_fd, bool local)
 {
 	struct listener *listener = mem_alloc(sizeof *listener);
 	listener->server = server;

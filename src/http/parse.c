@@ -40,28 +40,32 @@ enum state {
 	STATES
 };
 
-static enum parse_event refuse(struct parse *p, enum parse_refusal refusal)
+static enum parse_event
+refuse(struct parse *p, enum parse_refusal refusal)
 {
 	p->refusal = refusal;
 	p->state = S_REFUSED;
 	return PARSE_REFUSED;
 }
 
-static enum parse_event go(struct parse *p, enum state state)
+static enum parse_event
+go(struct parse *p, enum state state)
 {
 	p->state = (unsigned char)state;
 	return PARSE_GO_ON;
 }
 
-static void skip(struct str *in, size_t len)
+static void
+skip(struct str *in, size_t len)
 {
 	in->p += len;
 	in->len -= len;
 }
 
 /* Moves bytes from in to line, up to and with the next LF; the CR LF is then cut off. */
-static enum parse_event read_line(struct parse *p, struct buf *line, size_t start, struct str *in,
-				  enum parse_refusal too_long)
+static enum parse_event
+read_line(struct parse *p, struct buf *line, size_t start, struct str *in,
+	  enum parse_refusal too_long)
 {
 	const char *lf = in->len ? memchr(in->p, '\n', in->len) : NULL;
 	size_t len = lf ? (size_t)(lf - in->p) + 1 : in->len;
@@ -79,7 +83,8 @@ static enum parse_event read_line(struct parse *p, struct buf *line, size_t star
 }
 
 /* RFC 9112 2.2: one empty line before a request is passed over. */
-static enum parse_event on_start(struct parse *p, struct str *in, UNUSED struct str *ret_body)
+static enum parse_event
+on_start(struct parse *p, struct str *in, UNUSED struct str *ret_body)
 {
 	if (in->p[0] != '\r')
 		return go(p, S_METHOD);
@@ -87,7 +92,8 @@ static enum parse_event on_start(struct parse *p, struct str *in, UNUSED struct 
 	return go(p, S_START_LF);
 }
 
-static enum parse_event on_start_lf(struct parse *p, struct str *in, UNUSED struct str *ret_body)
+static enum parse_event
+on_start_lf(struct parse *p, struct str *in, UNUSED struct str *ret_body)
 {
 	if (in->p[0] != '\n')
 		return refuse(p, PARSE_METHOD);
@@ -96,7 +102,8 @@ static enum parse_event on_start_lf(struct parse *p, struct str *in, UNUSED stru
 }
 
 /* RFC 9110 9.1: what is not known is 501, and 9.1's names are case-sensitive. */
-static bool is_served(struct str method)
+static bool
+is_served(struct str method)
 {
 	static const struct str served[] = {
 		{"GET", 3},   {"POST", 4},   {"HEAD", 4},    {"PUT", 3},
@@ -109,7 +116,8 @@ static bool is_served(struct str method)
 }
 
 /* Byte by byte, so that what cannot be HTTP is refused at its first wrong byte. */
-static enum parse_event on_method(struct parse *p, struct str *in, UNUSED struct str *ret_body)
+static enum parse_event
+on_method(struct parse *p, struct str *in, UNUSED struct str *ret_body)
 {
 	size_t len = 0;
 	while (len < in->len && syntax_is_tchar(in->p[len]) && p->arena.len + len <= METHOD_MAX)
@@ -131,13 +139,15 @@ static enum parse_event on_method(struct parse *p, struct str *in, UNUSED struct
 	return go(p, S_REQUEST_LINE);
 }
 
-static bool is_digit(char c)
+static bool
+is_digit(char c)
 {
 	return c >= '0' && c <= '9';
 }
 
 /* false: refused. */
-static bool take_version(struct parse *p, struct str version)
+static bool
+take_version(struct parse *p, struct str version)
 {
 	bool shaped = version.len == 8 && str_starts(version, STR("HTTP/")) &&
 		      is_digit(version.p[5]) && version.p[6] == '.' && is_digit(version.p[7]);
@@ -149,13 +159,15 @@ static bool take_version(struct parse *p, struct str version)
 	return true;
 }
 
-static struct parse_span span_of(const struct parse *p, struct str s)
+static struct parse_span
+span_of(const struct parse *p, struct str s)
 {
 	return (struct parse_span){(uint32_t)(s.p - p->arena.data), (uint32_t)s.len};
 }
 
 /* RFC 9112 3.2.2: http://host/path; what is left is a path. */
-static bool take_authority(struct parse *p, struct str *target)
+static bool
+take_authority(struct parse *p, struct str *target)
 {
 	size_t scheme = str_starts_nocase(*target, STR("http://"))    ? 7
 			: str_starts_nocase(*target, STR("https://")) ? 8
@@ -172,7 +184,8 @@ static bool take_authority(struct parse *p, struct str *target)
 	return syntax_is_host(authority);
 }
 
-static enum parse_event take_target(struct parse *p, struct str target)
+static enum parse_event
+take_target(struct parse *p, struct str target)
 {
 	p->target = span_of(p, target);
 	if (!take_authority(p, &target))
@@ -197,8 +210,8 @@ static enum parse_event take_target(struct parse *p, struct str target)
 	return go(p, S_FIELD);
 }
 
-static enum parse_event on_request_line(struct parse *p, struct str *in,
-					UNUSED struct str *ret_body)
+static enum parse_event
+on_request_line(struct parse *p, struct str *in, UNUSED struct str *ret_body)
 {
 	enum parse_event ev = read_line(p, &p->arena, p->line_start, in, PARSE_TARGET_LONG);
 	if (ev != PARSE_GO_ON)
@@ -214,18 +227,21 @@ static enum parse_event on_request_line(struct parse *p, struct str *in,
 }
 
 /* Fields that the parser itself must understand. false: refused. */
-static bool on_host(struct parse *p, struct str value)
+static bool
+on_host(struct parse *p, struct str value)
 {
 	p->host = span_of(p, value);
 	return syntax_is_host(value) || (refuse(p, PARSE_HOST), false);
 }
 
-static bool on_content_length(struct parse *p, struct str value)
+static bool
+on_content_length(struct parse *p, struct str value)
 {
 	return str_to_u64(value, &p->length) || (refuse(p, PARSE_LENGTH), false);
 }
 
-static bool on_transfer_encoding(struct parse *p, struct str value)
+static bool
+on_transfer_encoding(struct parse *p, struct str value)
 {
 	p->chunked = str_eq_nocase(value, STR("chunked"));
 	if (p->chunked)
@@ -237,7 +253,8 @@ static bool on_transfer_encoding(struct parse *p, struct str value)
 	return refuse(p, other ? PARSE_CODING : PARSE_CHUNKED), false;
 }
 
-static bool on_connection(struct parse *p, struct str value)
+static bool
+on_connection(struct parse *p, struct str value)
 {
 	struct str rest = value, option;
 	while (rest.p) {
@@ -249,7 +266,8 @@ static bool on_connection(struct parse *p, struct str value)
 	return true;
 }
 
-static bool on_expect(struct parse *p, struct str value)
+static bool
+on_expect(struct parse *p, struct str value)
 {
 	if (p->http10) /* RFC 9110 10.1.1: as if it were not there */
 		return true;
@@ -272,7 +290,8 @@ static const struct known_field {
 };
 enum { K_HOST = 1, K_LENGTH = 2, K_CODING = 4 };
 
-static bool take_known(struct parse *p, struct str name, struct str value)
+static bool
+take_known(struct parse *p, struct str name, struct str value)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(known_fields); i++) {
 		const struct known_field *known = &known_fields[i];
@@ -287,7 +306,8 @@ static bool take_known(struct parse *p, struct str name, struct str value)
 }
 
 /* Cuts a line into name and value. false: refused. */
-static bool cut_field(struct parse *p, struct str line, struct str *ret_name, struct str *ret_value)
+static bool
+cut_field(struct parse *p, struct str line, struct str *ret_name, struct str *ret_value)
 {
 	if (line.p[0] == ' ' || line.p[0] == '\t')
 		return refuse(p, PARSE_FOLD), false;
@@ -298,7 +318,8 @@ static bool cut_field(struct parse *p, struct str line, struct str *ret_name, st
 	return syntax_is_value(*ret_value) || (refuse(p, PARSE_VALUE), false);
 }
 
-static enum parse_event take_field(struct parse *p)
+static enum parse_event
+take_field(struct parse *p)
 {
 	char *start = p->arena.data + p->line_start;
 	struct str name, value, line = str_make(start, p->arena.len - p->line_start);
@@ -317,7 +338,8 @@ static enum parse_event take_field(struct parse *p)
 }
 
 /* What only the whole head tells. */
-static enum parse_event end_head(struct parse *p)
+static enum parse_event
+end_head(struct parse *p)
 {
 	if (!(p->known & K_HOST) && !p->http10)
 		return refuse(p, PARSE_NO_HOST);
@@ -335,7 +357,8 @@ static enum parse_event end_head(struct parse *p)
 	return PARSE_HEAD;
 }
 
-static enum parse_event on_field(struct parse *p, struct str *in, UNUSED struct str *ret_body)
+static enum parse_event
+on_field(struct parse *p, struct str *in, UNUSED struct str *ret_body)
 {
 	enum parse_event ev = read_line(p, &p->arena, p->line_start, in, PARSE_HEAD_LONG);
 	if (ev != PARSE_GO_ON)
@@ -343,7 +366,8 @@ static enum parse_event on_field(struct parse *p, struct str *in, UNUSED struct 
 	return p->arena.len == p->line_start ? end_head(p) : take_field(p);
 }
 
-static enum parse_event on_body(struct parse *p, UNUSED struct str *in, UNUSED struct str *ret_body)
+static enum parse_event
+on_body(struct parse *p, UNUSED struct str *in, UNUSED struct str *ret_body)
 {
 	p->left = CHUNK_LINE_MAX;
 	p->ext_left = CHUNK_EXT_MAX;
@@ -355,7 +379,8 @@ static enum parse_event on_body(struct parse *p, UNUSED struct str *in, UNUSED s
 	return go(p, p->length ? S_SIZED : S_DONE);
 }
 
-static void take_body(struct parse *p, struct str *in, struct str *ret_body)
+static void
+take_body(struct parse *p, struct str *in, struct str *ret_body)
 {
 	size_t len = in->len < p->body_left ? in->len : (size_t)p->body_left;
 	*ret_body = str_make(in->p, len);
@@ -363,7 +388,8 @@ static void take_body(struct parse *p, struct str *in, struct str *ret_body)
 	p->body_left -= len;
 }
 
-static enum parse_event on_sized(struct parse *p, struct str *in, struct str *ret_body)
+static enum parse_event
+on_sized(struct parse *p, struct str *in, struct str *ret_body)
 {
 	take_body(p, in, ret_body);
 	if (!p->body_left)
@@ -371,7 +397,8 @@ static enum parse_event on_sized(struct parse *p, struct str *in, struct str *re
 	return PARSE_BODY;
 }
 
-static enum parse_event take_chunk_size(struct parse *p, struct str line)
+static enum parse_event
+take_chunk_size(struct parse *p, struct str line)
 {
 	const char *semicolon = line.len ? memchr(line.p, ';', line.len) : NULL;
 	size_t digits = semicolon ? (size_t)(semicolon - line.p) : line.len;
@@ -389,7 +416,8 @@ static enum parse_event take_chunk_size(struct parse *p, struct str line)
 	return go(p, p->body_left ? S_CHUNK_DATA : S_TRAILER);
 }
 
-static enum parse_event on_chunk_size(struct parse *p, struct str *in, UNUSED struct str *ret_body)
+static enum parse_event
+on_chunk_size(struct parse *p, struct str *in, UNUSED struct str *ret_body)
 {
 	enum parse_event ev = read_line(p, &p->line, 0, in, PARSE_CHUNK_EXT);
 	if (ev != PARSE_GO_ON)
@@ -399,7 +427,8 @@ static enum parse_event on_chunk_size(struct parse *p, struct str *in, UNUSED st
 	return ev;
 }
 
-static enum parse_event on_chunk_data(struct parse *p, struct str *in, struct str *ret_body)
+static enum parse_event
+on_chunk_data(struct parse *p, struct str *in, struct str *ret_body)
 {
 	take_body(p, in, ret_body);
 	if (!p->body_left)
@@ -407,7 +436,8 @@ static enum parse_event on_chunk_data(struct parse *p, struct str *in, struct st
 	return PARSE_BODY;
 }
 
-static enum parse_event on_chunk_cr(struct parse *p, struct str *in, UNUSED struct str *ret_body)
+static enum parse_event
+on_chunk_cr(struct parse *p, struct str *in, UNUSED struct str *ret_body)
 {
 	if (in->p[0] != '\r')
 		return refuse(p, PARSE_CHUNK_END);
@@ -415,7 +445,8 @@ static enum parse_event on_chunk_cr(struct parse *p, struct str *in, UNUSED stru
 	return go(p, S_CHUNK_LF);
 }
 
-static enum parse_event on_chunk_lf(struct parse *p, struct str *in, UNUSED struct str *ret_body)
+static enum parse_event
+on_chunk_lf(struct parse *p, struct str *in, UNUSED struct str *ret_body)
 {
 	if (in->p[0] != '\n')
 		return refuse(p, PARSE_CHUNK_END);
@@ -424,7 +455,8 @@ static enum parse_event on_chunk_lf(struct parse *p, struct str *in, UNUSED stru
 }
 
 /* Trailers are checked and dropped: nothing that comes behind the body may change what it means. */
-static enum parse_event on_trailer(struct parse *p, struct str *in, UNUSED struct str *ret_body)
+static enum parse_event
+on_trailer(struct parse *p, struct str *in, UNUSED struct str *ret_body)
 {
 	enum parse_event ev = read_line(p, &p->line, 0, in, PARSE_TRAILER_LONG);
 	if (ev != PARSE_GO_ON)
@@ -440,14 +472,14 @@ static enum parse_event on_trailer(struct parse *p, struct str *in, UNUSED struc
 	return PARSE_GO_ON;
 }
 
-static enum parse_event on_done(UNUSED struct parse *p, UNUSED struct str *in,
-				UNUSED struct str *ret_body)
+static enum parse_event
+on_done(UNUSED struct parse *p, UNUSED struct str *in, UNUSED struct str *ret_body)
 {
 	return PARSE_DONE;
 }
 
-static enum parse_event on_refused(UNUSED struct parse *p, UNUSED struct str *in,
-				   UNUSED struct str *ret_body)
+static enum parse_event
+on_refused(UNUSED struct parse *p, UNUSED struct str *in, UNUSED struct str *ret_body)
 {
 	return PARSE_REFUSED;
 }
@@ -473,7 +505,8 @@ static const struct {
 };
 _Static_assert(ARRAY_LEN(states) == STATES, "every state has its step");
 
-enum parse_event parse_next(struct parse *p, struct str *in, struct str *ret_body)
+enum parse_event
+parse_next(struct parse *p, struct str *in, struct str *ret_body)
 {
 	enum parse_event ev = PARSE_GO_ON;
 	while (ev == PARSE_GO_ON) {
@@ -485,7 +518,8 @@ enum parse_event parse_next(struct parse *p, struct str *in, struct str *ret_bod
 	return ev;
 }
 
-void parse_reset(struct parse *p, size_t max_head, uint64_t max_body)
+void
+parse_reset(struct parse *p, size_t max_head, uint64_t max_body)
 {
 	struct buf arena = p->arena, line = p->line;
 	memset(p, 0, offsetof(struct parse, fields));
@@ -499,28 +533,33 @@ void parse_reset(struct parse *p, size_t max_head, uint64_t max_body)
 	p->state = S_START;
 }
 
-void parse_fini(struct parse *p)
+void
+parse_fini(struct parse *p)
 {
 	buf_fini(&p->arena);
 	buf_fini(&p->line);
 }
 
-bool parse_has_body(const struct parse *p)
+bool
+parse_has_body(const struct parse *p)
 {
 	return p->chunked || p->length;
 }
 
-int parse_refusal_status(enum parse_refusal refusal)
+int
+parse_refusal_status(enum parse_refusal refusal)
 {
 	return refusals[refusal].status;
 }
 
-const char *parse_refusal_code(enum parse_refusal refusal)
+const char *
+parse_refusal_code(enum parse_refusal refusal)
 {
 	return refusals[refusal].code;
 }
 
-const char *parse_refusal_text(enum parse_refusal refusal)
+const char *
+parse_refusal_text(enum parse_refusal refusal)
 {
 	return refusals[refusal].text;
 }

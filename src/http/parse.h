@@ -107,7 +107,8 @@ void parse_fini(struct parse *p);
 enum parse_event parse_next(struct parse *p, struct str *in, struct str *ret_body);
 
 bool parse_has_body(const struct parse *p);
-static inline struct str parse_str(const struct parse *p, struct parse_span span)
+static inline struct str
+parse_str(const struct parse *p, struct parse_span span)
 {
 	return str_make(p->arena.data ? p->arena.data + span.at : "", span.len);
 }

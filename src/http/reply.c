@@ -54,7 +54,8 @@ static const struct {
 	{507, "Insufficient Storage"},
 };
 
-static const char *phrase_of(int status)
+static const char *
+phrase_of(int status)
 {
 	for (size_t i = 0; i < ARRAY_LEN(phrases); i++)
 		if (phrases[i].status == status)
@@ -63,13 +64,15 @@ static const char *phrase_of(int status)
 }
 
 /* RFC 9110 6.4.1: these have no body, whatever is given. */
-static bool has_body(int status)
+static bool
+has_body(int status)
 {
 	return status >= 200 && status != 204 && status != 304;
 }
 
 /* "Date: Fri, 20 Nov 2026 09:30:00 GMT", made once a second; in English, whatever the locale. */
-static struct str date_line(struct http_server *server)
+static struct str
+date_line(struct http_server *server)
 {
 	static const char days[] = "SunMonTueWedThuFriSat";
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -87,7 +90,8 @@ static struct str date_line(struct http_server *server)
 	return buf_str(&server->date);
 }
 
-static void put_number(struct buf *out, uint64_t number)
+static void
+put_number(struct buf *out, uint64_t number)
 {
 	char digits[20];
 	size_t at = sizeof digits;
@@ -98,14 +102,16 @@ static void put_number(struct buf *out, uint64_t number)
 	buf_add(out, digits + at, sizeof digits - at);
 }
 
-struct buf *reply_target(struct http_request *req)
+struct buf *
+reply_target(struct http_request *req)
 {
 	bool first = req == TAILQ_FIRST(&req->conn->requests);
 	return first ? &req->conn->out : &req->reply;
 }
 
 /* A server that is to end keeps no connection beyond the last request it has taken. */
-static void decide_close(struct http_request *req)
+static void
+decide_close(struct http_request *req)
 {
 	struct conn *conn = req->conn;
 	if (conn->server->draining && !TAILQ_NEXT(req, entry))
@@ -113,7 +119,8 @@ static void decide_close(struct http_request *req)
 	conn->closing |= req->close_after;
 }
 
-static void put_connection(struct buf *out, const struct http_request *req)
+static void
+put_connection(struct buf *out, const struct http_request *req)
 {
 	if (req->close_after)
 		buf_add_str(out, STR("Connection: close\r\n"));
@@ -121,8 +128,9 @@ static void put_connection(struct buf *out, const struct http_request *req)
 		buf_add_str(out, STR("Connection: keep-alive\r\n"));
 }
 
-void reply_head(struct http_request *req, int status, const char *content_type, int64_t length,
-		bool *ret_chunked)
+void
+reply_head(struct http_request *req, int status, const char *content_type, int64_t length,
+	   bool *ret_chunked)
 {
 	struct buf *out = reply_target(req);
 	bool chunked = length < 0 && has_body(status) && !req->parse.http10;
@@ -155,7 +163,8 @@ void reply_head(struct http_request *req, int status, const char *content_type, 
 		*ret_chunked = chunked;
 }
 
-void http_add_header(struct http_request *req, const char *name, const char *value)
+void
+http_add_header(struct http_request *req, const char *name, const char *value)
 {
 	struct buf *extra = &req->extra;
 	struct str is = str_of(name);
@@ -169,7 +178,8 @@ void http_add_header(struct http_request *req, const char *name, const char *val
 	buf_add_str(extra, STR("\r\n"));
 }
 
-void http_reply(struct http_request *req, int status, const char *content_type, struct str body)
+void
+http_reply(struct http_request *req, int status, const char *content_type, struct str body)
 {
 	struct conn *conn = req->conn;
 	assert(req->state == REQ_PENDING);
@@ -188,12 +198,14 @@ void http_reply(struct http_request *req, int status, const char *content_type, 
 	conn_later(conn);
 }
 
-void http_reply_json(struct http_request *req, int status, struct str json)
+void
+http_reply_json(struct http_request *req, int status, struct str json)
 {
 	http_reply(req, status, "application/json", json);
 }
 
-void reply_problem(struct http_request *req, int status, const char *code, const char *detail)
+void
+reply_problem(struct http_request *req, int status, const char *code, const char *detail)
 {
 	AUTO(buf_fini) struct buf body = BUF_INIT;
 	buf_puts(&body, "{\"type\":\"about:blank\",\"title\":");
@@ -206,7 +218,8 @@ void reply_problem(struct http_request *req, int status, const char *code, const
 	http_reply(req, status, "application/problem+json", buf_str(&body));
 }
 
-void http_reply_error(struct http_request *req, const struct err *err)
+void
+http_reply_error(struct http_request *req, const struct err *err)
 {
 	int status = err_http(err->code);
 	if (err_again(err->code) && !req->has_retry_after)

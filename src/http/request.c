@@ -8,7 +8,8 @@
 
 enum { POOL_MAX = 256, POOL_KEEP = 4096 /* bytes of a buffer that goes back with its request */ };
 
-static void trim(struct buf *b)
+static void
+trim(struct buf *b)
 {
 	if (b->cap > POOL_KEEP)
 		buf_fini(b);
@@ -16,7 +17,8 @@ static void trim(struct buf *b)
 		buf_clear(b);
 }
 
-struct http_request *request_new(struct conn *conn)
+struct http_request *
+request_new(struct conn *conn)
 {
 	struct http_server *server = conn->server;
 	struct http_request *req = TAILQ_FIRST(&server->pool);
@@ -32,7 +34,8 @@ struct http_request *request_new(struct conn *conn)
 	return req;
 }
 
-static void request_destroy(struct http_request *req)
+static void
+request_destroy(struct http_request *req)
 {
 	parse_fini(&req->parse);
 	buf_fini(&req->body);
@@ -42,7 +45,8 @@ static void request_destroy(struct http_request *req)
 }
 
 /* Everything before the parser is as new; the buffers keep their memory. */
-static void request_clear(struct http_request *req)
+static void
+request_clear(struct http_request *req)
 {
 	struct buf body = req->body, extra = req->extra, reply = req->reply;
 	trim(&body);
@@ -56,7 +60,8 @@ static void request_clear(struct http_request *req)
 	req->reply = reply;
 }
 
-void request_free(struct http_request *req)
+void
+request_free(struct http_request *req)
 {
 	struct conn *conn = req->conn;
 	struct http_server *server = conn->server;
@@ -79,7 +84,8 @@ void request_free(struct http_request *req)
 	server->pooled++;
 }
 
-void request_pool_free(struct http_server *server)
+void
+request_pool_free(struct http_server *server)
 {
 	struct http_request *req;
 	while ((req = TAILQ_FIRST(&server->pool))) {
@@ -89,55 +95,65 @@ void request_pool_free(struct http_server *server)
 	server->pooled = 0;
 }
 
-struct str http_method(const struct http_request *req)
+struct str
+http_method(const struct http_request *req)
 {
 	return parse_str(&req->parse, req->parse.method);
 }
 
-struct str http_target(const struct http_request *req)
+struct str
+http_target(const struct http_request *req)
 {
 	return parse_str(&req->parse, req->parse.target);
 }
 
-struct str http_path(const struct http_request *req)
+struct str
+http_path(const struct http_request *req)
 {
 	return parse_str(&req->parse, req->parse.path);
 }
 
-struct str http_query(const struct http_request *req)
+struct str
+http_query(const struct http_request *req)
 {
 	return parse_str(&req->parse, req->parse.query);
 }
 
-struct str http_host(const struct http_request *req)
+struct str
+http_host(const struct http_request *req)
 {
 	return parse_str(&req->parse, req->parse.host);
 }
 
-struct str http_body(const struct http_request *req)
+struct str
+http_body(const struct http_request *req)
 {
 	return buf_str(&req->body);
 }
 
-const struct http_peer *http_peer(const struct http_request *req)
+const struct http_peer *
+http_peer(const struct http_request *req)
 {
 	return &req->conn->peer;
 }
 
-size_t http_header_count(const struct http_request *req)
+size_t
+http_header_count(const struct http_request *req)
 {
 	return req->parse.field_count;
 }
 
-void http_header_at(const struct http_request *req, size_t i, struct str *ret_name,
-		    struct str *ret_value)
+void
+http_header_at(const struct http_request *req, size_t i, struct str *ret_name,
+	       struct str *ret_value)
 {
 	const struct parse_field *field = &req->parse.fields[i];
 	*ret_name = parse_str(&req->parse, field->name);
 	*ret_value = parse_str(&req->parse, field->value);
 }
 
-struct str http_header(const struct http_request *req, const char *lower_name, size_t index)
+struct str
+http_header(const struct http_request *req, const char *lower_name, size_t index)
 {
 	struct str wanted = str_of(lower_name), name, value;
 	for (size_t i = 0; i < req->parse.field_count; i++) {
@@ -150,7 +166,8 @@ struct str http_header(const struct http_request *req, const char *lower_name, s
 	return STR_NONE;
 }
 
-char *http_query_param(const struct http_request *req, const char *name)
+char *
+http_query_param(const struct http_request *req, const char *name)
 {
 	AUTO(buf_fini) struct buf got = BUF_INIT;
 	struct str rest = http_query(req), pair, key;
@@ -169,28 +186,33 @@ char *http_query_param(const struct http_request *req, const char *name)
 	return NULL;
 }
 
-void http_set_context(struct http_request *req, void *context)
+void
+http_set_context(struct http_request *req, void *context)
 {
 	req->context = context;
 }
 
-void http_set_context_free(struct http_request *req, void (*context_free)(void *context))
+void
+http_set_context_free(struct http_request *req, void (*context_free)(void *context))
 {
 	req->context_free = context_free;
 }
 
-void *http_context(const struct http_request *req)
+void *
+http_context(const struct http_request *req)
 {
 	return req->context;
 }
 
-void http_set_on_gone(struct http_request *req, http_on_gone *on_gone, void *arg)
+void
+http_set_on_gone(struct http_request *req, http_on_gone *on_gone, void *arg)
 {
 	req->on_gone = on_gone;
 	req->gone_arg = arg;
 }
 
-bool http_is_gone(const struct http_request *req)
+bool
+http_is_gone(const struct http_request *req)
 {
 	return req->gone;
 }

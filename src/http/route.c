@@ -24,7 +24,8 @@ struct router {
 	SLIST_HEAD(, allow_list) allows;
 };
 
-struct router *router_new(void)
+struct router *
+router_new(void)
 {
 	struct router *router = mem_alloc(sizeof *router);
 	STAILQ_INIT(&router->tables);
@@ -32,7 +33,8 @@ struct router *router_new(void)
 	return router;
 }
 
-void router_free(struct router *router)
+void
+router_free(struct router *router)
 {
 	struct route_table *table;
 	struct allow_list *allow;
@@ -50,7 +52,8 @@ void router_free(struct router *router)
 	free(router);
 }
 
-void router_add(struct router *router, const struct route *rows, size_t count, void *arg)
+void
+router_add(struct router *router, const struct route *rows, size_t count, void *arg)
 {
 	struct route_table *table = mem_alloc(sizeof *table);
 	table->rows = rows;
@@ -59,8 +62,9 @@ void router_add(struct router *router, const struct route *rows, size_t count, v
 	STAILQ_INSERT_TAIL(&router->tables, table, entry);
 }
 
-void router_each(const struct router *router, void (*fn)(void *arg, const struct route *route),
-		 void *arg)
+void
+router_each(const struct router *router, void (*fn)(void *arg, const struct route *route),
+	    void *arg)
 {
 	struct route_table *table;
 	STAILQ_FOREACH (table, &router->tables, entry)
@@ -69,14 +73,16 @@ void router_each(const struct router *router, void (*fn)(void *arg, const struct
 }
 
 /* "{x}" or "{x...}". */
-static bool is_param(struct str segment, bool *ret_takes_rest)
+static bool
+is_param(struct str segment, bool *ret_takes_rest)
 {
 	*ret_takes_rest = str_ends(segment, STR("...}"));
 	return segment.len > 2 && segment.p[0] == '{' && segment.p[segment.len - 1] == '}';
 }
 
 /* Most patterns already differ from a path before their first parameter. */
-static bool pattern_may_match(const char *pattern, struct str path)
+static bool
+pattern_may_match(const char *pattern, struct str path)
 {
 	size_t i = 0;
 	while (i < path.len && pattern[i] != '{' && pattern[i] == path.p[i])
@@ -86,7 +92,8 @@ static bool pattern_may_match(const char *pattern, struct str path)
 
 /* What stands before slashes is compared piece by piece; a parameter takes one that is not empty.
  */
-static bool pattern_match(const char *pattern, struct str path, struct route_match *ret)
+static bool
+pattern_match(const char *pattern, struct str path, struct route_match *ret)
 {
 	struct str left = str_of(pattern), rest = path, want, got;
 	size_t params = 0;
@@ -112,7 +119,8 @@ static bool pattern_match(const char *pattern, struct str path, struct route_mat
 	return !left.p && !rest.p;
 }
 
-static bool method_match(const char *method, struct str got)
+static bool
+method_match(const char *method, struct str got)
 {
 	return str_eq_cstr(got, method) ||
 	       (str_eq(got, STR("HEAD")) && str_eq(str_of(method), STR("GET")));
@@ -120,7 +128,8 @@ static bool method_match(const char *method, struct str got)
 
 /* How exact a pattern is: a plain segment counts more than a parameter, the more so the further in
  * front it stands. */
-static uint64_t pattern_rank(const char *pattern)
+static uint64_t
+pattern_rank(const char *pattern)
 {
 	struct str left = str_of(pattern), segment;
 	uint64_t rank = 0;
@@ -135,7 +144,8 @@ static uint64_t pattern_rank(const char *pattern)
 	return rank;
 }
 
-static bool list_has(struct str list, struct str method)
+static bool
+list_has(struct str list, struct str method)
 {
 	struct str item;
 	while (list.p) {
@@ -146,7 +156,8 @@ static bool list_has(struct str list, struct str method)
 	return false;
 }
 
-static void list_add(struct buf *list, const char *method)
+static void
+list_add(struct buf *list, const char *method)
 {
 	if (list_has(buf_str(list), str_of(method)))
 		return;
@@ -158,7 +169,8 @@ static void list_add(struct buf *list, const char *method)
 }
 
 /* The router's own copy, shared by all who ask for the same. */
-static const char *router_keep(struct router *router, const char *text)
+static const char *
+router_keep(struct router *router, const char *text)
 {
 	struct allow_list *allow;
 	SLIST_FOREACH(allow, &router->allows, entry)
@@ -177,8 +189,9 @@ struct search {
 	uint64_t rank;
 };
 
-static void search_table(struct search *search, const struct route_table *table, struct str method,
-			 struct str path)
+static void
+search_table(struct search *search, const struct route_table *table, struct str method,
+	     struct str path)
 {
 	for (size_t i = 0; i < table->count; i++) {
 		const struct route *route = &table->rows[i];
@@ -197,7 +210,8 @@ static void search_table(struct search *search, const struct route_table *table,
 }
 
 /* The methods that the path has. */
-static void list_allowed(const struct router *router, struct str path, struct buf *list)
+static void
+list_allowed(const struct router *router, struct str path, struct buf *list)
 {
 	struct route_table *table;
 	struct route_match match;
@@ -207,9 +221,10 @@ static void list_allowed(const struct router *router, struct str path, struct bu
 				list_add(list, table->rows[i].method);
 }
 
-bool router_find(const struct router *router, struct str method, struct str path,
-		 const struct route **ret_route, void **ret_arg, struct route_match *ret_match,
-		 const char **ret_allow, struct err *err)
+bool
+router_find(const struct router *router, struct str method, struct str path,
+	    const struct route **ret_route, void **ret_arg, struct route_match *ret_match,
+	    const char **ret_allow, struct err *err)
 {
 	AUTO(buf_fini) struct buf allow = BUF_INIT;
 	struct search search = {0};

@@ -8,7 +8,8 @@
 #include "http/conn.h"
 
 /* Connections that come to the list meanwhile wait for the next round of the loop. */
-static void server_on_later(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
+static void
+server_on_later(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 {
 	struct http_server *server = arg;
 	struct conn *conn;
@@ -22,8 +23,9 @@ static void server_on_later(UNUSED evutil_socket_t fd, UNUSED short what, void *
 		event_active(server->ev_later, EV_TIMEOUT, 0);
 }
 
-struct http_server *http_server_new(struct event_base *base, const struct http_limits *limits,
-				    const struct http_handler *handler)
+struct http_server *
+http_server_new(struct event_base *base, const struct http_limits *limits,
+		const struct http_handler *handler)
 {
 	struct http_server *server = mem_alloc(sizeof *server);
 	assert(handler->on_request);
@@ -42,14 +44,16 @@ struct http_server *http_server_new(struct event_base *base, const struct http_l
 	return server;
 }
 
-static void free_listeners(struct http_server *server)
+static void
+free_listeners(struct http_server *server)
 {
 	struct listener *listener;
 	while ((listener = TAILQ_FIRST(&server->listeners)))
 		listener_free(listener);
 }
 
-void http_server_free(struct http_server *server)
+void
+http_server_free(struct http_server *server)
 {
 	struct conn *conn;
 	if (!server)
@@ -72,14 +76,16 @@ void http_server_free(struct http_server *server)
 	free(server);
 }
 
-void http_server_set_limits(struct http_server *server, const struct http_limits *limits)
+void
+http_server_set_limits(struct http_server *server, const struct http_limits *limits)
 {
 	server->limits = *limits;
 	listener_resume_all(server);
 }
 
 /* Those who wait between requests are closed now, the others behind their next reply. */
-void http_server_stop_listening(struct http_server *server)
+void
+http_server_stop_listening(struct http_server *server)
 {
 	struct conn *conn, *next;
 	free_listeners(server);
@@ -89,7 +95,8 @@ void http_server_stop_listening(struct http_server *server)
 			conn_lose(conn);
 }
 
-struct http_counts http_server_counts(const struct http_server *server)
+struct http_counts
+http_server_counts(const struct http_server *server)
 {
 	return (struct http_counts){
 		.connections = server->conn_count,

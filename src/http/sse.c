@@ -3,7 +3,8 @@
 #include "http/sse.h"
 
 /* One line of a field; a name or id from elsewhere must not begin another. */
-static void put_line(struct buf *out, const char *field, struct str value)
+static void
+put_line(struct buf *out, const char *field, struct str value)
 {
 	buf_puts(out, field);
 	for (size_t i = 0; i < value.len; i++) {
@@ -14,14 +15,16 @@ static void put_line(struct buf *out, const char *field, struct str value)
 }
 
 /* Length of the line end at s.p[i]: CR LF, CR or LF; 0: none. */
-static size_t line_end(struct str s, size_t i)
+static size_t
+line_end(struct str s, size_t i)
 {
 	if (s.p[i] == '\r')
 		return i + 1 < s.len && s.p[i + 1] == '\n' ? 2 : 1;
 	return s.p[i] == '\n';
 }
 
-static void put_data(struct buf *out, struct str data)
+static void
+put_data(struct buf *out, struct str data)
 {
 	size_t start = 0, i = 0;
 	while (i < data.len) {
@@ -40,7 +43,8 @@ static void put_data(struct buf *out, struct str data)
 	buf_putc(out, '\n');
 }
 
-void sse_format(struct buf *out, const char *id, const char *event, struct str data)
+void
+sse_format(struct buf *out, const char *id, const char *event, struct str data)
 {
 	if (id)
 		put_line(out, "id: ", str_of(id));
@@ -50,7 +54,8 @@ void sse_format(struct buf *out, const char *id, const char *event, struct str d
 	buf_putc(out, '\n');
 }
 
-void sse_comment(struct buf *out, const char *text)
+void
+sse_comment(struct buf *out, const char *text)
 {
 	put_line(out, ": ", str_of(text));
 	buf_putc(out, '\n');

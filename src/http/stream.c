@@ -16,9 +16,9 @@ struct http_stream {
 	bool wrote; /* since on_drain was last called */
 };
 
-struct http_stream *http_stream_begin(struct http_request *req, int status,
-				      const char *content_type, size_t max_buffered,
-				      http_stream_on_gone *on_gone, void *arg)
+struct http_stream *
+http_stream_begin(struct http_request *req, int status, const char *content_type,
+		  size_t max_buffered, http_stream_on_gone *on_gone, void *arg)
 {
 	struct conn *conn = req->conn;
 	assert(req->state == REQ_PENDING);
@@ -35,20 +35,23 @@ struct http_stream *http_stream_begin(struct http_request *req, int status,
 	return stream;
 }
 
-void http_stream_set_on_drain(struct http_stream *stream, http_stream_on_drain *on_drain, void *arg)
+void
+http_stream_set_on_drain(struct http_stream *stream, http_stream_on_drain *on_drain, void *arg)
 {
 	stream->on_drain = on_drain;
 	stream->drain_arg = arg;
 }
 
-size_t http_stream_buffered(const struct http_stream *stream)
+size_t
+http_stream_buffered(const struct http_stream *stream)
 {
 	const struct http_request *req = stream->req;
 	bool first = req == TAILQ_FIRST(&req->conn->requests);
 	return first ? conn_out_len(req->conn) : req->reply.len;
 }
 
-void http_stream_write(struct http_stream *stream, struct str data)
+void
+http_stream_write(struct http_stream *stream, struct str data)
 {
 	struct http_request *req = stream->req;
 	struct conn *conn = req->conn;
@@ -68,7 +71,8 @@ void http_stream_write(struct http_stream *stream, struct str data)
 	conn_later(conn);
 }
 
-void http_stream_end(struct http_stream *stream)
+void
+http_stream_end(struct http_stream *stream)
 {
 	struct http_request *req = stream->req;
 	struct conn *conn = req->conn;
@@ -87,7 +91,8 @@ void http_stream_end(struct http_stream *stream)
 	conn_later(conn);
 }
 
-void http_stream_flushed(struct http_stream *stream)
+void
+http_stream_flushed(struct http_stream *stream)
 {
 	if (!stream->wrote || stream->req->gone)
 		return;
@@ -96,13 +101,15 @@ void http_stream_flushed(struct http_stream *stream)
 		stream->on_drain(stream->drain_arg, stream);
 }
 
-void http_stream_tell_gone(struct http_stream *stream)
+void
+http_stream_tell_gone(struct http_stream *stream)
 {
 	if (stream->on_gone)
 		stream->on_gone(stream->gone_arg, stream);
 }
 
-void http_stream_forget(struct http_stream *stream)
+void
+http_stream_forget(struct http_stream *stream)
 {
 	stream->req->conn->server->streams--;
 	free(stream);

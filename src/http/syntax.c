@@ -47,7 +47,8 @@ static const unsigned char classes[256] = {
 	[0x80 ... 0xff] = V,
 };
 
-static bool all_of(struct str s, unsigned char cls)
+static bool
+all_of(struct str s, unsigned char cls)
 {
 	for (size_t i = 0; i < s.len; i++)
 		if (!(classes[(unsigned char)s.p[i]] & cls))
@@ -55,27 +56,32 @@ static bool all_of(struct str s, unsigned char cls)
 	return true;
 }
 
-bool syntax_is_tchar(char c)
+bool
+syntax_is_tchar(char c)
 {
 	return classes[(unsigned char)c] & T;
 }
 
-bool syntax_is_token(struct str s)
+bool
+syntax_is_token(struct str s)
 {
 	return s.len > 0 && all_of(s, T);
 }
 
-bool syntax_is_value(struct str s)
+bool
+syntax_is_value(struct str s)
 {
 	return all_of(s, V);
 }
 
-static bool is_blank(char c)
+static bool
+is_blank(char c)
 {
 	return c == ' ' || c == '\t';
 }
 
-struct str syntax_trim(struct str s)
+struct str
+syntax_trim(struct str s)
 {
 	while (s.len && is_blank(s.p[0]))
 		s = str_make(s.p + 1, s.len - 1);
@@ -84,13 +90,15 @@ struct str syntax_trim(struct str s)
 	return s;
 }
 
-static bool is_port(struct str s)
+static bool
+is_port(struct str s)
 {
 	uint64_t port;
 	return s.len <= 5 && str_to_u64(s, &port) && port >= 1 && port <= 65535;
 }
 
-static bool is_ipv6(struct str s)
+static bool
+is_ipv6(struct str s)
 {
 	char text[INET6_ADDRSTRLEN];
 	struct in6_addr addr;
@@ -101,7 +109,8 @@ static bool is_ipv6(struct str s)
 	return strlen(text) == s.len && inet_pton(AF_INET6, text, &addr) == 1;
 }
 
-bool syntax_is_host(struct str s)
+bool
+syntax_is_host(struct str s)
 {
 	bool literal = s.len && s.p[0] == '[';
 	const char *end = literal ? memchr(s.p, ']', s.len) : memchr(s.p, ':', s.len);
@@ -119,7 +128,8 @@ bool syntax_is_host(struct str s)
 	return rest == 0 || (*end == ':' && is_port(str_make(end + 1, rest - 1)));
 }
 
-static int hex_digit(char c)
+static int
+hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -131,7 +141,8 @@ static int hex_digit(char c)
 }
 
 /* The byte that "%41" at s.p[i] stands for, -1 when it is no such thing. */
-static int hex_pair(struct str s, size_t i)
+static int
+hex_pair(struct str s, size_t i)
 {
 	if (i + 2 >= s.len || s.p[i] != '%')
 		return -1;
@@ -139,7 +150,8 @@ static int hex_pair(struct str s, size_t i)
 	return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-static bool percents_are_sound(struct str s)
+static bool
+percents_are_sound(struct str s)
 {
 	for (const char *p = memchr(s.p, '%', s.len); p;) {
 		size_t at = (size_t)(p - s.p);
@@ -150,7 +162,8 @@ static bool percents_are_sound(struct str s)
 	return true;
 }
 
-void syntax_decode(struct str raw, bool plus, struct buf *out)
+void
+syntax_decode(struct str raw, bool plus, struct buf *out)
 {
 	buf_reserve(out, raw.len);
 	if (!plus && !memchr(raw.p, '%', raw.len)) {
@@ -167,7 +180,8 @@ void syntax_decode(struct str raw, bool plus, struct buf *out)
 	}
 }
 
-static bool segments_are_plain(struct str path)
+static bool
+segments_are_plain(struct str path)
 {
 	struct str rest = path, segment;
 	rest = str_split(rest, '/', &segment); /* what stands before the first slash */
@@ -183,7 +197,8 @@ static bool segments_are_plain(struct str path)
 	return true;
 }
 
-static bool decoded_is_safe(struct str path)
+static bool
+decoded_is_safe(struct str path)
 {
 	for (size_t i = 0; i < path.len; i++) {
 		unsigned char c = (unsigned char)path.p[i];
@@ -193,7 +208,8 @@ static bool decoded_is_safe(struct str path)
 	return segments_are_plain(path) && str_is_utf8(path);
 }
 
-bool syntax_decode_path(struct str raw, struct buf *out)
+bool
+syntax_decode_path(struct str raw, struct buf *out)
 {
 	if (!raw.len || raw.p[0] != '/' || !all_of(raw, P) || !percents_are_sound(raw))
 		return false;
@@ -212,7 +228,8 @@ bool syntax_decode_path(struct str raw, struct buf *out)
 	return safe;
 }
 
-bool syntax_is_query(struct str raw)
+bool
+syntax_is_query(struct str raw)
 {
 	if (!all_of(raw, Q) || !percents_are_sound(raw))
 		return false;
@@ -223,7 +240,8 @@ bool syntax_is_query(struct str raw)
 }
 
 /* What is left behind the token or quoted string at the front; p NULL when there is neither. */
-static struct str skip_word(struct str s, bool may_quote)
+static struct str
+skip_word(struct str s, bool may_quote)
 {
 	size_t i = 0;
 	if (may_quote && s.len && s.p[0] == '"') {
@@ -240,7 +258,8 @@ static struct str skip_word(struct str s, bool may_quote)
 	return i ? str_make(s.p + i, s.len - i) : STR_NONE;
 }
 
-bool syntax_is_chunk_ext(struct str s)
+bool
+syntax_is_chunk_ext(struct str s)
 {
 	while (s.len) {
 		if (s.p[0] != ';')
@@ -254,7 +273,8 @@ bool syntax_is_chunk_ext(struct str s)
 	return true;
 }
 
-bool syntax_chunk_size(struct str s, uint64_t *ret)
+bool
+syntax_chunk_size(struct str s, uint64_t *ret)
 {
 	uint64_t size = 0;
 	if (s.len < 1 || s.len > 16)

@@ -22,8 +22,9 @@ struct tls_conn {
 };
 
 /* Only HTTP/1.1 is spoken; a client that offers nothing of that kind goes on without ALPN. */
-static int on_alpn(UNUSED SSL *ssl, const unsigned char **ret, unsigned char *ret_len,
-		   const unsigned char *in, unsigned in_len, UNUSED void *arg)
+static int
+on_alpn(UNUSED SSL *ssl, const unsigned char **ret, unsigned char *ret_len, const unsigned char *in,
+	unsigned in_len, UNUSED void *arg)
 {
 	static const unsigned char ours[] = "\x08http/1.1";
 	unsigned char *chosen;
@@ -34,7 +35,8 @@ static int on_alpn(UNUSED SSL *ssl, const unsigned char **ret, unsigned char *re
 	return SSL_TLSEXT_ERR_OK;
 }
 
-static bool fail(struct err *err, const char *key, const char *path, const char *advice)
+static bool
+fail(struct err *err, const char *key, const char *path, const char *advice)
 {
 	unsigned long code = ERR_peek_error();
 	const char *reason = ERR_reason_error_string(code);
@@ -46,7 +48,8 @@ static bool fail(struct err *err, const char *key, const char *path, const char 
 	return false;
 }
 
-static bool load_files(SSL_CTX *ctx, const char *cert, const char *key, struct err *err)
+static bool
+load_files(SSL_CTX *ctx, const char *cert, const char *key, struct err *err)
 {
 	if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
 		return fail(err, "tls_cert", cert,
@@ -61,12 +64,14 @@ static bool load_files(SSL_CTX *ctx, const char *cert, const char *key, struct e
 }
 
 /* A key that asks for a passphrase fails instead of asking the terminal. */
-static int no_passphrase(UNUSED char *buf, UNUSED int size, UNUSED int rwflag, UNUSED void *arg)
+static int
+no_passphrase(UNUSED char *buf, UNUSED int size, UNUSED int rwflag, UNUSED void *arg)
 {
 	return -1;
 }
 
-struct tls_context *tls_context_new(const char *cert, const char *key, struct err *err)
+struct tls_context *
+tls_context_new(const char *cert, const char *key, struct err *err)
 {
 	ERR_clear_error();
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
@@ -92,7 +97,8 @@ struct tls_context *tls_context_new(const char *cert, const char *key, struct er
 	return tls;
 }
 
-void tls_context_free(struct tls_context *ctx)
+void
+tls_context_free(struct tls_context *ctx)
 {
 	if (!ctx)
 		return;
@@ -100,7 +106,8 @@ void tls_context_free(struct tls_context *ctx)
 	free(ctx);
 }
 
-struct tls_conn *tls_conn_new(struct tls_context *ctx, int fd)
+struct tls_conn *
+tls_conn_new(struct tls_context *ctx, int fd)
 {
 	SSL *ssl = SSL_new(ctx->ctx);
 	if (!ssl || SSL_set_fd(ssl, fd) != 1) {
@@ -114,7 +121,8 @@ struct tls_conn *tls_conn_new(struct tls_context *ctx, int fd)
 	return tls;
 }
 
-void tls_conn_free(struct tls_conn *tls)
+void
+tls_conn_free(struct tls_conn *tls)
 {
 	if (!tls)
 		return;
@@ -123,7 +131,8 @@ void tls_conn_free(struct tls_conn *tls)
 }
 
 /* What an OpenSSL call that returned rc <= 0 means in the words of read() and send(). */
-static ssize_t translate(struct tls_conn *tls, int rc, bool reading)
+static ssize_t
+translate(struct tls_conn *tls, int rc, bool reading)
 {
 	int saved = errno;
 	int why = SSL_get_error(tls->ssl, rc);
@@ -145,12 +154,14 @@ static ssize_t translate(struct tls_conn *tls, int rc, bool reading)
 	}
 }
 
-static int clamp(size_t len)
+static int
+clamp(size_t len)
 {
 	return len > INT_MAX ? INT_MAX : (int)len;
 }
 
-ssize_t tls_read(struct tls_conn *tls, void *p, size_t len)
+ssize_t
+tls_read(struct tls_conn *tls, void *p, size_t len)
 {
 	tls->read_wants_write = false;
 	errno = 0;
@@ -158,19 +169,22 @@ ssize_t tls_read(struct tls_conn *tls, void *p, size_t len)
 	return rc > 0 ? rc : translate(tls, rc, true);
 }
 
-ssize_t tls_write(struct tls_conn *tls, const void *p, size_t len)
+ssize_t
+tls_write(struct tls_conn *tls, const void *p, size_t len)
 {
 	errno = 0;
 	int rc = SSL_write(tls->ssl, p, clamp(len));
 	return rc > 0 ? rc : translate(tls, rc, false);
 }
 
-bool tls_read_wants_write(const struct tls_conn *tls)
+bool
+tls_read_wants_write(const struct tls_conn *tls)
 {
 	return tls->read_wants_write;
 }
 
-void tls_goodbye(struct tls_conn *tls)
+void
+tls_goodbye(struct tls_conn *tls)
 {
 	if (tls->broken || tls->said_goodbye || !SSL_is_init_finished(tls->ssl))
 		return;

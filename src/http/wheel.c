@@ -6,18 +6,21 @@
 #include <assert.h>
 #include <event2/event.h>
 
-static int64_t slot_at(int64_t ms)
+static int64_t
+slot_at(int64_t ms)
 {
 	return ms / WHEEL_STEP_MS;
 }
 
 /* The first slot whose end lies at or behind due. */
-static int64_t slot_for(int64_t due_ms)
+static int64_t
+slot_for(int64_t due_ms)
 {
 	return (due_ms + WHEEL_STEP_MS - 1) / WHEEL_STEP_MS;
 }
 
-static void wheel_arm(struct wheel *wheel, int64_t slot, int64_t now_ms)
+static void
+wheel_arm(struct wheel *wheel, int64_t slot, int64_t now_ms)
 {
 	int64_t at_ms = slot * WHEEL_STEP_MS;
 	int64_t wait_ms = at_ms > now_ms ? at_ms - now_ms : 0;
@@ -27,7 +30,8 @@ static void wheel_arm(struct wheel *wheel, int64_t slot, int64_t now_ms)
 	assert(rc == 0);
 }
 
-static void entry_hang(struct wheel *wheel, struct wheel_entry *entry)
+static void
+entry_hang(struct wheel *wheel, struct wheel_entry *entry)
 {
 	entry->slot = slot_for(entry->due_ms);
 	if (entry->slot <= wheel->seen)
@@ -35,7 +39,8 @@ static void entry_hang(struct wheel *wheel, struct wheel_entry *entry)
 	LIST_INSERT_HEAD(&wheel->slots[entry->slot % WHEEL_SLOTS], entry, link);
 }
 
-static void wheel_sleep_until_next(struct wheel *wheel, int64_t now_ms)
+static void
+wheel_sleep_until_next(struct wheel *wheel, int64_t now_ms)
 {
 	wheel->armed_ms = 0;
 	for (int64_t slot = wheel->seen + 1; wheel->count && slot <= wheel->seen + WHEEL_SLOTS;
@@ -47,7 +52,8 @@ static void wheel_sleep_until_next(struct wheel *wheel, int64_t now_ms)
 	}
 }
 
-static void list_move(struct wheel_list *to, struct wheel_list *from)
+static void
+list_move(struct wheel_list *to, struct wheel_list *from)
 {
 	to->lh_first = from->lh_first;
 	if (to->lh_first)
@@ -56,7 +62,8 @@ static void list_move(struct wheel_list *to, struct wheel_list *from)
 }
 
 /* Looks through one slot: who is due is called, who was put off hangs itself further on. */
-static void slot_turn(struct wheel *wheel, int64_t slot, struct mono now)
+static void
+slot_turn(struct wheel *wheel, int64_t slot, struct mono now)
 {
 	struct wheel_list waiting;
 	struct wheel_entry *entry;
@@ -73,7 +80,8 @@ static void slot_turn(struct wheel *wheel, int64_t slot, struct mono now)
 	}
 }
 
-static void wheel_on_timer(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
+static void
+wheel_on_timer(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 {
 	struct wheel *wheel = arg;
 	struct mono now = clock_mono(clock_system());
@@ -87,8 +95,9 @@ static void wheel_on_timer(UNUSED evutil_socket_t fd, UNUSED short what, void *a
 	wheel_sleep_until_next(wheel, now.ms);
 }
 
-void wheel_init(struct wheel *wheel, struct event_base *base,
-		void (*on_due)(struct wheel_entry *entry, struct mono now))
+void
+wheel_init(struct wheel *wheel, struct event_base *base,
+	   void (*on_due)(struct wheel_entry *entry, struct mono now))
 {
 	*wheel = (struct wheel){.on_due = on_due};
 	wheel->seen = slot_at(clock_mono(clock_system()).ms);
@@ -96,13 +105,15 @@ void wheel_init(struct wheel *wheel, struct event_base *base,
 	assert(wheel->timer);
 }
 
-void wheel_fini(struct wheel *wheel)
+void
+wheel_fini(struct wheel *wheel)
 {
 	assert(!wheel->count);
 	event_free(wheel->timer);
 }
 
-void wheel_set(struct wheel *wheel, struct wheel_entry *entry, struct mono due)
+void
+wheel_set(struct wheel *wheel, struct wheel_entry *entry, struct mono due)
 {
 	entry->due_ms = due.ms;
 	if (entry->slot && entry->slot <= slot_for(due.ms))
@@ -116,7 +127,8 @@ void wheel_set(struct wheel *wheel, struct wheel_entry *entry, struct mono due)
 		wheel_arm(wheel, entry->slot, clock_mono(clock_system()).ms);
 }
 
-void wheel_clear(struct wheel *wheel, struct wheel_entry *entry)
+void
+wheel_clear(struct wheel *wheel, struct wheel_entry *entry)
 {
 	if (entry->slot) {
 		LIST_REMOVE(entry, link);

@@ -48,7 +48,8 @@ static const struct range6 unicast6 = {{0x20}, 3};
 /* IPv4 in the last four bytes, as an IPv6-only network reaches it. */
 static const struct range6 nat64 = {{0x00, 0x64, 0xff, 0x9b}, 96};
 
-static bool public4(uint32_t address)
+static bool
+public4(uint32_t address)
 {
 	for (size_t i = 0; i < ARRAY_LEN(special4); i++)
 		if ((address ^ special4[i].network) >> (32 - special4[i].bits) == 0)
@@ -56,7 +57,8 @@ static bool public4(uint32_t address)
 	return true;
 }
 
-static bool in_range6(const uint8_t *address, const struct range6 *range)
+static bool
+in_range6(const uint8_t *address, const struct range6 *range)
 {
 	unsigned bytes = range->bits / 8, bits = range->bits % 8;
 	if (memcmp(address, range->prefix, bytes))
@@ -64,7 +66,8 @@ static bool in_range6(const uint8_t *address, const struct range6 *range)
 	return !bits || !((address[bytes] ^ range->prefix[bytes]) >> (8 - bits));
 }
 
-static bool public6(const uint8_t *address)
+static bool
+public6(const uint8_t *address)
 {
 	uint32_t inner;
 	if (in_range6(address, &nat64)) {
@@ -77,7 +80,8 @@ static bool public6(const uint8_t *address)
 	return in_range6(address, &unicast6);
 }
 
-bool address_is_public(const struct sockaddr *address)
+bool
+address_is_public(const struct sockaddr *address)
 {
 	struct sockaddr_in in4;
 	struct sockaddr_in6 in6;

@@ -62,7 +62,8 @@ struct fetch {
 
 static void messages_take(struct world *world);
 
-static void on_socket(evutil_socket_t fd, short what, void *arg)
+static void
+on_socket(evutil_socket_t fd, short what, void *arg)
 {
 	struct world *world = arg;
 	int running, ready = (what & EV_READ ? CURL_CSELECT_IN : 0) |
@@ -71,7 +72,8 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
 	messages_take(world);
 }
 
-static void on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+static void
+on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct world *world = arg;
 	int running;
@@ -80,7 +82,8 @@ static void on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 }
 
 /* socket_arg: the event that watches it, once there is one. */
-static int socket_wanted(CURL *easy UNUSED, curl_socket_t fd, int what, void *arg, void *socket_arg)
+static int
+socket_wanted(CURL *easy UNUSED, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
 	struct world *world = arg;
 	struct event *event = socket_arg;
@@ -104,7 +107,8 @@ static int socket_wanted(CURL *easy UNUSED, curl_socket_t fd, int what, void *ar
 	return 0;
 }
 
-static int timer_wanted(CURLM *multi UNUSED, long ms, void *arg)
+static int
+timer_wanted(CURLM *multi UNUSED, long ms, void *arg)
 {
 	struct world *world = arg;
 	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
@@ -118,7 +122,8 @@ static int timer_wanted(CURLM *multi UNUSED, long ms, void *arg)
 /* --- what is let through --- */
 
 /* The address itself, after every name, number and alias has been resolved. */
-static curl_socket_t socket_open(void *arg, curlsocktype purpose UNUSED, struct curl_sockaddr *to)
+static curl_socket_t
+socket_open(void *arg, curlsocktype purpose UNUSED, struct curl_sockaddr *to)
 {
 	struct fetch *fetch = arg;
 	bool allowed = to->family == AF_UNIX
@@ -135,7 +140,8 @@ static curl_socket_t socket_open(void *arg, curlsocktype purpose UNUSED, struct 
 }
 
 /* libcurl's own size limit trusts what the server declares. */
-static size_t body_take(char *data, size_t size, size_t count, void *arg)
+static size_t
+body_take(char *data, size_t size, size_t count, void *arg)
 {
 	struct fetch *fetch = arg;
 	size_t len = size * count;
@@ -154,7 +160,8 @@ static size_t body_take(char *data, size_t size, size_t count, void *arg)
 	return len;
 }
 
-static size_t header_take(char *data UNUSED, size_t size, size_t count, void *arg)
+static size_t
+header_take(char *data UNUSED, size_t size, size_t count, void *arg)
 {
 	struct fetch *fetch = arg;
 	fetch->header_bytes += size * count;
@@ -164,7 +171,8 @@ static size_t header_take(char *data UNUSED, size_t size, size_t count, void *ar
 
 /* --- the end --- */
 
-static void fetch_free(struct fetch *fetch)
+static void
+fetch_free(struct fetch *fetch)
 {
 	LIST_REMOVE(fetch, link);
 	if (fetch->easy)
@@ -176,7 +184,8 @@ static void fetch_free(struct fetch *fetch)
 	free(fetch);
 }
 
-static void fail(const struct fetch *fetch, CURLcode code, struct err *err)
+static void
+fail(const struct fetch *fetch, CURLcode code, struct err *err)
 {
 	static const struct {
 		CURLcode code;
@@ -208,7 +217,8 @@ static void fail(const struct fetch *fetch, CURLcode code, struct err *err)
 	err_prefix(err, "%s", fetch->where);
 }
 
-static struct str header_of(struct fetch *fetch, const char *name)
+static struct str
+header_of(struct fetch *fetch, const char *name)
 {
 	struct curl_header *header;
 	if (curl_easy_header(fetch->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
@@ -217,7 +227,8 @@ static struct str header_of(struct fetch *fetch, const char *name)
 }
 
 /* The handle is forgotten first: on_done may start others. */
-static void finish(struct fetch *fetch, CURLcode code)
+static void
+finish(struct fetch *fetch, CURLcode code)
 {
 	struct fetch_pool *pool = fetch->world->pool;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -240,7 +251,8 @@ static void finish(struct fetch *fetch, CURLcode code)
 	fetch_free(fetch);
 }
 
-static void messages_take(struct world *world)
+static void
+messages_take(struct world *world)
 {
 	CURLMsg *message;
 	int left;
@@ -254,7 +266,8 @@ static void messages_take(struct world *world)
 	}
 }
 
-void fetch_cancel(struct fetch *fetch)
+void
+fetch_cancel(struct fetch *fetch)
 {
 	if (fetch)
 		fetch_free(fetch);
@@ -263,7 +276,8 @@ void fetch_cancel(struct fetch *fetch)
 /* --- the pool --- */
 
 /* Who never fetches pays for no TLS and no descriptors. */
-static void world_open(struct world *world, struct fetch_pool *pool)
+static void
+world_open(struct world *world, struct fetch_pool *pool)
 {
 	if (world->multi)
 		return;
@@ -281,7 +295,8 @@ static void world_open(struct world *world, struct fetch_pool *pool)
 	curl_multi_setopt(world->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
 }
 
-struct fetch_pool *fetch_pool_new(struct event_base *base)
+struct fetch_pool *
+fetch_pool_new(struct event_base *base)
 {
 	struct fetch_pool *pool = mem_alloc(sizeof(*pool));
 	pool->base = base;
@@ -289,7 +304,8 @@ struct fetch_pool *fetch_pool_new(struct event_base *base)
 	return pool;
 }
 
-void fetch_pool_free(struct fetch_pool *pool)
+void
+fetch_pool_free(struct fetch_pool *pool)
 {
 	if (!pool)
 		return;
@@ -308,7 +324,8 @@ void fetch_pool_free(struct fetch_pool *pool)
 
 /* --- the beginning --- */
 
-static bool has_control(const char *text)
+static bool
+has_control(const char *text)
 {
 	for (; *text; text++)
 		if ((unsigned char)*text < ' ' || *text == 0x7f)
@@ -316,7 +333,8 @@ static bool has_control(const char *text)
 	return false;
 }
 
-static bool spec_check(const struct fetch_spec *spec, struct err *err)
+static bool
+spec_check(const struct fetch_spec *spec, struct err *err)
 {
 	struct str url = str_of(spec->url);
 	size_t method = strspn(spec->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-");
@@ -342,7 +360,8 @@ static bool spec_check(const struct fetch_spec *spec, struct err *err)
 	return true;
 }
 
-static bool headers_add(struct fetch *fetch, const struct fetch_spec *spec)
+static bool
+headers_add(struct fetch *fetch, const struct fetch_spec *spec)
 {
 	/* Nobody waits for a "100 Continue"; curl invents no content type. */
 	static const char *const unwanted[] = {"Expect:", "Content-Type:"};
@@ -363,7 +382,8 @@ static bool headers_add(struct fetch *fetch, const struct fetch_spec *spec)
 	return true;
 }
 
-static bool method_set(CURL *easy, const struct fetch_spec *spec)
+static bool
+method_set(CURL *easy, const struct fetch_spec *spec)
 {
 	bool ok = true;
 	if (spec->body.len || (strcmp(spec->method, "GET") && strcmp(spec->method, "HEAD"))) {
@@ -380,7 +400,8 @@ static bool method_set(CURL *easy, const struct fetch_spec *spec)
 /* libcurl sends a request again, without a word, when a kept connection ends before its answer:
  * RFC 9110, 9.2.2, has that only for methods that may be repeated. On a new connection it never
  * does. */
-static bool once_set(CURL *easy, const struct fetch_spec *spec)
+static bool
+once_set(CURL *easy, const struct fetch_spec *spec)
 {
 	static const char *const repeatable[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"};
 
@@ -390,7 +411,8 @@ static bool once_set(CURL *easy, const struct fetch_spec *spec)
 	return !curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
 }
 
-static char *where_of(const struct fetch_spec *spec)
+static char *
+where_of(const struct fetch_spec *spec)
 {
 	AUTO(buf_fini) struct buf where = BUF_INIT;
 	const char *host = strstr(spec->url, "://") + 3;
@@ -405,12 +427,14 @@ static char *where_of(const struct fetch_spec *spec)
 	return buf_take(&where);
 }
 
-static int64_t ms_or(int64_t ms, int64_t otherwise)
+static int64_t
+ms_or(int64_t ms, int64_t otherwise)
 {
 	return ms <= 0 ? otherwise : ms < INT_MAX ? ms : INT_MAX;
 }
 
-static bool options_set(struct fetch *fetch, const struct fetch_spec *spec)
+static bool
+options_set(struct fetch *fetch, const struct fetch_spec *spec)
 {
 	CURL *easy = fetch->easy;
 	int64_t timeout = ms_or(spec->timeout_ms, TIMEOUT_MS);
@@ -442,8 +466,9 @@ static bool options_set(struct fetch *fetch, const struct fetch_spec *spec)
 	return !bad && method_set(easy, spec) && once_set(easy, spec);
 }
 
-struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_spec *spec,
-			  fetch_on_done *on_done, void *arg, struct err *err)
+struct fetch *
+fetch_start(struct fetch_pool *pool, const struct fetch_spec *spec, fetch_on_done *on_done,
+	    void *arg, struct err *err)
 {
 	if (!spec_check(spec, err))
 		return NULL;

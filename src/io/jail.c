@@ -66,7 +66,8 @@ struct jail {
 	struct event *check_idle;
 };
 
-static void jail_wake(struct jail *jail, int64_t ms)
+static void
+jail_wake(struct jail *jail, int64_t ms)
 {
 	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
 	event_add(jail->pump, &tv);
@@ -74,7 +75,8 @@ static void jail_wake(struct jail *jail, int64_t ms)
 
 /* --- programs and their slots --- */
 
-static void program_drop(struct jail *jail, struct jail_program *program)
+static void
+program_drop(struct jail *jail, struct jail_program *program)
 {
 	if (program->slot >= 0)
 		jail->slots[program->slot] = NULL;
@@ -83,7 +85,8 @@ static void program_drop(struct jail *jail, struct jail_program *program)
 	free(program);
 }
 
-static struct jail_program *program_find(struct jail *jail, const char *text)
+static struct jail_program *
+program_find(struct jail *jail, const char *text)
 {
 	struct jail_program *program;
 	HASH_FIND_STR(jail->programs, text, program);
@@ -98,7 +101,8 @@ static struct jail_program *program_find(struct jail *jail, const char *text)
 
 /* A free slot, or the one least lately used: frames arrive in order, so what was sent keeps its
  * meaning. */
-static int slot_choose(struct jail *jail)
+static int
+slot_choose(struct jail *jail)
 {
 	int oldest = 0;
 	for (int i = 0; i < JAIL_SLOTS; i++) {
@@ -110,7 +114,8 @@ static int slot_choose(struct jail *jail)
 	return oldest;
 }
 
-static void program_tell(struct jail *jail, struct jail_program *program)
+static void
+program_tell(struct jail *jail, struct jail_program *program)
 {
 	program->used = ++jail->clock;
 	if (program->slot < 0) {
@@ -131,7 +136,8 @@ static void program_tell(struct jail *jail, struct jail_program *program)
 }
 
 /* Texts without slot and request are forgotten. */
-static void programs_prune(struct jail *jail)
+static void
+programs_prune(struct jail *jail)
 {
 	struct jail_program *program, *next;
 	if (HASH_COUNT(jail->programs) <= 2 * JAIL_SLOTS)
@@ -143,15 +149,17 @@ static void programs_prune(struct jail *jail)
 
 /* --- answers --- */
 
-static void request_free(struct request *request)
+static void
+request_free(struct request *request)
 {
 	buf_fini(&request->input);
 	free(request);
 }
 
 /* request is in no list any more. */
-static void request_answer(struct jail *jail, struct request *take_request,
-			   const struct str *outputs, size_t count, struct err *err)
+static void
+request_answer(struct jail *jail, struct request *take_request, const struct str *outputs,
+	       size_t count, struct err *err)
 {
 	take_request->program->waiting--;
 	jail->count--;
@@ -163,7 +171,8 @@ static void request_answer(struct jail *jail, struct request *take_request,
 	request_free(take_request);
 }
 
-static struct request *sent_take(struct jail *jail, struct request *request)
+static struct request *
+sent_take(struct jail *jail, struct request *request)
 {
 	TAILQ_REMOVE(&jail->sent, request, link);
 	jail->sent_count--;
@@ -171,7 +180,8 @@ static struct request *sent_take(struct jail *jail, struct request *request)
 	return request;
 }
 
-static void fail_all(struct jail *jail, const struct err *why)
+static void
+fail_all(struct jail *jail, const struct err *why)
 {
 	struct request_list all = TAILQ_HEAD_INITIALIZER(all);
 	struct request *request;
@@ -186,7 +196,8 @@ static void fail_all(struct jail *jail, const struct err *why)
 }
 
 /* The helper may be in a stranger's hands: its lengths are held against what came. */
-static bool outputs_split(struct str body, struct str *outputs, size_t *ret_count)
+static bool
+outputs_split(struct str body, struct str *outputs, size_t *ret_count)
 {
 	size_t count = 0;
 	while (body.len) {
@@ -205,7 +216,8 @@ static bool outputs_split(struct str body, struct str *outputs, size_t *ret_coun
 }
 
 /* False when it is not what was asked for. */
-static bool on_frame(struct jail *jail, const struct jail_frame *frame, struct str body)
+static bool
+on_frame(struct jail *jail, const struct jail_frame *frame, struct str body)
 {
 	static struct str
 		outputs[JAIL_OUTPUTS_MAX]; /* on_answer never comes from within on_answer */
@@ -226,7 +238,8 @@ static bool on_frame(struct jail *jail, const struct jail_frame *frame, struct s
 
 /* --- the helper --- */
 
-static void stuck_arm(struct jail *jail)
+static void
+stuck_arm(struct jail *jail)
 {
 	struct timeval tv = {STUCK_S, 0};
 	if (TAILQ_EMPTY(&jail->sent))
@@ -235,14 +248,16 @@ static void stuck_arm(struct jail *jail)
 		event_add(jail->stuck, &tv);
 }
 
-static void on_stuck(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+static void
+on_stuck(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct jail *jail = arg;
 	if (jail->helper)
 		proc_signal(jail->helper->proc, SIGKILL);
 }
 
-static void take_answers(struct jail *jail)
+static void
+take_answers(struct jail *jail)
 {
 	struct jail_frame frame;
 	struct str body;
@@ -257,7 +272,8 @@ static void take_answers(struct jail *jail)
 		proc_signal(jail->helper->proc, SIGKILL);
 }
 
-static void events_free(struct jail *jail)
+static void
+events_free(struct jail *jail)
 {
 	if (jail->read_event)
 		event_free(jail->read_event);
@@ -267,7 +283,8 @@ static void events_free(struct jail *jail)
 }
 
 /* Its end is on_helper_exit()'s: only that knows why. */
-static void on_readable(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+static void
+on_readable(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct jail *jail = arg;
 	bool alive = helper_read(jail->helper);
@@ -280,7 +297,8 @@ static void on_readable(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 	jail_wake(jail, 0);
 }
 
-static void on_writable(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+static void
+on_writable(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct jail *jail = arg;
 	if (helper_write(jail->helper) && helper_has_more(jail->helper))
@@ -288,7 +306,8 @@ static void on_writable(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 }
 
 /* The one that killed it is answered; the others go back to the front, in their order. */
-static struct request *sent_recall(struct jail *jail, uint64_t killer_id)
+static struct request *
+sent_recall(struct jail *jail, uint64_t killer_id)
 {
 	struct request *request, *killer = NULL;
 	while ((request = TAILQ_LAST(&jail->sent, request_list))) {
@@ -301,7 +320,8 @@ static struct request *sent_recall(struct jail *jail, uint64_t killer_id)
 	return killer;
 }
 
-static int64_t pause_ms(unsigned deaths)
+static int64_t
+pause_ms(unsigned deaths)
 {
 	int64_t ms = PAUSE_MS;
 	if (deaths <= DEATHS_FREE)
@@ -311,7 +331,8 @@ static int64_t pause_ms(unsigned deaths)
 	return ms < PAUSE_MAX_MS ? ms : PAUSE_MAX_MS;
 }
 
-static void on_helper_exit(void *arg, int wait_status)
+static void
+on_helper_exit(void *arg, int wait_status)
 {
 	struct jail *jail = arg;
 	struct helper *helper = jail->helper;
@@ -348,7 +369,8 @@ static void on_helper_exit(void *arg, int wait_status)
 	jail_wake(jail, pause_ms(jail->deaths));
 }
 
-static bool helper_ready(struct jail *jail)
+static bool
+helper_ready(struct jail *jail)
 {
 	struct err err = ERR_INIT;
 	if (jail->helper)
@@ -368,7 +390,8 @@ static bool helper_ready(struct jail *jail)
 	return true;
 }
 
-static void send_one(struct jail *jail, struct request *request)
+static void
+send_one(struct jail *jail, struct request *request)
 {
 	program_tell(jail, request->program);
 	helper_put(jail->helper, JAIL_RUN, request->id, (uint32_t)request->program->slot,
@@ -379,7 +402,8 @@ static void send_one(struct jail *jail, struct request *request)
 	jail->sent_bytes += request->input.len;
 }
 
-static void on_pump(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+static void
+on_pump(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct jail *jail = arg;
 	struct request *request;
@@ -397,14 +421,16 @@ static void on_pump(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 
 /* --- in and out --- */
 
-static void on_check_idle(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+static void
+on_check_idle(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct jail *jail = arg;
 	helper_close(jail->check);
 	jail->check = NULL;
 }
 
-struct jail *jail_new(struct event_base *base, const char *program_path)
+struct jail *
+jail_new(struct event_base *base, const char *program_path)
 {
 	struct jail *jail = mem_alloc(sizeof(*jail));
 	jail->base = base;
@@ -419,7 +445,8 @@ struct jail *jail_new(struct event_base *base, const char *program_path)
 	return jail;
 }
 
-void jail_free(struct jail *jail)
+void
+jail_free(struct jail *jail)
 {
 	struct jail_program *program, *next;
 	struct request *request;
@@ -443,7 +470,8 @@ void jail_free(struct jail *jail)
 	free(jail);
 }
 
-static bool program_fits(const char *program, struct err *err)
+static bool
+program_fits(const char *program, struct err *err)
 {
 	if (strlen(program) <= JAIL_PROGRAM_MAX)
 		return true;
@@ -451,8 +479,9 @@ static bool program_fits(const char *program, struct err *err)
 		       JAIL_PROGRAM_MAX);
 }
 
-bool jail_run(struct jail *jail, const char *program, struct str input, jail_on_answer *on_answer,
-	      void *arg, struct err *err)
+bool
+jail_run(struct jail *jail, const char *program, struct str input, jail_on_answer *on_answer,
+	 void *arg, struct err *err)
 {
 	if (jail->count >= WAITING_MAX)
 		return err_set(err, E_FULL, "%d inputs wait for jq already; try again later",
@@ -482,14 +511,16 @@ bool jail_run(struct jail *jail, const char *program, struct str input, jail_on_
 	return true;
 }
 
-int jail_pid(const struct jail *jail)
+int
+jail_pid(const struct jail *jail)
 {
 	return jail->helper ? (int)proc_pid(jail->helper->proc) : 0;
 }
 
 /* --- checking, which waits --- */
 
-static void on_check_exit(void *arg, int wait_status UNUSED)
+static void
+on_check_exit(void *arg, int wait_status UNUSED)
 {
 	struct jail *jail = arg;
 	helper_close(jail->check);
@@ -497,8 +528,8 @@ static void on_check_exit(void *arg, int wait_status UNUSED)
 }
 
 /* False when it died or took too long: err says so. */
-static bool check_wait(struct helper *helper, struct jail_frame *ret, struct str *ret_body,
-		       struct err *err)
+static bool
+check_wait(struct helper *helper, struct jail_frame *ret, struct str *ret_body, struct err *err)
 {
 	int64_t until = clock_mono(clock_system()).ms + CHECK_MS, left;
 	bool alive = true, broken = false;
@@ -517,7 +548,8 @@ static bool check_wait(struct helper *helper, struct jail_frame *ret, struct str
 		       "the jq program cannot be compiled within 1 s of CPU and 64 MiB");
 }
 
-bool jail_check(struct jail *jail, const char *program, struct err *err)
+bool
+jail_check(struct jail *jail, const char *program, struct err *err)
 {
 	struct timeval idle = {CHECK_IDLE_S, 0};
 	struct jail_frame frame;

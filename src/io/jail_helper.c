@@ -14,7 +14,8 @@
 
 enum { READ_BYTES = 65536 };
 
-static bool page_open(int *ret_fd, struct jail_page **ret, struct err *err)
+static bool
+page_open(int *ret_fd, struct jail_page **ret, struct err *err)
 {
 	AUTO(auto_close) int fd = memfd_create("rouse-jq", MFD_CLOEXEC);
 	if (fd < 0 || ftruncate(fd, sizeof(struct jail_page)))
@@ -29,8 +30,9 @@ static bool page_open(int *ret_fd, struct jail_page **ret, struct err *err)
 	return true;
 }
 
-static bool helper_start(struct helper *helper, struct event_base *base, const char *program_path,
-			 proc_on_exit *on_exit, void *arg, struct err *err)
+static bool
+helper_start(struct helper *helper, struct event_base *base, const char *program_path,
+	     proc_on_exit *on_exit, void *arg, struct err *err)
 {
 	const char *argv[] = {program_path, NULL};
 	AUTO(auto_close) int page = -1;
@@ -52,8 +54,9 @@ static bool helper_start(struct helper *helper, struct event_base *base, const c
 	return os_nonblock(pair[0], true) || err_errno(err, errno, "cannot prepare a socket");
 }
 
-struct helper *helper_open(struct event_base *base, const char *program_path, proc_on_exit *on_exit,
-			   void *arg, struct err *err)
+struct helper *
+helper_open(struct event_base *base, const char *program_path, proc_on_exit *on_exit, void *arg,
+	    struct err *err)
 {
 	struct helper *helper = mem_alloc(sizeof(*helper));
 	helper->fd = -1;
@@ -64,7 +67,8 @@ struct helper *helper_open(struct event_base *base, const char *program_path, pr
 }
 
 /* Waited for here: it dies at once, and leaves no zombie when nobody watches it any more. */
-void helper_close(struct helper *helper)
+void
+helper_close(struct helper *helper)
 {
 	if (!helper)
 		return;
@@ -85,20 +89,22 @@ void helper_close(struct helper *helper)
 	free(helper);
 }
 
-void helper_put(struct helper *helper, enum jail_kind kind, uint64_t id, uint32_t slot,
-		struct str body)
+void
+helper_put(struct helper *helper, enum jail_kind kind, uint64_t id, uint32_t slot, struct str body)
 {
 	struct jail_frame frame = {.len = (uint32_t)body.len, .kind = kind, .id = id, .slot = slot};
 	buf_add(&helper->out, &frame, sizeof(frame));
 	buf_add_str(&helper->out, body);
 }
 
-bool helper_has_more(const struct helper *helper)
+bool
+helper_has_more(const struct helper *helper)
 {
 	return helper->sent < helper->out.len;
 }
 
-bool helper_write(struct helper *helper)
+bool
+helper_write(struct helper *helper)
 {
 	while (helper_has_more(helper)) {
 		ssize_t n = send(helper->fd, helper->out.data + helper->sent,
@@ -116,7 +122,8 @@ bool helper_write(struct helper *helper)
 	return true;
 }
 
-bool helper_read(struct helper *helper)
+bool
+helper_read(struct helper *helper)
 {
 	buf_consume(&helper->in, helper->taken);
 	helper->taken = 0;
@@ -137,8 +144,8 @@ bool helper_read(struct helper *helper)
 	}
 }
 
-bool helper_take(struct helper *helper, struct jail_frame *ret, struct str *ret_body,
-		 bool *ret_broken)
+bool
+helper_take(struct helper *helper, struct jail_frame *ret, struct str *ret_body, bool *ret_broken)
 {
 	size_t have = helper->in.len - helper->taken;
 	*ret_broken = false;
@@ -159,7 +166,8 @@ bool helper_take(struct helper *helper, struct jail_frame *ret, struct str *ret_
 	return true;
 }
 
-void helper_blame(int wait_status, struct err *err)
+void
+helper_blame(int wait_status, struct err *err)
 {
 	static const struct {
 		int signal;

@@ -39,7 +39,8 @@ static struct {
 	bool ready;
 } slots;
 
-static bool slots_open(struct err *err)
+static bool
+slots_open(struct err *err)
 {
 	if (slots.ready)
 		return true;
@@ -58,7 +59,8 @@ static bool slots_open(struct err *err)
 	return slots.ready = true;
 }
 
-static bool slots_fill(const int fds[3], struct err *err)
+static bool
+slots_fill(const int fds[3], struct err *err)
 {
 	for (int i = 0; i < 3; i++) {
 		if (fds[i] < 0)
@@ -72,7 +74,8 @@ static bool slots_fill(const int fds[3], struct err *err)
 }
 
 /* A pipe's end left in a slot would keep its reader from ever seeing the end. */
-static void slots_empty(void)
+static void
+slots_empty(void)
 {
 	for (int i = 0; i < 3; i++) {
 		if (!slots.used[i])
@@ -89,7 +92,8 @@ static void slots_empty(void)
 	}
 }
 
-static void on_pidfd(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+static void
+on_pidfd(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct proc *proc = arg;
 	int status = -1;
@@ -105,8 +109,8 @@ static void on_pidfd(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 	proc->on_exit(proc->arg, status);
 }
 
-static struct proc *proc_new(struct event_base *base, pid_t pid, int take_pidfd,
-			     proc_on_exit *on_exit, void *arg)
+static struct proc *
+proc_new(struct event_base *base, pid_t pid, int take_pidfd, proc_on_exit *on_exit, void *arg)
 {
 	struct proc *proc = mem_alloc(sizeof(*proc));
 	proc->pid = pid;
@@ -120,8 +124,9 @@ static struct proc *proc_new(struct event_base *base, pid_t pid, int take_pidfd,
 	return proc;
 }
 
-struct proc *proc_spawn(struct event_base *base, const struct proc_spec *spec,
-			proc_on_exit *on_exit, void *arg, struct err *err)
+struct proc *
+proc_spawn(struct event_base *base, const struct proc_spec *spec, proc_on_exit *on_exit, void *arg,
+	   struct err *err)
 {
 	const int fds[3] = {spec->stdin_fd, spec->stdout_fd, spec->stderr_fd};
 	AUTO(auto_free) char **paths = start_paths(spec->argv[0], getenv("PATH"));
@@ -145,8 +150,9 @@ struct proc *proc_spawn(struct event_base *base, const struct proc_spec *spec,
 	return ok ? proc_new(base, pid, pidfd, on_exit, arg) : NULL;
 }
 
-struct proc *proc_adopt(struct event_base *base, pid_t pid, uint64_t start, proc_on_exit *on_exit,
-			void *arg, struct err *err)
+struct proc *
+proc_adopt(struct event_base *base, pid_t pid, uint64_t start, proc_on_exit *on_exit, void *arg,
+	   struct err *err)
 {
 	int fd = pid > 0 ? pidfd_open(pid, 0) : -1;
 	if (fd < 0 && (pid <= 0 || errno == ESRCH || errno == EINVAL)) {
@@ -168,23 +174,27 @@ struct proc *proc_adopt(struct event_base *base, pid_t pid, uint64_t start, proc
 	return proc_new(base, pid, fd, on_exit, arg);
 }
 
-pid_t proc_pid(const struct proc *proc)
+pid_t
+proc_pid(const struct proc *proc)
 {
 	return proc->pid;
 }
 
-bool proc_is_running(const struct proc *proc)
+bool
+proc_is_running(const struct proc *proc)
 {
 	return proc->pidfd >= 0;
 }
 
-void proc_signal(struct proc *proc, int sig)
+void
+proc_signal(struct proc *proc, int sig)
 {
 	if (proc->pidfd >= 0)
 		pidfd_send_signal(proc->pidfd, sig, NULL, 0);
 }
 
-void proc_free(struct proc *proc)
+void
+proc_free(struct proc *proc)
 {
 	if (!proc)
 		return;
@@ -200,12 +210,14 @@ void proc_free(struct proc *proc)
 
 enum { REAP_MS = 1000, PAUSE_US = 1000 };
 
-static int64_t now_ms(void)
+static int64_t
+now_ms(void)
 {
 	return clock_mono(clock_system()).ms;
 }
 
-static bool proc_is_watched(pid_t pid)
+static bool
+proc_is_watched(pid_t pid)
 {
 	struct proc *proc;
 	LIST_FOREACH (proc, &proc_all, link)
@@ -215,7 +227,8 @@ static bool proc_is_watched(pid_t pid)
 }
 
 /* One stranger with all that it started: stopped first, so that nothing slips away to us alive. */
-static size_t stranger_kill(pid_t pid)
+static size_t
+stranger_kill(pid_t pid)
 {
 	size_t count = 0;
 	pid_t us = getpid();
@@ -226,7 +239,8 @@ static size_t stranger_kill(pid_t pid)
 	return count;
 }
 
-size_t proc_reap_strangers(bool (*is_known)(void *arg, pid_t pid), void *arg)
+size_t
+proc_reap_strangers(bool (*is_known)(void *arg, pid_t pid), void *arg)
 {
 	AUTO(tree_fini) struct tree tree = TREE_INIT;
 	size_t count = 0;
@@ -252,7 +266,8 @@ size_t proc_reap_strangers(bool (*is_known)(void *arg, pid_t pid), void *arg)
 
 /* --- by their mark --- */
 
-static bool environ_has(pid_t pid, struct str mark)
+static bool
+environ_has(pid_t pid, struct str mark)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	char path[40];
@@ -270,13 +285,15 @@ static bool environ_has(pid_t pid, struct str mark)
 }
 
 /* Through a handle taken before the look: the pid may become another's. */
-static bool marked_signal(pid_t pid, struct str mark, int sig)
+static bool
+marked_signal(pid_t pid, struct str mark, int sig)
 {
 	AUTO(auto_close) int fd = pidfd_open(pid, 0);
 	return fd >= 0 && environ_has(pid, mark) && pidfd_send_signal(fd, sig, NULL, 0) == 0;
 }
 
-static size_t marked_pass(struct str mark, int sig)
+static size_t
+marked_pass(struct str mark, int sig)
 {
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
@@ -292,7 +309,8 @@ static size_t marked_pass(struct str mark, int sig)
 	return count;
 }
 
-size_t proc_kill_marked(const char *name, const char *value)
+size_t
+proc_kill_marked(const char *name, const char *value)
 {
 	AUTO(buf_fini) struct buf mark = BUF_INIT;
 	int64_t until = now_ms() + REAP_MS;

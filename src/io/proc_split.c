@@ -15,7 +15,8 @@ struct split {
 };
 
 /* What a shell would act upon. A reader who meets one wants a shell, or forgot to quote. */
-static bool split_refuse(struct split *s, const char *where)
+static bool
+split_refuse(struct split *s, const char *where)
 {
 	return err_set(s->err, E_INVALID,
 		       "the command has %c %s, which a shell would act upon, but no shell runs it; "
@@ -24,12 +25,14 @@ static bool split_refuse(struct split *s, const char *where)
 		       *s->p, where);
 }
 
-static bool split_unclosed(struct split *s, char quote)
+static bool
+split_unclosed(struct split *s, char quote)
 {
 	return err_set(s->err, E_INVALID, "the command has a %c that is never closed", quote);
 }
 
-static void split_end_word(struct split *s)
+static void
+split_end_word(struct split *s)
 {
 	if (!s->in_word)
 		return;
@@ -40,7 +43,8 @@ static void split_end_word(struct split *s)
 	s->in_word = false;
 }
 
-static bool split_single(struct split *s)
+static bool
+split_single(struct split *s)
 {
 	const char *end = strchr(++s->p, '\'');
 	if (!end)
@@ -51,7 +55,8 @@ static bool split_single(struct split *s)
 }
 
 /* POSIX 2.2.3: within double quotes a backslash stands for itself except before $ ` " \ newline. */
-static bool split_double(struct split *s)
+static bool
+split_double(struct split *s)
 {
 	for (s->p++; *s->p && *s->p != '"'; s->p++) {
 		if (*s->p == '$' || *s->p == '`')
@@ -69,7 +74,8 @@ static bool split_double(struct split *s)
 	return true;
 }
 
-static bool split_backslash(struct split *s)
+static bool
+split_backslash(struct split *s)
 {
 	if (!s->p[1])
 		return err_set(s->err, E_INVALID,
@@ -82,7 +88,8 @@ static bool split_backslash(struct split *s)
 	return true;
 }
 
-static bool split_next(struct split *s)
+static bool
+split_next(struct split *s)
 {
 	if (*s->p == ' ' || *s->p == '\t' || *s->p == '\n' || *s->p == '\r') {
 		split_end_word(s);
@@ -105,7 +112,8 @@ static bool split_next(struct split *s)
 }
 
 /* NAME=VALUE in front of a command is a shell's as well. */
-static bool split_check_first(struct split *s)
+static bool
+split_check_first(struct split *s)
 {
 	const char *p = s->words[0];
 	if (isalpha((unsigned char)*p) || *p == '_')
@@ -122,7 +130,8 @@ static bool split_check_first(struct split *s)
 	return true;
 }
 
-static bool split_all(struct split *s)
+static bool
+split_all(struct split *s)
 {
 	while (*s->p)
 		if (!split_next(s))
@@ -134,7 +143,8 @@ static bool split_all(struct split *s)
 	return split_check_first(s);
 }
 
-bool proc_split(const char *command, char ***ret, struct err *err)
+bool
+proc_split(const char *command, char ***ret, struct err *err)
 {
 	struct split s = {.p = command, .word = BUF_INIT, .err = err};
 	bool ok = split_all(&s);
@@ -146,7 +156,8 @@ bool proc_split(const char *command, char ***ret, struct err *err)
 	return ok;
 }
 
-void proc_words_free(char **words)
+void
+proc_words_free(char **words)
 {
 	for (size_t i = 0; words && words[i]; i++)
 		free(words[i]);

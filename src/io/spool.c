@@ -18,7 +18,8 @@
 #include "base/os.h"
 #include "base/uuid.h"
 
-static char *path_of(const char *dir, const char *name)
+static char *
+path_of(const char *dir, const char *name)
 {
 	struct buf path = BUF_INIT;
 	buf_printf(&path, "%s/%s", dir, name);
@@ -38,7 +39,8 @@ struct user {
 };
 
 /* NSS may ask a server: this waits, like every look at the users of a machine. */
-static bool user_find(const char *name, struct user *ret, struct err *err)
+static bool
+user_find(const char *name, struct user *ret, struct err *err)
 {
 	struct passwd entry, *found = NULL;
 	AUTO(auto_free) char *text = mem_alloc(PASSWD_BYTES);
@@ -69,8 +71,8 @@ static bool user_find(const char *name, struct user *ret, struct err *err)
 }
 
 /* used: the file is there, and what it holds is written over. */
-static bool file_write(const char *dir, const char *name, struct str data, bool used,
-		       struct err *err)
+static bool
+file_write(const char *dir, const char *name, struct str data, bool used, struct err *err)
 {
 	AUTO(auto_free) char *path = path_of(dir, name);
 	AUTO(auto_close)
@@ -84,7 +86,8 @@ static bool file_write(const char *dir, const char *name, struct str data, bool 
 	       err_errno(err, errno, "cannot cut %s", path);
 }
 
-static bool job_write(const char *dir, const struct spool_job *job, bool used, struct err *err)
+static bool
+job_write(const char *dir, const struct spool_job *job, bool used, struct err *err)
 {
 	struct buf text = BUF_INIT;
 	struct user user = {0};
@@ -106,7 +109,8 @@ static bool job_write(const char *dir, const struct spool_job *job, bool used, s
 }
 
 /* All files from the start, so that the folder can be used again. */
-static bool folder_fill(const char *dir, struct err *err)
+static bool
+folder_fill(const char *dir, struct err *err)
 {
 	static const char *const empty[] = {"out", "err", "shim", "agent", "status.new"};
 	AUTO(auto_free) char *ctl = path_of(dir, "ctl");
@@ -118,13 +122,15 @@ static bool folder_fill(const char *dir, struct err *err)
 	return true;
 }
 
-bool spool_create(const char *dir, const struct spool_job *job, struct err *err)
+bool
+spool_create(const char *dir, const struct spool_job *job, struct err *err)
 {
 	return spool_create_from(NULL, dir, job, err);
 }
 
-bool spool_create_from(struct spool_pool *pool, const char *dir, const struct spool_job *job,
-		       struct err *err)
+bool
+spool_create_from(struct spool_pool *pool, const char *dir, const struct spool_job *job,
+		  struct err *err)
 {
 	assert(job->id && job->argv && job->argv[0]);
 	if (spool_pool_take(pool, dir)) {
@@ -150,7 +156,8 @@ enum { WHO_MAX = 64 };
 
 /* comm, so that after a restart of the machine no stranger with the same numbers is taken for it.
  */
-static bool is_a_shim(pid_t pid)
+static bool
+is_a_shim(pid_t pid)
 {
 	AUTO(buf_fini) struct buf name = BUF_INIT;
 	char path[40];
@@ -160,7 +167,8 @@ static bool is_a_shim(pid_t pid)
 }
 
 /* "PID START\n" */
-static bool who_read(const char *dir, const char *file, pid_t *ret_pid, uint64_t *ret_start)
+static bool
+who_read(const char *dir, const char *file, pid_t *ret_pid, uint64_t *ret_start)
 {
 	AUTO(auto_free) char *path = path_of(dir, file);
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -177,14 +185,16 @@ static bool who_read(const char *dir, const char *file, pid_t *ret_pid, uint64_t
 }
 
 /* The file is there from the start; a folder of the pool has one byte in it. */
-bool spool_shim_began(const char *dir)
+bool
+spool_shim_began(const char *dir)
 {
 	AUTO(auto_free) char *path = path_of(dir, "shim");
 	struct stat st;
 	return !stat(path, &st) && st.st_size > 1;
 }
 
-bool spool_shim_alive(const char *dir, pid_t *ret_pid, uint64_t *ret_start)
+bool
+spool_shim_alive(const char *dir, pid_t *ret_pid, uint64_t *ret_start)
 {
 	pid_t pid;
 	uint64_t start;
@@ -198,8 +208,9 @@ bool spool_shim_alive(const char *dir, pid_t *ret_pid, uint64_t *ret_start)
 	return true;
 }
 
-static bool file_read(const char *dir, const char *name, int64_t offset, size_t max,
-		      struct buf *out, struct err *err)
+static bool
+file_read(const char *dir, const char *name, int64_t offset, size_t max, struct buf *out,
+	  struct err *err)
 {
 	AUTO(auto_free) char *path = path_of(dir, name);
 	struct stat st;
@@ -232,12 +243,14 @@ static bool file_read(const char *dir, const char *name, int64_t offset, size_t 
 	return true;
 }
 
-bool spool_read_out(const char *dir, int64_t offset, size_t max, struct buf *out, struct err *err)
+bool
+spool_read_out(const char *dir, int64_t offset, size_t max, struct buf *out, struct err *err)
 {
 	return file_read(dir, "out", offset, max, out, err);
 }
 
-bool spool_read_err(const char *dir, int64_t offset, size_t max, struct buf *out, struct err *err)
+bool
+spool_read_err(const char *dir, int64_t offset, size_t max, struct buf *out, struct err *err)
 {
 	return file_read(dir, "err", offset, max, out, err);
 }
@@ -245,7 +258,8 @@ bool spool_read_err(const char *dir, int64_t offset, size_t max, struct buf *out
 /* --- talking --- */
 
 /* A FIFO takes up to PIPE_BUF bytes whole or not at all. */
-static bool fifo_send(int fd, struct str line, struct err *err)
+static bool
+fifo_send(int fd, struct str line, struct err *err)
 {
 	char text[PIPE_BUF];
 	assert(line.len < sizeof(text));
@@ -262,7 +276,8 @@ static bool fifo_send(int fd, struct str line, struct err *err)
 	return err_errno(err, n < 0 ? errno : EIO, "cannot write to the shim");
 }
 
-static bool fifo_open(const char *dir, int *ret, struct err *err)
+static bool
+fifo_open(const char *dir, int *ret, struct err *err)
 {
 	AUTO(auto_free) char *path = path_of(dir, "ctl");
 	struct stat st;
@@ -279,7 +294,8 @@ static bool fifo_open(const char *dir, int *ret, struct err *err)
 }
 
 /* Too long for the pipe: it lies in a file, and the pipe gets its name. */
-static bool send_by_file(const char *dir, int fd, struct str line, struct err *err)
+static bool
+send_by_file(const char *dir, int fd, struct str line, struct err *err)
 {
 	AUTO(buf_fini) struct buf name = BUF_INIT;
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -301,14 +317,16 @@ static bool send_by_file(const char *dir, int fd, struct str line, struct err *e
 	return false;
 }
 
-static bool send_open(const char *dir, int fd, struct str line, struct err *err)
+static bool
+send_open(const char *dir, int fd, struct str line, struct err *err)
 {
 	return line.len < PIPE_BUF ? fifo_send(fd, line, err) : send_by_file(dir, fd, line, err);
 }
 
 /* Under the lock that the shim takes before it reads and removes the file. *ret_kept: false when it
  * has done so since we opened it, and therefore listens. */
-static bool early_add(const char *dir, struct str line, bool *ret_kept, struct err *err)
+static bool
+early_add(const char *dir, struct str line, bool *ret_kept, struct err *err)
 {
 	AUTO(auto_free) char *early = path_of(dir, "ctl.early");
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -328,7 +346,8 @@ static bool early_add(const char *dir, struct str line, bool *ret_kept, struct e
 
 /* The shim opens its pipe, writes `shim`, then looks for ctl.early; we write ctl.early, then look
  * for the pipe once more: one of us sees the other. */
-static bool send_early(const char *dir, struct str line, bool *ret_kept, struct err *err)
+static bool
+send_early(const char *dir, struct str line, bool *ret_kept, struct err *err)
 {
 	AUTO(auto_close) int fd = -1;
 	if (!early_add(dir, line, ret_kept, err))
@@ -336,7 +355,8 @@ static bool send_early(const char *dir, struct str line, bool *ret_kept, struct 
 	return !*ret_kept || !fifo_open(dir, &fd, NULL) || fifo_send(fd, STR("@early"), err);
 }
 
-bool spool_control(const char *dir, struct str line, struct err *err)
+bool
+spool_control(const char *dir, struct str line, struct err *err)
 {
 	AUTO(auto_free) char *job = path_of(dir, "job");
 	AUTO(err_fini) struct err why = ERR_INIT;
@@ -355,7 +375,8 @@ bool spool_control(const char *dir, struct str line, struct err *err)
 
 /* --- all of them --- */
 
-bool spool_each(const char *root, void (*fn)(void *arg, const char *id), void *arg, struct err *err)
+bool
+spool_each(const char *root, void (*fn)(void *arg, const char *id), void *arg, struct err *err)
 {
 	DIR *dir = opendir(root);
 	struct dirent *entry;

@@ -22,7 +22,8 @@ enum {
 };
 
 /* Long enough for a UUID and a count; nothing that means something in a path. */
-bool spool_id_is_valid(struct str id)
+bool
+spool_id_is_valid(struct str id)
 {
 	enum { RUN_MAX = 64, ATTEMPT_MAX = 9 };
 	struct str run, attempt = str_split(id, '.', &run);
@@ -41,7 +42,8 @@ bool spool_id_is_valid(struct str id)
 	return true;
 }
 
-int64_t spool_out_size(const char *dir)
+int64_t
+spool_out_size(const char *dir)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	struct stat st;
@@ -51,20 +53,23 @@ int64_t spool_out_size(const char *dir)
 
 /* --- fields: "NAME LENGTH\nBYTES\n" --- */
 
-static void field_add(struct buf *out, const char *name, struct str value)
+static void
+field_add(struct buf *out, const char *name, struct str value)
 {
 	buf_printf(out, "%s %zu\n", name, value.len);
 	buf_add_str(out, value);
 	buf_putc(out, '\n');
 }
 
-static void field_add_cstr(struct buf *out, const char *name, const char *value)
+static void
+field_add_cstr(struct buf *out, const char *name, const char *value)
 {
 	if (value)
 		field_add(out, name, str_of(value));
 }
 
-static void field_add_int(struct buf *out, const char *name, int64_t value)
+static void
+field_add_int(struct buf *out, const char *name, int64_t value)
 {
 	char text[24];
 	int len = snprintf(text, sizeof(text), "%lld", (long long)value);
@@ -72,7 +77,8 @@ static void field_add_int(struct buf *out, const char *name, int64_t value)
 }
 
 /* Takes one field off the front of *rest. */
-static bool field_next(struct str *rest, struct str *ret_name, struct str *ret_value)
+static bool
+field_next(struct str *rest, struct str *ret_name, struct str *ret_value)
 {
 	struct str line, digits;
 	uint64_t len;
@@ -87,7 +93,8 @@ static bool field_next(struct str *rest, struct str *ret_name, struct str *ret_v
 	return true;
 }
 
-static bool has_nul(struct str s)
+static bool
+has_nul(struct str s)
 {
 	return memchr(s.p, '\0', s.len);
 }
@@ -128,7 +135,8 @@ static const struct number status_numbers[] = {
 	STATUS_NUMBER(cpu_ms, NUMBER_I64),	   STATUS_NUMBER(killed, NUMBER_INT),
 };
 
-static int64_t number_get(const struct number *n, const void *at)
+static int64_t
+number_get(const struct number *n, const void *at)
 {
 	const char *p = (const char *)at + n->offset;
 	if (n->kind == NUMBER_BOOL)
@@ -137,7 +145,8 @@ static int64_t number_get(const struct number *n, const void *at)
 				     : *(const int64_t *)(const void *)p;
 }
 
-static bool number_set(const struct number *n, void *at, int64_t value)
+static bool
+number_set(const struct number *n, void *at, int64_t value)
 {
 	char *p = (char *)at + n->offset;
 	if (n->kind == NUMBER_BOOL) {
@@ -152,16 +161,16 @@ static bool number_set(const struct number *n, void *at, int64_t value)
 	return true;
 }
 
-static void numbers_format(struct buf *out, const struct number *table, size_t count,
-			   const void *at)
+static void
+numbers_format(struct buf *out, const struct number *table, size_t count, const void *at)
 {
 	for (size_t i = 0; i < count; i++)
 		field_add_int(out, table[i].name, number_get(&table[i], at));
 }
 
 /* False when the name is known and the value is not a number that fits. */
-static bool numbers_take(const struct number *table, size_t count, void *at, struct str name,
-			 struct str value)
+static bool
+numbers_take(const struct number *table, size_t count, void *at, struct str name, struct str value)
 {
 	int64_t number;
 	for (size_t i = 0; i < count; i++)
@@ -178,12 +187,14 @@ struct job_sizes {
 	size_t argc, envc, groups;
 };
 
-static bool job_corrupt(struct err *err, const char *what)
+static bool
+job_corrupt(struct err *err, const char *what)
 {
 	return err_set(err, E_CORRUPT, "the job is damaged: %s; expected what roused writes", what);
 }
 
-static bool job_count(struct str rest, struct job_sizes *ret, struct err *err)
+static bool
+job_count(struct str rest, struct job_sizes *ret, struct err *err)
 {
 	struct str name, value;
 	while (rest.len) {
@@ -199,8 +210,8 @@ static bool job_count(struct str rest, struct job_sizes *ret, struct err *err)
 }
 
 /* Points into the copy; a C string must not hold a NUL. */
-static bool job_take_words(struct spool_job *job, struct job_sizes *at, struct str name,
-			   struct str value)
+static bool
+job_take_words(struct spool_job *job, struct job_sizes *at, struct str name, struct str value)
 {
 	int64_t gid;
 	const char *text = value.p;
@@ -229,7 +240,8 @@ static bool job_take_words(struct spool_job *job, struct job_sizes *at, struct s
 	return !has_nul(value);
 }
 
-static bool job_fill(struct spool_job *job, struct str rest, struct err *err)
+static bool
+job_fill(struct spool_job *job, struct str rest, struct err *err)
 {
 	struct job_sizes at = {0, 0, 0};
 	struct str name, value;
@@ -248,7 +260,8 @@ static bool job_fill(struct spool_job *job, struct str rest, struct err *err)
 	return true;
 }
 
-bool spool_job_parse(struct str text, struct spool_job **ret, struct err *err)
+bool
+spool_job_parse(struct str text, struct spool_job **ret, struct err *err)
 {
 	struct job_sizes sizes = {0, 0, 0};
 	struct str rest = text;
@@ -278,7 +291,8 @@ bool spool_job_parse(struct str text, struct spool_job **ret, struct err *err)
 	return true;
 }
 
-void spool_job_format(const struct spool_job *job, struct buf *out)
+void
+spool_job_format(const struct spool_job *job, struct buf *out)
 {
 	buf_reserve(out, job->input.len + 2048);
 	buf_puts(out, job_head);
@@ -295,7 +309,8 @@ void spool_job_format(const struct spool_job *job, struct buf *out)
 	field_add(out, "input", job->input.p ? job->input : STR(""));
 }
 
-bool spool_job_read(const char *dir, struct spool_job **ret, struct err *err)
+bool
+spool_job_read(const char *dir, struct spool_job **ret, struct err *err)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -307,13 +322,15 @@ bool spool_job_read(const char *dir, struct spool_job **ret, struct err *err)
 	return ok || err_prefix(err, "%s", buf_cstr(&path));
 }
 
-void spool_job_free(struct spool_job *job)
+void
+spool_job_free(struct spool_job *job)
 {
 	free(job);
 }
 
 /* Not unlinked: the folder is used again. */
-void spool_job_forget(const char *dir)
+void
+spool_job_forget(const char *dir)
 {
 	static const char nothing[4096];
 	AUTO(buf_fini) struct buf path = BUF_INIT;
@@ -333,14 +350,16 @@ void spool_job_forget(const char *dir)
 
 /* --- the status --- */
 
-void spool_status_fini(struct spool_status *status)
+void
+spool_status_fini(struct spool_status *status)
 {
 	free(status->error);
 	free(status->reason);
 	*status = (struct spool_status){0};
 }
 
-void spool_status_format(const struct spool_status *status, struct buf *out)
+void
+spool_status_format(const struct spool_status *status, struct buf *out)
 {
 	buf_puts(out, status_head);
 	field_add_cstr(out, "error", status->error);
@@ -348,7 +367,8 @@ void spool_status_format(const struct spool_status *status, struct buf *out)
 	numbers_format(out, status_numbers, ARRAY_LEN(status_numbers), status);
 }
 
-static bool status_take(struct spool_status *status, struct str name, struct str value)
+static bool
+status_take(struct spool_status *status, struct str name, struct str value)
 {
 	char **text = str_eq_cstr(name, "error")    ? &status->error
 		      : str_eq_cstr(name, "reason") ? &status->reason
@@ -361,13 +381,15 @@ static bool status_take(struct spool_status *status, struct str name, struct str
 	return true;
 }
 
-static bool status_corrupt(struct err *err, const char *what)
+static bool
+status_corrupt(struct err *err, const char *what)
 {
 	return err_set(err, E_CORRUPT, "the status is damaged: %s; expected what rouse-shim writes",
 		       what);
 }
 
-bool spool_status_parse(struct str text, struct spool_status *ret, struct err *err)
+bool
+spool_status_parse(struct str text, struct spool_status *ret, struct err *err)
 {
 	AUTO(spool_status_fini) struct spool_status status = {.exit_code = -1};
 	struct str rest, name, value;
@@ -388,7 +410,8 @@ bool spool_status_parse(struct str text, struct spool_status *ret, struct err *e
 }
 
 /* No fsync: after a power cut the attempt counts as lost whatever stands here. */
-bool spool_status_write(const char *dir, const struct spool_status *status, struct err *err)
+bool
+spool_status_write(const char *dir, const struct spool_status *status, struct err *err)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	AUTO(buf_fini) struct buf fresh = BUF_INIT;
@@ -409,7 +432,8 @@ bool spool_status_write(const char *dir, const struct spool_status *status, stru
 	return true;
 }
 
-bool spool_status_read(const char *dir, struct spool_status *ret, struct err *err)
+bool
+spool_status_read(const char *dir, struct spool_status *ret, struct err *err)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	AUTO(buf_fini) struct buf text = BUF_INIT;

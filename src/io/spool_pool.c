@@ -31,7 +31,8 @@ static const struct {
 	     {"status.new", false, false}, {"out", true, false},   {"err", true, false},
 	     {"ctl", false, true}};
 
-static char *place(const struct spool_pool *pool, unsigned n)
+static char *
+place(const struct spool_pool *pool, unsigned n)
 {
 	struct buf path = BUF_INIT;
 
@@ -39,7 +40,8 @@ static char *place(const struct spool_pool *pool, unsigned n)
 	return buf_take(&path);
 }
 
-struct spool_pool *spool_pool_new(const char *root, struct err *err)
+struct spool_pool *
+spool_pool_new(const char *root, struct err *err)
 {
 	struct spool_pool *pool = mem_alloc(sizeof(*pool));
 	struct buf folder = BUF_INIT;
@@ -52,7 +54,8 @@ struct spool_pool *spool_pool_new(const char *root, struct err *err)
 	return NULL;
 }
 
-void spool_pool_free(struct spool_pool *pool)
+void
+spool_pool_free(struct spool_pool *pool)
 {
 	if (!pool)
 		return;
@@ -61,7 +64,8 @@ void spool_pool_free(struct spool_pool *pool)
 	free(pool);
 }
 
-static bool part_is_known(const char *name)
+static bool
+part_is_known(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		if (!strcmp(parts[i].name, name))
@@ -70,7 +74,8 @@ static bool part_is_known(const char *name)
 }
 
 /* Nothing in it but our own files, each with one name. */
-static bool folder_is_ours(int dir)
+static bool
+folder_is_ours(int dir)
 {
 	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *listing = copy < 0 ? NULL : fdopendir(copy);
@@ -89,7 +94,8 @@ static bool folder_is_ours(int dir)
 
 /* What stands in job (the environment) or in shim and agent (whose processes are gone) is written
  * over. Not cut to nothing: ext4 would write such a file to the disk at its next close. */
-static bool part_clean(int dir, size_t i)
+static bool
+part_clean(int dir, size_t i)
 {
 	static const char nothing[256];
 	AUTO(auto_close) int fd = -1;
@@ -116,7 +122,8 @@ static bool part_clean(int dir, size_t i)
 	return !ftruncate(fd, 1);
 }
 
-bool spool_pool_clean(const char *dir)
+bool
+spool_pool_clean(const char *dir)
 {
 	AUTO(auto_close) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
@@ -129,7 +136,8 @@ bool spool_pool_clean(const char *dir)
 	return true;
 }
 
-char *spool_pool_retire(struct spool_pool *pool, const char *dir)
+char *
+spool_pool_retire(struct spool_pool *pool, const char *dir)
 {
 	struct buf path = BUF_INIT;
 
@@ -142,7 +150,8 @@ char *spool_pool_retire(struct spool_pool *pool, const char *dir)
 	return NULL;
 }
 
-bool spool_pool_give(struct spool_pool *pool, const char *dir)
+bool
+spool_pool_give(struct spool_pool *pool, const char *dir)
 {
 	AUTO(auto_free) char *path = NULL;
 
@@ -155,7 +164,8 @@ bool spool_pool_give(struct spool_pool *pool, const char *dir)
 	return true;
 }
 
-bool spool_pool_take(struct spool_pool *pool, const char *dir)
+bool
+spool_pool_take(struct spool_pool *pool, const char *dir)
 {
 	AUTO(auto_free) char *path = NULL;
 

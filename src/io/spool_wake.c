@@ -25,7 +25,8 @@ struct spool_wake {
 };
 
 /* Any process of our user can write here. */
-static void take_line(struct spool_wake *wake, struct str line)
+static void
+take_line(struct spool_wake *wake, struct str line)
 {
 	if (!wake->skip && wake->len + line.len <= sizeof(wake->line)) {
 		if (line.len)
@@ -38,7 +39,8 @@ static void take_line(struct spool_wake *wake, struct str line)
 	wake->skip = false;
 }
 
-static void keep_rest(struct spool_wake *wake, struct str rest)
+static void
+keep_rest(struct spool_wake *wake, struct str rest)
 {
 	wake->skip |= wake->len + rest.len > sizeof(wake->line);
 	if (wake->skip || !rest.len)
@@ -47,7 +49,8 @@ static void keep_rest(struct spool_wake *wake, struct str rest)
 	wake->len += rest.len;
 }
 
-static void on_readable(evutil_socket_t fd, short what UNUSED, void *arg)
+static void
+on_readable(evutil_socket_t fd, short what UNUSED, void *arg)
 {
 	struct spool_wake *wake = arg;
 	char *chunk = mem_alloc(WAKE_READ);
@@ -63,7 +66,8 @@ static void on_readable(evutil_socket_t fd, short what UNUSED, void *arg)
 }
 
 /* Left by the daemon before us, or anything else that took the name. */
-static bool pipe_make(const char *path, struct err *err)
+static bool
+pipe_make(const char *path, struct err *err)
 {
 	struct stat st;
 	if (!mkfifo(path, 0600))
@@ -77,9 +81,9 @@ static bool pipe_make(const char *path, struct err *err)
 	return true;
 }
 
-struct spool_wake *spool_wake_new(struct event_base *base, const char *root,
-				  void (*on_wake)(void *arg, struct str id), void *arg,
-				  struct err *err)
+struct spool_wake *
+spool_wake_new(struct event_base *base, const char *root, void (*on_wake)(void *arg, struct str id),
+	       void *arg, struct err *err)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	buf_printf(&path, "%s/wake", root);
@@ -101,7 +105,8 @@ struct spool_wake *spool_wake_new(struct event_base *base, const char *root,
 	return wake;
 }
 
-void spool_wake_free(struct spool_wake *wake)
+void
+spool_wake_free(struct spool_wake *wake)
 {
 	if (!wake)
 		return;

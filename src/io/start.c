@@ -37,7 +37,8 @@ struct start_child {
 
 /* --- where the program lies --- */
 
-char **start_paths(const char *program, const char *path)
+char **
+start_paths(const char *program, const char *path)
 {
 	size_t count = 1, name_len = strlen(program), bytes = 0;
 	struct str rest, folder;
@@ -72,14 +73,16 @@ char **start_paths(const char *program, const char *path)
  * allocates, locks or signals the parent's threads (as the C library's setuid() would). */
 #define CHILD_CODE __attribute__((no_sanitize("address", "undefined")))
 
-CHILD_CODE static bool child_failed(struct start_child *c, const char *step)
+CHILD_CODE static bool
+child_failed(struct start_child *c, const char *step)
 {
 	c->errnum = errno;
 	c->step = step;
 	return false;
 }
 
-CHILD_CODE static bool child_descriptors(struct start_child *c)
+CHILD_CODE static bool
+child_descriptors(struct start_child *c)
 {
 	const struct start_plan *plan = c->plan;
 	unsigned top = 2;
@@ -96,7 +99,8 @@ CHILD_CODE static bool child_descriptors(struct start_child *c)
 	return true;
 }
 
-CHILD_CODE static bool child_limits(struct start_child *c)
+CHILD_CODE static bool
+child_limits(struct start_child *c)
 {
 	const struct start_plan *plan = c->plan;
 	for (size_t i = 0; i < plan->limit_count; i++) {
@@ -118,7 +122,8 @@ CHILD_CODE static bool child_limits(struct start_child *c)
 	return true;
 }
 
-CHILD_CODE static bool child_user(struct start_child *c)
+CHILD_CODE static bool
+child_user(struct start_child *c)
 {
 	const struct start_plan *plan = c->plan;
 	if (!plan->change_user)
@@ -131,7 +136,8 @@ CHILD_CODE static bool child_user(struct start_child *c)
 }
 
 /* After the change of user, which forgets the death signal; in the folder as that user sees it. */
-CHILD_CODE static bool child_place(struct start_child *c)
+CHILD_CODE static bool
+child_place(struct start_child *c)
 {
 	const struct start_plan *plan = c->plan;
 	if (plan->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
@@ -147,7 +153,8 @@ CHILD_CODE static bool child_place(struct start_child *c)
 }
 
 /* Ignored signals would stay ignored in the program; handlers must be gone before any is let in. */
-CHILD_CODE static void child_signals(void)
+CHILD_CODE static void
+child_signals(void)
 {
 	struct sigaction usual = {.sa_handler = SIG_DFL};
 	/* The kernel's own struct: handler, flags, restorer, mask; all zero is the default. */
@@ -156,14 +163,16 @@ CHILD_CODE static void child_signals(void)
 	for (int sig = 1; sig < _NSIG; sig++)
 		if (sig != SIGKILL && sig != SIGSTOP)
 			sigaction(sig, &usual, NULL);
-	/* Two that glibc keeps for itself and does not let sigaction() touch; whoever started us may ignore them. */
+	/* Two that glibc keeps for itself and does not let sigaction() touch; whoever started us
+	 * may ignore them. */
 	for (int sig = SIGRTMIN - 1; sig >= 32; sig--)
 		syscall(SYS_rt_sigaction, sig, kernel_usual, NULL, sizeof(unsigned long));
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-CHILD_CODE static void child_exec(struct start_child *c)
+CHILD_CODE static void
+child_exec(struct start_child *c)
 {
 	static const char *const nothing[] = {NULL};
 	const struct start_plan *plan = c->plan;
@@ -183,7 +192,8 @@ CHILD_CODE static void child_exec(struct start_child *c)
 	child_failed(c, "start");
 }
 
-CHILD_CODE static int child_main(void *arg)
+CHILD_CODE static int
+child_main(void *arg)
 {
 	struct start_child *c = arg;
 	if (child_descriptors(c) && (!c->plan->new_session || setsid() >= 0) && child_limits(c) &&
@@ -212,7 +222,8 @@ static const struct {
 	{EMFILE, E_FULL, "; raise the limit of open files"},
 };
 
-static bool start_failed(const struct start_child *c, struct err *err)
+static bool
+start_failed(const struct start_child *c, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(start_errors); i++) {
 		if (start_errors[i].errnum == c->errnum)
@@ -222,7 +233,8 @@ static bool start_failed(const struct start_child *c, struct err *err)
 	return err_errno(err, c->errnum, "cannot %s %s", c->step, c->path);
 }
 
-static char *child_stack(void)
+static char *
+child_stack(void)
 {
 	static char *stack;
 	if (stack)
@@ -232,8 +244,9 @@ static char *child_stack(void)
 	return stack = p == MAP_FAILED ? NULL : p;
 }
 
-bool start_program(const struct start_plan *plan, pid_t *ret_pid, int *ret_pidfd, int *ret_errno,
-		   struct err *err)
+bool
+start_program(const struct start_plan *plan, pid_t *ret_pid, int *ret_pidfd, int *ret_errno,
+	      struct err *err)
 {
 	struct start_child child = {
 		.plan = plan, .parent = getpid(), .step = "start", .path = plan->argv[0]};

@@ -21,13 +21,15 @@ enum {
 	LIST_CHUNK = 4096,
 };
 
-void tree_fini(struct tree *tree)
+void
+tree_fini(struct tree *tree)
 {
 	free(tree->nodes);
 	*tree = (struct tree)TREE_INIT;
 }
 
-bool tree_has(const struct tree *tree, pid_t pid)
+bool
+tree_has(const struct tree *tree, pid_t pid)
 {
 	for (size_t i = 0; i < tree->count; i++)
 		if (tree->nodes[i].pid == pid)
@@ -35,7 +37,8 @@ bool tree_has(const struct tree *tree, pid_t pid)
 	return false;
 }
 
-static void tree_add(struct tree *tree, struct tree_node node)
+static void
+tree_add(struct tree *tree, struct tree_node node)
 {
 	if (tree->count == tree->cap) {
 		tree->cap = tree->cap ? tree->cap * 2 : 16;
@@ -45,7 +48,8 @@ static void tree_add(struct tree *tree, struct tree_node node)
 }
 
 /* proc(5): "PID (NAME) STATE PPID ..."; the name may hold anything, so its last bracket counts. */
-static bool parent_read(pid_t pid, pid_t *ret)
+static bool
+parent_read(pid_t pid, pid_t *ret)
 {
 	char path[40], text[STAT_SIZE];
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
@@ -66,7 +70,8 @@ static bool parent_read(pid_t pid, pid_t *ret)
 /* --- the kernel's lists --- */
 
 /* A list longer than one read is walked on; it is text: "PID PID PID ". */
-static void list_add(struct tree *tree, int take_fd, pid_t parent)
+static void
+list_add(struct tree *tree, int take_fd, pid_t parent)
 {
 	AUTO(auto_close) int fd = take_fd;
 	char chunk[LIST_CHUNK];
@@ -86,7 +91,8 @@ static void list_add(struct tree *tree, int take_fd, pid_t parent)
 }
 
 /* Children belong to the thread that started them. */
-static void children_add(struct tree *tree, pid_t parent)
+static void
+children_add(struct tree *tree, pid_t parent)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)parent);
@@ -105,7 +111,8 @@ static void children_add(struct tree *tree, pid_t parent)
 	closedir(tasks);
 }
 
-static bool kernel_lists_children(void)
+static bool
+kernel_lists_children(void)
 {
 	static int known = -1;
 	if (known < 0)
@@ -115,7 +122,8 @@ static bool kernel_lists_children(void)
 
 /* --- without those lists: every process of the machine, by its parent --- */
 
-static void all_add(struct tree *all)
+static void
+all_add(struct tree *all)
 {
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
@@ -133,7 +141,8 @@ static void all_add(struct tree *all)
 	closedir(proc);
 }
 
-static void all_pick(struct tree *tree, const struct tree *all, pid_t parent)
+static void
+all_pick(struct tree *tree, const struct tree *all, pid_t parent)
 {
 	for (size_t i = 0; i < all->count; i++)
 		if (all->nodes[i].parent == parent && !tree_has(tree, all->nodes[i].pid))
@@ -150,7 +159,8 @@ struct scan {
 	bool lists;
 };
 
-static void scan_children(struct scan *scan, pid_t parent)
+static void
+scan_children(struct scan *scan, pid_t parent)
 {
 	struct tree *tree = scan->tree;
 	size_t from = tree->count;
@@ -162,7 +172,8 @@ static void scan_children(struct scan *scan, pid_t parent)
 		scan->sent += tree_signal_one(tree->nodes[i].pid, parent, scan->root, scan->sig);
 }
 
-static size_t scan_run(struct tree *tree, pid_t root, bool deep, int sig)
+static size_t
+scan_run(struct tree *tree, pid_t root, bool deep, int sig)
 {
 	struct scan scan = {.tree = tree, .all = TREE_INIT, .root = root, .sig = sig};
 	scan.lists = kernel_lists_children();
@@ -176,19 +187,22 @@ static size_t scan_run(struct tree *tree, pid_t root, bool deep, int sig)
 	return scan.sent;
 }
 
-void tree_scan(struct tree *tree, pid_t root)
+void
+tree_scan(struct tree *tree, pid_t root)
 {
 	scan_run(tree, root, true, 0);
 }
 
-void tree_scan_children(struct tree *tree, pid_t root)
+void
+tree_scan_children(struct tree *tree, pid_t root)
 {
 	scan_run(tree, root, false, 0);
 }
 
 /* --- signalling --- */
 
-bool tree_signal_one(pid_t pid, pid_t parent, pid_t root, int sig)
+bool
+tree_signal_one(pid_t pid, pid_t parent, pid_t root, int sig)
 {
 	pid_t now;
 	/* A child of ours keeps its pid until we reap it. */
@@ -200,20 +214,23 @@ bool tree_signal_one(pid_t pid, pid_t parent, pid_t root, int sig)
 	return pidfd_send_signal(fd, sig, NULL, 0) == 0;
 }
 
-size_t tree_signal(pid_t root, int sig)
+size_t
+tree_signal(pid_t root, int sig)
 {
 	AUTO(tree_fini) struct tree tree = TREE_INIT;
 	return scan_run(&tree, root, true, sig);
 }
 
-static int by_pid(const void *a, const void *b)
+static int
+by_pid(const void *a, const void *b)
 {
 	const struct tree_node *x = a, *y = b;
 	return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
 /* Is everyone in now also in before, which is sorted? Sorts now. */
-static bool nobody_is_new(struct tree *now, const struct tree *before)
+static bool
+nobody_is_new(struct tree *now, const struct tree *before)
 {
 	bool known = true;
 	for (size_t i = 0; known && i < now->count; i++)
@@ -226,7 +243,8 @@ static bool nobody_is_new(struct tree *now, const struct tree *before)
 
 /* The kernel lets no fork end in a process that has a signal waiting, so a pass that meets only
  * those who were sent SIGSTOP before has met all there are. */
-size_t tree_kill(pid_t root)
+size_t
+tree_kill(pid_t root)
 {
 	struct tree trees[2] = {TREE_INIT, TREE_INIT};
 	for (int pass = 0; pass < STOP_PASSES; pass++) {

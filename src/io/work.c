@@ -37,7 +37,8 @@ struct work_pool {
 };
 
 /* Waits for a job. NULL: nothing came for a while, or the pool ends. Called with the lock held. */
-static struct job *job_take(struct work_pool *pool)
+static struct job *
+job_take(struct work_pool *pool)
 {
 	struct timespec until;
 	struct job *job;
@@ -57,7 +58,8 @@ static struct job *job_take(struct work_pool *pool)
 	return job;
 }
 
-static void *thread_main(void *arg)
+static void *
+thread_main(void *arg)
 {
 	struct work_pool *pool = arg;
 	const uint64_t one = 1;
@@ -77,7 +79,8 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-static void on_done(evutil_socket_t fd, short what UNUSED, void *arg)
+static void
+on_done(evutil_socket_t fd, short what UNUSED, void *arg)
 {
 	struct work_pool *pool = arg;
 	struct jobs done = STAILQ_HEAD_INITIALIZER(done);
@@ -95,7 +98,8 @@ static void on_done(evutil_socket_t fd, short what UNUSED, void *arg)
 	}
 }
 
-struct work_pool *work_pool_new(struct event_base *base, unsigned threads, unsigned max_waiting)
+struct work_pool *
+work_pool_new(struct event_base *base, unsigned threads, unsigned max_waiting)
 {
 	struct work_pool *pool = mem_alloc(sizeof(*pool));
 	pthread_condattr_t monotonic;
@@ -116,7 +120,8 @@ struct work_pool *work_pool_new(struct event_base *base, unsigned threads, unsig
 	return pool;
 }
 
-static void jobs_free(struct jobs *jobs)
+static void
+jobs_free(struct jobs *jobs)
 {
 	struct job *job;
 
@@ -126,7 +131,8 @@ static void jobs_free(struct jobs *jobs)
 	}
 }
 
-void work_pool_free(struct work_pool *pool)
+void
+work_pool_free(struct work_pool *pool)
 {
 	if (!pool)
 		return;
@@ -147,7 +153,8 @@ void work_pool_free(struct work_pool *pool)
 }
 
 /* Signals are the loop's; a thread gets none. Called with the lock held. */
-static bool thread_start(struct work_pool *pool, struct err *err)
+static bool
+thread_start(struct work_pool *pool, struct err *err)
 {
 	pthread_attr_t detached;
 	sigset_t all, before;
@@ -167,8 +174,9 @@ static bool thread_start(struct work_pool *pool, struct err *err)
 	return true;
 }
 
-bool work_submit(struct work_pool *pool, void (*run)(void *arg), void (*done)(void *arg), void *arg,
-		 struct err *err)
+bool
+work_submit(struct work_pool *pool, void (*run)(void *arg), void (*done)(void *arg), void *arg,
+	    struct err *err)
 {
 	struct job *job = NULL;
 	bool ok = true;

@@ -36,7 +36,8 @@ struct git {
 /* Calls git2.h's functions by their own names. */
 #define CALL(git, name, ...) ((git)->name(__VA_ARGS__))
 
-static bool git_bind(struct git *git, const char *name, void *place, struct err *err)
+static bool
+git_bind(struct git *git, const char *name, void *place, struct err *err)
 {
 	void *symbol = dlsym(git->library, name);
 
@@ -48,7 +49,8 @@ static bool git_bind(struct git *git, const char *name, void *place, struct err 
 }
 
 /* Looked for by the name of the interface that git2.h describes: no other would fit. */
-static bool git_load(struct git *git, struct err *err)
+static bool
+git_load(struct git *git, struct err *err)
 {
 	git->library = dlopen("libgit2.so." LIBGIT2_SOVERSION, RTLD_NOW | RTLD_LOCAL);
 	if (!git->library)
@@ -60,13 +62,15 @@ static bool git_load(struct git *git, struct err *err)
 #undef X
 }
 
-static void git_unload(struct git *git)
+static void
+git_unload(struct git *git)
 {
 	if (git->library)
 		dlclose(git->library);
 }
 
-static bool git_failed(const struct git *git, const char *top, struct err *err)
+static bool
+git_failed(const struct git *git, const char *top, struct err *err)
 {
 	const git_error *last = CALL(git, git_error_last);
 
@@ -74,7 +78,8 @@ static bool git_failed(const struct git *git, const char *top, struct err *err)
 		       last && last->message ? last->message : "cannot be read");
 }
 
-static bool has_git(const char *folder, struct stat *ret)
+static bool
+has_git(const char *folder, struct stat *ret)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 
@@ -83,7 +88,8 @@ static bool has_git(const char *folder, struct stat *ret)
 }
 
 /* Cuts path to the folder at or above it that has a .git, on the same file system. */
-static bool top_find(char *path, struct stat *ret_git)
+static bool
+top_find(char *path, struct stat *ret_git)
 {
 	struct stat start, here;
 	char *slash;
@@ -103,7 +109,8 @@ static bool top_find(char *path, struct stat *ret_git)
 
 /* libgit2 takes a repository only from the user that runs it. Root's is as good (it owns the
  * configuration of an installed daemon), where all of it lies in this one folder. */
-static bool owner_check(const char *top, const struct stat *git, bool *ret_roots, struct err *err)
+static bool
+owner_check(const char *top, const struct stat *git, bool *ret_roots, struct err *err)
 {
 	uid_t me = geteuid();
 	struct stat st;
@@ -121,7 +128,8 @@ static bool owner_check(const char *top, const struct stat *git, bool *ret_roots
 		top, (unsigned)(st.st_uid ? st.st_uid : git->st_uid), (unsigned)me);
 }
 
-static void git_confine(const struct git *git, bool trusted)
+static void
+git_confine(const struct git *git, bool trusted)
 {
 	static const int levels[] = {GIT_CONFIG_LEVEL_PROGRAMDATA, GIT_CONFIG_LEVEL_SYSTEM,
 				     GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL};
@@ -131,7 +139,8 @@ static void git_confine(const struct git *git, bool trusted)
 	CALL(git, git_libgit2_opts, GIT_OPT_SET_OWNER_VALIDATION, trusted ? 0 : 1);
 }
 
-static bool status_count(const struct git *git, git_repository *repository, size_t *ret)
+static bool
+status_count(const struct git *git, git_repository *repository, size_t *ret)
 {
 	git_status_options options;
 	git_status_list *list = NULL;
@@ -146,8 +155,9 @@ static bool status_count(const struct git *git, git_repository *repository, size
 	return true;
 }
 
-static bool repository_describe(const struct git *git, git_repository *repository, const char *top,
-				struct buf *ret, struct err *err)
+static bool
+repository_describe(const struct git *git, git_repository *repository, const char *top,
+		    struct buf *ret, struct err *err)
 {
 	char id[GIT_OID_HEXSZ + 1];
 	size_t changed = 0;
@@ -165,8 +175,8 @@ static bool repository_describe(const struct git *git, git_repository *repositor
 	return true;
 }
 
-static bool top_describe(const struct git *git, const char *top, bool trusted, struct buf *ret,
-			 struct err *err)
+static bool
+top_describe(const struct git *git, const char *top, bool trusted, struct buf *ret, struct err *err)
 {
 	git_repository *repository = NULL;
 	bool ok;
@@ -182,7 +192,8 @@ static bool top_describe(const struct git *git, const char *top, bool trusted, s
 	return ok;
 }
 
-bool worktree_describe(const char *dir, struct buf *ret, struct err *err)
+bool
+worktree_describe(const char *dir, struct buf *ret, struct err *err)
 {
 	AUTO(auto_free) char *top = realpath(dir, NULL);
 	AUTO(git_unload) struct git git = {.library = NULL};

@@ -4,7 +4,8 @@
 
 #include <assert.h>
 
-bool backoff_jitter_parse(struct str s, enum backoff_jitter *ret, struct err *err)
+bool
+backoff_jitter_parse(struct str s, enum backoff_jitter *ret, struct err *err)
 {
 	bool full = str_eq(s, STR("full"));
 
@@ -15,7 +16,8 @@ bool backoff_jitter_parse(struct str s, enum backoff_jitter *ret, struct err *er
 	return true;
 }
 
-int64_t backoff_ceiling(const struct backoff *b, unsigned attempt)
+int64_t
+backoff_ceiling(const struct backoff *b, unsigned attempt)
 {
 	double ms = (double)b->base_ms;
 
@@ -26,7 +28,8 @@ int64_t backoff_ceiling(const struct backoff *b, unsigned attempt)
 	return ms < (double)b->cap_ms ? (int64_t)ms : b->cap_ms;
 }
 
-int64_t backoff_delay(const struct backoff *b, unsigned attempt, uint64_t random)
+int64_t
+backoff_delay(const struct backoff *b, unsigned attempt, uint64_t random)
 {
 	int64_t ceiling = backoff_ceiling(b, attempt);
 

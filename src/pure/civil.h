@@ -12,23 +12,27 @@ struct civil {
 	int year, month, day; /* month and day from 1 */
 };
 
-static inline int64_t civil_floor_div(int64_t a, int64_t b)
+static inline int64_t
+civil_floor_div(int64_t a, int64_t b)
 {
 	return a / b - (a % b < 0);
 }
 
-static inline bool civil_is_leap(int year)
+static inline bool
+civil_is_leap(int year)
 {
 	return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
 }
 
-static inline int civil_month_days(int year, int month)
+static inline int
+civil_month_days(int year, int month)
 {
 	return month == 2 ? 28 + civil_is_leap(year) : 30 + ((month + month / 8) & 1);
 }
 
 /* Years begin in March here, so that the leap day is a year's last. */
-static inline int64_t civil_days(int year, int month, int day)
+static inline int64_t
+civil_days(int year, int month, int day)
 {
 	int64_t y = year - (month < 3), era = civil_floor_div(y, 400), of_era = y - era * 400;
 	int from_march = month < 3 ? month + 9 : month - 3;
@@ -37,7 +41,8 @@ static inline int64_t civil_days(int year, int month, int day)
 	       (153 * from_march + 2) / 5 + day - 1 - 719468;
 }
 
-static inline struct civil civil_of_days(int64_t days)
+static inline struct civil
+civil_of_days(int64_t days)
 {
 	int64_t shifted = days + 719468, era = civil_floor_div(shifted, 146097);
 	unsigned of_era = (unsigned)(shifted - era * 146097);
@@ -51,7 +56,8 @@ static inline struct civil civil_of_days(int64_t days)
 }
 
 /* 0 is Sunday. */
-static inline int civil_weekday(int64_t days)
+static inline int
+civil_weekday(int64_t days)
 {
 	int w = (int)((days + 4) % 7);
 

@@ -25,7 +25,8 @@ struct list {
 	size_t count;
 };
 
-static void list_flush(struct list *l, const char *before)
+static void
+list_flush(struct list *l, const char *before)
 {
 	if (l->count > 1)
 		buf_puts(l->out, before);
@@ -35,7 +36,8 @@ static void list_flush(struct list *l, const char *before)
 
 static void list_add(struct list *l, const char *fmt, ...) PRINTF(2, 3);
 
-static void list_add(struct list *l, const char *fmt, ...)
+static void
+list_add(struct list *l, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -47,7 +49,8 @@ static void list_add(struct list *l, const char *fmt, ...)
 	va_end(ap);
 }
 
-static void list_end(struct list *l)
+static void
+list_end(struct list *l)
 {
 	if (l->count)
 		list_flush(l, " and ");
@@ -55,19 +58,22 @@ static void list_end(struct list *l)
 }
 
 /* The first value at or above n; 64 when there is none. */
-static int bit_from(uint64_t mask, int n)
+static int
+bit_from(uint64_t mask, int n)
 {
 	mask = n < 64 ? mask & (UINT64_MAX << n) : 0;
 	return mask ? __builtin_ctzll(mask) : 64;
 }
 
-static int bit_count(uint64_t mask)
+static int
+bit_count(uint64_t mask)
 {
 	return __builtin_popcountll(mask);
 }
 
 /* n if the values are 0, n, 2n ... to the end of the field; 0 otherwise. */
-static int stride(uint64_t mask, int size)
+static int
+stride(uint64_t mask, int size)
 {
 	int n = bit_from(mask, 1);
 
@@ -80,7 +86,8 @@ static int stride(uint64_t mask, int size)
 }
 
 /* Runs of three and more as "a to b". names NULL: numbers. */
-static void add_set(struct buf *out, uint64_t mask, const char *const *names, int base)
+static void
+add_set(struct buf *out, uint64_t mask, const char *const *names, int base)
 {
 	struct list l = {out, BUF_INIT, 0};
 
@@ -103,7 +110,8 @@ static void add_set(struct buf *out, uint64_t mask, const char *const *names, in
 
 /* ---- the time ---- */
 
-static void add_times(struct buf *out, const struct cron_expr *e)
+static void
+add_times(struct buf *out, const struct cron_expr *e)
 {
 	struct list l = {out, BUF_INIT, 0};
 	bool seconds = e->second != 1;
@@ -121,7 +129,8 @@ static void add_times(struct buf *out, const struct cron_expr *e)
 	list_end(&l);
 }
 
-static void add_unit(struct buf *out, uint64_t mask, const char *unit)
+static void
+add_unit(struct buf *out, uint64_t mask, const char *unit)
 {
 	int n = stride(mask, 60);
 
@@ -135,7 +144,8 @@ static void add_unit(struct buf *out, uint64_t mask, const char *unit)
 	}
 }
 
-static void add_hours(struct buf *out, uint32_t hour)
+static void
+add_hours(struct buf *out, uint32_t hour)
 {
 	int first = bit_from(hour, 0), n = stride(hour, 24), count = bit_count(hour);
 
@@ -151,7 +161,8 @@ static void add_hours(struct buf *out, uint32_t hour)
 	}
 }
 
-static void add_time(struct buf *out, const struct cron_expr *e)
+static void
+add_time(struct buf *out, const struct cron_expr *e)
 {
 	size_t start = out->len;
 
@@ -177,7 +188,8 @@ static void add_time(struct buf *out, const struct cron_expr *e)
 
 /* ---- the day ---- */
 
-static const char *suffix(int n)
+static const char *
+suffix(int n)
 {
 	return n % 10 == 1 && n != 11	? "st"
 	       : n % 10 == 2 && n != 12 ? "nd"
@@ -185,7 +197,8 @@ static const char *suffix(int n)
 					: "th";
 }
 
-static void add_dom(struct buf *out, const struct cron_expr *e)
+static void
+add_dom(struct buf *out, const struct cron_expr *e)
 {
 	struct list l = {out, BUF_INIT, 0};
 
@@ -218,7 +231,8 @@ static void add_dom(struct buf *out, const struct cron_expr *e)
 	buf_puts(out, " of the month");
 }
 
-static void add_dow(struct buf *out, const struct cron_expr *e)
+static void
+add_dow(struct buf *out, const struct cron_expr *e)
 {
 	struct list l = {out, BUF_INIT, 0};
 	/* Sunday last: Friday to Sunday is one run. */
@@ -241,7 +255,8 @@ static void add_dow(struct buf *out, const struct cron_expr *e)
 	list_end(&l);
 }
 
-static void add_day(struct buf *out, const struct cron_expr *e)
+static void
+add_day(struct buf *out, const struct cron_expr *e)
 {
 	if (e->dom_star && e->dow_star) {
 		if (e->hour != ALL_HOURS)
@@ -260,7 +275,8 @@ static void add_day(struct buf *out, const struct cron_expr *e)
 	}
 }
 
-static void add_years(struct buf *out, const struct cron_expr *e)
+static void
+add_years(struct buf *out, const struct cron_expr *e)
 {
 	struct list l = {out, BUF_INIT, 0};
 	bool open = false;
@@ -287,12 +303,14 @@ static void add_years(struct buf *out, const struct cron_expr *e)
 
 /* ---- exports ---- */
 
-const char *cron_class(const struct cron_expr *e)
+const char *
+cron_class(const struct cron_expr *e)
 {
 	return e->reboot ? "start" : e->every_s ? "interval" : e->rhythm ? "rhythm" : "appointment";
 }
 
-static void explain_every(const struct cron_expr *e, struct buf *out)
+static void
+explain_every(const struct cron_expr *e, struct buf *out)
 {
 	buf_puts(out, "Every ");
 	duration_print(e->every_s * 1000, out);
@@ -304,7 +322,8 @@ static void explain_every(const struct cron_expr *e, struct buf *out)
 	buf_putc(out, '.');
 }
 
-void cron_explain(const struct cron *cron, struct buf *out)
+void
+cron_explain(const struct cron *cron, struct buf *out)
 {
 	const struct cron_expr *e = cron_expr(cron);
 	int years = 0;

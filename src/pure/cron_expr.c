@@ -27,19 +27,22 @@ static const struct {
 	{"@hourly", "0 * * * *"}, {"@reboot", NULL},
 };
 
-static bool is_space(char c)
+static bool
+is_space(char c)
 {
 	return c == ' ' || c == '\t';
 }
 
-static void skip_space(struct reader *r)
+static void
+skip_space(struct reader *r)
 {
 	while (r->at < r->text.len && is_space(r->text.p[r->at]))
 		r->at++;
 }
 
 /* Len 0 at the end. */
-static struct word take_word(struct reader *r)
+static struct word
+take_word(struct reader *r)
 {
 	struct word w;
 	size_t start;
@@ -53,14 +56,16 @@ static struct word take_word(struct reader *r)
 	return w;
 }
 
-static int cut(struct str s)
+static int
+cut(struct str s)
 {
 	return (int)(s.len > 60 ? 60 : s.len);
 }
 
 /* ---- fields ---- */
 
-static bool is_full(const struct cron_expr *e, enum cron_field field)
+static bool
+is_full(const struct cron_expr *e, enum cron_field field)
 {
 	switch (field) {
 	case CRON_SECOND:
@@ -73,7 +78,8 @@ static bool is_full(const struct cron_expr *e, enum cron_field field)
 }
 
 /* EventBridge and others end six fields with the year: say so before anything else. */
-static bool fail_year(struct word w[CRON_FIELDS], struct err *err)
+static bool
+fail_year(struct word w[CRON_FIELDS], struct err *err)
 {
 	return err_set(err, E_INVALID,
 		       "cron:%zu: day-of-week: %.*s is out of range 0-7; a year needs 7 fields: "
@@ -83,14 +89,16 @@ static bool fail_year(struct word w[CRON_FIELDS], struct err *err)
 		       cut(w[4].text), w[4].text.p, STR_ARG(w[5].text));
 }
 
-static bool is_year(struct str s)
+static bool
+is_year(struct str s)
 {
 	uint64_t n;
 
 	return s.len == 4 && str_to_u64(s, &n) && n > 7;
 }
 
-static void set_class(struct cron_expr *e)
+static void
+set_class(struct cron_expr *e)
 {
 	for (enum cron_field f = CRON_SECOND; f <= CRON_HOUR; f++)
 		if (is_full(e, f))
@@ -98,8 +106,9 @@ static void set_class(struct cron_expr *e)
 	e->rhythm = e->loose != 0;
 }
 
-static bool parse_words(struct word words[CRON_FIELDS], size_t count, struct str seed,
-			struct cron_expr *e, struct err *err)
+static bool
+parse_words(struct word words[CRON_FIELDS], size_t count, struct str seed, struct cron_expr *e,
+	    struct err *err)
 {
 	enum cron_field field = count == 5 ? CRON_MINUTE : CRON_SECOND;
 
@@ -120,7 +129,8 @@ static bool parse_words(struct word words[CRON_FIELDS], size_t count, struct str
 	return true;
 }
 
-static bool parse_fields(struct reader *r, struct str seed, struct cron_expr *e, struct err *err)
+static bool
+parse_fields(struct reader *r, struct str seed, struct cron_expr *e, struct err *err)
 {
 	struct word words[CRON_FIELDS], w;
 	size_t count = 0, column = 0;
@@ -149,7 +159,8 @@ static const struct {
 } units[] = {{'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}};
 
 /* 1*(number unit); *i moves behind it. False with *i at what is wrong. */
-static bool take_duration(struct str s, size_t *i, int64_t *ret)
+static bool
+take_duration(struct str s, size_t *i, int64_t *ret)
 {
 	int64_t sum = 0, n;
 	size_t start, unit;
@@ -171,7 +182,8 @@ static bool take_duration(struct str s, size_t *i, int64_t *ret)
 	return true;
 }
 
-static bool parse_every(struct reader *r, struct cron_expr *e, struct err *err)
+static bool
+parse_every(struct reader *r, struct cron_expr *e, struct err *err)
 {
 	struct word w = take_word(r), more = take_word(r);
 	size_t i = 0;
@@ -198,7 +210,8 @@ static bool parse_every(struct reader *r, struct cron_expr *e, struct err *err)
 	return true;
 }
 
-static bool parse_nickname(struct reader *r, struct str seed, struct cron_expr *e, struct err *err)
+static bool
+parse_nickname(struct reader *r, struct str seed, struct cron_expr *e, struct err *err)
 {
 	struct word w = take_word(r), more;
 	struct reader alias;
@@ -232,7 +245,8 @@ static bool parse_nickname(struct reader *r, struct str seed, struct cron_expr *
 
 /* ---- the whole ---- */
 
-static bool take_zone(struct reader *r, struct cron_expr *e, struct err *err)
+static bool
+take_zone(struct reader *r, struct cron_expr *e, struct err *err)
 {
 	static const char *const prefixes[] = {"CRON_TZ=", "TZ="};
 	struct reader before = *r;
@@ -255,7 +269,8 @@ static bool take_zone(struct reader *r, struct cron_expr *e, struct err *err)
 	return true;
 }
 
-bool cron_parse(struct str text, struct str seed, struct cron_expr *ret, struct err *err)
+bool
+cron_parse(struct str text, struct str seed, struct cron_expr *ret, struct err *err)
 {
 	struct reader r = {text.p ? text : STR(""), 0};
 	struct cron_expr e = {.every_s = 0};

@@ -48,22 +48,26 @@ struct value {
 	bool is_name;
 };
 
-const struct cron_field_row *cron_field_row(enum cron_field field)
+const struct cron_field_row *
+cron_field_row(enum cron_field field)
 {
 	return &rows[field];
 }
 
-const char *cron_field_name(enum cron_field field)
+const char *
+cron_field_name(enum cron_field field)
 {
 	return rows[field].name;
 }
 
-const char *cron_month_name(int month)
+const char *
+cron_month_name(int month)
 {
 	return month_names[month - 1];
 }
 
-const char *cron_weekday_name(int weekday)
+const char *
+cron_weekday_name(int weekday)
 {
 	return weekday_names[weekday];
 }
@@ -72,7 +76,8 @@ const char *cron_weekday_name(int weekday)
 
 static bool fail(const struct item *it, size_t at, const char *fmt, ...) PRINTF(3, 4);
 
-static bool fail(const struct item *it, size_t at, const char *fmt, ...)
+static bool
+fail(const struct item *it, size_t at, const char *fmt, ...)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	va_list ap;
@@ -84,7 +89,8 @@ static bool fail(const struct item *it, size_t at, const char *fmt, ...)
 		       buf_cstr(&text));
 }
 
-static bool fail_byte(const struct item *it)
+static bool
+fail_byte(const struct item *it)
 {
 	unsigned char c;
 
@@ -103,27 +109,32 @@ static bool fail_byte(const struct item *it)
 
 /* ---- reading ---- */
 
-static bool is_digit(char c)
+static bool
+is_digit(char c)
 {
 	return c >= '0' && c <= '9';
 }
 
-static bool is_letter(char c)
+static bool
+is_letter(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-static char peek(const struct item *it)
+static char
+peek(const struct item *it)
 {
 	return it->at < it->text.len ? it->text.p[it->at] : '\0';
 }
 
-static bool at_end(const struct item *it)
+static bool
+at_end(const struct item *it)
 {
 	return it->at == it->text.len;
 }
 
-static bool take(struct item *it, char c)
+static bool
+take(struct item *it, char c)
 {
 	if (at_end(it) || peek(it) != c)
 		return false;
@@ -131,7 +142,8 @@ static bool take(struct item *it, char c)
 	return true;
 }
 
-static struct str take_run(struct item *it, bool (*is_of)(char))
+static struct str
+take_run(struct item *it, bool (*is_of)(char))
 {
 	size_t start = it->at;
 
@@ -141,7 +153,8 @@ static struct str take_run(struct item *it, bool (*is_of)(char))
 }
 
 /* Digits between lo and hi. */
-static bool take_number(struct item *it, int lo, int hi, const char *what, int *ret)
+static bool
+take_number(struct item *it, int lo, int hi, const char *what, int *ret)
 {
 	size_t at = it->at;
 	struct str digits = take_run(it, is_digit);
@@ -159,7 +172,8 @@ static bool take_number(struct item *it, int lo, int hi, const char *what, int *
 	return true;
 }
 
-static int name_find(const char *const *names, size_t count, struct str s)
+static int
+name_find(const char *const *names, size_t count, struct str s)
 {
 	for (size_t i = 0; i < count; i++)
 		if (str_eq_nocase(s, str_of(names[i])))
@@ -167,7 +181,8 @@ static int name_find(const char *const *names, size_t count, struct str s)
 	return -1;
 }
 
-static bool fail_name(const struct item *it, size_t at, struct str s)
+static bool
+fail_name(const struct item *it, size_t at, struct str s)
 {
 	bool month = it->field == CRON_MONTH;
 	int full = month ? name_find(months, 12, s) : name_find(weekdays, 7, s);
@@ -179,7 +194,8 @@ static bool fail_name(const struct item *it, size_t at, struct str s)
 		    month ? "1-12 or JAN-DEC" : "0-7 or SUN-SAT");
 }
 
-static bool take_name(struct item *it, struct value *ret)
+static bool
+take_name(struct item *it, struct value *ret)
 {
 	struct str s = take_run(it, is_letter);
 	bool month = it->field == CRON_MONTH;
@@ -198,7 +214,8 @@ static bool take_name(struct item *it, struct value *ret)
 	return true;
 }
 
-static bool take_value(struct item *it, struct value *ret)
+static bool
+take_value(struct item *it, struct value *ret)
 {
 	*ret = (struct value){.at = it->at};
 	if (is_letter(peek(it)) && (it->field == CRON_MONTH || it->field == CRON_DOW)) {
@@ -212,7 +229,8 @@ static bool take_value(struct item *it, struct value *ret)
 }
 
 /* Behind the slash. */
-static bool take_step(struct item *it, int *ret)
+static bool
+take_step(struct item *it, int *ret)
 {
 	size_t at = it->at;
 	struct str digits = take_run(it, is_digit);
@@ -238,7 +256,8 @@ static bool take_step(struct item *it, int *ret)
 
 /* ---- setting ---- */
 
-static void set_value(struct cron_expr *e, enum cron_field field, int n)
+static void
+set_value(struct cron_expr *e, enum cron_field field, int n)
 {
 	switch (field) {
 	case CRON_SECOND:
@@ -268,20 +287,23 @@ static void set_value(struct cron_expr *e, enum cron_field field, int n)
 	}
 }
 
-static void set_range(struct item *it, int lo, int hi, int step)
+static void
+set_range(struct item *it, int lo, int hi, int step)
 {
 	for (int n = lo; n <= hi; n += step)
 		set_value(it->expr, it->field, n);
 }
 
-static void set_loose(struct item *it)
+static void
+set_loose(struct item *it)
 {
 	if (it->field <= CRON_HOUR)
 		it->expr->loose |= (uint8_t)BIT(it->field);
 }
 
 /* * or ?, with a step above 1 a restriction like any other. */
-static void set_star(struct item *it, int step)
+static void
+set_star(struct item *it, int step)
 {
 	bool *star = it->field == CRON_DOM ? &it->expr->dom_star : &it->expr->dow_star;
 	bool *stepped = it->field == CRON_DOM ? &it->expr->dom_step : &it->expr->dow_step;
@@ -294,7 +316,8 @@ static void set_star(struct item *it, int step)
 
 /* ---- kinds of items ---- */
 
-static bool parse_star(struct item *it)
+static bool
+parse_star(struct item *it)
 {
 	int step = 1;
 
@@ -306,7 +329,8 @@ static bool parse_star(struct item *it)
 	return true;
 }
 
-static bool parse_question(struct item *it)
+static bool
+parse_question(struct item *it)
 {
 	if (it->field != CRON_DOM && it->field != CRON_DOW)
 		return fail(it, 0, "? is only allowed in day-of-month and day-of-week; write *");
@@ -319,7 +343,8 @@ static bool parse_question(struct item *it)
 }
 
 /* H(a-b), behind the H. */
-static bool take_hash_range(struct item *it, int *lo, int *hi)
+static bool
+take_hash_range(struct item *it, int *lo, int *hi)
 {
 	int top = it->field == CRON_DOW ? 6 : it->row->hi;
 
@@ -341,7 +366,8 @@ static bool take_hash_range(struct item *it, int *lo, int *hi)
 	return true;
 }
 
-static bool parse_hash(struct item *it)
+static bool
+parse_hash(struct item *it)
 {
 	uint64_t hash = cron_hash(it->seed, it->row->name);
 	int lo, hi, size, step = 0;
@@ -365,7 +391,8 @@ static bool parse_hash(struct item *it)
 }
 
 /* L, LW, L-n, L-nW in day-of-month, behind the L. */
-static bool parse_last(struct item *it)
+static bool
+parse_last(struct item *it)
 {
 	int n = 0;
 
@@ -379,7 +406,8 @@ static bool parse_last(struct item *it)
 }
 
 /* MON#2, MON#L, behind the #. */
-static bool parse_nth(struct item *it, const struct value *v)
+static bool
+parse_nth(struct item *it, const struct value *v)
 {
 	int n = CRON_NTH_LAST + 1;
 
@@ -391,7 +419,8 @@ static bool parse_nth(struct item *it, const struct value *v)
 	return true;
 }
 
-static bool fail_backwards(const struct item *it, const struct value *a, const struct value *b)
+static bool
+fail_backwards(const struct item *it, const struct value *a, const struct value *b)
 {
 	AUTO(buf_fini) struct buf fix = BUF_INIT;
 	bool dow = it->field == CRON_DOW;
@@ -418,7 +447,8 @@ static bool fail_backwards(const struct item *it, const struct value *a, const s
 		    STR_ARG(b->text), buf_cstr(&fix));
 }
 
-static bool parse_range(struct item *it, const struct value *a)
+static bool
+parse_range(struct item *it, const struct value *a)
 {
 	struct value b;
 	int step = 1;
@@ -446,7 +476,8 @@ static bool parse_range(struct item *it, const struct value *a)
 	return true;
 }
 
-static bool fail_bare_step(struct item *it, const struct value *v)
+static bool
+fail_bare_step(struct item *it, const struct value *v)
 {
 	bool dow = it->field == CRON_DOW;
 	int hi = dow ? 6 : it->row->hi, step;
@@ -460,7 +491,8 @@ static bool fail_bare_step(struct item *it, const struct value *v)
 		    step);
 }
 
-static bool fail_tilde(struct item *it, const struct value *v)
+static bool
+fail_tilde(struct item *it, const struct value *v)
 {
 	size_t at = it->at - 1;
 	struct str to = take_run(it, is_digit);
@@ -470,7 +502,8 @@ static bool fail_tilde(struct item *it, const struct value *v)
 	return fail(it, at, "~ is not supported; write H(%d-%.*s)", v->n, STR_ARG(to));
 }
 
-static bool parse_value(struct item *it)
+static bool
+parse_value(struct item *it)
 {
 	struct value v;
 
@@ -502,7 +535,8 @@ static bool parse_value(struct item *it)
 	return true;
 }
 
-static bool parse_item(struct item *it)
+static bool
+parse_item(struct item *it)
 {
 	if (!it->text.len)
 		return fail(it, 0, "empty list item");
@@ -521,8 +555,9 @@ static bool parse_item(struct item *it)
 	return parse_value(it);
 }
 
-bool cron_field_parse(enum cron_field field, struct str text, size_t column, struct str seed,
-		      struct cron_expr *expr, struct err *err)
+bool
+cron_field_parse(enum cron_field field, struct str text, size_t column, struct str seed,
+		 struct cron_expr *expr, struct err *err)
 {
 	struct str rest = text, head;
 	struct item it = {

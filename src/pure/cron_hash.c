@@ -8,12 +8,14 @@ struct sip {
 	uint64_t a, b, c, d;
 };
 
-static uint64_t rotate(uint64_t x, int n)
+static uint64_t
+rotate(uint64_t x, int n)
 {
 	return x << n | x >> (64 - n);
 }
 
-static uint64_t read_le64(const unsigned char *p)
+static uint64_t
+read_le64(const unsigned char *p)
 {
 	uint64_t x = 0;
 
@@ -22,7 +24,8 @@ static uint64_t read_le64(const unsigned char *p)
 	return x;
 }
 
-static void sip_rounds(struct sip *s, int rounds)
+static void
+sip_rounds(struct sip *s, int rounds)
 {
 	while (rounds--) {
 		s->a += s->b;
@@ -38,14 +41,16 @@ static void sip_rounds(struct sip *s, int rounds)
 	}
 }
 
-static void sip_word(struct sip *s, uint64_t word)
+static void
+sip_word(struct sip *s, uint64_t word)
 {
 	s->d ^= word;
 	sip_rounds(s, 2);
 	s->a ^= word;
 }
 
-uint64_t cron_siphash(const unsigned char key[16], struct str data)
+uint64_t
+cron_siphash(const unsigned char key[16], struct str data)
 {
 	uint64_t k0 = read_le64(key), k1 = read_le64(key + 8), last = (uint64_t)data.len << 56;
 	struct sip s = {k0 ^ UINT64_C(0x736f6d6570736575), k1 ^ UINT64_C(0x646f72616e646f6d),
@@ -62,7 +67,8 @@ uint64_t cron_siphash(const unsigned char key[16], struct str data)
 	return s.a ^ s.b ^ s.c ^ s.d;
 }
 
-uint64_t cron_hash(struct str seed, const char *field)
+uint64_t
+cron_hash(struct str seed, const char *field)
 {
 	static const unsigned char key[16] = "rouse cron hash.";
 	AUTO(buf_fini) struct buf text = BUF_INIT;

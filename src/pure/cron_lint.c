@@ -19,7 +19,8 @@ struct linter {
 
 static void warn(const struct linter *l, const char *fmt, ...) PRINTF(2, 3);
 
-static void warn(const struct linter *l, const char *fmt, ...)
+static void
+warn(const struct linter *l, const char *fmt, ...)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	va_list ap;
@@ -30,7 +31,8 @@ static void warn(const struct linter *l, const char *fmt, ...)
 	l->on_lint(l->arg, buf_cstr(&text));
 }
 
-static void lint_every_minute(const struct linter *l)
+static void
+lint_every_minute(const struct linter *l)
 {
 	int h = l->e->hour ? __builtin_ctz(l->e->hour) : 0;
 
@@ -39,7 +41,8 @@ static void lint_every_minute(const struct linter *l)
 		     h, 31 - __builtin_clz(l->e->hour));
 }
 
-static void lint_days(const struct linter *l)
+static void
+lint_days(const struct linter *l)
 {
 	const struct cron_expr *e = l->e;
 	bool restricted = !e->dom_star && !e->dow_star;
@@ -55,7 +58,8 @@ static void lint_days(const struct linter *l)
 }
 
 /* 0, n, 2n ... whose last step, over the end, is another one. */
-static void lint_uneven(const struct linter *l, enum cron_field field, uint64_t mask, int size)
+static void
+lint_uneven(const struct linter *l, enum cron_field field, uint64_t mask, int size)
 {
 	int n, last;
 
@@ -68,7 +72,8 @@ static void lint_uneven(const struct linter *l, enum cron_field field, uint64_t 
 		     cron_field_name(field), n, size, size - last);
 }
 
-static void lint_wide(const struct linter *l)
+static void
+lint_wide(const struct linter *l)
 {
 	for (enum cron_field f = CRON_SECOND; f < CRON_FIELDS; f++)
 		if (l->e->wide >> f & 1)
@@ -76,7 +81,8 @@ static void lint_wide(const struct linter *l)
 			     cron_field_name(f));
 }
 
-static void lint_month_end(const struct linter *l)
+static void
+lint_month_end(const struct linter *l)
 {
 	const struct cron_expr *e = l->e;
 	int skipped = 0, first = e->dom ? __builtin_ctz(e->dom) : 0;
@@ -91,7 +97,8 @@ static void lint_month_end(const struct linter *l)
 }
 
 /* A fire at the gap's end that is no nominal time, or a nominal time that comes twice. */
-static bool is_moved(struct cron *c, const struct zone_span *s, int32_t before)
+static bool
+is_moved(struct cron *c, const struct zone_span *s, int32_t before)
 {
 	struct wall at;
 	int64_t from = s->from, length = before - s->offset;
@@ -101,7 +108,8 @@ static bool is_moved(struct cron *c, const struct zone_span *s, int32_t before)
 	return cron_prev(c, (struct wall){from * 1000}, &at) && at.ms >= (from - length) * 1000;
 }
 
-static void lint_transitions(const struct linter *l, struct wall now)
+static void
+lint_transitions(const struct linter *l, struct wall now)
 {
 	const struct zone *z = cron_zone(l->cron);
 	int64_t t = civil_floor_div(now.ms, 1000), end = t + INT64_C(86400) * LINT_DAYS;
@@ -126,8 +134,9 @@ static void lint_transitions(const struct linter *l, struct wall now)
 	}
 }
 
-void cron_lint(struct cron *cron, struct wall now, void (*on_lint)(void *arg, const char *text),
-	       void *arg)
+void
+cron_lint(struct cron *cron, struct wall now, void (*on_lint)(void *arg, const char *text),
+	  void *arg)
 {
 	struct linter l = {cron, cron_expr(cron), on_lint, arg};
 

@@ -25,23 +25,27 @@ struct cron {
 
 /* ---- bits ---- */
 
-static int bit_low(uint64_t mask)
+static int
+bit_low(uint64_t mask)
 {
 	return __builtin_ctzll(mask);
 }
 
-static int bit_high(uint64_t mask)
+static int
+bit_high(uint64_t mask)
 {
 	return 63 - __builtin_clzll(mask);
 }
 
 /* The bits of n and above, of n and below; n in [0, 63]. */
-static uint64_t from_bit(int n)
+static uint64_t
+from_bit(int n)
 {
 	return UINT64_MAX << n;
 }
 
-static uint64_t to_bit(int n)
+static uint64_t
+to_bit(int n)
 {
 	return UINT64_MAX >> (63 - n);
 }
@@ -49,7 +53,8 @@ static uint64_t to_bit(int n)
 /* ---- days ---- */
 
 /* nW: the nearest day from Monday to Friday in the same month. */
-static int nearest_weekday(int day, int first_weekday, int length)
+static int
+nearest_weekday(int day, int first_weekday, int length)
 {
 	int w = (first_weekday + day - 1) % 7;
 
@@ -60,7 +65,8 @@ static int nearest_weekday(int day, int first_weekday, int length)
 	return day;
 }
 
-static uint32_t month_dom(const struct cron_expr *e, int first_weekday, int length)
+static uint32_t
+month_dom(const struct cron_expr *e, int first_weekday, int length)
 {
 	uint32_t mask = e->dom & (uint32_t)to_bit(length);
 
@@ -75,7 +81,8 @@ static uint32_t month_dom(const struct cron_expr *e, int first_weekday, int leng
 	return mask;
 }
 
-static uint32_t month_dow(const struct cron_expr *e, int first_weekday, int length)
+static uint32_t
+month_dow(const struct cron_expr *e, int first_weekday, int length)
 {
 	uint32_t mask = 0;
 
@@ -89,7 +96,8 @@ static uint32_t month_dow(const struct cron_expr *e, int first_weekday, int leng
 	return mask;
 }
 
-static uint32_t month_mask(const struct cron_expr *e, int first_weekday, int length)
+static uint32_t
+month_mask(const struct cron_expr *e, int first_weekday, int length)
 {
 	uint32_t dom = month_dom(e, first_weekday, length);
 	uint32_t dow = month_dow(e, first_weekday, length);
@@ -97,7 +105,8 @@ static uint32_t month_mask(const struct cron_expr *e, int first_weekday, int len
 	return e->both || e->dom_star || e->dow_star ? dom & dow : dom | dow;
 }
 
-static uint32_t days_of(const struct cron *c, int year, int month, int64_t *ret_first)
+static uint32_t
+days_of(const struct cron *c, int year, int month, int64_t *ret_first)
 {
 	int64_t first = civil_days(year, month, 1);
 
@@ -105,7 +114,8 @@ static uint32_t days_of(const struct cron *c, int year, int month, int64_t *ret_
 	return c->days[civil_weekday(first)][civil_month_days(year, month) - 28];
 }
 
-static bool has_year(const struct cron_expr *e, int year)
+static bool
+has_year(const struct cron_expr *e, int year)
 {
 	int n = year - CRON_FIRST_YEAR;
 
@@ -113,7 +123,8 @@ static bool has_year(const struct cron_expr *e, int year)
 }
 
 /* The first day that fires on or after day d of a month; d may lie behind the month's end. */
-static bool day_next(const struct cron *c, int year, int month, int d, int64_t *ret_day)
+static bool
+day_next(const struct cron *c, int year, int month, int d, int64_t *ret_day)
 {
 	int64_t first;
 	uint64_t months, days;
@@ -136,7 +147,8 @@ static bool day_next(const struct cron *c, int year, int month, int d, int64_t *
 }
 
 /* The last one on or before day d; d may be 0. */
-static bool day_prev(const struct cron *c, int year, int month, int d, int64_t *ret_day)
+static bool
+day_prev(const struct cron *c, int year, int month, int d, int64_t *ret_day)
 {
 	int64_t first;
 	uint64_t months, days;
@@ -160,7 +172,8 @@ static bool day_prev(const struct cron *c, int year, int month, int d, int64_t *
 
 /* ---- times of a day ---- */
 
-static bool time_next(const struct cron *c, int time, int *ret)
+static bool
+time_next(const struct cron *c, int time, int *ret)
 {
 	const struct cron_expr *e = &c->expr;
 	int h = time / 3600, m = time / 60 % 60, s = time % 60;
@@ -185,7 +198,8 @@ static bool time_next(const struct cron *c, int time, int *ret)
 	return true;
 }
 
-static bool time_prev(const struct cron *c, int time, int *ret)
+static bool
+time_prev(const struct cron *c, int time, int *ret)
 {
 	const struct cron_expr *e = &c->expr;
 	int h = time / 3600, m = time / 60 % 60, s = time % 60;
@@ -213,7 +227,8 @@ static bool time_prev(const struct cron *c, int time, int *ret)
 /* ---- nominal times: the local number line ---- */
 
 /* The first nominal local second at or after local. */
-static bool nominal_next(const struct cron *c, int64_t local, int64_t *ret)
+static bool
+nominal_next(const struct cron *c, int64_t local, int64_t *ret)
 {
 	struct civil date;
 	int64_t day, first;
@@ -238,7 +253,8 @@ static bool nominal_next(const struct cron *c, int64_t local, int64_t *ret)
 }
 
 /* The last one at or before local. */
-static bool nominal_prev(const struct cron *c, int64_t local, int64_t *ret)
+static bool
+nominal_prev(const struct cron *c, int64_t local, int64_t *ret)
 {
 	struct civil date;
 	int64_t day, first;
@@ -264,7 +280,8 @@ static bool nominal_prev(const struct cron *c, int64_t local, int64_t *ret)
 
 /* ---- instants ---- */
 
-static const struct zone_span *span_of(struct cron *c, int64_t t)
+static const struct zone_span *
+span_of(struct cron *c, int64_t t)
 {
 	if (t < c->span.from || t >= c->span.until)
 		c->span = zone_span_at(c->zone, t);
@@ -273,7 +290,8 @@ static const struct zone_span *span_of(struct cron *c, int64_t t)
 
 /* Local time at which the span before this one ended; the span's own beginning when there is none.
  */
-static int64_t local_before(const struct cron *c, const struct zone_span *s)
+static int64_t
+local_before(const struct cron *c, const struct zone_span *s)
 {
 	if (!s->index)
 		return s->from + s->offset;
@@ -282,7 +300,8 @@ static int64_t local_before(const struct cron *c, const struct zone_span *s)
 
 /* Whether an appointment lies in the gap at which the span begins. A gap of a day or more is a date
  * that never was (the date line moved): what stood on it does not happen. */
-static bool gap_fires(const struct cron *c, const struct zone_span *s)
+static bool
+gap_fires(const struct cron *c, const struct zone_span *s)
 {
 	int64_t start = local_before(c, s), end = s->from + s->offset, local;
 
@@ -291,25 +310,29 @@ static bool gap_fires(const struct cron *c, const struct zone_span *s)
 }
 
 /* The first local time of a span that counts: an appointment that the span before had is over. */
-static int64_t local_start(const struct cron *c, const struct zone_span *s)
+static int64_t
+local_start(const struct cron *c, const struct zone_span *s)
 {
 	int64_t start = s->from + s->offset, before = local_before(c, s);
 
 	return !c->expr.rhythm && before > start ? before : start;
 }
 
-static int64_t max64(int64_t a, int64_t b)
+static int64_t
+max64(int64_t a, int64_t b)
 {
 	return a > b ? a : b;
 }
 
-static int64_t min64(int64_t a, int64_t b)
+static int64_t
+min64(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
 }
 
 /* The first instant at or after p. */
-static bool fire_next(struct cron *c, int64_t p, int64_t *ret)
+static bool
+fire_next(struct cron *c, int64_t p, int64_t *ret)
 {
 	const struct zone_span *s;
 	struct zone_span next;
@@ -345,7 +368,8 @@ static bool fire_next(struct cron *c, int64_t p, int64_t *ret)
 }
 
 /* The last instant at or before p. */
-static bool fire_prev(struct cron *c, int64_t p, int64_t *ret)
+static bool
+fire_prev(struct cron *c, int64_t p, int64_t *ret)
 {
 	const struct zone_span *s;
 	int64_t hi, local = 0, before;
@@ -375,7 +399,8 @@ static bool fire_prev(struct cron *c, int64_t p, int64_t *ret)
 	}
 }
 
-static bool every_next(const struct cron *c, int64_t p, int64_t *ret)
+static bool
+every_next(const struct cron *c, int64_t p, int64_t *ret)
 {
 	const struct cron_expr *e = &c->expr;
 	int64_t past = p - e->phase_s, k;
@@ -387,7 +412,8 @@ static bool every_next(const struct cron *c, int64_t p, int64_t *ret)
 	return *ret < c->end_s;
 }
 
-static bool every_prev(const struct cron *c, int64_t p, int64_t *ret)
+static bool
+every_prev(const struct cron *c, int64_t p, int64_t *ret)
 {
 	const struct cron_expr *e = &c->expr;
 
@@ -399,7 +425,8 @@ static bool every_prev(const struct cron *c, int64_t p, int64_t *ret)
 
 /* ---- exports ---- */
 
-static void prepare(struct cron *c)
+static void
+prepare(struct cron *c)
 {
 	const struct cron_expr *e = &c->expr;
 
@@ -418,7 +445,8 @@ static void prepare(struct cron *c)
 	c->last_hour = bit_high(e->hour);
 }
 
-bool cron_new(struct str text, struct str zone, struct str seed, struct cron **ret, struct err *err)
+bool
+cron_new(struct str text, struct str zone, struct str seed, struct cron **ret, struct err *err)
 {
 	AUTO(cron_auto_free) struct cron *c = mem_alloc(sizeof(*c));
 	struct err cause = ERR_INIT;
@@ -442,7 +470,8 @@ bool cron_new(struct str text, struct str zone, struct str seed, struct cron **r
 	return true;
 }
 
-void cron_free(struct cron *cron)
+void
+cron_free(struct cron *cron)
 {
 	if (!cron)
 		return;
@@ -450,28 +479,33 @@ void cron_free(struct cron *cron)
 	free(cron);
 }
 
-void cron_auto_free(struct cron **cron)
+void
+cron_auto_free(struct cron **cron)
 {
 	cron_free(*cron);
 }
 
-const struct cron_expr *cron_expr(const struct cron *cron)
+const struct cron_expr *
+cron_expr(const struct cron *cron)
 {
 	return &cron->expr;
 }
 
-const struct zone *cron_zone(const struct cron *cron)
+const struct zone *
+cron_zone(const struct cron *cron)
 {
 	return cron->zone;
 }
 
 /* Nothing fires outside these years, whatever the offset: keeps sums far from overflow. */
-static int64_t clamp_s(const struct cron *c, int64_t s)
+static int64_t
+clamp_s(const struct cron *c, int64_t s)
 {
 	return max64(min64(s, c->end_s + JUMP_S), -JUMP_S);
 }
 
-bool cron_next(struct cron *cron, struct wall t, struct wall *ret)
+bool
+cron_next(struct cron *cron, struct wall t, struct wall *ret)
 {
 	int64_t p = clamp_s(cron, civil_floor_div(t.ms, 1000) + 1), at;
 
@@ -483,7 +517,8 @@ bool cron_next(struct cron *cron, struct wall t, struct wall *ret)
 	return true;
 }
 
-bool cron_prev(struct cron *cron, struct wall t, struct wall *ret)
+bool
+cron_prev(struct cron *cron, struct wall t, struct wall *ret)
 {
 	int64_t p = clamp_s(cron, civil_floor_div(t.ms - (t.ms > INT64_MIN), 1000)), at;
 
@@ -495,7 +530,8 @@ bool cron_prev(struct cron *cron, struct wall t, struct wall *ret)
 	return true;
 }
 
-bool cron_match(struct cron *cron, struct wall t)
+bool
+cron_match(struct cron *cron, struct wall t)
 {
 	struct wall next;
 
@@ -503,7 +539,8 @@ bool cron_match(struct cron *cron, struct wall t)
 	       next.ms == t.ms;
 }
 
-bool cron_check_fires(struct cron *cron, struct wall now, struct err *err)
+bool
+cron_check_fires(struct cron *cron, struct wall now, struct err *err)
 {
 	static const char *const full[] = {"January",	"February", "March",	"April",
 					   "May",	"June",	    "July",	"August",

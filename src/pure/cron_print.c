@@ -16,14 +16,16 @@ struct values {
 	bool loose; /* must be written with a * or / */
 };
 
-static void collect(struct values *v, enum cron_field field, uint64_t mask, int base)
+static void
+collect(struct values *v, enum cron_field field, uint64_t mask, int base)
 {
 	v->field = field;
 	for (; mask; mask &= mask - 1)
 		v->list[v->count++] = base + __builtin_ctzll(mask);
 }
 
-static void add_value(struct buf *out, enum cron_field field, int n)
+static void
+add_value(struct buf *out, enum cron_field field, int n)
 {
 	if (field == CRON_MONTH)
 		buf_puts(out, cron_month_name(n));
@@ -33,14 +35,16 @@ static void add_value(struct buf *out, enum cron_field field, int n)
 		buf_printf(out, "%d", n);
 }
 
-static void add_comma(struct buf *out, size_t start)
+static void
+add_comma(struct buf *out, size_t start)
 {
 	if (out->len > start)
 		buf_putc(out, ',');
 }
 
 /* The same distance between all, at least three of them, and wider than 1. */
-static int progression(const struct values *v)
+static int
+progression(const struct values *v)
 {
 	int step = v->count > 2 ? v->list[1] - v->list[0] : 0;
 
@@ -51,7 +55,8 @@ static int progression(const struct values *v)
 }
 
 /* 1-5,9: runs of three and more, or of two, are ranges; a loose list has a step of 1 in one. */
-static void add_list(struct buf *out, const struct values *v)
+static void
+add_list(struct buf *out, const struct values *v)
 {
 	size_t start = out->len;
 	bool loose = v->loose;
@@ -72,7 +77,8 @@ static void add_list(struct buf *out, const struct values *v)
 }
 
 /* What is written with star and step has this shape in seconds, minutes and hours. */
-static bool add_stepped(struct buf *out, const struct values *v)
+static bool
+add_stepped(struct buf *out, const struct values *v)
 {
 	const struct cron_field_row *row = cron_field_row(v->field);
 	int step = progression(v), last = v->list[v->count - 1];
@@ -99,7 +105,8 @@ static bool add_stepped(struct buf *out, const struct values *v)
 	return true;
 }
 
-static void add_values(struct buf *out, const struct values *v)
+static void
+add_values(struct buf *out, const struct values *v)
 {
 	if (!v->count)
 		return;
@@ -107,8 +114,8 @@ static void add_values(struct buf *out, const struct values *v)
 		add_list(out, v);
 }
 
-static void add_time(struct buf *out, const struct cron_expr *e, enum cron_field field,
-		     uint64_t mask)
+static void
+add_time(struct buf *out, const struct cron_expr *e, enum cron_field field, uint64_t mask)
 {
 	struct values v = {.loose = e->loose >> field & 1};
 	const struct cron_field_row *row = cron_field_row(field);
@@ -121,7 +128,8 @@ static void add_time(struct buf *out, const struct cron_expr *e, enum cron_field
 	buf_putc(out, ' ');
 }
 
-static void add_dom(struct buf *out, const struct cron_expr *e)
+static void
+add_dom(struct buf *out, const struct cron_expr *e)
 {
 	struct values v = {.loose = false};
 	size_t start = out->len;
@@ -149,7 +157,8 @@ static void add_dom(struct buf *out, const struct cron_expr *e)
 		}
 }
 
-static void add_dow(struct buf *out, const struct cron_expr *e)
+static void
+add_dow(struct buf *out, const struct cron_expr *e)
 {
 	struct values v = {.loose = false};
 	size_t start;
@@ -176,7 +185,8 @@ static void add_dow(struct buf *out, const struct cron_expr *e)
 			}
 }
 
-static void add_month(struct buf *out, const struct cron_expr *e)
+static void
+add_month(struct buf *out, const struct cron_expr *e)
 {
 	struct values v = {.loose = false};
 
@@ -187,7 +197,8 @@ static void add_month(struct buf *out, const struct cron_expr *e)
 		add_values(out, &v);
 }
 
-static void add_year(struct buf *out, const struct cron_expr *e)
+static void
+add_year(struct buf *out, const struct cron_expr *e)
 {
 	struct values v = {.loose = false};
 
@@ -200,7 +211,8 @@ static void add_year(struct buf *out, const struct cron_expr *e)
 		add_values(out, &v);
 }
 
-static void add_duration(struct buf *out, int64_t s)
+static void
+add_duration(struct buf *out, int64_t s)
 {
 	static const struct {
 		char name;
@@ -214,7 +226,8 @@ static void add_duration(struct buf *out, int64_t s)
 	}
 }
 
-void cron_print(const struct cron_expr *e, struct buf *out)
+void
+cron_print(const struct cron_expr *e, struct buf *out)
 {
 	if (e->zone[0])
 		buf_printf(out, "CRON_TZ=%s ", e->zone);

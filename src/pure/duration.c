@@ -33,24 +33,28 @@ static const struct {
 	{"false", false}, {"on", true},	 {"off", false},
 };
 
-static bool is_digit(char c)
+static bool
+is_digit(char c)
 {
 	return c >= '0' && c <= '9';
 }
 
-static bool refuse(struct err *err, struct str s, const char *what)
+static bool
+refuse(struct err *err, struct str s, const char *what)
 {
 	return err_set(err, E_INVALID, "'%.*s%s' is not %s",
 		       (int)(s.len > QUOTE_MAX ? QUOTE_MAX : s.len), s.p ? s.p : "",
 		       s.len > QUOTE_MAX ? "..." : "", what);
 }
 
-static struct str rest_of(struct str s, size_t skip)
+static struct str
+rest_of(struct str s, size_t skip)
 {
 	return str_make(s.p + skip, s.len - skip);
 }
 
-static size_t digits_at(struct str s)
+static size_t
+digits_at(struct str s)
 {
 	size_t n = 0;
 
@@ -60,7 +64,8 @@ static size_t digits_at(struct str s)
 }
 
 /* Takes the digits at the front of *s. False when there are none or they overflow. */
-static bool take_number(struct str *s, int64_t *ret)
+static bool
+take_number(struct str *s, int64_t *ret)
 {
 	size_t n = digits_at(*s);
 
@@ -71,7 +76,8 @@ static bool take_number(struct str *s, int64_t *ret)
 }
 
 /* Longest name first would matter for m and ms: a unit ends where the next digit begins. */
-static const struct unit *unit_find(const struct unit *units, size_t count, struct str name)
+static const struct unit *
+unit_find(const struct unit *units, size_t count, struct str name)
 {
 	for (size_t i = 0; i < count; i++)
 		if (str_eq_cstr(name, units[i].name))
@@ -79,7 +85,8 @@ static const struct unit *unit_find(const struct unit *units, size_t count, stru
 	return NULL;
 }
 
-static struct str take_unit(struct str *s)
+static struct str
+take_unit(struct str *s)
 {
 	struct str name = *s;
 
@@ -89,7 +96,8 @@ static struct str take_unit(struct str *s)
 	return name;
 }
 
-static bool duration_sum(struct str s, int64_t *ret_ms)
+static bool
+duration_sum(struct str s, int64_t *ret_ms)
 {
 	const struct unit *unit, *last = NULL;
 	int64_t sum = 0, n;
@@ -109,7 +117,8 @@ static bool duration_sum(struct str s, int64_t *ret_ms)
 	return last != NULL;
 }
 
-bool duration_parse(struct str s, int64_t *ret_ms, struct err *err)
+bool
+duration_parse(struct str s, int64_t *ret_ms, struct err *err)
 {
 	if (str_eq_cstr(s, "0")) {
 		*ret_ms = 0;
@@ -122,7 +131,8 @@ bool duration_parse(struct str s, int64_t *ret_ms, struct err *err)
 	return true;
 }
 
-void duration_print(int64_t ms, struct buf *out)
+void
+duration_print(int64_t ms, struct buf *out)
 {
 	assert(ms >= 0);
 	if (!ms)
@@ -136,7 +146,8 @@ void duration_print(int64_t ms, struct buf *out)
 	}
 }
 
-bool size_parse(struct str s, int64_t *ret_bytes, struct err *err)
+bool
+size_parse(struct str s, int64_t *ret_bytes, struct err *err)
 {
 	const struct unit *unit;
 	struct str rest = s;
@@ -157,7 +168,8 @@ bool size_parse(struct str s, int64_t *ret_bytes, struct err *err)
 	return true;
 }
 
-void size_print(int64_t bytes, struct buf *out)
+void
+size_print(int64_t bytes, struct buf *out)
 {
 	assert(bytes >= 0);
 	for (size_t i = 0; bytes && i < ARRAY_LEN(size_units); i++)
@@ -169,7 +181,8 @@ void size_print(int64_t bytes, struct buf *out)
 	buf_printf(out, "%" PRId64, bytes);
 }
 
-bool rate_parse(struct str s, struct rate *ret, struct err *err)
+bool
+rate_parse(struct str s, struct rate *ret, struct err *err)
 {
 	struct rate rate;
 	struct str rest = s;
@@ -191,7 +204,8 @@ bool rate_parse(struct str s, struct rate *ret, struct err *err)
 	return true;
 }
 
-void rate_print(struct rate rate, struct buf *out)
+void
+rate_print(struct rate rate, struct buf *out)
 {
 	buf_printf(out, "%" PRId64 "/", rate.count);
 	for (size_t i = 0; i < ARRAY_LEN(duration_units); i++)
@@ -203,7 +217,8 @@ void rate_print(struct rate rate, struct buf *out)
 }
 
 /* DIGITS or DIGITS.DIGITS as a whole number of 10^-decimals; nothing is rounded. */
-static bool fixed_parse(struct str s, unsigned decimals, int64_t *ret)
+static bool
+fixed_parse(struct str s, unsigned decimals, int64_t *ret)
 {
 	int64_t whole, part = 0;
 	size_t n = 0;
@@ -227,7 +242,8 @@ static bool fixed_parse(struct str s, unsigned decimals, int64_t *ret)
 	return !__builtin_add_overflow(whole, part, ret);
 }
 
-bool ratio_parse(struct str s, double *ret, struct err *err)
+bool
+ratio_parse(struct str s, double *ret, struct err *err)
 {
 	bool percent = s.len && s.p[s.len - 1] == '%';
 	struct str number = str_make(s.p, s.len - percent);
@@ -241,7 +257,8 @@ bool ratio_parse(struct str s, double *ret, struct err *err)
 	return true;
 }
 
-bool money_parse(struct str s, int64_t *ret_uusd, struct err *err)
+bool
+money_parse(struct str s, int64_t *ret_uusd, struct err *err)
 {
 	int64_t uusd;
 
@@ -253,7 +270,8 @@ bool money_parse(struct str s, int64_t *ret_uusd, struct err *err)
 	return true;
 }
 
-void money_print(int64_t uusd, struct buf *out)
+void
+money_print(int64_t uusd, struct buf *out)
 {
 	uint64_t n = uusd < 0 ? -(uint64_t)uusd : (uint64_t)uusd, part = n % 1000000;
 	int digits = 6;
@@ -263,7 +281,8 @@ void money_print(int64_t uusd, struct buf *out)
 	buf_printf(out, "%s%" PRIu64 ".%0*" PRIu64, uusd < 0 ? "-" : "", n / 1000000, digits, part);
 }
 
-bool bool_parse(struct str s, bool *ret, struct err *err)
+bool
+bool_parse(struct str s, bool *ret, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(bool_words); i++)
 		if (str_eq_cstr(s, bool_words[i].name)) {

@@ -16,15 +16,17 @@
 static const char *const op_names[] = {"add", "remove", "replace"};
 _Static_assert(ARRAY_LEN(op_names) == JSONDIFF_OPS, "a name for each op");
 
-const char *jsondiff_op_name(enum jsondiff_op op)
+const char *
+jsondiff_op_name(enum jsondiff_op op)
 {
 	return op_names[op];
 }
 
 /* ---- the walk ---- */
 
-static void item_add(struct jsondiff *diff, const struct buf *pointer, const json_t *before,
-		     const json_t *after)
+static void
+item_add(struct jsondiff *diff, const struct buf *pointer, const json_t *before,
+	 const json_t *after)
 {
 	struct jsondiff_item *item;
 
@@ -38,7 +40,8 @@ static void item_add(struct jsondiff *diff, const struct buf *pointer, const jso
 	item->after = json_incref((json_t *)after);
 }
 
-static void pointer_add_key(struct buf *pointer, const char *key)
+static void
+pointer_add_key(struct buf *pointer, const char *key)
 {
 	buf_putc(pointer, '/');
 	for (; *key; key++) {
@@ -54,8 +57,8 @@ static void pointer_add_key(struct buf *pointer, const char *key)
 static void walk(struct jsondiff *diff, struct buf *pointer, const json_t *before,
 		 const json_t *after);
 
-static void walk_object(struct jsondiff *diff, struct buf *pointer, const json_t *before,
-			const json_t *after)
+static void
+walk_object(struct jsondiff *diff, struct buf *pointer, const json_t *before, const json_t *after)
 {
 	size_t len = pointer->len;
 	const char *key;
@@ -75,8 +78,8 @@ static void walk_object(struct jsondiff *diff, struct buf *pointer, const json_t
 	}
 }
 
-static void walk_array(struct jsondiff *diff, struct buf *pointer, const json_t *before,
-		       const json_t *after)
+static void
+walk_array(struct jsondiff *diff, struct buf *pointer, const json_t *before, const json_t *after)
 {
 	size_t n = json_array_size(before), m = json_array_size(after), start = 0, end = 0;
 	size_t len = pointer->len;
@@ -95,8 +98,8 @@ static void walk_array(struct jsondiff *diff, struct buf *pointer, const json_t 
 	}
 }
 
-static void walk(struct jsondiff *diff, struct buf *pointer, const json_t *before,
-		 const json_t *after)
+static void
+walk(struct jsondiff *diff, struct buf *pointer, const json_t *before, const json_t *after)
 {
 	if (json_is_object(before) && json_is_object(after))
 		walk_object(diff, pointer, before, after);
@@ -106,7 +109,8 @@ static void walk(struct jsondiff *diff, struct buf *pointer, const json_t *befor
 		item_add(diff, pointer, before, after);
 }
 
-struct jsondiff *jsondiff_new(const json_t *before, const json_t *after)
+struct jsondiff *
+jsondiff_new(const json_t *before, const json_t *after)
 {
 	AUTO(buf_fini) struct buf pointer = BUF_INIT;
 	struct jsondiff *diff = mem_alloc(sizeof(*diff));
@@ -115,7 +119,8 @@ struct jsondiff *jsondiff_new(const json_t *before, const json_t *after)
 	return diff;
 }
 
-void jsondiff_free(struct jsondiff *diff)
+void
+jsondiff_free(struct jsondiff *diff)
 {
 	if (!diff)
 		return;
@@ -128,14 +133,16 @@ void jsondiff_free(struct jsondiff *diff)
 	free(diff);
 }
 
-void jsondiff_auto_free(struct jsondiff **diff)
+void
+jsondiff_auto_free(struct jsondiff **diff)
 {
 	jsondiff_free(*diff);
 }
 
 /* ---- merge patches ---- */
 
-json_t *jsondiff_merge_apply(const json_t *target, const json_t *patch)
+json_t *
+jsondiff_merge_apply(const json_t *target, const json_t *patch)
 {
 	json_t *result, *value;
 	const char *key;
@@ -155,7 +162,8 @@ json_t *jsondiff_merge_apply(const json_t *target, const json_t *patch)
 }
 
 /* Whether a merge patch that sets value would lose one of its members. */
-static bool has_null_member(const json_t *value)
+static bool
+has_null_member(const json_t *value)
 {
 	const char *key;
 	json_t *member;
@@ -167,7 +175,8 @@ static bool has_null_member(const json_t *value)
 	return false;
 }
 
-static bool merge_members(const json_t *before, const json_t *after, json_t *patch)
+static bool
+merge_members(const json_t *before, const json_t *after, json_t *patch)
 {
 	const char *key;
 	json_t *value, *was, *inner;
@@ -187,7 +196,8 @@ static bool merge_members(const json_t *before, const json_t *after, json_t *pat
 	return true;
 }
 
-bool jsondiff_merge_create(const json_t *before, const json_t *after, json_t **ret)
+bool
+jsondiff_merge_create(const json_t *before, const json_t *after, json_t **ret)
 {
 	AUTO(json_auto_decref) json_t *patch = NULL;
 
@@ -212,7 +222,8 @@ bool jsondiff_merge_create(const json_t *before, const json_t *after, json_t **r
 /* ---- for people ---- */
 
 /* Code points; wide and combining ones are counted as one, which cuts a little early or late. */
-static size_t columns(struct str s)
+static size_t
+columns(struct str s)
 {
 	size_t n = 0;
 
@@ -222,7 +233,8 @@ static size_t columns(struct str s)
 }
 
 /* Offset of the n-th code point. */
-static size_t offset_of(struct str s, size_t n)
+static size_t
+offset_of(struct str s, size_t n)
 {
 	size_t i = 0;
 
@@ -233,7 +245,8 @@ static size_t offset_of(struct str s, size_t n)
 }
 
 /* From column skip on, at most width columns, with an ellipsis where something is left out. */
-static void add_cut(struct buf *out, struct str text, size_t skip, size_t width)
+static void
+add_cut(struct buf *out, struct str text, size_t skip, size_t width)
 {
 	size_t from = offset_of(text, skip);
 
@@ -250,7 +263,8 @@ static void add_cut(struct buf *out, struct str text, size_t skip, size_t width)
 	buf_puts(out, ELLIPSIS);
 }
 
-static void add_json(struct buf *out, const json_t *value)
+static void
+add_json(struct buf *out, const json_t *value)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 
@@ -259,7 +273,8 @@ static void add_json(struct buf *out, const json_t *value)
 }
 
 /* /a/b~1c/0 as a.b/c.0; a part that would mislead stands in quotes. */
-static void add_label(struct buf *out, const char *pointer)
+static void
+add_label(struct buf *out, const char *pointer)
 {
 	AUTO(buf_fini) struct buf part = BUF_INIT;
 	AUTO(buf_fini) struct buf quoted = BUF_INIT;
@@ -289,19 +304,22 @@ static void add_label(struct buf *out, const char *pointer)
 	}
 }
 
-static bool has_lines(const json_t *value)
+static bool
+has_lines(const json_t *value)
 {
 	return json_is_string(value) &&
 	       memchr(json_string_value(value), '\n', json_string_length(value));
 }
 
-static struct str string_of(const json_t *value)
+static struct str
+string_of(const json_t *value)
 {
 	return str_make(json_string_value(value), json_string_length(value));
 }
 
 /* Two values that do not fit beside one another: each on a line, around the first difference. */
-static void print_long(struct str before, struct str after, unsigned width, struct buf *out)
+static void
+print_long(struct str before, struct str after, unsigned width, struct buf *out)
 {
 	size_t same = 0, skip;
 
@@ -316,7 +334,8 @@ static void print_long(struct str before, struct str after, unsigned width, stru
 	buf_putc(out, '\n');
 }
 
-static void print_item(const struct jsondiff_item *item, unsigned width, struct buf *out)
+static void
+print_item(const struct jsondiff_item *item, unsigned width, struct buf *out)
 {
 	AUTO(buf_fini) struct buf label = BUF_INIT;
 	AUTO(buf_fini) struct buf before = BUF_INIT;
@@ -352,7 +371,8 @@ static void print_item(const struct jsondiff_item *item, unsigned width, struct 
 	}
 }
 
-void jsondiff_print(const struct jsondiff *diff, unsigned width, struct buf *out)
+void
+jsondiff_print(const struct jsondiff *diff, unsigned width, struct buf *out)
 {
 	for (size_t i = 0; i < diff->count; i++)
 		print_item(&diff->items[i], width < WIDTH_MIN ? WIDTH_MIN : width, out);

@@ -4,7 +4,8 @@
 
 #include <assert.h>
 
-void ndjson_init(struct ndjson *n, size_t max, uint64_t offset)
+void
+ndjson_init(struct ndjson *n, size_t max, uint64_t offset)
 {
 	assert(max);
 	memset(n, 0, sizeof(*n));
@@ -12,13 +13,15 @@ void ndjson_init(struct ndjson *n, size_t max, uint64_t offset)
 	n->offset = offset;
 }
 
-void ndjson_fini(struct ndjson *n)
+void
+ndjson_fini(struct ndjson *n)
 {
 	buf_fini(&n->part);
 }
 
 /* The line that was given out belongs to the caller until now. */
-static void forget_yielded(struct ndjson *n)
+static void
+forget_yielded(struct ndjson *n)
 {
 	if (!n->yielded)
 		return;
@@ -26,7 +29,8 @@ static void forget_yielded(struct ndjson *n)
 	n->yielded = false;
 }
 
-static void keep(struct ndjson *n, struct str bytes)
+static void
+keep(struct ndjson *n, struct str bytes)
 {
 	size_t room = n->max + 1 - n->part.len; /* one more: it may be the CR of the line's end */
 
@@ -38,15 +42,16 @@ static void keep(struct ndjson *n, struct str bytes)
 }
 
 /* text: the bytes that are at hand, bytes: how many the line has. */
-static void fill(const struct ndjson *n, struct str text, uint64_t bytes, bool cr,
-		 struct ndjson_line *ret)
+static void
+fill(const struct ndjson *n, struct str text, uint64_t bytes, bool cr, struct ndjson_line *ret)
 {
 	bytes -= cr;
 	ret->cut = bytes > n->max;
 	ret->text = str_make(text.p, ret->cut ? n->max : (size_t)bytes);
 }
 
-bool ndjson_next(struct ndjson *n, struct str *bytes, struct ndjson_line *ret)
+bool
+ndjson_next(struct ndjson *n, struct str *bytes, struct ndjson_line *ret)
 {
 	const char *end;
 	struct str head;
@@ -73,7 +78,8 @@ bool ndjson_next(struct ndjson *n, struct str *bytes, struct ndjson_line *ret)
 	return true;
 }
 
-bool ndjson_end(struct ndjson *n, struct ndjson_line *ret)
+bool
+ndjson_end(struct ndjson *n, struct ndjson_line *ret)
 {
 	forget_yielded(n);
 	if (!n->part_bytes)

@@ -35,7 +35,8 @@ bool ndjson_next(struct ndjson *n, struct str *bytes, struct ndjson_line *ret);
 bool ndjson_end(struct ndjson *n, struct ndjson_line *ret);
 
 /* Where to go on reading after all lines yielded so far: behind the last one's LF. */
-static inline uint64_t ndjson_offset(const struct ndjson *n)
+static inline uint64_t
+ndjson_offset(const struct ndjson *n)
 {
 	return n->offset;
 }

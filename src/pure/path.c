@@ -39,12 +39,14 @@ struct parser {
 
 /* ---- reading the program ---- */
 
-static char peek(const struct parser *p)
+static char
+peek(const struct parser *p)
 {
 	return p->rest.len ? p->rest.p[0] : '\0';
 }
 
-static struct str take(struct parser *p, size_t len)
+static struct str
+take(struct parser *p, size_t len)
 {
 	struct str head = str_make(p->rest.p, len);
 
@@ -52,7 +54,8 @@ static struct str take(struct parser *p, size_t len)
 	return head;
 }
 
-static bool take_char(struct parser *p, char c)
+static bool
+take_char(struct parser *p, char c)
 {
 	if (!p->rest.len || peek(p) != c)
 		return false;
@@ -60,23 +63,27 @@ static bool take_char(struct parser *p, char c)
 	return true;
 }
 
-static void skip_space(struct parser *p)
+static void
+skip_space(struct parser *p)
 {
 	while (p->rest.len && memchr(" \t\r\n", peek(p), 4))
 		take(p, 1);
 }
 
-static bool is_digit(char c)
+static bool
+is_digit(char c)
 {
 	return c >= '0' && c <= '9';
 }
 
-static bool is_name_start(char c)
+static bool
+is_name_start(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
-static size_t name_len(struct str s)
+static size_t
+name_len(struct str s)
 {
 	size_t n = 0;
 
@@ -86,7 +93,8 @@ static size_t name_len(struct str s)
 }
 
 /* A word that is not the beginning of a longer one. */
-static bool take_word(struct parser *p, const char *word)
+static bool
+take_word(struct parser *p, const char *word)
 {
 	if (name_len(p->rest) != strlen(word) || memcmp(p->rest.p, word, strlen(word)))
 		return false;
@@ -95,7 +103,8 @@ static bool take_word(struct parser *p, const char *word)
 }
 
 /* The string with its quotes; false when it is not closed or has \( in it. */
-static bool take_string(struct parser *p, struct str *ret)
+static bool
+take_string(struct parser *p, struct str *ret)
 {
 	for (size_t i = 1; i < p->rest.len; i++) {
 		if (p->rest.p[i] == '"') {
@@ -108,14 +117,16 @@ static bool take_string(struct parser *p, struct str *ret)
 	return false;
 }
 
-static void steps_free(struct term *t)
+static void
+steps_free(struct term *t)
 {
 	for (size_t i = 0; i < t->count; i++)
 		free((char *)t->steps[i].name.p);
 	free(t->steps);
 }
 
-static bool add_name(struct term *t, struct str raw, bool quoted)
+static bool
+add_name(struct term *t, struct str raw, bool quoted)
 {
 	AUTO(buf_fini) struct buf name = BUF_INIT;
 
@@ -131,7 +142,8 @@ static bool add_name(struct term *t, struct str raw, bool quoted)
 	return true;
 }
 
-static bool add_index(struct term *t, struct str digits)
+static bool
+add_index(struct term *t, struct str digits)
 {
 	uint64_t index;
 
@@ -143,7 +155,8 @@ static bool add_index(struct term *t, struct str digits)
 }
 
 /* [0] or ["x"], behind the bracket. */
-static bool take_bracket(struct parser *p, struct term *t)
+static bool
+take_bracket(struct parser *p, struct term *t)
 {
 	struct str s;
 	size_t n = 0;
@@ -163,7 +176,8 @@ static bool take_bracket(struct parser *p, struct term *t)
 }
 
 /* PATH: every step but the first bracket needs its dot, as in jq 1.6. */
-static bool take_path(struct parser *p, struct term *t)
+static bool
+take_path(struct parser *p, struct term *t)
 {
 	struct str s;
 	size_t n;
@@ -193,7 +207,8 @@ static bool take_path(struct parser *p, struct term *t)
 	}
 }
 
-static size_t number_len(struct str s)
+static size_t
+number_len(struct str s)
 {
 	size_t i = s.len && s.p[0] == '-', start = i;
 
@@ -218,7 +233,8 @@ static size_t number_len(struct str s)
 	return i;
 }
 
-static bool take_constant(struct parser *p, struct term *t)
+static bool
+take_constant(struct parser *p, struct term *t)
 {
 	static const char *const words[] = {"null", "true", "false"};
 	AUTO(buf_fini) struct buf decoded = BUF_INIT;
@@ -243,7 +259,8 @@ static bool take_constant(struct parser *p, struct term *t)
 	return !is_name_start(peek(p)) && peek(p) != '.';
 }
 
-static bool take_term(struct parser *p, struct term *t)
+static bool
+take_term(struct parser *p, struct term *t)
 {
 	if (!take_path(p, t))
 		return false;
@@ -256,14 +273,16 @@ static bool take_term(struct parser *p, struct term *t)
 	return take_constant(p, t);
 }
 
-static struct term *path_add(struct path *path)
+static struct term *
+path_add(struct path *path)
 {
 	path->terms = mem_realloc(path->terms, (path->count + 1) * sizeof(*path->terms));
 	memset(&path->terms[path->count], 0, sizeof(*path->terms));
 	return &path->terms[path->count++];
 }
 
-static bool parse_logic(struct parser *p, struct path *path)
+static bool
+parse_logic(struct parser *p, struct path *path)
 {
 	bool after_or = false;
 	struct term *t;
@@ -285,7 +304,8 @@ static bool parse_logic(struct parser *p, struct path *path)
 }
 
 /* Bytes up to the closing quote or the next \( of a text. */
-static bool take_literal(struct parser *p, struct term *t)
+static bool
+take_literal(struct parser *p, struct term *t)
 {
 	AUTO(buf_fini) struct buf raw = BUF_INIT;
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -311,7 +331,8 @@ static bool take_literal(struct parser *p, struct term *t)
 	return true;
 }
 
-static bool parse_text(struct parser *p, struct path *path)
+static bool
+parse_text(struct parser *p, struct path *path)
 {
 	struct term *t;
 
@@ -337,7 +358,8 @@ static bool parse_text(struct parser *p, struct path *path)
 	return false;
 }
 
-bool path_compile(struct str program, struct path **ret)
+bool
+path_compile(struct str program, struct path **ret)
 {
 	AUTO(path_auto_free) struct path *path = NULL;
 	struct parser p = {program};
@@ -352,7 +374,8 @@ bool path_compile(struct str program, struct path **ret)
 	return true;
 }
 
-void path_free(struct path *path)
+void
+path_free(struct path *path)
 {
 	if (!path)
 		return;
@@ -365,14 +388,16 @@ void path_free(struct path *path)
 	free(path);
 }
 
-void path_auto_free(struct path **path)
+void
+path_auto_free(struct path **path)
 {
 	path_free(*path);
 }
 
 /* ---- evaluating ---- */
 
-static const char *type_of(struct str raw)
+static const char *
+type_of(struct str raw)
 {
 	switch (raw.len ? raw.p[0] : 'n') {
 	case '{':
@@ -390,7 +415,8 @@ static const char *type_of(struct str raw)
 	return "number";
 }
 
-static bool step_refused(struct str raw, const struct json_step *step, struct err *err)
+static bool
+step_refused(struct str raw, const struct json_step *step, struct err *err)
 {
 	if (step->name.p && step->name.len < QUOTED_MAX)
 		return err_set(err, E_MAPPING, "Cannot index %s with string \"%.*s\"", type_of(raw),
@@ -401,7 +427,8 @@ static bool step_refused(struct str raw, const struct json_step *step, struct er
 }
 
 /* *ret is a slice of json, or the word null. */
-static bool term_find(const struct term *t, struct str json, struct str *ret, struct err *err)
+static bool
+term_find(const struct term *t, struct str json, struct str *ret, struct err *err)
 {
 	struct str raw = str_trim(json);
 
@@ -421,7 +448,8 @@ static bool term_find(const struct term *t, struct str json, struct str *ret, st
 	return true;
 }
 
-static bool is_integer(struct str raw)
+static bool
+is_integer(struct str raw)
 {
 	for (size_t i = 0; i < raw.len; i++)
 		if (!is_digit(raw.p[i]) && raw.p[i] != '-')
@@ -430,7 +458,8 @@ static bool is_integer(struct str raw)
 }
 
 /* As doubles, as jq does; but two long integers by their digits, which a double would lose. */
-static bool numbers_equal(struct str a, struct str b)
+static bool
+numbers_equal(struct str a, struct str b)
 {
 	AUTO(auto_free) char *left = NULL;
 	AUTO(auto_free) char *right = NULL;
@@ -444,7 +473,8 @@ static bool numbers_equal(struct str a, struct str b)
 	return strtod(left, NULL) == strtod(right, NULL);
 }
 
-static bool strings_equal(struct str a, struct str b)
+static bool
+strings_equal(struct str a, struct str b)
 {
 	AUTO(buf_fini) struct buf left = BUF_INIT;
 	AUTO(buf_fini) struct buf right = BUF_INIT;
@@ -453,7 +483,8 @@ static bool strings_equal(struct str a, struct str b)
 	       str_eq(buf_str(&left), buf_str(&right));
 }
 
-static bool values_equal(struct str value, struct str constant)
+static bool
+values_equal(struct str value, struct str constant)
 {
 	char a = value.p[0], b = constant.p[0];
 
@@ -464,12 +495,14 @@ static bool values_equal(struct str value, struct str constant)
 	return str_eq(value, constant);
 }
 
-static bool is_true(struct str raw)
+static bool
+is_true(struct str raw)
 {
 	return raw.p[0] != 'n' && raw.p[0] != 'f';
 }
 
-static bool term_test(const struct term *t, struct str json, bool *ret, struct err *err)
+static bool
+term_test(const struct term *t, struct str json, bool *ret, struct err *err)
 {
 	struct str raw;
 
@@ -483,7 +516,8 @@ static bool term_test(const struct term *t, struct str json, bool *ret, struct e
 }
 
 /* Groups of "and" between "or"s, each side only looked at when it still matters, as in jq. */
-static bool logic_test(const struct path *path, struct str json, bool *ret, struct err *err)
+static bool
+logic_test(const struct path *path, struct str json, bool *ret, struct err *err)
 {
 	bool group = true;
 
@@ -501,7 +535,8 @@ static bool logic_test(const struct path *path, struct str json, bool *ret, stru
 }
 
 /* The inside of a JSON string in jq's own spelling. */
-static void add_escaped(struct buf *out, struct str text)
+static void
+add_escaped(struct buf *out, struct str text)
 {
 	static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
 
@@ -520,7 +555,8 @@ static void add_escaped(struct buf *out, struct str text)
 }
 
 /* Without white space between tokens, strings respelt, numbers as they are. */
-static void add_compact(struct buf *out, struct str raw)
+static void
+add_compact(struct buf *out, struct str raw)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	size_t i = 0, end;
@@ -544,14 +580,16 @@ static void add_compact(struct buf *out, struct str raw)
 	}
 }
 
-static void add_text(struct buf *out, struct str raw)
+static void
+add_text(struct buf *out, struct str raw)
 {
 	if (raw.p[0] != '"' || !json_raw_string(raw, out))
 		add_compact(out, raw);
 }
 
 /* From the last path to the first, as jq does: of two that fail the last one's error is told. */
-static bool text_eval(const struct path *path, struct str json, struct buf *ret, struct err *err)
+static bool
+text_eval(const struct path *path, struct str json, struct buf *ret, struct err *err)
 {
 	struct str raws[TERMS_MAX];
 
@@ -567,12 +605,14 @@ static bool text_eval(const struct path *path, struct str json, struct buf *ret,
 	return true;
 }
 
-static bool is_plain(const struct path *path)
+static bool
+is_plain(const struct path *path)
 {
 	return !path->is_text && path->count == 1 && path->terms[0].compare == COMPARE_NONE;
 }
 
-bool path_eval(const struct path *path, struct str json, struct buf *ret, struct err *err)
+bool
+path_eval(const struct path *path, struct str json, struct buf *ret, struct err *err)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	struct str raw;
@@ -596,7 +636,8 @@ bool path_eval(const struct path *path, struct str json, struct buf *ret, struct
 	return true;
 }
 
-bool path_eval_text(const struct path *path, struct str json, struct buf *ret, struct err *err)
+bool
+path_eval_text(const struct path *path, struct str json, struct buf *ret, struct err *err)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	struct str raw;
@@ -615,7 +656,8 @@ bool path_eval_text(const struct path *path, struct str json, struct buf *ret, s
 	return true;
 }
 
-bool path_test(const struct path *path, struct str json, bool *ret, struct err *err)
+bool
+path_test(const struct path *path, struct str json, bool *ret, struct err *err)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 

@@ -9,7 +9,8 @@
 
 /* P(X = k) for X of n draws with probability p: its factors are taken in an order that keeps the
  * product in range as long as the result is. */
-static double binomial_term(uint64_t n, uint64_t k, double p)
+static double
+binomial_term(uint64_t n, uint64_t k, double p)
 {
 	uint64_t choices = 0, hits = k, misses = n - k;
 	double product = 1;
@@ -32,7 +33,8 @@ static double binomial_term(uint64_t n, uint64_t k, double p)
 }
 
 /* P(X <= k), from the k-th term down; k is below the middle wherever this is asked. */
-static double binomial_below(uint64_t n, uint64_t k, double p)
+static double
+binomial_below(uint64_t n, uint64_t k, double p)
 {
 	double term = binomial_term(n, k, p), sum = term;
 
@@ -43,7 +45,8 @@ static double binomial_below(uint64_t n, uint64_t k, double p)
 	return sum;
 }
 
-double sample_upper_bound(uint64_t n, uint64_t wrong, double confidence)
+double
+sample_upper_bound(uint64_t n, uint64_t wrong, double confidence)
 {
 	double lo, hi = 1, mid;
 
@@ -62,7 +65,8 @@ double sample_upper_bound(uint64_t n, uint64_t wrong, double confidence)
 }
 
 /* The stratum that is furthest behind its share and has room; strata when none has. */
-static size_t most_behind(const size_t *sizes, size_t strata, const size_t *counts)
+static size_t
+most_behind(const size_t *sizes, size_t strata, const size_t *counts)
 {
 	size_t best = strata;
 
@@ -79,7 +83,8 @@ static size_t most_behind(const size_t *sizes, size_t strata, const size_t *coun
 	return best;
 }
 
-size_t sample_share(const size_t *sizes, size_t strata, size_t want, size_t *ret_counts)
+size_t
+sample_share(const size_t *sizes, size_t strata, size_t want, size_t *ret_counts)
 {
 	size_t shared = 0, next;
 
@@ -95,7 +100,8 @@ size_t sample_share(const size_t *sizes, size_t strata, size_t want, size_t *ret
 }
 
 /* Vigna's splitmix64. */
-static uint64_t next_random(uint64_t *state)
+static uint64_t
+next_random(uint64_t *state)
 {
 	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
 
@@ -105,7 +111,8 @@ static uint64_t next_random(uint64_t *state)
 }
 
 /* In [0, n) without bias. */
-static uint64_t random_below(uint64_t *state, uint64_t n)
+static uint64_t
+random_below(uint64_t *state, uint64_t n)
 {
 	uint64_t limit = UINT64_MAX - UINT64_MAX % n, r;
 
@@ -115,7 +122,8 @@ static uint64_t random_below(uint64_t *state, uint64_t n)
 	return r % n;
 }
 
-void sample_draw(uint64_t seed, size_t size, size_t count, size_t *ret_indexes)
+void
+sample_draw(uint64_t seed, size_t size, size_t count, size_t *ret_indexes)
 {
 	size_t drawn = 0;
 

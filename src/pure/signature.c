@@ -9,7 +9,8 @@
 
 /* ---- a scheme with its options ---- */
 
-static char *lower_dup(struct str s)
+static char *
+lower_dup(struct str s)
 {
 	char *copy = str_dup(s);
 
@@ -19,7 +20,8 @@ static char *lower_dup(struct str s)
 	return copy;
 }
 
-static bool is_header_name(struct str s)
+static bool
+is_header_name(struct str s)
 {
 	for (size_t i = 0; i < s.len; i++)
 		if (s.p[i] <= ' ' || s.p[i] >= 0x7f || strchr("()<>@,;:\\\"/[]?={}", s.p[i]))
@@ -27,8 +29,8 @@ static bool is_header_name(struct str s)
 	return s.len > 0;
 }
 
-static bool set_header(struct str name, const char *option, char **owned, const char **field,
-		       struct err *err)
+static bool
+set_header(struct str name, const char *option, char **owned, const char **field, struct err *err)
 {
 	if (!name.len)
 		return true;
@@ -40,7 +42,8 @@ static bool set_header(struct str name, const char *option, char **owned, const 
 	return true;
 }
 
-static bool set_words(struct signature *s, const struct signature_options *o, struct err *err)
+static bool
+set_words(struct signature *s, const struct signature_options *o, struct err *err)
 {
 	if (o->algorithm.len && !digest_kind_parse(o->algorithm, &s->scheme.algorithm))
 		return err_set(err, E_CONFIG,
@@ -59,7 +62,8 @@ static bool set_words(struct signature *s, const struct signature_options *o, st
 }
 
 /* A text that leaves the body out protects nothing, a time that is not signed can be changed. */
-static bool check_signed(const struct signature *s, struct err *err)
+static bool
+check_signed(const struct signature *s, struct err *err)
 {
 	const struct signature_headers *h = &s->scheme.headers[0];
 	unsigned used;
@@ -79,7 +83,8 @@ static bool check_signed(const struct signature *s, struct err *err)
 	return true;
 }
 
-static bool set_options(struct signature *s, const struct signature_options *o, struct err *err)
+static bool
+set_options(struct signature *s, const struct signature_options *o, struct err *err)
 {
 	struct signature_headers *h = &s->scheme.headers[0];
 
@@ -98,8 +103,9 @@ static bool set_options(struct signature *s, const struct signature_options *o, 
 	return true;
 }
 
-bool signature_new(const struct signature_scheme *scheme, const struct signature_options *options,
-		   struct signature **ret, struct err *err)
+bool
+signature_new(const struct signature_scheme *scheme, const struct signature_options *options,
+	      struct signature **ret, struct err *err)
 {
 	AUTO(signature_auto_free) struct signature *s = mem_alloc(sizeof(*s));
 
@@ -125,7 +131,8 @@ bool signature_new(const struct signature_scheme *scheme, const struct signature
 	return true;
 }
 
-void signature_free(struct signature *s)
+void
+signature_free(struct signature *s)
 {
 	if (!s)
 		return;
@@ -137,12 +144,14 @@ void signature_free(struct signature *s)
 	auto_free(&s);
 }
 
-void signature_auto_free(struct signature **signature)
+void
+signature_auto_free(struct signature **signature)
 {
 	signature_free(*signature);
 }
 
-const struct signature_scheme *signature_scheme(const struct signature *signature)
+const struct signature_scheme *
+signature_scheme(const struct signature *signature)
 {
 	return &signature->scheme;
 }
@@ -150,7 +159,8 @@ const struct signature_scheme *signature_scheme(const struct signature *signatur
 /* ---- keys ---- */
 
 /* What keys become is wiped: they are secrets. */
-void signature_wipe(struct buf *key)
+void
+signature_wipe(struct buf *key)
 {
 	if (key->data)
 		mem_zero(key->data, key->cap);
@@ -158,7 +168,8 @@ void signature_wipe(struct buf *key)
 }
 
 /* Padding may be missing: secrets are copied by hand. */
-static bool key_base64(struct str text, struct buf *out)
+static bool
+key_base64(struct str text, struct buf *out)
 {
 	AUTO(signature_wipe) struct buf padded = BUF_INIT;
 
@@ -168,8 +179,9 @@ static bool key_base64(struct str text, struct buf *out)
 	return base64_decode(buf_str(&padded), out) && out->len;
 }
 
-bool signature_key(const struct signature_scheme *scheme, struct str secret, bool private_key,
-		   struct buf *out)
+bool
+signature_key(const struct signature_scheme *scheme, struct str secret, bool private_key,
+	      struct buf *out)
 {
 	struct str prefix = str_of(private_key ? "whsk_" : scheme->key_prefix);
 
@@ -188,7 +200,8 @@ bool signature_key(const struct signature_scheme *scheme, struct str secret, boo
 	return out->len == ED25519_KEY || (private_key && out->len == ED25519_SIGNATURE);
 }
 
-bool signature_check_secret(const struct signature *signature, struct str secret, struct err *err)
+bool
+signature_check_secret(const struct signature *signature, struct str secret, struct err *err)
 {
 	static const char *const expected[] = {
 		[SIGNATURE_KEY_TEXT] = "some text",
@@ -212,14 +225,16 @@ bool signature_check_secret(const struct signature *signature, struct str secret
 
 /* ---- the signed text ---- */
 
-void signing_fini(struct signing *s)
+void
+signing_fini(struct signing *s)
 {
 	buf_fini(&s->form);
 	buf_fini(&s->other_url);
 }
 
 /* Twilio: the URL with or without its port, and the form; a JSON body by its digest in the URL. */
-bool signing_find_url(struct signing *s, struct err *err)
+bool
+signing_find_url(struct signing *s, struct err *err)
 {
 	struct str sha256;
 	struct digest body;
@@ -244,7 +259,8 @@ bool signing_find_url(struct signing *s, struct err *err)
 	return true;
 }
 
-size_t signing_parts(const struct signing *s, size_t spelling, struct str parts[SIGNED_PARTS_MAX])
+size_t
+signing_parts(const struct signing *s, size_t spelling, struct str parts[SIGNED_PARTS_MAX])
 {
 	const struct str values[SIGNED_NAMES] = {
 		[SIGNED_TIMESTAMP] = s->timestamp,
@@ -258,7 +274,8 @@ size_t signing_parts(const struct signing *s, size_t spelling, struct str parts[
 	return signed_text_parts(s->scheme->signed_text, values, parts);
 }
 
-void signature_encode(enum signature_encoding encoding, struct str bytes, struct buf *out)
+void
+signature_encode(enum signature_encoding encoding, struct str bytes, struct buf *out)
 {
 	if (encoding == SIGNATURE_BASE64)
 		base64_encode(out, bytes);
@@ -268,7 +285,8 @@ void signature_encode(enum signature_encoding encoding, struct str bytes, struct
 
 /* ---- what the provider calls the delivery ---- */
 
-static struct str body_member(struct str body, const char *name)
+static struct str
+body_member(struct str body, const char *name)
 {
 	const struct json_step step = {.name = str_of(name)};
 	struct str raw;
@@ -281,8 +299,8 @@ static struct str body_member(struct str body, const char *name)
 	return str_make(raw.p + 1, raw.len - 2);
 }
 
-struct str signature_delivery_id(const struct signature *signature,
-				 const struct signature_request *request)
+struct str
+signature_delivery_id(const struct signature *signature, const struct signature_request *request)
 {
 	const struct signature_scheme *scheme = &signature->scheme;
 	struct str value;
@@ -296,7 +314,8 @@ struct str signature_delivery_id(const struct signature *signature,
 				       : STR_NONE;
 }
 
-bool signature_is_ping(const struct signature *signature, const struct signature_request *request)
+bool
+signature_is_ping(const struct signature *signature, const struct signature_request *request)
 {
 	const struct signature_scheme *scheme = &signature->scheme;
 

@@ -7,7 +7,8 @@
 
 #include "pure/signature_impl.h"
 
-static bool ed25519_sign(struct str key, struct str text, struct buf *out)
+static bool
+ed25519_sign(struct str key, struct str text, struct buf *out)
 {
 	unsigned char bytes[ED25519_SIGNATURE];
 	size_t len = sizeof(bytes);
@@ -24,7 +25,8 @@ static bool ed25519_sign(struct str key, struct str text, struct buf *out)
 	return ok;
 }
 
-static bool sign_text(const struct signing *s, struct str key, struct buf *value, struct err *err)
+static bool
+sign_text(const struct signing *s, struct str key, struct buf *value, struct err *err)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	AUTO(buf_fini) struct buf bytes = BUF_INIT;
@@ -51,8 +53,9 @@ static bool sign_text(const struct signing *s, struct str key, struct buf *value
 	return true;
 }
 
-static void emit_str(void (*emit)(void *, const char *, const char *), void *arg, const char *name,
-		     struct str value)
+static void
+emit_str(void (*emit)(void *, const char *, const char *), void *arg, const char *name,
+	 struct str value)
 {
 	AUTO(auto_free) char *text = str_dup(value);
 
@@ -60,8 +63,9 @@ static void emit_str(void (*emit)(void *, const char *, const char *), void *arg
 }
 
 /* The headers beside the signature: time, id, and what the scheme wants to see. */
-static void emit_rest(const struct signing *s, struct str id,
-		      void (*emit)(void *, const char *, const char *), void *arg)
+static void
+emit_rest(const struct signing *s, struct str id, void (*emit)(void *, const char *, const char *),
+	  void *arg)
 {
 	const struct signature_headers *h = s->headers;
 	const char *delivery = s->scheme->delivery[0];
@@ -79,7 +83,8 @@ static void emit_rest(const struct signing *s, struct str id,
 		emit_str(emit, arg, delivery, id);
 }
 
-static void sign_token(const struct signature_scheme *scheme, struct str secret, struct buf *value)
+static void
+sign_token(const struct signature_scheme *scheme, struct str secret, struct buf *value)
 {
 	buf_puts(value, scheme->prefix);
 	if (scheme->method == SIGNATURE_BASIC)
@@ -88,10 +93,11 @@ static void sign_token(const struct signature_scheme *scheme, struct str secret,
 		buf_add_str(value, secret);
 }
 
-bool signature_sign(const struct signature *signature, struct str secret,
-		    const struct signature_request *request, struct str id, struct wall now,
-		    void (*emit)(void *arg, const char *name, const char *value), void *arg,
-		    struct err *err)
+bool
+signature_sign(const struct signature *signature, struct str secret,
+	       const struct signature_request *request, struct str id, struct wall now,
+	       void (*emit)(void *arg, const char *name, const char *value), void *arg,
+	       struct err *err)
 {
 	const struct signature_scheme *scheme = &signature->scheme;
 

@@ -173,12 +173,14 @@ static const struct signature_scheme schemes[] = {
 	{.name = "none", .method = SIGNATURE_NONE},
 };
 
-const struct signature_scheme *signature_at(size_t index)
+const struct signature_scheme *
+signature_at(size_t index)
 {
 	return index < ARRAY_LEN(schemes) ? &schemes[index] : NULL;
 }
 
-const struct signature_scheme *signature_find(struct str name)
+const struct signature_scheme *
+signature_find(struct str name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
 		if (str_eq_cstr(name, schemes[i].name))

@@ -13,7 +13,8 @@ _Static_assert(ARRAY_LEN(signed_names) == SIGNED_NAMES, "a name for each value")
 
 /* Takes one piece from the front of *t: a literal (returns -1) or a {name} (its number, or
  * SIGNED_NAMES when it is unknown or not closed). */
-static int take_piece(const char **t, struct str *ret)
+static int
+take_piece(const char **t, struct str *ret)
 {
 	const char *start = *t;
 	size_t len;
@@ -35,7 +36,8 @@ static int take_piece(const char **t, struct str *ret)
 	return SIGNED_NAMES;
 }
 
-bool signed_text_check(const char *template, unsigned *ret_used, struct err *err)
+bool
+signed_text_check(const char *template, unsigned *ret_used, struct err *err)
 {
 	const char *t = template;
 	unsigned used = 0, count = 0;
@@ -60,8 +62,9 @@ bool signed_text_check(const char *template, unsigned *ret_used, struct err *err
 	return true;
 }
 
-size_t signed_text_parts(const char *template, const struct str values[SIGNED_NAMES],
-			 struct str parts[SIGNED_PARTS_MAX])
+size_t
+signed_text_parts(const char *template, const struct str values[SIGNED_NAMES],
+		  struct str parts[SIGNED_PARTS_MAX])
 {
 	size_t count = 0;
 	int name;
@@ -75,7 +78,8 @@ size_t signed_text_parts(const char *template, const struct str values[SIGNED_NA
 	return count;
 }
 
-static int hex_value(char c)
+static int
+hex_value(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -84,7 +88,8 @@ static int hex_value(char c)
 }
 
 /* Appends s decoded; returns a slice of the offset kind: p is set by the caller. */
-static size_t form_decode(struct str s, struct buf *out)
+static size_t
+form_decode(struct str s, struct buf *out)
 {
 	size_t before = out->len;
 
@@ -101,7 +106,8 @@ static size_t form_decode(struct str s, struct buf *out)
 	return out->len - before;
 }
 
-static int bytes_compare(struct str a, struct str b)
+static int
+bytes_compare(struct str a, struct str b)
 {
 	size_t n = a.len < b.len ? a.len : b.len;
 	int order = n ? memcmp(a.p, b.p, n) : 0;
@@ -109,7 +115,8 @@ static int bytes_compare(struct str a, struct str b)
 	return order ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-static int field_compare(const void *a, const void *b)
+static int
+field_compare(const void *a, const void *b)
 {
 	const struct field *x = a, *y = b;
 	int order = bytes_compare(x->name, y->name);
@@ -117,7 +124,8 @@ static int field_compare(const void *a, const void *b)
 	return order ? order : bytes_compare(x->value, y->value);
 }
 
-void signed_form(struct str body, struct buf *out)
+void
+signed_form(struct str body, struct buf *out)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	AUTO(auto_free) struct field *fields = NULL;
@@ -150,7 +158,8 @@ void signed_form(struct str body, struct buf *out)
 	}
 }
 
-struct str signed_url_sha256(struct str url)
+struct str
+signed_url_sha256(struct str url)
 {
 	struct str head, rest = str_split(url, '?', &head), pair, name, value;
 
@@ -165,7 +174,8 @@ struct str signed_url_sha256(struct str url)
 	return STR_NONE;
 }
 
-bool signed_url_other_port(struct str url, struct buf *out)
+bool
+signed_url_other_port(struct str url, struct buf *out)
 {
 	bool tls = str_starts_nocase(url, STR("https://"));
 	size_t start = tls ? 8 : 7, end, host, colon = 0;

@@ -12,7 +12,8 @@
 /* Looked at in one header: ed25519 is slow, and anybody may send many. */
 #define SIGNATURES_MAX 16
 
-static bool deny(struct err *err, const char *reason)
+static bool
+deny(struct err *err, const char *reason)
 {
 	return err_set(err, E_UNAUTHORIZED, "%s", reason);
 }
@@ -20,8 +21,9 @@ static bool deny(struct err *err, const char *reason)
 /* ---- the request ---- */
 
 /* A header that must be there once. */
-static bool header_once(const struct signature_request *request, const char *name, struct str *ret,
-			struct err *err)
+static bool
+header_once(const struct signature_request *request, const char *name, struct str *ret,
+	    struct err *err)
 {
 	struct str value = request->header(request->arg, name, 0);
 
@@ -35,7 +37,8 @@ static bool header_once(const struct signature_request *request, const char *nam
 	return true;
 }
 
-static bool find_headers(struct signing *s, struct err *err)
+static bool
+find_headers(struct signing *s, struct err *err)
 {
 	const struct signature_headers *h = s->scheme->headers;
 	struct str ignored;
@@ -56,7 +59,8 @@ static bool find_headers(struct signing *s, struct err *err)
 	return true;
 }
 
-static bool check_age(int64_t age_ms, int64_t tolerance_ms, struct err *err)
+static bool
+check_age(int64_t age_ms, int64_t tolerance_ms, struct err *err)
 {
 	if (age_ms > tolerance_ms || age_ms < -tolerance_ms)
 		return err_set(err, E_UNAUTHORIZED,
@@ -68,7 +72,8 @@ static bool check_age(int64_t age_ms, int64_t tolerance_ms, struct err *err)
 }
 
 /* Strict digits: libraries that stop at the first other byte let two texts mean one time. */
-static bool check_timestamp(const struct signing *s, struct wall now, struct err *err)
+static bool
+check_timestamp(const struct signing *s, struct wall now, struct err *err)
 {
 	int64_t now_s = now.ms / 1000 - (now.ms % 1000 < 0);
 	uint64_t then;
@@ -79,7 +84,8 @@ static bool check_timestamp(const struct signing *s, struct wall now, struct err
 }
 
 /* Of t=1,v1=...: the last t counts, as at the provider; it is signed, so none can be added. */
-static void find_time_field(struct signing *s)
+static void
+find_time_field(struct signing *s)
 {
 	struct str rest = s->signature, field;
 
@@ -90,7 +96,8 @@ static void find_time_field(struct signing *s)
 	}
 }
 
-static bool check_body_time(const struct signing *s, struct wall now, struct err *err)
+static bool
+check_body_time(const struct signing *s, struct wall now, struct err *err)
 {
 	const struct json_step step = {.name = STR("webhookTimestamp")};
 	struct str raw;
@@ -106,7 +113,8 @@ static bool check_body_time(const struct signing *s, struct wall now, struct err
 /* ---- comparing ---- */
 
 /* Text is compared, not what it decodes to: one signature has one spelling. */
-static bool same_text(enum signature_encoding encoding, struct str given, const struct buf *want)
+static bool
+same_text(enum signature_encoding encoding, struct str given, const struct buf *want)
 {
 	char folded[2 * DIGEST_MAX];
 
@@ -119,8 +127,8 @@ static bool same_text(enum signature_encoding encoding, struct str given, const 
 	return digest_equal(folded, given.len, want->data, want->len);
 }
 
-static bool ed25519_holds(const struct signing *s, struct str given, struct str key,
-			  struct str text)
+static bool
+ed25519_holds(const struct signing *s, struct str given, struct str key, struct str text)
 {
 	AUTO(buf_fini) struct buf bytes = BUF_INIT;
 	EVP_PKEY *pkey;
@@ -144,7 +152,8 @@ static bool ed25519_holds(const struct signing *s, struct str given, struct str 
 }
 
 /* Whether one of the signatures in the header is this key's over this spelling. */
-static bool key_signed(const struct signing *s, struct str key, size_t spelling)
+static bool
+key_signed(const struct signing *s, struct str key, size_t spelling)
 {
 	AUTO(buf_fini) struct buf want = BUF_INIT;
 	struct str parts[SIGNED_PARTS_MAX], rest = s->signature, given;
@@ -176,8 +185,9 @@ static bool key_signed(const struct signing *s, struct str key, size_t spelling)
 	return found;
 }
 
-static bool find_signer(const struct signing *s, const struct str *secrets, size_t count,
-			size_t *ret_secret, struct err *err)
+static bool
+find_signer(const struct signing *s, const struct str *secrets, size_t count, size_t *ret_secret,
+	    struct err *err)
 {
 	bool usable = false;
 
@@ -197,8 +207,9 @@ static bool find_signer(const struct signing *s, const struct str *secrets, size
 				: "no usable secret is configured");
 }
 
-static bool verify_signed(struct signing *s, const struct str *secrets, size_t count,
-			  struct wall now, size_t *ret_secret, struct err *err)
+static bool
+verify_signed(struct signing *s, const struct str *secrets, size_t count, struct wall now,
+	      size_t *ret_secret, struct err *err)
 {
 	if (!find_headers(s, err))
 		return false;
@@ -212,8 +223,9 @@ static bool verify_signed(struct signing *s, const struct str *secrets, size_t c
 	return s->scheme->time != SIGNATURE_TIME_BODY || check_body_time(s, now, err);
 }
 
-static bool verify_token(struct signing *s, const struct str *secrets, size_t count,
-			 size_t *ret_secret, struct err *err)
+static bool
+verify_token(struct signing *s, const struct str *secrets, size_t count, size_t *ret_secret,
+	     struct err *err)
 {
 	AUTO(signature_wipe) struct buf decoded = BUF_INIT;
 	struct str prefix = str_of(s->scheme->prefix), given;
@@ -239,8 +251,9 @@ static bool verify_token(struct signing *s, const struct str *secrets, size_t co
 }
 
 /* Every notification in the body must carry the secret: a forged one may hide among others. */
-static bool verify_body_token(const struct signature_request *request, const struct str *secrets,
-			      size_t count, size_t *ret_secret, struct err *err)
+static bool
+verify_body_token(const struct signature_request *request, const struct str *secrets, size_t count,
+		  size_t *ret_secret, struct err *err)
 {
 	AUTO(json_auto_decref) json_t *body = NULL;
 	const json_t *list, *state;
@@ -267,9 +280,10 @@ static bool verify_body_token(const struct signature_request *request, const str
 	return deny(err, "a notification's clientState is not the configured secret");
 }
 
-bool signature_verify(const struct signature *signature, const struct str *secrets, size_t count,
-		      const struct signature_request *request, struct wall now, size_t *ret_secret,
-		      struct err *err)
+bool
+signature_verify(const struct signature *signature, const struct str *secrets, size_t count,
+		 const struct signature_request *request, struct wall now, size_t *ret_secret,
+		 struct err *err)
 {
 	AUTO(signing_fini)
 	struct signing s = {.scheme = &signature->scheme,

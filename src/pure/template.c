@@ -18,7 +18,8 @@ struct template
 	size_t count;
 };
 
-static void piece_add(struct template *t, bool is_name, struct str text)
+static void
+piece_add(struct template *t, bool is_name, struct str text)
 {
 	if (!text.len)
 		return;
@@ -26,7 +27,8 @@ static void piece_add(struct template *t, bool is_name, struct str text)
 	t->pieces[t->count++] = (struct piece){is_name, str_dup(text), text.len};
 }
 
-static bool is_name(struct str s)
+static bool
+is_name(struct str s)
 {
 	for (size_t i = 0; i < s.len; i++) {
 		char c = s.p[i];
@@ -39,7 +41,8 @@ static bool is_name(struct str s)
 }
 
 /* The {name} at offset i of text; moves *i behind it. */
-static bool parse_name(struct template *t, struct str text, size_t *i, struct err *err)
+static bool
+parse_name(struct template *t, struct str text, size_t *i, struct err *err)
 {
 	const char *end = memchr(text.p + *i, '}', text.len - *i);
 	struct str name;
@@ -60,7 +63,8 @@ static bool parse_name(struct template *t, struct str text, size_t *i, struct er
 	return true;
 }
 
-bool template_parse(struct str text, struct template **ret, struct err *err)
+bool
+template_parse(struct str text, struct template **ret, struct err *err)
 {
 	AUTO(template_auto_free) struct template *t = mem_alloc(sizeof(*t));
 	AUTO(buf_fini) struct buf literal = BUF_INIT;
@@ -89,7 +93,8 @@ bool template_parse(struct str text, struct template **ret, struct err *err)
 	return true;
 }
 
-void template_free(struct template *t)
+void
+template_free(struct template *t)
 {
 	if (!t)
 		return;
@@ -99,12 +104,14 @@ void template_free(struct template *t)
 	free(t);
 }
 
-void template_auto_free(struct template **t)
+void
+template_auto_free(struct template **t)
 {
 	template_free(*t);
 }
 
-struct str template_name(const struct template *t, size_t index)
+struct str
+template_name(const struct template *t, size_t index)
 {
 	for (size_t i = 0; i < t->count; i++)
 		if (t->pieces[i].is_name && !index--)
@@ -112,7 +119,8 @@ struct str template_name(const struct template *t, size_t index)
 	return STR_NONE;
 }
 
-static void add_url(struct buf *out, struct str value)
+static void
+add_url(struct buf *out, struct str value)
 {
 	for (size_t i = 0; i < value.len; i++) {
 		unsigned char c = (unsigned char)value.p[i];
@@ -125,8 +133,9 @@ static void add_url(struct buf *out, struct str value)
 	}
 }
 
-static bool add_value(enum template_escape escape, struct str name, struct str value,
-		      struct buf *out, struct err *err)
+static bool
+add_value(enum template_escape escape, struct str name, struct str value, struct buf *out,
+	  struct err *err)
 {
 	if (escape == TEMPLATE_URL) {
 		add_url(out, value);
@@ -143,9 +152,10 @@ static bool add_value(enum template_escape escape, struct str name, struct str v
 	return true;
 }
 
-bool template_render(const struct template *t, enum template_escape escape,
-		     bool (*lookup)(void *arg, struct str name, struct buf *ret, struct err *err),
-		     void *arg, struct buf *out, struct err *err)
+bool
+template_render(const struct template *t, enum template_escape escape,
+		bool (*lookup)(void *arg, struct str name, struct buf *ret, struct err *err),
+		void *arg, struct buf *out, struct err *err)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	AUTO(buf_fini) struct buf value = BUF_INIT;

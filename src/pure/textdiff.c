@@ -12,13 +12,15 @@ struct lines {
 	size_t count;
 };
 
-static void lines_fini(struct lines *l)
+static void
+lines_fini(struct lines *l)
 {
 	free(l->list);
 	free(l->changed);
 }
 
-static void lines_init(struct lines *l, struct str text)
+static void
+lines_init(struct lines *l, struct str text)
 {
 	size_t count = 0;
 	const char *end;
@@ -48,7 +50,8 @@ struct middle {
 };
 
 /* Walks the kept rows back from the end and marks each step that is no diagonal. */
-static void mark_path(const struct middle *mid, const int *rows, int d)
+static void
+mark_path(const struct middle *mid, const int *rows, int d)
 {
 	int x = mid->n, y = mid->m;
 
@@ -68,7 +71,8 @@ static void mark_path(const struct middle *mid, const int *rows, int d)
 }
 
 /* False when more than CHANGES_MAX lines differ. */
-static bool shortest(const struct middle *mid)
+static bool
+shortest(const struct middle *mid)
 {
 	size_t width = 2 * CHANGES_MAX + 3;
 	AUTO(auto_free) int *rows = mem_alloc_array((CHANGES_MAX + 2) * width, sizeof(int));
@@ -100,7 +104,8 @@ static bool shortest(const struct middle *mid)
 	return false;
 }
 
-static void compare(struct lines *a, struct lines *b)
+static void
+compare(struct lines *a, struct lines *b)
 {
 	size_t start = 0, end = 0, n, m;
 	struct middle mid;
@@ -126,7 +131,8 @@ static void compare(struct lines *a, struct lines *b)
 /* ---- printing ---- */
 
 /* The bytes of the code point at the front of s, 0 when it is not UTF-8. */
-static size_t code_point(struct str s, uint32_t *ret)
+static size_t
+code_point(struct str s, uint32_t *ret)
 {
 	unsigned char c = (unsigned char)s.p[0];
 	size_t len = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
@@ -140,14 +146,16 @@ static size_t code_point(struct str s, uint32_t *ret)
 	return len;
 }
 
-static bool is_steering(uint32_t c)
+static bool
+is_steering(uint32_t c)
 {
 	return (c < 0x20 && c != '\t') || (c >= 0x7f && c < 0xa0) || c == 0x061c || c == 0x200e ||
 	       c == 0x200f || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ||
 	       c == 0xfeff;
 }
 
-void textdiff_add_safe(struct buf *out, struct str text)
+void
+textdiff_add_safe(struct buf *out, struct str text)
 {
 	uint32_t code = 0;
 	size_t len;
@@ -173,7 +181,8 @@ struct printer {
 	struct buf *out;
 };
 
-static void print_line(const struct printer *p, char sign, struct str line)
+static void
+print_line(const struct printer *p, char sign, struct str line)
 {
 	bool ended = line.len && line.p[line.len - 1] == '\n';
 
@@ -186,14 +195,16 @@ static void print_line(const struct printer *p, char sign, struct str line)
 }
 
 /* Line numbers of an empty range are those of the line before it, as diff does. */
-static void print_range(struct buf *out, char sign, size_t from, size_t count)
+static void
+print_range(struct buf *out, char sign, size_t from, size_t count)
 {
 	buf_printf(out, "%c%zu", sign, from + (count != 0));
 	if (count != 1)
 		buf_printf(out, ",%zu", count);
 }
 
-static void print_hunk(const struct printer *p, size_t i, size_t i_end, size_t j, size_t j_end)
+static void
+print_hunk(const struct printer *p, size_t i, size_t i_end, size_t j, size_t j_end)
 {
 	buf_printf(p->out, "%s@@ ", p->indent);
 	print_range(p->out, '-', i, i_end - i);
@@ -212,13 +223,15 @@ static void print_hunk(const struct printer *p, size_t i, size_t i_end, size_t j
 	}
 }
 
-static bool changed_at(const struct printer *p, size_t i, size_t j)
+static bool
+changed_at(const struct printer *p, size_t i, size_t j)
 {
 	return (i < p->a->count && p->a->changed[i]) || (j < p->b->count && p->b->changed[j]);
 }
 
 /* Moves i and j over one line: a removed, an added or an equal one. */
-static void step(const struct printer *p, size_t *i, size_t *j)
+static void
+step(const struct printer *p, size_t *i, size_t *j)
 {
 	if (*i < p->a->count && p->a->changed[*i])
 		++*i;
@@ -228,7 +241,8 @@ static void step(const struct printer *p, size_t *i, size_t *j)
 		++*i, ++*j;
 }
 
-static void print_hunks(const struct printer *p, size_t context)
+static void
+print_hunks(const struct printer *p, size_t context)
 {
 	size_t i = 0, j = 0, start_i, start_j, quiet, back;
 
@@ -250,8 +264,9 @@ static void print_hunks(const struct printer *p, size_t context)
 	}
 }
 
-bool textdiff_print(struct str before, struct str after, unsigned context, const char *indent,
-		    struct buf *out)
+bool
+textdiff_print(struct str before, struct str after, unsigned context, const char *indent,
+	       struct buf *out)
 {
 	AUTO(lines_fini) struct lines a = {NULL};
 	AUTO(lines_fini) struct lines b = {NULL};

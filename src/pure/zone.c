@@ -34,7 +34,8 @@ static const char *const abbreviations[] = {
 	"EST", "MST", "HST", "CET", "MET", "EET", "WET", "EST5EDT", "CST6CDT", "MST7MDT", "PST8PDT",
 };
 
-bool zone_name_is_valid(struct str name)
+bool
+zone_name_is_valid(struct str name)
 {
 	bool part_empty = true;
 
@@ -56,18 +57,21 @@ bool zone_name_is_valid(struct str name)
 	return !part_empty;
 }
 
-static bool corrupt(struct err *err, struct str name, const char *what)
+static bool
+corrupt(struct err *err, struct str name, const char *what)
 {
 	return err_set(err, E_CORRUPT, "time zone '%.*s': %s; is tzdata damaged?", STR_ARG(name),
 		       what);
 }
 
-static uint32_t read_u32(const unsigned char *p)
+static uint32_t
+read_u32(const unsigned char *p)
 {
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-static int64_t read_time(const unsigned char *p, size_t size)
+static int64_t
+read_time(const unsigned char *p, size_t size)
 {
 	if (size == 4)
 		return (int32_t)read_u32(p);
@@ -75,7 +79,8 @@ static int64_t read_time(const unsigned char *p, size_t size)
 }
 
 /* Where local time changes to another offset. Out of order or the same again: nothing changes. */
-static void add_span(struct zone *z, int64_t from, int32_t offset)
+static void
+add_span(struct zone *z, int64_t from, int32_t offset)
 {
 	if (z->count && from == z->from[z->count - 1] && z->count > 1)
 		z->count--;
@@ -93,7 +98,8 @@ static void add_span(struct zone *z, int64_t from, int32_t offset)
 }
 
 /* Header and sizes of the block at the front of bytes; what it points to lies within bytes. */
-static bool block_read(struct str bytes, size_t time_size, struct block *ret)
+static bool
+block_read(struct str bytes, size_t time_size, struct block *ret)
 {
 	const unsigned char *p = (const unsigned char *)bytes.p;
 	struct block b = {.time_size = time_size};
@@ -122,7 +128,8 @@ static bool block_read(struct str bytes, size_t time_size, struct block *ret)
 	return true;
 }
 
-static bool block_spans(const struct block *b, struct zone *z)
+static bool
+block_spans(const struct block *b, struct zone *z)
 {
 	int32_t offset;
 	int64_t at, last = INT64_MIN;
@@ -148,7 +155,8 @@ static bool block_spans(const struct block *b, struct zone *z)
 }
 
 /* From the last transition's year on, what the rule says. */
-static void rule_spans(const struct zone_rule *rule, struct zone *z)
+static void
+rule_spans(const struct zone_rule *rule, struct zone *z)
 {
 	int64_t last = z->from[z->count - 1], start, end;
 	int year = FIRST_RULE_YEAR;
@@ -175,7 +183,8 @@ static void rule_spans(const struct zone_rule *rule, struct zone *z)
 }
 
 /* LF, rule, LF behind the second block; an empty rule says nothing about the future. */
-static bool footer_read(struct str bytes, struct zone *z)
+static bool
+footer_read(struct str bytes, struct zone *z)
 {
 	struct zone_rule rule;
 	const char *end;
@@ -194,7 +203,8 @@ static bool footer_read(struct str bytes, struct zone *z)
 	return true;
 }
 
-static struct zone *zone_new(struct str name)
+static struct zone *
+zone_new(struct str name)
 {
 	struct zone *z = mem_alloc(sizeof(*z));
 
@@ -202,7 +212,8 @@ static struct zone *zone_new(struct str name)
 	return z;
 }
 
-bool zone_parse(struct str name, struct str bytes, struct zone **ret, struct err *err)
+bool
+zone_parse(struct str name, struct str bytes, struct zone **ret, struct err *err)
 {
 	AUTO(zone_auto_free) struct zone *z = zone_new(name);
 	struct block b;
@@ -226,7 +237,8 @@ bool zone_parse(struct str name, struct str bytes, struct zone **ret, struct err
 	return true;
 }
 
-bool zone_load(struct str name, struct zone **ret, struct err *err)
+bool
+zone_load(struct str name, struct zone **ret, struct err *err)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	AUTO(buf_fini) struct buf bytes = BUF_INIT;
@@ -251,7 +263,8 @@ bool zone_load(struct str name, struct zone **ret, struct err *err)
 	return zone_parse(name, buf_str(&bytes), ret, err);
 }
 
-void zone_free(struct zone *zone)
+void
+zone_free(struct zone *zone)
 {
 	if (!zone)
 		return;
@@ -261,22 +274,26 @@ void zone_free(struct zone *zone)
 	free(zone);
 }
 
-void zone_auto_free(struct zone **zone)
+void
+zone_auto_free(struct zone **zone)
 {
 	zone_free(*zone);
 }
 
-const char *zone_name(const struct zone *zone)
+const char *
+zone_name(const struct zone *zone)
 {
 	return zone->name;
 }
 
-size_t zone_count(const struct zone *zone)
+size_t
+zone_count(const struct zone *zone)
 {
 	return zone->count;
 }
 
-struct zone_span zone_span(const struct zone *zone, size_t index)
+struct zone_span
+zone_span(const struct zone *zone, size_t index)
 {
 	assert(index < zone->count);
 	return (struct zone_span){zone->from[index],
@@ -284,7 +301,8 @@ struct zone_span zone_span(const struct zone *zone, size_t index)
 				  zone->offset[index], index};
 }
 
-struct zone_span zone_span_at(const struct zone *zone, int64_t t)
+struct zone_span
+zone_span_at(const struct zone *zone, int64_t t)
 {
 	size_t lo = 0, hi = zone->count; /* from[lo] <= t < from[hi] */
 

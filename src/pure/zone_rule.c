@@ -11,7 +11,8 @@ struct cursor {
 	const char *p, *end;
 };
 
-static bool take_char(struct cursor *c, char want)
+static bool
+take_char(struct cursor *c, char want)
 {
 	if (c->p == c->end || *c->p != want)
 		return false;
@@ -19,7 +20,8 @@ static bool take_char(struct cursor *c, char want)
 	return true;
 }
 
-static bool take_number(struct cursor *c, int lo, int hi, int *ret)
+static bool
+take_number(struct cursor *c, int lo, int hi, int *ret)
 {
 	const char *start = c->p;
 	int n = 0;
@@ -31,7 +33,8 @@ static bool take_number(struct cursor *c, int lo, int hi, int *ret)
 }
 
 /* Three or more letters, or anything but > between < and >. */
-static bool take_name(struct cursor *c)
+static bool
+take_name(struct cursor *c)
 {
 	const char *start = c->p;
 
@@ -46,7 +49,8 @@ static bool take_name(struct cursor *c)
 }
 
 /* [+-]hh[:mm[:ss]] */
-static bool take_time(struct cursor *c, int32_t *ret)
+static bool
+take_time(struct cursor *c, int32_t *ret)
 {
 	int h, m = 0, s = 0;
 	bool minus = take_char(c, '-');
@@ -65,7 +69,8 @@ static bool take_time(struct cursor *c, int32_t *ret)
 	return true;
 }
 
-static bool take_date(struct cursor *c, struct zone_date *ret)
+static bool
+take_date(struct cursor *c, struct zone_date *ret)
 {
 	*ret = (struct zone_date){.kind = 'N', .time = 7200};
 	if (!take_char(c, ','))
@@ -86,7 +91,8 @@ static bool take_date(struct cursor *c, struct zone_date *ret)
 	return !take_char(c, '/') || take_time(c, &ret->time);
 }
 
-bool zone_rule_parse(struct str text, struct zone_rule *ret)
+bool
+zone_rule_parse(struct str text, struct zone_rule *ret)
 {
 	struct cursor c = {text.p, text.p + text.len};
 	struct zone_rule rule = {.has_dst = false};
@@ -114,7 +120,8 @@ bool zone_rule_parse(struct str text, struct zone_rule *ret)
 	return true;
 }
 
-static int64_t date_in(const struct zone_date *d, int year)
+static int64_t
+date_in(const struct zone_date *d, int year)
 {
 	int64_t first = civil_days(year, 1, 1);
 	int day;
@@ -130,12 +137,14 @@ static int64_t date_in(const struct zone_date *d, int year)
 	return first + day - 1;
 }
 
-int64_t zone_rule_start(const struct zone_rule *rule, int year)
+int64_t
+zone_rule_start(const struct zone_rule *rule, int year)
 {
 	return date_in(&rule->start, year) * DAY_S + rule->start.time - rule->offset;
 }
 
-int64_t zone_rule_end(const struct zone_rule *rule, int year)
+int64_t
+zone_rule_end(const struct zone_rule *rule, int year)
 {
 	return date_in(&rule->end, year) * DAY_S + rule->end.time - rule->dst_offset;
 }

@@ -22,7 +22,8 @@ static const struct statement list[] = {
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
 const struct statements attempts_statements = {"attempts", list, STATEMENTS};
 
-static bool attempt_bind(struct query *q, int64_t run, int n)
+static bool
+attempt_bind(struct query *q, int64_t run, int n)
 {
 	if (!q)
 		return false;
@@ -31,7 +32,8 @@ static bool attempt_bind(struct query *q, int64_t run, int n)
 	return true;
 }
 
-static bool attempt_write(struct query *q, int64_t run, int n, const char *verb, struct err *err)
+static bool
+attempt_write(struct query *q, int64_t run, int n, const char *verb, struct err *err)
 {
 	int64_t changed;
 	if (!query_run(q, &changed, err))
@@ -41,8 +43,9 @@ static bool attempt_write(struct query *q, int64_t run, int n, const char *verb,
 				  n, (long long)run, verb);
 }
 
-bool attempts_end(struct store *store, int64_t run, int n, const char *status, const char *reason,
-		  const char *error, int exit_code, int signal, struct wall ended, struct err *err)
+bool
+attempts_end(struct store *store, int64_t run, int n, const char *status, const char *reason,
+	     const char *error, int exit_code, int signal, struct wall ended, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_ATTEMPTS, END, err);
 	if (!attempt_bind(q, run, n))
@@ -56,8 +59,9 @@ bool attempts_end(struct store *store, int64_t run, int n, const char *status, c
 	return attempt_write(q, run, n, "ended", err);
 }
 
-bool attempts_set_executor(struct store *store, int64_t run, int n, const char *executor,
-			   struct err *err)
+bool
+attempts_set_executor(struct store *store, int64_t run, int n, const char *executor,
+		      struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_ATTEMPTS, SET_EXECUTOR, err);
 	if (!attempt_bind(q, run, n))
@@ -66,7 +70,8 @@ bool attempts_set_executor(struct store *store, int64_t run, int n, const char *
 	return attempt_write(q, run, n, "given an executor", err);
 }
 
-bool attempts_renew(struct store *store, int64_t run, int n, struct wall lease, struct err *err)
+bool
+attempts_renew(struct store *store, int64_t run, int n, struct wall lease, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_ATTEMPTS, RENEW, err);
 	if (!attempt_bind(q, run, n))
@@ -75,7 +80,8 @@ bool attempts_renew(struct store *store, int64_t run, int n, struct wall lease, 
 	return attempt_write(q, run, n, "renewed", err);
 }
 
-bool attempts_get(struct store *store, int64_t run, int n, struct attempt_row *ret, struct err *err)
+bool
+attempts_get(struct store *store, int64_t run, int n, struct attempt_row *ret, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_ATTEMPTS, GET, err);
 	return attempt_bind(q, run, n) && query_one(q, ret, "this attempt", err);
@@ -86,14 +92,16 @@ struct attempt_listing {
 	void *arg;
 };
 
-static bool attempt_give(void *arg, const void *row)
+static bool
+attempt_give(void *arg, const void *row)
 {
 	struct attempt_listing *l = arg;
 	return l->fn(l->arg, row);
 }
 
-bool attempts_list(struct store *store, int64_t run,
-		   bool (*fn)(void *arg, const struct attempt_row *row), void *arg, struct err *err)
+bool
+attempts_list(struct store *store, int64_t run,
+	      bool (*fn)(void *arg, const struct attempt_row *row), void *arg, struct err *err)
 {
 	struct attempt_listing l = {fn, arg};
 	AUTO(query_end) struct query *q = query_read(store, ROOM_ATTEMPTS, LIST, err);

@@ -15,7 +15,8 @@ struct copy {
 	char *path, *part; /* part: the name while it is not whole */
 };
 
-static void copy_fini(struct copy *copy)
+static void
+copy_fini(struct copy *copy)
 {
 	if (copy->part)
 		unlink(copy->part);
@@ -23,7 +24,8 @@ static void copy_fini(struct copy *copy)
 	free(copy->path);
 }
 
-static char *folder_of(const char *path)
+static char *
+folder_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	if (!slash)
@@ -31,7 +33,8 @@ static char *folder_of(const char *path)
 	return slash == path ? mem_strdup("/") : str_dup(str_make(path, (size_t)(slash - path)));
 }
 
-static bool part_make(struct copy *copy, const char *path, struct err *err)
+static bool
+part_make(struct copy *copy, const char *path, struct err *err)
 {
 	AUTO(buf_fini) struct buf part = BUF_INIT;
 	struct stat st;
@@ -52,7 +55,8 @@ static bool part_make(struct copy *copy, const char *path, struct err *err)
 }
 
 /* link() instead of rename(): it refuses a name that someone took meanwhile. */
-static bool part_publish(struct copy *copy, int64_t *ret_bytes, struct err *err)
+static bool
+part_publish(struct copy *copy, int64_t *ret_bytes, struct err *err)
 {
 	struct stat st;
 	AUTO(auto_free) char *folder = folder_of(copy->path);
@@ -70,7 +74,8 @@ static bool part_publish(struct copy *copy, int64_t *ret_bytes, struct err *err)
 	return true;
 }
 
-static bool copy_check(const char *path, struct err *err)
+static bool
+copy_check(const char *path, struct err *err)
 {
 	struct driver_conn *conn;
 	struct driver_stmt *stmt;
@@ -90,9 +95,10 @@ static bool copy_check(const char *path, struct err *err)
 	return ok;
 }
 
-bool store_backup(struct store *store, const char *path,
-		  void (*progress)(void *arg, int done, int total), void *arg, int64_t *ret_bytes,
-		  struct err *err)
+bool
+store_backup(struct store *store, const char *path,
+	     void (*progress)(void *arg, int done, int total), void *arg, int64_t *ret_bytes,
+	     struct err *err)
 {
 	AUTO(copy_fini) struct copy copy = {NULL, NULL};
 	struct driver_conn *conn;
@@ -104,7 +110,8 @@ bool store_backup(struct store *store, const char *path,
 	return ok && copy_check(copy.part, err) && part_publish(&copy, ret_bytes, err);
 }
 
-bool store_vacuum(struct store *store, struct err *err)
+bool
+store_vacuum(struct store *store, struct err *err)
 {
 	if (store->reader)
 		return err_set(err, E_STATE,

@@ -75,8 +75,8 @@ const struct statements changes_statements = {"changes", list, STATEMENTS};
 
 /* --- insert --- */
 
-bool changes_note(struct store *store, const char *status, const char *target, int by,
-		  struct err *err)
+bool
+changes_note(struct store *store, const char *status, const char *target, int by, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_CHANGES, COUNT, err);
 	if (!q)
@@ -87,8 +87,8 @@ bool changes_note(struct store *store, const char *status, const char *target, i
 	return query_run(q, NULL, err);
 }
 
-static bool known(struct store *store, const struct change_row *row, int64_t *ret_seq,
-		  struct err *err)
+static bool
+known(struct store *store, const struct change_row *row, int64_t *ret_seq, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_CHANGES, BY_KEY, err);
 	if (!q)
@@ -99,8 +99,8 @@ static bool known(struct store *store, const struct change_row *row, int64_t *re
 	       err_set(err, E_EXISTS, "the run proposed a change under key %s before", row->key);
 }
 
-bool changes_insert(struct store *store, const struct change_row *row, int64_t *ret_seq,
-		    struct err *err)
+bool
+changes_insert(struct store *store, const struct change_row *row, int64_t *ret_seq, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_CHANGES, INSERT, err);
 	if (!q)
@@ -115,13 +115,15 @@ bool changes_insert(struct store *store, const struct change_row *row, int64_t *
 
 /* --- find --- */
 
-bool changes_get(struct store *store, const char *id, struct change_row *ret, struct err *err)
+bool
+changes_get(struct store *store, const char *id, struct change_row *ret, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_CHANGES, BY_ID, err);
 	return q && query_by_id(q, "change", id, ret, err);
 }
 
-bool changes_get_seq(struct store *store, int64_t seq, struct change_row *ret, struct err *err)
+bool
+changes_get_seq(struct store *store, int64_t seq, struct change_row *ret, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_CHANGES, BY_SEQ, err);
 	if (!q)
@@ -135,7 +137,8 @@ struct change_listing {
 	void *arg;
 };
 
-static bool change_give(void *arg, const void *row)
+static bool
+change_give(void *arg, const void *row)
 {
 	struct change_listing *l = arg;
 	return l->fn(l->arg, row);
@@ -154,15 +157,17 @@ static const struct list_def changes_def = {
 	.time_offset = offsetof(struct change_row, created),
 };
 
-bool changes_list(struct store *store, const struct list_query *query,
-		  bool (*fn)(void *arg, const struct change_row *row), void *arg, struct err *err)
+bool
+changes_list(struct store *store, const struct list_query *query,
+	     bool (*fn)(void *arg, const struct change_row *row), void *arg, struct err *err)
 {
 	struct change_listing l = {fn, arg};
 	return list_run(store, &changes_def, query, change_give, &l, err);
 }
 
-bool changes_of_run(struct store *store, int64_t run,
-		    bool (*fn)(void *arg, const struct change_row *row), void *arg, struct err *err)
+bool
+changes_of_run(struct store *store, int64_t run,
+	       bool (*fn)(void *arg, const struct change_row *row), void *arg, struct err *err)
 {
 	struct change_listing l = {fn, arg};
 	AUTO(query_end) struct query *q = query_read(store, ROOM_CHANGES, OF_RUN, err);
@@ -172,9 +177,10 @@ bool changes_of_run(struct store *store, int64_t run,
 	return query_each(q, change_give, &l, err);
 }
 
-bool changes_count(struct store *store, int64_t run,
-		   bool (*fn)(void *arg, const char *status, const char *target, int64_t n),
-		   void *arg, struct err *err)
+bool
+changes_count(struct store *store, int64_t run,
+	      bool (*fn)(void *arg, const char *status, const char *target, int64_t n), void *arg,
+	      struct err *err)
 {
 	enum driver_step step;
 	AUTO(query_end)
@@ -192,9 +198,10 @@ bool changes_count(struct store *store, int64_t run,
 
 /* --- decisions --- */
 
-bool decisions_add(struct store *store, const char *object, const char *object_id,
-		   const char *decision, const char *by, const char *reason, const char *digest,
-		   struct wall at, struct err *err)
+bool
+decisions_add(struct store *store, const char *object, const char *object_id, const char *decision,
+	      const char *by, const char *reason, const char *digest, struct wall at,
+	      struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_CHANGES, DECIDE, err);
 	if (!q)
@@ -209,10 +216,11 @@ bool decisions_add(struct store *store, const char *object, const char *object_i
 	return query_run(q, NULL, err);
 }
 
-bool decisions_list(struct store *store, const char *object, const char *object_id,
-		    bool (*fn)(void *arg, const char *decision, const char *by, const char *reason,
-			       struct wall at),
-		    void *arg, struct err *err)
+bool
+decisions_list(struct store *store, const char *object, const char *object_id,
+	       bool (*fn)(void *arg, const char *decision, const char *by, const char *reason,
+			  struct wall at),
+	       void *arg, struct err *err)
 {
 	enum driver_step step;
 	AUTO(query_end) struct query *q = query_read(store, ROOM_CHANGES, DECISIONS, err);

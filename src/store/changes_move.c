@@ -13,7 +13,8 @@ static const struct statement list[] = {
 		 "decision_reason = COALESCE(:decision_reason, decision_reason), error = "
 		 "COALESCE(:error, error), "
 		 "receipt = COALESCE(:receipt, receipt), current = COALESCE(:current, current), "
-		 "before = COALESCE(:before, before), after = COALESCE(:after, after), digest = COALESCE(:digest, digest), "
+		 "before = COALESCE(:before, before), after = COALESCE(:after, after), digest = "
+		 "COALESCE(:digest, digest), "
 		 "decided_at = COALESCE(:decided_at, decided_at), applied_at = "
 		 "COALESCE(:applied_at, applied_at), "
 		 "reverted_at = COALESCE(:reverted_at, reverted_at), due = COALESCE(:due, due), "
@@ -61,7 +62,8 @@ const struct statements outbox_statements = {"outbox", list, STATEMENTS};
 
 /* --- moving --- */
 
-static bool was_not(struct store *store, int64_t seq, const char *from, struct err *err)
+static bool
+was_not(struct store *store, int64_t seq, const char *from, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_OUTBOX, WHERE, err);
 	if (!q)
@@ -78,8 +80,9 @@ static bool was_not(struct store *store, int64_t seq, const char *from, struct e
 	}
 }
 
-static bool move_row(struct store *store, int64_t seq, const struct change_move *move,
-		     struct buf *ret_target, struct err *err)
+static bool
+move_row(struct store *store, int64_t seq, const struct change_move *move, struct buf *ret_target,
+	 struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_OUTBOX, MOVE, err);
 	if (!q)
@@ -111,7 +114,8 @@ static bool move_row(struct store *store, int64_t seq, const struct change_move 
 	}
 }
 
-bool changes_move(struct store *store, int64_t seq, const struct change_move *move, struct err *err)
+bool
+changes_move(struct store *store, int64_t seq, const struct change_move *move, struct err *err)
 {
 	AUTO(buf_fini) struct buf target = BUF_INIT;
 	if (!move_row(store, seq, move, &target, err))
@@ -123,8 +127,9 @@ bool changes_move(struct store *store, int64_t seq, const struct change_move *mo
 
 /* --- the outbox --- */
 
-bool changes_peek(struct store *store, const char *target, struct wall now, struct change_row *ret,
-		  struct wall *ret_next_due, struct err *err)
+bool
+changes_peek(struct store *store, const char *target, struct wall now, struct change_row *ret,
+	     struct wall *ret_next_due, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_OUTBOX, PEEK, err);
 	*ret_next_due = WALL_NONE;
@@ -150,8 +155,9 @@ bool changes_peek(struct store *store, const char *target, struct wall now, stru
 	       err_set(err, E_NOT_FOUND, "nothing is to be applied on %s now", target);
 }
 
-static bool doubt_next(struct store *store, int64_t after, struct change_row *ret, bool *ret_is,
-		       struct err *err)
+static bool
+doubt_next(struct store *store, int64_t after, struct change_row *ret, bool *ret_is,
+	   struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_OUTBOX, DOUBT, err);
 	if (!q)
@@ -165,8 +171,9 @@ static bool doubt_next(struct store *store, int64_t after, struct change_row *re
 }
 
 /* One at a time: fn may move what it is given. */
-bool changes_in_doubt(struct store *store, bool (*fn)(void *arg, const struct change_row *row),
-		      void *arg, struct err *err)
+bool
+changes_in_doubt(struct store *store, bool (*fn)(void *arg, const struct change_row *row),
+		 void *arg, struct err *err)
 {
 	int64_t after = 0;
 	for (;;) {
@@ -182,7 +189,8 @@ bool changes_in_doubt(struct store *store, bool (*fn)(void *arg, const struct ch
 
 /* --- proposals --- */
 
-bool changes_mark_partial(struct store *store, int64_t run, struct err *err)
+bool
+changes_mark_partial(struct store *store, int64_t run, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_OUTBOX, PARTIAL, err);
 	if (!q)
@@ -191,7 +199,8 @@ bool changes_mark_partial(struct store *store, int64_t run, struct err *err)
 	return query_run(q, NULL, err);
 }
 
-static bool supersede_one(struct store *store, int64_t seq, const char *target, struct err *err)
+static bool
+supersede_one(struct store *store, int64_t seq, const char *target, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_OUTBOX, SUPERSEDE, err);
 	if (!q)
@@ -202,8 +211,9 @@ static bool supersede_one(struct store *store, int64_t seq, const char *target, 
 }
 
 /* keep: the statement at the row that is kept. */
-static bool supersede_all(struct store *store, struct query *keep, int64_t seq, unsigned *ret_count,
-			  struct err *err)
+static bool
+supersede_all(struct store *store, struct query *keep, int64_t seq, unsigned *ret_count,
+	      struct err *err)
 {
 	const char *target = query_get_text(keep, 0).p;
 	enum driver_step step;
@@ -224,7 +234,8 @@ static bool supersede_all(struct store *store, struct query *keep, int64_t seq, 
 	return step == STEP_DONE;
 }
 
-bool changes_supersede(struct store *store, int64_t keep, unsigned *ret_count, struct err *err)
+bool
+changes_supersede(struct store *store, int64_t keep, unsigned *ret_count, struct err *err)
 {
 	*ret_count = 0;
 	AUTO(query_end) struct query *q = query_read(store, ROOM_OUTBOX, OF_KEEP, err);
@@ -246,14 +257,16 @@ struct beside {
 	void *arg;
 };
 
-static bool beside_give(void *arg, const void *row)
+static bool
+beside_give(void *arg, const void *row)
 {
 	struct beside *beside = arg;
 	return beside->fn(beside->arg, row);
 }
 
-bool changes_beside(struct store *store, int64_t keep,
-		    bool (*fn)(void *arg, const struct change_row *row), void *arg, struct err *err)
+bool
+changes_beside(struct store *store, int64_t keep,
+	       bool (*fn)(void *arg, const struct change_row *row), void *arg, struct err *err)
 {
 	struct beside beside = {fn, arg};
 	AUTO(query_end) struct query *q = query_read(store, ROOM_OUTBOX, BESIDE, err);

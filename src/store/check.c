@@ -55,8 +55,8 @@ static const struct {
 	 "(SELECT 1 FROM changes c WHERE c.status = k.status AND c.target = k.target) LIMIT 20"},
 };
 
-static bool invariant_check(const struct driver *d, struct driver_conn *conn, size_t i,
-			    struct buf *out)
+static bool
+invariant_check(const struct driver *d, struct driver_conn *conn, size_t i, struct buf *out)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct driver_stmt *stmt;
@@ -75,7 +75,8 @@ static bool invariant_check(const struct driver *d, struct driver_conn *conn, si
 }
 
 /* On a connection of its own, in one snapshot. */
-bool store_check(struct store *store, struct buf *out, struct err *err)
+bool
+store_check(struct store *store, struct buf *out, struct err *err)
 {
 	const struct driver *d = store->driver;
 	struct driver_conn *conn;

@@ -52,13 +52,14 @@ static const struct statement list[] = {
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
 const struct statements events_statements = {"events", list, STATEMENTS};
 
-int64_t events_next_seq(struct store *store)
+int64_t
+events_next_seq(struct store *store)
 {
 	return store->next_event;
 }
 
-bool events_insert(struct store *store, const struct event_row *row, int64_t *ret_seq,
-		   struct err *err)
+bool
+events_insert(struct store *store, const struct event_row *row, int64_t *ret_seq, struct err *err)
 {
 	int64_t seq = row->seq ? row->seq : store->next_event;
 	AUTO(query_end) struct query *q = query_write(store, ROOM_EVENTS, INSERT, err);
@@ -74,8 +75,9 @@ bool events_insert(struct store *store, const struct event_row *row, int64_t *re
 	return true;
 }
 
-bool events_settle(struct store *store, int64_t seq, const char *outcome, const char *rule,
-		   int64_t run, struct err *err)
+bool
+events_settle(struct store *store, int64_t seq, const char *outcome, const char *rule, int64_t run,
+	      struct err *err)
 {
 	int64_t changed;
 	AUTO(query_end) struct query *q = query_write(store, ROOM_EVENTS, SETTLE, err);
@@ -90,13 +92,15 @@ bool events_settle(struct store *store, int64_t seq, const char *outcome, const 
 	return changed || err_set(err, E_NOT_FOUND, "event number %lld is unknown", (long long)seq);
 }
 
-bool events_get(struct store *store, const char *id, struct event_row *ret, struct err *err)
+bool
+events_get(struct store *store, const char *id, struct event_row *ret, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_EVENTS, BY_ID, err);
 	return q && query_by_id(q, "event", id, ret, err);
 }
 
-bool events_get_seq(struct store *store, int64_t seq, struct event_row *ret, struct err *err)
+bool
+events_get_seq(struct store *store, int64_t seq, struct event_row *ret, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_EVENTS, BY_SEQ, err);
 	if (!q)
@@ -105,7 +109,8 @@ bool events_get_seq(struct store *store, int64_t seq, struct event_row *ret, str
 	return query_one(q, ret, "this event", err);
 }
 
-bool events_last(struct store *store, const char *trigger, struct event_row *ret, struct err *err)
+bool
+events_last(struct store *store, const char *trigger, struct event_row *ret, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_EVENTS, LAST, err);
 	if (!q)
@@ -142,14 +147,16 @@ struct event_listing {
 	void *arg;
 };
 
-static bool event_give(void *arg, const void *row)
+static bool
+event_give(void *arg, const void *row)
 {
 	struct event_listing *l = arg;
 	return l->fn(l->arg, row);
 }
 
-bool events_list(struct store *store, const struct list_query *query,
-		 bool (*fn)(void *arg, const struct event_row *row), void *arg, struct err *err)
+bool
+events_list(struct store *store, const struct list_query *query,
+	    bool (*fn)(void *arg, const struct event_row *row), void *arg, struct err *err)
 {
 	struct event_listing l = {fn, arg};
 	return list_run(store, &events_def, query, event_give, &l, err);

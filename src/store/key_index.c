@@ -15,7 +15,8 @@
 #define BITS_SET 7 /* a key: 7 of the 512 bits of its block, 9 bits of hash each */
 #define PREFIXES 65536
 
-static uint64_t word_of(const unsigned char *hash, int i)
+static uint64_t
+word_of(const unsigned char *hash, int i)
 {
 	uint64_t w;
 	memcpy(&w, hash + i * 8, sizeof(w));
@@ -24,14 +25,16 @@ static uint64_t word_of(const unsigned char *hash, int i)
 
 /* --- the log --- */
 
-void key_log_fini(struct key_log *log)
+void
+key_log_fini(struct key_log *log)
 {
 	free(log->list);
 	free(log->slots);
 	*log = (struct key_log){0};
 }
 
-static size_t slot_free(const struct key_log *log, const unsigned char *hash)
+static size_t
+slot_free(const struct key_log *log, const unsigned char *hash)
 {
 	size_t i = word_of(hash, 0) & log->mask;
 	while (log->slots[i])
@@ -39,7 +42,8 @@ static size_t slot_free(const struct key_log *log, const unsigned char *hash)
 	return i;
 }
 
-static void log_grow(struct key_log *log)
+static void
+log_grow(struct key_log *log)
 {
 	log->cap = log->cap ? log->cap * 2 : FIRST_CAP;
 	log->list = mem_realloc(log->list, log->cap * sizeof(*log->list));
@@ -50,7 +54,8 @@ static void log_grow(struct key_log *log)
 		log->slots[slot_free(log, log->list[i].hash)] = (uint32_t)i + 1;
 }
 
-void key_log_add(struct key_log *log, const struct key_entry *entry)
+void
+key_log_add(struct key_log *log, const struct key_entry *entry)
 {
 	if (log->count == log->cap)
 		log_grow(log);
@@ -59,7 +64,8 @@ void key_log_add(struct key_log *log, const struct key_entry *entry)
 }
 
 /* The last in is the first out, so that no probe ever has to pass a slot that was freed. */
-void key_log_cut(struct key_log *log, size_t count)
+void
+key_log_cut(struct key_log *log, size_t count)
 {
 	while (log->count > count) {
 		size_t i = word_of(log->list[log->count - 1].hash, 0) & log->mask;
@@ -70,8 +76,8 @@ void key_log_cut(struct key_log *log, size_t count)
 	}
 }
 
-const struct key_entry *key_log_find(const struct key_log *log, const unsigned char *hash,
-				     int64_t since_ms)
+const struct key_entry *
+key_log_find(const struct key_log *log, const unsigned char *hash, int64_t since_ms)
 {
 	if (!log->count)
 		return NULL;
@@ -83,13 +89,15 @@ const struct key_entry *key_log_find(const struct key_log *log, const unsigned c
 	return NULL;
 }
 
-static unsigned prefix_of(const struct key_entry *entry)
+static unsigned
+prefix_of(const struct key_entry *entry)
 {
 	return (unsigned)entry->hash[0] << 8 | entry->hash[1];
 }
 
 /* Counts by the first two bytes; what is left is one or two apiece, as the hash is even. */
-uint32_t *key_log_order(const struct key_log *log)
+uint32_t *
+key_log_order(const struct key_log *log)
 {
 	uint32_t *order = mem_alloc_array(log->count + 1, sizeof(*order));
 	uint32_t *begin = mem_alloc_array(PREFIXES + 1, sizeof(*begin));
@@ -113,31 +121,36 @@ uint32_t *key_log_order(const struct key_log *log)
 
 /* --- the filter --- */
 
-void key_filter_init(struct key_filter *filter, size_t keys)
+void
+key_filter_init(struct key_filter *filter, size_t keys)
 {
 	filter->blocks = (keys * BITS_A_KEY + BLOCK_WORDS * 64 - 1) / (BLOCK_WORDS * 64) + 1;
 	filter->words = mem_alloc_array(filter->blocks * BLOCK_WORDS, sizeof(uint64_t));
 }
 
-void key_filter_fini(struct key_filter *filter)
+void
+key_filter_fini(struct key_filter *filter)
 {
 	free(filter->words);
 	*filter = (struct key_filter){0};
 }
 
-static uint64_t *block_of(const struct key_filter *filter, const unsigned char *hash)
+static uint64_t *
+block_of(const struct key_filter *filter, const unsigned char *hash)
 {
 	return filter->words + word_of(hash, 0) % filter->blocks * BLOCK_WORDS;
 }
 
-void key_filter_add(struct key_filter *filter, const unsigned char *hash)
+void
+key_filter_add(struct key_filter *filter, const unsigned char *hash)
 {
 	uint64_t *block = block_of(filter, hash), bits = word_of(hash, 1);
 	for (int i = 0; i < BITS_SET; i++, bits >>= 9)
 		block[bits >> 6 & 7] |= 1ull << (bits & 63);
 }
 
-bool key_filter_may_have(const struct key_filter *filter, const unsigned char *hash)
+bool
+key_filter_may_have(const struct key_filter *filter, const unsigned char *hash)
 {
 	const uint64_t *block = block_of(filter, hash);
 	uint64_t bits = word_of(hash, 1);

@@ -77,7 +77,8 @@ struct key_index {
 	int64_t horizon; /* what is older is forgotten, if it is still there or not */
 };
 
-static bool part_load(struct key_index *keys, int64_t part, int64_t last_at, struct str filter)
+static bool
+part_load(struct key_index *keys, int64_t part, int64_t last_at, struct str filter)
 {
 	struct key_part p = {.part = part, .last_at = last_at};
 	if (filter.len % 64 || !filter.len)
@@ -91,7 +92,8 @@ static bool part_load(struct key_index *keys, int64_t part, int64_t last_at, str
 
 /* --- at start --- */
 
-static bool parts_load(struct store *store, int64_t *ret_after, struct err *err)
+static bool
+parts_load(struct store *store, int64_t *ret_after, struct err *err)
 {
 	struct key_index *keys = store->keys;
 	enum driver_step step;
@@ -110,7 +112,8 @@ static bool parts_load(struct store *store, int64_t *ret_after, struct err *err)
 	return step == STEP_DONE;
 }
 
-static bool log_clear(struct store *store, int64_t upto, struct err *err)
+static bool
+log_clear(struct store *store, int64_t upto, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_KEYS, LOG_CLEAR, err);
 	if (!q)
@@ -119,7 +122,8 @@ static bool log_clear(struct store *store, int64_t upto, struct err *err)
 	return query_run(q, NULL, err);
 }
 
-static bool recent_load(struct store *store, int64_t after, struct err *err)
+static bool
+recent_load(struct store *store, int64_t after, struct err *err)
 {
 	struct key_index *keys = store->keys;
 	enum driver_step step;
@@ -146,7 +150,8 @@ static bool recent_load(struct store *store, int64_t after, struct err *err)
 /* Nothing is written: a part that was torn by a death has no row, and all of it is in keys_new
  * still; it is written again, under the same number. What keys_new has of a whole part goes with
  * the next that is cleared. */
-bool keys_load(struct store *store, struct err *err)
+bool
+keys_load(struct store *store, struct err *err)
 {
 	int64_t after;
 	store->keys = mem_alloc(sizeof(*store->keys));
@@ -161,7 +166,8 @@ bool keys_load(struct store *store, struct err *err)
 	return true;
 }
 
-void keys_free(struct store *store)
+void
+keys_free(struct store *store)
 {
 	struct key_index *keys = store->keys;
 	if (!keys)
@@ -178,17 +184,20 @@ void keys_free(struct store *store)
 
 /* --- with the turn --- */
 
-size_t keys_mark(const struct store *store)
+size_t
+keys_mark(const struct store *store)
 {
 	return store->keys ? store->keys->recent.count : 0;
 }
 
-void keys_back_to(struct store *store, size_t mark)
+void
+keys_back_to(struct store *store, size_t mark)
 {
 	key_log_cut(&store->keys->recent, mark);
 }
 
-static void frozen_begin(struct key_index *keys)
+static void
+frozen_begin(struct key_index *keys)
 {
 	keys->frozen = keys->recent;
 	keys->recent = (struct key_log){0};
@@ -198,7 +207,8 @@ static void frozen_begin(struct key_index *keys)
 }
 
 /* In memory from here on: the part; in the file it is whole already. */
-static void frozen_end(struct key_index *keys)
+static void
+frozen_end(struct key_index *keys)
 {
 	free(keys->order);
 	keys->order = NULL;
@@ -206,7 +216,8 @@ static void frozen_end(struct key_index *keys)
 	keys->now = (struct key_state){0};
 }
 
-void keys_kept(struct store *store)
+void
+keys_kept(struct store *store)
 {
 	struct key_index *keys = store->keys;
 	if (!keys)
@@ -219,7 +230,8 @@ void keys_kept(struct store *store)
 	keys->durable.recent = keys->recent.count;
 }
 
-void keys_lost(struct store *store)
+void
+keys_lost(struct store *store)
 {
 	struct key_index *keys = store->keys;
 	if (!keys)
@@ -232,7 +244,8 @@ void keys_lost(struct store *store)
 	keys->now = keys->durable;
 }
 
-static bool move_one(struct store *store, const struct key_entry *entry, struct err *err)
+static bool
+move_one(struct store *store, const struct key_entry *entry, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_KEYS, MOVE, err);
 	if (!q)
@@ -245,7 +258,8 @@ static bool move_one(struct store *store, const struct key_entry *entry, struct 
 	return query_run(q, NULL, err);
 }
 
-static bool part_add(struct store *store, struct err *err)
+static bool
+part_add(struct store *store, struct err *err)
 {
 	struct key_index *keys = store->keys;
 	struct key_filter filter;
@@ -275,13 +289,15 @@ static bool part_add(struct store *store, struct err *err)
 	return ok;
 }
 
-static size_t least(size_t a, size_t b)
+static size_t
+least(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
 
 /* The part's rows, then its row, then what it took the place of: a few of them with every turn. */
-void keys_work(struct store *store)
+void
+keys_work(struct store *store)
 {
 	struct key_index *keys = store->keys;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -305,15 +321,17 @@ void keys_work(struct store *store)
 		turn_fail(store, &err);
 }
 
-bool keys_have_work(const struct store *store)
+bool
+keys_have_work(const struct store *store)
 {
 	return store->keys && store->keys->frozen.count;
 }
 
 /* --- looking --- */
 
-static bool part_look(struct store *store, int64_t part, const unsigned char *hash,
-		      struct key_entry *ret, struct err *err)
+static bool
+part_look(struct store *store, int64_t part, const unsigned char *hash, struct key_entry *ret,
+	  struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_KEYS, FIND, err);
 	if (!q)
@@ -330,8 +348,8 @@ static bool part_look(struct store *store, int64_t part, const unsigned char *ha
 }
 
 /* ret->run 0: unknown. The newest first: what expired may have come again. */
-static bool keys_look(struct store *store, const unsigned char *hash, struct key_entry *ret,
-		      struct err *err)
+static bool
+keys_look(struct store *store, const unsigned char *hash, struct key_entry *ret, struct err *err)
 {
 	const struct key_index *keys = store->keys;
 	ret->run = 0;
@@ -355,15 +373,16 @@ static bool keys_look(struct store *store, const unsigned char *hash, struct key
 	return true;
 }
 
-static struct digest hash_of(struct str scope, struct str key)
+static struct digest
+hash_of(struct str scope, struct str key)
 {
 	const struct str parts[] = {scope, {"", 1}, key};
 	return digest_of_parts(DIGEST_SHA256, parts, ARRAY_LEN(parts));
 }
 
-bool keys_claim(struct store *store, struct str scope, struct str key, uint64_t fingerprint,
-		int64_t run, struct wall now, int64_t *ret_known, bool *ret_same_print,
-		struct err *err)
+bool
+keys_claim(struct store *store, struct str scope, struct str key, uint64_t fingerprint, int64_t run,
+	   struct wall now, int64_t *ret_known, bool *ret_same_print, struct err *err)
 {
 	struct digest d = hash_of(scope, key);
 	struct key_entry known;
@@ -391,8 +410,8 @@ bool keys_claim(struct store *store, struct str scope, struct str key, uint64_t 
 	return true;
 }
 
-bool keys_find(struct store *store, struct str scope, struct str key, int64_t *ret_run,
-	       struct err *err)
+bool
+keys_find(struct store *store, struct str scope, struct str key, int64_t *ret_run, struct err *err)
 {
 	struct digest d = hash_of(scope, key);
 	struct key_entry known;
@@ -404,8 +423,8 @@ bool keys_find(struct store *store, struct str scope, struct str key, int64_t *r
 
 /* --- forgetting --- */
 
-static bool part_clear(struct store *store, int64_t part, unsigned most, int64_t *ret_gone,
-		       struct err *err)
+static bool
+part_clear(struct store *store, int64_t part, unsigned most, int64_t *ret_gone, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_KEYS, PART_CLEAR, err);
 	if (!q)
@@ -415,7 +434,8 @@ static bool part_clear(struct store *store, int64_t part, unsigned most, int64_t
 	return query_run(q, ret_gone, err);
 }
 
-static bool part_drop(struct store *store, size_t i, struct err *err)
+static bool
+part_drop(struct store *store, size_t i, struct err *err)
 {
 	struct key_index *keys = store->keys;
 	AUTO(query_end) struct query *q = query_write(store, ROOM_KEYS, PART_DROP, err);
@@ -433,7 +453,8 @@ static bool part_drop(struct store *store, size_t i, struct err *err)
 
 /* Whole parts, the newest excepted: its number must not be given again, nor that of its last key.
  */
-static bool parts_expire(struct store *store, struct wall before, unsigned *most, struct err *err)
+static bool
+parts_expire(struct store *store, struct wall before, unsigned *most, struct err *err)
 {
 	struct key_index *keys = store->keys;
 	for (size_t i = 0; i + 1 < keys->part_count && *most;) {
@@ -451,7 +472,8 @@ static bool parts_expire(struct store *store, struct wall before, unsigned *most
 	return true;
 }
 
-static bool recent_expire(struct store *store, struct wall before, unsigned *most, struct err *err)
+static bool
+recent_expire(struct store *store, struct wall before, unsigned *most, struct err *err)
 {
 	struct key_index *keys = store->keys;
 	size_t end = keys->expired;
@@ -467,8 +489,9 @@ static bool recent_expire(struct store *store, struct wall before, unsigned *mos
 	return true;
 }
 
-bool keys_expire(struct store *store, struct wall before, unsigned most, unsigned *ret_gone,
-		 struct err *err)
+bool
+keys_expire(struct store *store, struct wall before, unsigned most, unsigned *ret_gone,
+	    struct err *err)
 {
 	unsigned left = most;
 	*ret_gone = 0;

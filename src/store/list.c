@@ -8,7 +8,8 @@
 #define ID_BEGINNING 8 /* characters that a beginning must have: less would be a guess */
 #define ROW_BYTES 768  /* room for one row of any shape */
 
-bool query_one(struct query *q, void *ret, const char *what, struct err *err)
+bool
+query_one(struct query *q, void *ret, const char *what, struct err *err)
 {
 	switch (query_step(q, err)) {
 	case STEP_ROW:
@@ -21,7 +22,8 @@ bool query_one(struct query *q, void *ret, const char *what, struct err *err)
 	}
 }
 
-bool query_each(struct query *q, row_fn *fn, void *arg, struct err *err)
+bool
+query_each(struct query *q, row_fn *fn, void *arg, struct err *err)
 {
 	union {
 		char bytes[ROW_BYTES];
@@ -37,7 +39,8 @@ bool query_each(struct query *q, row_fn *fn, void *arg, struct err *err)
 }
 
 /* '~' sorts behind every character of an id. */
-bool query_by_id(struct query *q, const char *noun, const char *id, void *ret, struct err *err)
+bool
+query_by_id(struct query *q, const char *noun, const char *id, void *ret, struct err *err)
 {
 	AUTO(buf_fini) struct buf end = BUF_INIT;
 	if (strlen(id) < ID_BEGINNING)
@@ -64,7 +67,8 @@ bool query_by_id(struct query *q, const char *noun, const char *id, void *ret, s
 
 /* --- lists --- */
 
-static const char *filter_value(const struct list_query *query, const char *column)
+static const char *
+filter_value(const struct list_query *query, const char *column)
 {
 	for (int i = 0; i < LIST_FILTERS && query->filters[i].column; i++) {
 		if (!strcmp(query->filters[i].column, column))
@@ -73,8 +77,8 @@ static const char *filter_value(const struct list_query *query, const char *colu
 	return NULL;
 }
 
-static bool filters_check(const struct list_def *def, const struct list_query *query,
-			  struct err *err)
+static bool
+filters_check(const struct list_def *def, const struct list_query *query, struct err *err)
 {
 	for (int i = 0; i < LIST_FILTERS && query->filters[i].column; i++) {
 		const char *const *known = def->columns;
@@ -91,7 +95,8 @@ static bool filters_check(const struct list_def *def, const struct list_query *q
 	return true;
 }
 
-static int variant_choose(const struct list_def *def, const struct list_query *query)
+static int
+variant_choose(const struct list_def *def, const struct list_query *query)
 {
 	const struct list_variant *v = def->variants;
 	for (; v->column; v++) {
@@ -111,7 +116,8 @@ struct listing {
 };
 
 /* seq is the order of arrival: the first row that is too old ends the list. */
-static bool list_row(void *arg, const void *row)
+static bool
+list_row(void *arg, const void *row)
 {
 	struct listing *l = arg;
 	if (wall_is_set(l->since) &&
@@ -121,8 +127,9 @@ static bool list_row(void *arg, const void *row)
 	return l->fn(l->arg, row) && --l->left > 0;
 }
 
-bool list_run(struct store *store, const struct list_def *def, const struct list_query *query,
-	      row_fn *fn, void *arg, struct err *err)
+bool
+list_run(struct store *store, const struct list_def *def, const struct list_query *query,
+	 row_fn *fn, void *arg, struct err *err)
 {
 	struct listing l = {fn, arg, def, query->since, query->limit};
 	if (!query->limit || query->limit > 1000)

@@ -32,7 +32,8 @@ const struct statements store_statements = {"store", list, STORE_STATEMENTS};
 
 /* --- the file before it is opened --- */
 
-static bool path_of(const char *url, char **ret, struct err *err)
+static bool
+path_of(const char *url, char **ret, struct err *err)
 {
 	struct str rest = str_of(url);
 	if (str_starts(rest, STR("sqlite:")))
@@ -54,19 +55,22 @@ static bool path_of(const char *url, char **ret, struct err *err)
 	return true;
 }
 
-static bool beside(const char *path, const char *suffix, struct stat *ret)
+static bool
+beside(const char *path, const char *suffix, struct stat *ret)
 {
 	AUTO(buf_fini) struct buf name = BUF_INIT;
 	buf_printf(&name, "%s%s", path, suffix);
 	return stat(buf_cstr(&name), ret) == 0;
 }
 
-static bool denied(int why)
+static bool
+denied(int why)
 {
 	return why == EACCES || why == EPERM || why == EROFS;
 }
 
-static bool open_failed(const char *path, int why, struct err *err)
+static bool
+open_failed(const char *path, int why, struct err *err)
 {
 	if (denied(why))
 		return err_set(err, E_DENIED,
@@ -81,7 +85,8 @@ static bool open_failed(const char *path, int why, struct err *err)
 
 /* One roused a database. The lock goes with the descriptor, so also with a process that was killed.
  */
-static bool lock_take(const char *path, int *ret, struct err *err)
+static bool
+lock_take(const char *path, int *ret, struct err *err)
 {
 	AUTO(buf_fini) struct buf name = BUF_INIT;
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -105,12 +110,14 @@ static bool lock_take(const char *path, int *ret, struct err *err)
 	return true;
 }
 
-static uint32_t number_at(const unsigned char *p)
+static uint32_t
+number_at(const unsigned char *p)
 {
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-static bool newer(const char *path, int64_t version, struct err *err)
+static bool
+newer(const char *path, int64_t version, struct err *err)
 {
 	return err_set(err, E_STATE,
 		       "%s has schema %lld; this version knows up to %d: run a newer roused, or "
@@ -120,7 +127,8 @@ static bool newer(const char *path, int64_t version, struct err *err)
 
 /* Looks at the first bytes only, before SQLite sees the file: what is not ours must stay as it is.
  */
-static bool header_check(const char *path, int64_t *ret_size, struct err *err)
+static bool
+header_check(const char *path, int64_t *ret_size, struct err *err)
 {
 	unsigned char head[HEADER_BYTES] = {0};
 	struct stat st;
@@ -152,7 +160,8 @@ static bool header_check(const char *path, int64_t *ret_size, struct err *err)
 
 /* --- making and migrating --- */
 
-static bool folder_sync(const char *path, struct err *err)
+static bool
+folder_sync(const char *path, struct err *err)
 {
 	const char *slash = strrchr(path, '/');
 	AUTO(auto_free) char *folder = str_dup(str_make(path, (size_t)(slash - path) + 1));
@@ -163,7 +172,8 @@ static bool folder_sync(const char *path, struct err *err)
 }
 
 /* All steps that are missing, in one transaction. */
-static bool migrate(struct store *store, int64_t from, struct err *err)
+static bool
+migrate(struct store *store, int64_t from, struct err *err)
 {
 	AUTO(buf_fini) struct buf number = BUF_INIT;
 	if (from == schema_version)
@@ -185,7 +195,8 @@ static bool migrate(struct store *store, int64_t from, struct err *err)
 	return false;
 }
 
-static void conn_close(struct store *store, bool keep_log)
+static void
+conn_close(struct store *store, bool keep_log)
 {
 	statements_forget(store);
 	store->driver->close(store->conn, keep_log);
@@ -193,7 +204,8 @@ static void conn_close(struct store *store, bool keep_log)
 }
 
 /* Under another name, so that a death midway leaves no half-made database. */
-static bool file_make(struct store *store, struct err *err)
+static bool
+file_make(struct store *store, struct err *err)
 {
 	AUTO(buf_fini) struct buf name = BUF_INIT;
 	struct stat st;
@@ -220,7 +232,8 @@ static bool file_make(struct store *store, struct err *err)
 }
 
 /* An old log must never be replayed into a new file. */
-static bool file_ensure(struct store *store, int64_t *ret_size, struct err *err)
+static bool
+file_ensure(struct store *store, int64_t *ret_size, struct err *err)
 {
 	struct stat st;
 	bool there = beside(store->path, "", &st);
@@ -239,7 +252,8 @@ static bool file_ensure(struct store *store, int64_t *ret_size, struct err *err)
 
 /* --- open --- */
 
-static bool first_word(struct store *store, int statement, struct buf *ret, struct err *err)
+static bool
+first_word(struct store *store, int statement, struct buf *ret, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_STORE, statement, err);
 	if (!q || query_step(q, err) != STEP_ROW)
@@ -250,7 +264,8 @@ static bool first_word(struct store *store, int statement, struct buf *ret, stru
 
 /* SQLite notices what is wrong with a page when it reads it. A small file is read whole now; of a
  * large one the header, the schema and the newest rows. */
-static bool content_check(struct store *store, int64_t size, struct err *err)
+static bool
+content_check(struct store *store, int64_t size, struct err *err)
 {
 	AUTO(buf_fini) struct buf word = BUF_INIT;
 	if (size <= CHECK_BYTES) {
@@ -263,7 +278,8 @@ static bool content_check(struct store *store, int64_t size, struct err *err)
 	       store_next_seq(store, &store->next_run, STORE_MAX_RUN, err);
 }
 
-static bool version_check(struct store *store, struct err *err)
+static bool
+version_check(struct store *store, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_STORE, STORE_VERSION, err);
 	int64_t version;
@@ -275,7 +291,8 @@ static bool version_check(struct store *store, struct err *err)
 	return migrate(store, version, err);
 }
 
-bool store_next_seq(struct store *store, int64_t *next, int statement, struct err *err)
+bool
+store_next_seq(struct store *store, int64_t *next, int statement, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_STORE, statement, err);
 	if (!q || !query_number(q, 0, next, err))
@@ -284,7 +301,8 @@ bool store_next_seq(struct store *store, int64_t *next, int statement, struct er
 	return true;
 }
 
-static bool open_all(struct store *store, struct err *err)
+static bool
+open_all(struct store *store, struct err *err)
 {
 	int64_t size = 0;
 	struct stat st;
@@ -307,7 +325,8 @@ static bool open_all(struct store *store, struct err *err)
 	return false;
 }
 
-static struct store *store_new(void)
+static struct store *
+store_new(void)
 {
 	struct store *store = mem_alloc(sizeof(*store));
 	store->driver = &driver_sqlite;
@@ -316,7 +335,8 @@ static struct store *store_new(void)
 	return store;
 }
 
-static void store_free(struct store *store, bool keep_log)
+static void
+store_free(struct store *store, bool keep_log)
 {
 	if (!store)
 		return;
@@ -337,7 +357,8 @@ static void store_free(struct store *store, bool keep_log)
 	free(store);
 }
 
-bool store_open(const char *url, struct store **ret, struct err *err)
+bool
+store_open(const char *url, struct store **ret, struct err *err)
 {
 	struct err why = ERR_INIT;
 	struct store *store = store_new();
@@ -350,7 +371,8 @@ bool store_open(const char *url, struct store **ret, struct err *err)
 	return err_move(err, &why);
 }
 
-bool store_open_reader(const struct store *store, struct store **ret, struct err *err)
+bool
+store_open_reader(const struct store *store, struct store **ret, struct err *err)
 {
 	struct store *reader = store_new();
 	reader->reader = true;
@@ -364,13 +386,15 @@ bool store_open_reader(const struct store *store, struct store **ret, struct err
 }
 
 /* After a failing disk the log is left to the next start, which reads what is truly there. */
-void store_close(struct store *store)
+void
+store_close(struct store *store)
 {
 	if (store)
 		store_free(store, store->reader || store->broken.code != E_OK);
 }
 
-struct store_stats store_stats(struct store *store)
+struct store_stats
+store_stats(struct store *store)
 {
 	struct store_stats stats = store->stats;
 	struct stat st;

@@ -30,7 +30,8 @@ struct value {
 	} u;
 };
 
-size_t redo_begin(struct store *store, int room, int statement)
+size_t
+redo_begin(struct store *store, int room, int statement)
 {
 	const struct note note = {.room = (uint32_t)room, .statement = (uint32_t)statement};
 	if (store->redo_full)
@@ -40,8 +41,9 @@ size_t redo_begin(struct store *store, int room, int statement)
 	return at;
 }
 
-void redo_value(struct store *store, size_t at, int param, enum redo_type type, const void *p,
-		size_t len)
+void
+redo_value(struct store *store, size_t at, int param, enum redo_type type, const void *p,
+	   size_t len)
 {
 	static const char zeros[8];
 	struct value value = {.param = param, .type = type};
@@ -65,13 +67,15 @@ void redo_value(struct store *store, size_t at, int param, enum redo_type type, 
 	note->bytes += (uint32_t)(sizeof(value) + (type < REDO_TEXT ? 0 : len + pad));
 }
 
-void redo_done(struct store *store, size_t at)
+void
+redo_done(struct store *store, size_t at)
 {
 	if (at != REDO_NONE && at < store->redo.len)
 		((struct note *)(void *)(store->redo.data + at))->done = true;
 }
 
-void redo_forget(struct store *store)
+void
+redo_forget(struct store *store)
 {
 	if (store->redo.cap > REDO_KEPT)
 		buf_fini(&store->redo);
@@ -79,7 +83,8 @@ void redo_forget(struct store *store)
 	store->redo_full = false;
 }
 
-static const char *value_bind(struct store *store, struct driver_stmt *stmt, const char *p)
+static const char *
+value_bind(struct store *store, struct driver_stmt *stmt, const char *p)
 {
 	struct value value;
 	memcpy(&value, p, sizeof(value));
@@ -104,8 +109,8 @@ static const char *value_bind(struct store *store, struct driver_stmt *stmt, con
 	return p + value.u.len + (-value.u.len & 7);
 }
 
-static bool note_run(struct store *store, const struct note *note, const char *values,
-		     struct err *err)
+static bool
+note_run(struct store *store, const struct note *note, const char *values, struct err *err)
 {
 	const char *end = values + note->bytes;
 	AUTO(query_end)
@@ -117,7 +122,8 @@ static bool note_run(struct store *store, const struct note *note, const char *v
 	return query_run(q, NULL, err);
 }
 
-bool redo_back_to(struct store *store, size_t mark, struct err *err)
+bool
+redo_back_to(struct store *store, size_t mark, struct err *err)
 {
 	store->driver->rollback(store->conn);
 	if (!store->driver->begin(store->conn, err))

@@ -61,7 +61,8 @@ static const struct statement list[] = {
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
 const struct statements retention_statements = {"retention", list, STATEMENTS};
 
-static bool drop(struct store *store, int statement, int64_t seq, struct err *err)
+static bool
+drop(struct store *store, int statement, int64_t seq, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_RETENTION, statement, err);
 	if (!q)
@@ -70,27 +71,32 @@ static bool drop(struct store *store, int statement, int64_t seq, struct err *er
 	return query_run(q, NULL, err);
 }
 
-static bool run_drop(struct store *store, int64_t seq, struct err *err)
+static bool
+run_drop(struct store *store, int64_t seq, struct err *err)
 {
 	return drop(store, DROP_EVENT_OF, seq, err) && drop(store, DROP_RUN, seq, err);
 }
 
-static bool event_drop(struct store *store, int64_t seq, struct err *err)
+static bool
+event_drop(struct store *store, int64_t seq, struct err *err)
 {
 	return drop(store, DROP_EVENT, seq, err);
 }
 
-static bool document_drop(struct store *store, int64_t seq, struct err *err)
+static bool
+document_drop(struct store *store, int64_t seq, struct err *err)
 {
 	return drop(store, DROP_DOCUMENT, seq, err);
 }
 
-static bool log_drop(struct store *store, int64_t seq, struct err *err)
+static bool
+log_drop(struct store *store, int64_t seq, struct err *err)
 {
 	return drop(store, DROP_LOG, seq, err);
 }
 
-static bool change_drop(struct store *store, int64_t seq, struct err *err)
+static bool
+change_drop(struct store *store, int64_t seq, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_RETENTION, DROP_CHANGE, err);
 	if (!q)
@@ -117,8 +123,9 @@ _Static_assert(ARRAY_LEN(kinds) == RETENTIONS, "every kind has its statements");
 
 /* seq is the order of time: the first that is too young ends the look. A look that a failed turn
  * took back is made again with the next round. */
-bool retention_apply(struct store *store, enum retention what, struct wall before, unsigned most,
-		     unsigned *ret_gone, bool *ret_through, struct err *err)
+bool
+retention_apply(struct store *store, enum retention what, struct wall before, unsigned most,
+		unsigned *ret_gone, bool *ret_through, struct err *err)
 {
 	enum driver_step step;
 	unsigned seen = 0;

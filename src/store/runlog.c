@@ -23,8 +23,9 @@ static const struct statement list[] = {
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
 const struct statements runlog_statements = {"runlog", list, STATEMENTS};
 
-bool runlog_add(struct store *store, int64_t run, int attempt, struct wall at, const char *type,
-		struct str data, int64_t *ret_seq, struct err *err)
+bool
+runlog_add(struct store *store, int64_t run, int attempt, struct wall at, const char *type,
+	   struct str data, int64_t *ret_seq, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_RUNLOG, ADD, err);
 	if (!q)
@@ -49,14 +50,16 @@ struct log_listing {
 	void *arg;
 };
 
-static bool log_give(void *arg, const void *row)
+static bool
+log_give(void *arg, const void *row)
 {
 	struct log_listing *l = arg;
 	return l->fn(l->arg, row);
 }
 
-bool runlog_list(struct store *store, int64_t run, int64_t after, unsigned limit,
-		 bool (*fn)(void *arg, const struct log_row *row), void *arg, struct err *err)
+bool
+runlog_list(struct store *store, int64_t run, int64_t after, unsigned limit,
+	    bool (*fn)(void *arg, const struct log_row *row), void *arg, struct err *err)
 {
 	struct log_listing l = {fn, arg};
 	AUTO(query_end) struct query *q = query_read(store, ROOM_RUNLOG, LIST, err);

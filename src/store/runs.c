@@ -87,12 +87,14 @@ const struct statements runs_statements = {"runs", list, STATEMENTS};
 
 /* --- insert --- */
 
-int64_t runs_next_seq(struct store *store)
+int64_t
+runs_next_seq(struct store *store)
 {
 	return store->next_run;
 }
 
-static bool entity_taken(struct store *store, const char *entity, bool *ret, struct err *err)
+static bool
+entity_taken(struct store *store, const char *entity, bool *ret, struct err *err)
 {
 	int64_t one = 0;
 	AUTO(query_end) struct query *q = query_read(store, ROOM_RUNS, ENTITY_TAKEN, err);
@@ -105,7 +107,8 @@ static bool entity_taken(struct store *store, const char *entity, bool *ret, str
 	return true;
 }
 
-static bool input_insert(struct store *store, int64_t run, const char *payload, struct err *err)
+static bool
+input_insert(struct store *store, int64_t run, const char *payload, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_RUNS, INSERT_INPUT, err);
 	if (!q)
@@ -115,8 +118,9 @@ static bool input_insert(struct store *store, int64_t run, const char *payload, 
 	return query_run(q, NULL, err);
 }
 
-bool runs_insert(struct store *store, const struct run_row *row, int64_t *ret_seq, bool *ret_ready,
-		 struct err *err)
+bool
+runs_insert(struct store *store, const struct run_row *row, int64_t *ret_seq, bool *ret_ready,
+	    struct err *err)
 {
 	int64_t seq = row->seq ? row->seq : store->next_run;
 	bool taken = false;
@@ -144,13 +148,15 @@ bool runs_insert(struct store *store, const struct run_row *row, int64_t *ret_se
 
 /* --- one, or many --- */
 
-bool runs_get(struct store *store, const char *id, struct run_row *ret, struct err *err)
+bool
+runs_get(struct store *store, const char *id, struct run_row *ret, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_RUNS, BY_ID, err);
 	return q && query_by_id(q, "run", id, ret, err);
 }
 
-bool runs_get_seq(struct store *store, int64_t seq, struct run_row *ret, struct err *err)
+bool
+runs_get_seq(struct store *store, int64_t seq, struct run_row *ret, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_RUNS, BY_SEQ, err);
 	if (!q)
@@ -180,14 +186,16 @@ struct run_listing {
 	void *arg;
 };
 
-static bool run_give(void *arg, const void *row)
+static bool
+run_give(void *arg, const void *row)
 {
 	struct run_listing *l = arg;
 	return l->fn(l->arg, row);
 }
 
-bool runs_list(struct store *store, const struct list_query *query,
-	       bool (*fn)(void *arg, const struct run_row *row), void *arg, struct err *err)
+bool
+runs_list(struct store *store, const struct list_query *query,
+	  bool (*fn)(void *arg, const struct run_row *row), void *arg, struct err *err)
 {
 	struct run_listing l = {fn, arg};
 	return list_run(store, &runs_def, query, run_give, &l, err);
@@ -205,7 +213,8 @@ struct peek_hint {
 	int64_t after[PRIORITIES];
 };
 
-void hints_free(struct store *store)
+void
+hints_free(struct store *store)
 {
 	while (store->hints) {
 		struct peek_hint *hint = store->hints;
@@ -216,7 +225,8 @@ void hints_free(struct store *store)
 	}
 }
 
-static bool listed(const char *const *names, struct str name)
+static bool
+listed(const char *const *names, struct str name)
 {
 	for (; name.p && names && *names; names++) {
 		if (str_eq_cstr(name, *names))
@@ -225,14 +235,16 @@ static bool listed(const char *const *names, struct str name)
 	return false;
 }
 
-static void pauses_add(struct buf *out, const char *const *names)
+static void
+pauses_add(struct buf *out, const char *const *names)
 {
 	for (; names && *names; names++)
 		buf_printf(out, "%s\n", *names);
 	buf_putc(out, '\t');
 }
 
-static struct peek_hint *hint_find(struct store *store, const char *agent, const char *pauses)
+static struct peek_hint *
+hint_find(struct store *store, const char *agent, const char *pauses)
 {
 	struct peek_hint *hint = store->hints;
 	while (hint && strcmp(hint->agent, agent) != 0)
@@ -254,9 +266,9 @@ static struct peek_hint *hint_find(struct store *store, const char *agent, const
 }
 
 /* *ret_seq 0: none. */
-static bool peek_seq(struct store *store, const char *agent, int priority,
-		     const char *const *skip_trigger, const char *const *skip_tenant,
-		     struct peek_hint *hint, int64_t *ret_seq, struct err *err)
+static bool
+peek_seq(struct store *store, const char *agent, int priority, const char *const *skip_trigger,
+	 const char *const *skip_tenant, struct peek_hint *hint, int64_t *ret_seq, struct err *err)
 {
 	enum driver_step step;
 	AUTO(query_end) struct query *q = query_read(store, ROOM_RUNS, PEEK, err);
@@ -277,8 +289,9 @@ static bool peek_seq(struct store *store, const char *agent, int priority,
 	return step == STEP_DONE;
 }
 
-bool runs_peek(struct store *store, const char *agent, const char *const *skip_trigger,
-	       const char *const *skip_tenant, struct run_row *ret, struct err *err)
+bool
+runs_peek(struct store *store, const char *agent, const char *const *skip_trigger,
+	  const char *const *skip_tenant, struct run_row *ret, struct err *err)
 {
 	AUTO(buf_fini) struct buf pauses = BUF_INIT;
 	struct peek_hint *hint = NULL;

@@ -34,9 +34,9 @@ static const struct statement list[] = {
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
 const struct statements counts_statements = {"counts", list, STATEMENTS};
 
-bool runs_count_queued(struct store *store,
-		       bool (*fn)(void *arg, const char *agent, int64_t queued), void *arg,
-		       struct err *err)
+bool
+runs_count_queued(struct store *store, bool (*fn)(void *arg, const char *agent, int64_t queued),
+		  void *arg, struct err *err)
 {
 	enum driver_step step;
 	AUTO(query_end) struct query *q = query_read(store, ROOM_COUNTS, QUEUED, err);
@@ -49,7 +49,8 @@ bool runs_count_queued(struct store *store,
 	return step == STEP_DONE;
 }
 
-static enum driver_step agent_next(struct store *store, struct buf *agent, struct err *err)
+static enum driver_step
+agent_next(struct store *store, struct buf *agent, struct err *err)
 {
 	AUTO(buf_fini) struct buf after = *agent;
 	*agent = (struct buf)BUF_INIT;
@@ -64,7 +65,8 @@ static enum driver_step agent_next(struct store *store, struct buf *agent, struc
 }
 
 /* The first of each group of the queue is its oldest. */
-static bool agent_oldest(struct store *store, const char *agent, int64_t *oldest, struct err *err)
+static bool
+agent_oldest(struct store *store, const char *agent, int64_t *oldest, struct err *err)
 {
 	for (int i = 0; i < 2 * PRIORITIES; i++) {
 		int64_t seq;
@@ -83,7 +85,8 @@ static bool agent_oldest(struct store *store, const char *agent, int64_t *oldest
 }
 
 /* seq is the order of arrival. */
-bool runs_oldest_queued(struct store *store, struct wall *ret_created, struct err *err)
+bool
+runs_oldest_queued(struct store *store, struct wall *ret_created, struct err *err)
 {
 	AUTO(buf_fini) struct buf agent = BUF_INIT;
 	int64_t oldest = INT64_MAX;
@@ -104,14 +107,15 @@ bool runs_oldest_queued(struct store *store, struct wall *ret_created, struct er
 	return query_number(q, WALL_NONE.ms, &ret_created->ms, err);
 }
 
-bool runs_count_dead(struct store *store, int64_t *ret, struct err *err)
+bool
+runs_count_dead(struct store *store, int64_t *ret, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_COUNTS, DEAD, err);
 	return q && query_number(q, 0, ret, err);
 }
 
-bool runs_count_trigger(struct store *store, const char *trigger, int64_t *ret_queued,
-			struct err *err)
+bool
+runs_count_trigger(struct store *store, const char *trigger, int64_t *ret_queued, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_COUNTS, OF_TRIGGER, err);
 	if (!q)
@@ -120,9 +124,9 @@ bool runs_count_trigger(struct store *store, const char *trigger, int64_t *ret_q
 	return query_number(q, 0, ret_queued, err);
 }
 
-static bool open_add(struct store *store, const char *trigger, const char *entity,
-		     const char *status, int64_t *ret_seqs, size_t max, size_t *count,
-		     struct err *err)
+static bool
+open_add(struct store *store, const char *trigger, const char *entity, const char *status,
+	 int64_t *ret_seqs, size_t max, size_t *count, struct err *err)
 {
 	enum driver_step step;
 	AUTO(query_end)
@@ -139,8 +143,9 @@ static bool open_add(struct store *store, const char *trigger, const char *entit
 	return step == STEP_DONE;
 }
 
-bool runs_unfinished(struct store *store, const char *trigger, const char *entity,
-		     int64_t *ret_seqs, size_t max, size_t *ret_count, struct err *err)
+bool
+runs_unfinished(struct store *store, const char *trigger, const char *entity, int64_t *ret_seqs,
+		size_t max, size_t *ret_count, struct err *err)
 {
 	static const char *const order[] = {"running", "waiting", "queued"};
 	*ret_count = 0;

@@ -107,7 +107,8 @@ _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
 const struct statements moves_statements = {"moves", list, STATEMENTS};
 
 /* What a compare-and-swap that changed nothing means. */
-static bool was_not(struct store *store, int64_t seq, const char *from, struct err *err)
+static bool
+was_not(struct store *store, int64_t seq, const char *from, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_MOVES, STATUS, err);
 	if (!q)
@@ -126,8 +127,8 @@ static bool was_not(struct store *store, int64_t seq, const char *from, struct e
 
 /* --- queued → running --- */
 
-static bool claim_run(struct store *store, int64_t seq, struct wall now, int *ret_attempt,
-		      struct err *err)
+static bool
+claim_run(struct store *store, int64_t seq, struct wall now, int *ret_attempt, struct err *err)
 {
 	int64_t n;
 	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, CLAIM, err);
@@ -141,8 +142,9 @@ static bool claim_run(struct store *store, int64_t seq, struct wall now, int *re
 	return n > 0 ? query_run(q, NULL, err) : was_not(store, seq, "queued", err);
 }
 
-bool runs_claim(struct store *store, int64_t seq, struct wall now, struct wall lease,
-		int *ret_attempt, struct err *err)
+bool
+runs_claim(struct store *store, int64_t seq, struct wall now, struct wall lease, int *ret_attempt,
+	   struct err *err)
 {
 	int n;
 	if (!claim_run(store, seq, now, &n, err))
@@ -162,7 +164,8 @@ bool runs_claim(struct store *store, int64_t seq, struct wall now, struct wall l
 
 /* --- any → any --- */
 
-static bool result_write(struct store *store, int64_t seq, const char *result, struct err *err)
+static bool
+result_write(struct store *store, int64_t seq, const char *result, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, RESULT, err);
 	if (!q)
@@ -172,7 +175,8 @@ static bool result_write(struct store *store, int64_t seq, const char *result, s
 	return query_run(q, NULL, err);
 }
 
-bool runs_move(struct store *store, int64_t seq, const struct run_move *move, struct err *err)
+bool
+runs_move(struct store *store, int64_t seq, const struct run_move *move, struct err *err)
 {
 	int64_t changed;
 	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, MOVE, err);
@@ -196,7 +200,8 @@ bool runs_move(struct store *store, int64_t seq, const struct run_move *move, st
 
 /* --- becoming ready --- */
 
-bool runs_free_entity(struct store *store, const char *entity, bool *ret_ready, struct err *err)
+bool
+runs_free_entity(struct store *store, const char *entity, bool *ret_ready, struct err *err)
 {
 	int64_t changed;
 	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, FREE_ENTITY, err);
@@ -211,7 +216,8 @@ bool runs_free_entity(struct store *store, const char *entity, bool *ret_ready, 
 	return true;
 }
 
-static bool wake_one(struct store *store, int64_t seq, struct err *err)
+static bool
+wake_one(struct store *store, int64_t seq, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, WAKE, err);
 	if (!q)
@@ -220,8 +226,8 @@ static bool wake_one(struct store *store, int64_t seq, struct err *err)
 	return query_run(q, NULL, err);
 }
 
-static bool wake_due(struct store *store, struct wall now, unsigned most, unsigned *ret_woken,
-		     struct err *err)
+static bool
+wake_due(struct store *store, struct wall now, unsigned most, unsigned *ret_woken, struct err *err)
 {
 	enum driver_step step;
 	AUTO(query_end) struct query *q = query_read(store, ROOM_MOVES, DUE, err);
@@ -239,8 +245,9 @@ static bool wake_due(struct store *store, struct wall now, unsigned most, unsign
 	return step == STEP_DONE;
 }
 
-bool runs_wake(struct store *store, struct wall now, unsigned most, unsigned *ret_woken,
-	       struct wall *ret_next, struct err *err)
+bool
+runs_wake(struct store *store, struct wall now, unsigned most, unsigned *ret_woken,
+	  struct wall *ret_next, struct err *err)
 {
 	*ret_woken = 0;
 	if (!wake_due(store, now, most, ret_woken, err))
@@ -253,8 +260,9 @@ bool runs_wake(struct store *store, struct wall now, unsigned most, unsigned *re
 
 /* --- progress --- */
 
-static bool outputs_write(struct store *store, int64_t seq, const struct run_progress *progress,
-			  struct err *err)
+static bool
+outputs_write(struct store *store, int64_t seq, const struct run_progress *progress,
+	      struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, OUTPUTS, err);
 	if (!q)
@@ -266,8 +274,9 @@ static bool outputs_write(struct store *store, int64_t seq, const struct run_pro
 	return query_run(q, NULL, err);
 }
 
-static bool attempt_progress(struct store *store, int64_t seq, int attempt,
-			     const struct run_progress *progress, struct err *err)
+static bool
+attempt_progress(struct store *store, int64_t seq, int attempt, const struct run_progress *progress,
+		 struct err *err)
 {
 	const struct attempt_row row = {.run = seq,
 					.n = attempt,
@@ -280,8 +289,9 @@ static bool attempt_progress(struct store *store, int64_t seq, int attempt,
 	return query_run(q, NULL, err);
 }
 
-bool runs_progress(struct store *store, int64_t seq, int attempt,
-		   const struct run_progress *progress, struct err *err)
+bool
+runs_progress(struct store *store, int64_t seq, int attempt, const struct run_progress *progress,
+	      struct err *err)
 {
 	const struct run_row row = {.seq = seq, .used = progress->used};
 	int64_t changed;
@@ -299,8 +309,9 @@ bool runs_progress(struct store *store, int64_t seq, int attempt,
 	return attempt_progress(store, seq, attempt, progress, err);
 }
 
-bool runs_set_limits(struct store *store, int64_t seq, const struct run_limits *limits,
-		     int max_attempts, struct err *err)
+bool
+runs_set_limits(struct store *store, int64_t seq, const struct run_limits *limits, int max_attempts,
+		struct err *err)
 {
 	const struct run_row row = {.seq = seq, .limits = *limits, .max_attempts = max_attempts};
 	int64_t changed;
@@ -313,7 +324,8 @@ bool runs_set_limits(struct store *store, int64_t seq, const struct run_limits *
 	return changed || err_set(err, E_NOT_FOUND, "run number %lld is unknown", (long long)seq);
 }
 
-bool runs_drop(struct store *store, int64_t seq, struct err *err)
+bool
+runs_drop(struct store *store, int64_t seq, struct err *err)
 {
 	int64_t changed;
 	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, DROP, err);
@@ -327,8 +339,9 @@ bool runs_drop(struct store *store, int64_t seq, struct err *err)
 
 /* --- at the start of the daemon --- */
 
-static bool live_one(struct store *store, int64_t seq, struct run_row *run,
-		     struct attempt_row *attempt, struct err *err)
+static bool
+live_one(struct store *store, int64_t seq, struct run_row *run, struct attempt_row *attempt,
+	 struct err *err)
 {
 	if (!runs_get_seq(store, seq, run, err))
 		return false;
@@ -339,8 +352,8 @@ static bool live_one(struct store *store, int64_t seq, struct run_row *run,
 	return query_one(q, attempt, "the attempt of a live run", err);
 }
 
-static bool live_seqs(struct store *store, int64_t after, int64_t *ret, size_t *ret_count,
-		      struct err *err)
+static bool
+live_seqs(struct store *store, int64_t after, int64_t *ret, size_t *ret_count, struct err *err)
 {
 	enum driver_step step;
 	AUTO(query_end) struct query *q = query_read(store, ROOM_MOVES, LIVE_SEQS, err);
@@ -354,9 +367,10 @@ static bool live_seqs(struct store *store, int64_t after, int64_t *ret, size_t *
 }
 
 /* In slices: fn may write, and move the very run that it is given. */
-bool runs_live(struct store *store,
-	       bool (*fn)(void *arg, const struct run_row *run, const struct attempt_row *attempt),
-	       void *arg, struct err *err)
+bool
+runs_live(struct store *store,
+	  bool (*fn)(void *arg, const struct run_row *run, const struct attempt_row *attempt),
+	  void *arg, struct err *err)
 {
 	int64_t seqs[100], after = 0;
 	size_t count;

@@ -26,7 +26,8 @@ struct driver_conn {
 
 /* --- errors --- */
 
-static enum err_code code_of(struct driver_conn *conn, int rc)
+static enum err_code
+code_of(struct driver_conn *conn, int rc)
 {
 	int why;
 	switch (rc & 0xff) {
@@ -68,7 +69,8 @@ static enum err_code code_of(struct driver_conn *conn, int rc)
 	}
 }
 
-static bool fail(struct driver_conn *conn, int rc, const char *what, struct err *err)
+static bool
+fail(struct driver_conn *conn, int rc, const char *what, struct err *err)
 {
 	enum err_code code = code_of(conn, rc);
 	return err_set(err, code, "database: %s: %s", what, sqlite3_errmsg(conn->db));
@@ -76,7 +78,8 @@ static bool fail(struct driver_conn *conn, int rc, const char *what, struct err 
 
 /* --- open, close --- */
 
-static void init_once(void)
+static void
+init_once(void)
 {
 	/* Counting memory takes a lock at every allocation. */
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
@@ -84,7 +87,8 @@ static void init_once(void)
 }
 
 /* Replaces SQLite's own checkpoints: when they happen is the turn's to say. */
-static int on_log(void *arg, sqlite3 *db UNUSED, const char *name UNUSED, int pages)
+static int
+on_log(void *arg, sqlite3 *db UNUSED, const char *name UNUSED, int pages)
 {
 	struct driver_conn *conn = arg;
 	if (pages < conn->log_end)
@@ -93,7 +97,8 @@ static int on_log(void *arg, sqlite3 *db UNUSED, const char *name UNUSED, int pa
 	return SQLITE_OK;
 }
 
-static bool script(struct driver_conn *conn, const char *sql, struct err *err)
+static bool
+script(struct driver_conn *conn, const char *sql, struct err *err)
 {
 	int rc = sqlite3_exec(conn->db, sql, NULL, NULL, NULL);
 	return rc == SQLITE_OK || fail(conn, rc, "cannot set up", err);
@@ -123,7 +128,8 @@ static const char pragmas_write[] =
 static const char pragmas_read[] =
 	"PRAGMA query_only = ON; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -4096;";
 
-static void sqlite_close(struct driver_conn *conn, bool keep_log)
+static void
+sqlite_close(struct driver_conn *conn, bool keep_log)
 {
 	if (!conn)
 		return;
@@ -138,7 +144,8 @@ static void sqlite_close(struct driver_conn *conn, bool keep_log)
 	free(conn);
 }
 
-static bool log_mode(struct driver_conn *conn, struct err *err)
+static bool
+log_mode(struct driver_conn *conn, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc = sqlite3_prepare_v2(conn->db, "PRAGMA journal_mode = WAL", -1, &stmt, NULL);
@@ -157,7 +164,8 @@ static bool log_mode(struct driver_conn *conn, struct err *err)
 	return ok;
 }
 
-static bool set_up(struct driver_conn *conn, enum driver_mode mode, struct err *err)
+static bool
+set_up(struct driver_conn *conn, enum driver_mode mode, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(settings); i++)
 		sqlite3_db_config(conn->db, settings[i].what, settings[i].on, NULL);
@@ -173,8 +181,8 @@ static bool set_up(struct driver_conn *conn, enum driver_mode mode, struct err *
 	return true;
 }
 
-static bool sqlite_open(const char *path, enum driver_mode mode, struct driver_conn **ret,
-			struct err *err)
+static bool
+sqlite_open(const char *path, enum driver_mode mode, struct driver_conn **ret, struct err *err)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	pthread_once(&once, init_once);
@@ -197,13 +205,14 @@ static bool sqlite_open(const char *path, enum driver_mode mode, struct driver_c
 
 /* --- statements: a struct driver_stmt is a sqlite3_stmt --- */
 
-static sqlite3_stmt *own(struct driver_stmt *stmt)
+static sqlite3_stmt *
+own(struct driver_stmt *stmt)
 {
 	return (sqlite3_stmt *)stmt;
 }
 
-static bool prepare(struct driver_conn *conn, const char *sql, struct driver_stmt **ret,
-		    struct err *err)
+static bool
+prepare(struct driver_conn *conn, const char *sql, struct driver_stmt **ret, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc = sqlite3_prepare_v3(conn->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt, NULL);
@@ -213,48 +222,57 @@ static bool prepare(struct driver_conn *conn, const char *sql, struct driver_stm
 	return true;
 }
 
-static void finalize(struct driver_stmt *stmt)
+static void
+finalize(struct driver_stmt *stmt)
 {
 	sqlite3_finalize(own(stmt));
 }
 
-static int params(struct driver_stmt *stmt)
+static int
+params(struct driver_stmt *stmt)
 {
 	return sqlite3_bind_parameter_count(own(stmt));
 }
 
-static const char *param_name(struct driver_stmt *stmt, int i)
+static const char *
+param_name(struct driver_stmt *stmt, int i)
 {
 	const char *name = sqlite3_bind_parameter_name(own(stmt), i);
 	return name ? name + 1 : "";
 }
 
-static void bind_null(struct driver_stmt *stmt, int i)
+static void
+bind_null(struct driver_stmt *stmt, int i)
 {
 	sqlite3_bind_null(own(stmt), i);
 }
 
-static void bind_int(struct driver_stmt *stmt, int i, int64_t v)
+static void
+bind_int(struct driver_stmt *stmt, int i, int64_t v)
 {
 	sqlite3_bind_int64(own(stmt), i, v);
 }
 
-static void bind_real(struct driver_stmt *stmt, int i, double v)
+static void
+bind_real(struct driver_stmt *stmt, int i, double v)
 {
 	sqlite3_bind_double(own(stmt), i, v);
 }
 
-static void bind_text(struct driver_stmt *stmt, int i, struct str v)
+static void
+bind_text(struct driver_stmt *stmt, int i, struct str v)
 {
 	sqlite3_bind_text64(own(stmt), i, v.p, v.len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-static void bind_blob(struct driver_stmt *stmt, int i, struct str v)
+static void
+bind_blob(struct driver_stmt *stmt, int i, struct str v)
 {
 	sqlite3_bind_blob64(own(stmt), i, v.p, v.len, SQLITE_STATIC);
 }
 
-static enum driver_step step(struct driver_conn *conn, struct driver_stmt *stmt, struct err *err)
+static enum driver_step
+step(struct driver_conn *conn, struct driver_stmt *stmt, struct err *err)
 {
 	errno = 0;
 	int rc = sqlite3_step(own(stmt));
@@ -266,44 +284,52 @@ static enum driver_step step(struct driver_conn *conn, struct driver_stmt *stmt,
 	return STEP_FAILED;
 }
 
-static void reset(struct driver_stmt *stmt)
+static void
+reset(struct driver_stmt *stmt)
 {
 	sqlite3_reset(own(stmt));
 	sqlite3_clear_bindings(own(stmt));
 }
 
-static int columns(struct driver_stmt *stmt)
+static int
+columns(struct driver_stmt *stmt)
 {
 	return sqlite3_column_count(own(stmt));
 }
 
-static const char *column_name(struct driver_stmt *stmt, int i)
+static const char *
+column_name(struct driver_stmt *stmt, int i)
 {
 	return sqlite3_column_name(own(stmt), i);
 }
 
-static bool column_is_null(struct driver_stmt *stmt, int i)
+static bool
+column_is_null(struct driver_stmt *stmt, int i)
 {
 	return sqlite3_column_type(own(stmt), i) == SQLITE_NULL;
 }
 
-static int64_t column_int(struct driver_stmt *stmt, int i)
+static int64_t
+column_int(struct driver_stmt *stmt, int i)
 {
 	return sqlite3_column_int64(own(stmt), i);
 }
 
-static double column_real(struct driver_stmt *stmt, int i)
+static double
+column_real(struct driver_stmt *stmt, int i)
 {
 	return sqlite3_column_double(own(stmt), i);
 }
 
-static struct str column_text(struct driver_stmt *stmt, int i)
+static struct str
+column_text(struct driver_stmt *stmt, int i)
 {
 	const unsigned char *p = sqlite3_column_text(own(stmt), i);
 	return p ? str_make(p, (size_t)sqlite3_column_bytes(own(stmt), i)) : STR_NONE;
 }
 
-static struct str column_blob(struct driver_stmt *stmt, int i)
+static struct str
+column_blob(struct driver_stmt *stmt, int i)
 {
 	const void *p = sqlite3_column_blob(own(stmt), i);
 	return p ? str_make(p, (size_t)sqlite3_column_bytes(own(stmt), i)) : STR_NONE;
@@ -311,7 +337,8 @@ static struct str column_blob(struct driver_stmt *stmt, int i)
 
 /* --- transactions --- */
 
-static bool run(struct driver_conn *conn, sqlite3_stmt **kept, const char *sql, struct err *err)
+static bool
+run(struct driver_conn *conn, sqlite3_stmt **kept, const char *sql, struct err *err)
 {
 	int rc = SQLITE_OK;
 	errno = 0;
@@ -329,28 +356,33 @@ static bool run(struct driver_conn *conn, sqlite3_stmt **kept, const char *sql, 
 }
 
 /* IMMEDIATE: whoever holds the lock is met here, not in the middle. */
-static bool begin(struct driver_conn *conn, struct err *err)
+static bool
+begin(struct driver_conn *conn, struct err *err)
 {
 	return run(conn, &conn->own[OWN_BEGIN], "BEGIN IMMEDIATE", err);
 }
 
-static bool in_transaction(struct driver_conn *conn)
+static bool
+in_transaction(struct driver_conn *conn)
 {
 	return !sqlite3_get_autocommit(conn->db);
 }
 
-static void rollback(struct driver_conn *conn)
+static void
+rollback(struct driver_conn *conn)
 {
 	if (in_transaction(conn))
 		run(conn, &conn->own[OWN_ROLLBACK], "ROLLBACK", NULL);
 }
 
-static bool commit(struct driver_conn *conn, struct err *err)
+static bool
+commit(struct driver_conn *conn, struct err *err)
 {
 	return run(conn, &conn->own[OWN_COMMIT], "COMMIT", err);
 }
 
-static bool point(struct driver_conn *conn, int depth, int what, const char *verb, struct err *err)
+static bool
+point(struct driver_conn *conn, int depth, int what, const char *verb, struct err *err)
 {
 	AUTO(buf_fini) struct buf sql = BUF_INIT;
 	if (depth >= DEPTH_MAX)
@@ -361,46 +393,54 @@ static bool point(struct driver_conn *conn, int depth, int what, const char *ver
 	return run(conn, &conn->points[depth][what], buf_cstr(&sql), err);
 }
 
-static bool savepoint(struct driver_conn *conn, int depth, struct err *err)
+static bool
+savepoint(struct driver_conn *conn, int depth, struct err *err)
 {
 	return point(conn, depth, 0, "SAVEPOINT", err);
 }
 
-static bool release(struct driver_conn *conn, int depth, struct err *err)
+static bool
+release(struct driver_conn *conn, int depth, struct err *err)
 {
 	return point(conn, depth, 1, "RELEASE", err);
 }
 
-static bool undo(struct driver_conn *conn, int depth, struct err *err)
+static bool
+undo(struct driver_conn *conn, int depth, struct err *err)
 {
 	return point(conn, depth, 2, "ROLLBACK TO", err) && release(conn, depth, err);
 }
 
-static int64_t rows_written(struct driver_conn *conn)
+static int64_t
+rows_written(struct driver_conn *conn)
 {
 	return sqlite3_total_changes64(conn->db);
 }
 
-static int64_t rows_changed(struct driver_conn *conn)
+static int64_t
+rows_changed(struct driver_conn *conn)
 {
 	return sqlite3_changes64(conn->db);
 }
 
-static int disk_error(struct driver_conn *conn)
+static int
+disk_error(struct driver_conn *conn)
 {
 	return conn->disk_errno;
 }
 
 /* --- the log --- */
 
-static int64_t log_pages(struct driver_conn *conn)
+static int64_t
+log_pages(struct driver_conn *conn)
 {
 	return conn->log_end - conn->log_copied;
 }
 
 /* Passive: waits for nobody. What a reader still needs stays, and the log grows until it is gone.
  */
-static bool checkpoint(struct driver_conn *conn, struct err *err)
+static bool
+checkpoint(struct driver_conn *conn, struct err *err)
 {
 	int end = 0, copied = 0;
 	errno = 0;
@@ -419,8 +459,9 @@ static bool checkpoint(struct driver_conn *conn, struct err *err)
 
 /* --- copy --- */
 
-static bool copy_pages(struct driver_conn *from, sqlite3 *to,
-		       void (*progress)(void *arg, int done, int total), void *arg, struct err *err)
+static bool
+copy_pages(struct driver_conn *from, sqlite3 *to, void (*progress)(void *arg, int done, int total),
+	   void *arg, struct err *err)
 {
 	sqlite3_backup *backup = sqlite3_backup_init(to, "main", from->db, "main");
 	if (!backup)
@@ -446,8 +487,9 @@ static bool copy_pages(struct driver_conn *from, sqlite3 *to,
 
 /* conn only reads. Its snapshot is held, so that writers beside it neither change the copy nor make
  * it begin anew. */
-static bool copy(struct driver_conn *conn, const char *to,
-		 void (*progress)(void *arg, int done, int total), void *arg, struct err *err)
+static bool
+copy(struct driver_conn *conn, const char *to, void (*progress)(void *arg, int done, int total),
+     void *arg, struct err *err)
 {
 	sqlite3 *db = NULL;
 	bool ok = false;

@@ -64,7 +64,8 @@ const struct statements state_statements = {"state", list, STATEMENTS};
 
 /* --- cursors --- */
 
-bool cursors_get(struct store *store, const char *trigger, struct buf *ret, struct err *err)
+bool
+cursors_get(struct store *store, const char *trigger, struct buf *ret, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_STATE, CURSOR_GET, err);
 	if (!q)
@@ -81,7 +82,8 @@ bool cursors_get(struct store *store, const char *trigger, struct buf *ret, stru
 	}
 }
 
-bool cursors_set(struct store *store, const char *trigger, struct str value, struct err *err)
+bool
+cursors_set(struct store *store, const char *trigger, struct str value, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_STATE, CURSOR_SET, err);
 	if (!q)
@@ -93,8 +95,9 @@ bool cursors_set(struct store *store, const char *trigger, struct str value, str
 
 /* --- switches --- */
 
-bool switches_set(struct store *store, const char *scope, const char *name, const char *kind,
-		  const char *by, struct wall at, struct err *err)
+bool
+switches_set(struct store *store, const char *scope, const char *name, const char *kind,
+	     const char *by, struct wall at, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_STATE, SWITCH_SET, err);
 	if (!q)
@@ -107,8 +110,9 @@ bool switches_set(struct store *store, const char *scope, const char *name, cons
 	return query_run(q, NULL, err);
 }
 
-bool switches_clear(struct store *store, const char *scope, const char *name, const char *kind,
-		    struct err *err)
+bool
+switches_clear(struct store *store, const char *scope, const char *name, const char *kind,
+	       struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_STATE, SWITCH_CLEAR, err);
 	if (!q)
@@ -119,10 +123,11 @@ bool switches_clear(struct store *store, const char *scope, const char *name, co
 	return query_run(q, NULL, err);
 }
 
-bool switches_list(struct store *store,
-		   bool (*fn)(void *arg, const char *scope, const char *name, const char *kind,
-			      const char *by, struct wall at),
-		   void *arg, struct err *err)
+bool
+switches_list(struct store *store,
+	      bool (*fn)(void *arg, const char *scope, const char *name, const char *kind,
+			 const char *by, struct wall at),
+	      void *arg, struct err *err)
 {
 	enum driver_step step;
 	AUTO(query_end) struct query *q = query_read(store, ROOM_STATE, SWITCHES, err);
@@ -138,7 +143,8 @@ bool switches_list(struct store *store,
 
 /* --- tokens --- */
 
-bool tokens_insert(struct store *store, const struct token_row *row, struct err *err)
+bool
+tokens_insert(struct store *store, const struct token_row *row, struct err *err)
 {
 	struct err why = ERR_INIT;
 	AUTO(query_end) struct query *q = query_write(store, ROOM_STATE, TOKEN_INSERT, err);
@@ -152,7 +158,8 @@ bool tokens_insert(struct store *store, const struct token_row *row, struct err 
 	return err_move(err, &why);
 }
 
-bool tokens_find(struct store *store, const char *hash, struct token_row *ret, struct err *err)
+bool
+tokens_find(struct store *store, const char *hash, struct token_row *ret, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_STATE, TOKEN_FIND, err);
 	if (!q)
@@ -166,21 +173,24 @@ struct token_listing {
 	void *arg;
 };
 
-static bool token_give(void *arg, const void *row)
+static bool
+token_give(void *arg, const void *row)
 {
 	struct token_listing *l = arg;
 	return l->fn(l->arg, row);
 }
 
-bool tokens_list(struct store *store, bool (*fn)(void *arg, const struct token_row *row), void *arg,
-		 struct err *err)
+bool
+tokens_list(struct store *store, bool (*fn)(void *arg, const struct token_row *row), void *arg,
+	    struct err *err)
 {
 	struct token_listing l = {fn, arg};
 	AUTO(query_end) struct query *q = query_read(store, ROOM_STATE, TOKENS, err);
 	return q && query_each(q, token_give, &l, err);
 }
 
-bool tokens_revoke(struct store *store, const char *name, struct err *err)
+bool
+tokens_revoke(struct store *store, const char *name, struct err *err)
 {
 	int64_t changed;
 	AUTO(query_end) struct query *q = query_write(store, ROOM_STATE, TOKEN_REVOKE, err);
@@ -192,7 +202,8 @@ bool tokens_revoke(struct store *store, const char *name, struct err *err)
 	return changed || err_set(err, E_NOT_FOUND, "token %s is unknown", name);
 }
 
-bool tokens_touch(struct store *store, const char *hash, struct wall at, struct err *err)
+bool
+tokens_touch(struct store *store, const char *hash, struct wall at, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_STATE, TOKEN_TOUCH, err);
 	if (!q)
@@ -204,8 +215,9 @@ bool tokens_touch(struct store *store, const char *hash, struct wall at, struct 
 
 /* --- budgets --- */
 
-bool budgets_add(struct store *store, const char *scope, const char *name, const char *day,
-		 int64_t spent_uusd, int64_t reserved_uusd, int64_t tokens, struct err *err)
+bool
+budgets_add(struct store *store, const char *scope, const char *name, const char *day,
+	    int64_t spent_uusd, int64_t reserved_uusd, int64_t tokens, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_STATE, BUDGET_ADD, err);
 	if (!q)
@@ -219,9 +231,10 @@ bool budgets_add(struct store *store, const char *scope, const char *name, const
 	return query_run(q, NULL, err);
 }
 
-bool budgets_get(struct store *store, const char *scope, const char *name, const char *day,
-		 int64_t *ret_spent_uusd, int64_t *ret_reserved_uusd, int64_t *ret_tokens,
-		 struct err *err)
+bool
+budgets_get(struct store *store, const char *scope, const char *name, const char *day,
+	    int64_t *ret_spent_uusd, int64_t *ret_reserved_uusd, int64_t *ret_tokens,
+	    struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_STATE, BUDGET_GET, err);
 	if (!q)
@@ -239,10 +252,11 @@ bool budgets_get(struct store *store, const char *scope, const char *name, const
 	return true;
 }
 
-bool budgets_list(struct store *store, const char *day,
-		  bool (*fn)(void *arg, const char *scope, const char *name, int64_t spent,
-			     int64_t reserved, int64_t tokens),
-		  void *arg, struct err *err)
+bool
+budgets_list(struct store *store, const char *day,
+	     bool (*fn)(void *arg, const char *scope, const char *name, int64_t spent,
+			int64_t reserved, int64_t tokens),
+	     void *arg, struct err *err)
 {
 	enum driver_step step;
 	AUTO(query_end) struct query *q = query_read(store, ROOM_STATE, BUDGETS, err);

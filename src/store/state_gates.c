@@ -33,8 +33,8 @@ static const struct statement list[] = {
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
 const struct statements gates_statements = {"gates", list, STATEMENTS};
 
-bool gates_insert(struct store *store, const struct gate_row *row, int64_t *ret_seq,
-		  struct err *err)
+bool
+gates_insert(struct store *store, const struct gate_row *row, int64_t *ret_seq, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_GATES, INSERT, err);
 	if (!q)
@@ -43,7 +43,8 @@ bool gates_insert(struct store *store, const struct gate_row *row, int64_t *ret_
 	return query_number(q, 0, ret_seq, err) && query_run(q, NULL, err);
 }
 
-bool gates_get(struct store *store, const char *id, struct gate_row *ret, struct err *err)
+bool
+gates_get(struct store *store, const char *id, struct gate_row *ret, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_GATES, BY_ID, err);
 	return q && query_by_id(q, "gate", id, ret, err);
@@ -65,20 +66,23 @@ struct gate_listing {
 	void *arg;
 };
 
-static bool gate_give(void *arg, const void *row)
+static bool
+gate_give(void *arg, const void *row)
 {
 	struct gate_listing *l = arg;
 	return l->fn(l->arg, row);
 }
 
-bool gates_list(struct store *store, const struct list_query *query,
-		bool (*fn)(void *arg, const struct gate_row *row), void *arg, struct err *err)
+bool
+gates_list(struct store *store, const struct list_query *query,
+	   bool (*fn)(void *arg, const struct gate_row *row), void *arg, struct err *err)
 {
 	struct gate_listing l = {fn, arg};
 	return list_run(store, &gates_def, query, gate_give, &l, err);
 }
 
-static bool was_decided(struct store *store, int64_t seq, struct err *err)
+static bool
+was_decided(struct store *store, int64_t seq, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_read(store, ROOM_GATES, WHERE, err);
 	if (!q)
@@ -96,9 +100,10 @@ static bool was_decided(struct store *store, int64_t seq, struct err *err)
 	}
 }
 
-bool gates_decide(struct store *store, int64_t seq, const char *status, const char *decision,
-		  const char *by, const char *reason, const char *answer, struct wall at,
-		  struct err *err)
+bool
+gates_decide(struct store *store, int64_t seq, const char *status, const char *decision,
+	     const char *by, const char *reason, const char *answer, struct wall at,
+	     struct err *err)
 {
 	int64_t changed;
 	AUTO(query_end) struct query *q = query_write(store, ROOM_GATES, DECIDE, err);

@@ -35,14 +35,16 @@ struct query {
 	unsigned char *param_field, *column_field;
 };
 
-const struct statements *statements_of(enum room room)
+const struct statements *
+statements_of(enum room room)
 {
 	return rooms[room];
 }
 
 /* --- preparing --- */
 
-static unsigned char field_find(const struct shape *shape, const char *name)
+static unsigned char
+field_find(const struct shape *shape, const char *name)
 {
 	for (size_t i = 0; shape && i < shape->count; i++) {
 		if (!strcmp(shape->fields[i].name, name))
@@ -51,7 +53,8 @@ static unsigned char field_find(const struct shape *shape, const char *name)
 	return NO_FIELD;
 }
 
-static void query_free(struct query *q)
+static void
+query_free(struct query *q)
 {
 	q->driver->finalize(q->stmt);
 	for (int i = 1; i <= q->params; i++)
@@ -62,7 +65,8 @@ static void query_free(struct query *q)
 	free(q);
 }
 
-static struct query *query_new(struct store *store, const struct statement *def, struct err *err)
+static struct query *
+query_new(struct store *store, const struct statement *def, struct err *err)
 {
 	struct driver_stmt *stmt;
 	if (!store->driver->prepare(store->conn, def->sql, &stmt, err))
@@ -87,7 +91,8 @@ static struct query *query_new(struct store *store, const struct statement *def,
 	return q;
 }
 
-struct query *query_read(struct store *store, enum room room, int id, struct err *err)
+struct query *
+query_read(struct store *store, enum room room, int id, struct err *err)
 {
 	const struct statements *table = rooms[room];
 	assert(id >= 0 && id < table->count);
@@ -111,17 +116,20 @@ struct query *query_read(struct store *store, enum room room, int id, struct err
 	return q;
 }
 
-const struct shape *query_shape(const struct query *q)
+const struct shape *
+query_shape(const struct query *q)
 {
 	return q->def->shape;
 }
 
-struct driver_stmt *query_stmt(struct query *q)
+struct driver_stmt *
+query_stmt(struct query *q)
 {
 	return q->stmt;
 }
 
-struct query *query_write(struct store *store, enum room room, int id, struct err *err)
+struct query *
+query_write(struct store *store, enum room room, int id, struct err *err)
 {
 	if (!turn_begin(store, err))
 		return NULL;
@@ -133,7 +141,8 @@ struct query *query_write(struct store *store, enum room room, int id, struct er
 	return q;
 }
 
-void query_end(struct query **query)
+void
+query_end(struct query **query)
 {
 	struct query *q = *query;
 	if (!q)
@@ -145,7 +154,8 @@ void query_end(struct query **query)
 		query_free(q);
 }
 
-void statements_forget(struct store *store)
+void
+statements_forget(struct store *store)
 {
 	for (int room = 0; room < ROOMS; room++) {
 		for (int i = 0; store->prepared[room] && i < rooms[room]->count; i++) {
@@ -160,7 +170,8 @@ void statements_forget(struct store *store)
 /* --- binding --- */
 
 /* Callers bind in the order of the statement, so the first guess is right. */
-static int param(struct query *q, const char *name)
+static int
+param(struct query *q, const char *name)
 {
 	int i = q->next;
 	if (i > q->params || strcmp(q->names[i], name) != 0) {
@@ -173,25 +184,29 @@ static int param(struct query *q, const char *name)
 }
 
 /* Every bind passes here, to be noted with the turn. */
-static void put_null(struct query *q, int i)
+static void
+put_null(struct query *q, int i)
 {
 	q->driver->bind_null(q->stmt, i);
 	redo_value(q->store, q->note, i, REDO_NULL, NULL, 0);
 }
 
-static void put_int(struct query *q, int i, int64_t v)
+static void
+put_int(struct query *q, int i, int64_t v)
 {
 	q->driver->bind_int(q->stmt, i, v);
 	redo_value(q->store, q->note, i, REDO_INT, &v, sizeof(v));
 }
 
-static void put_real(struct query *q, int i, double v)
+static void
+put_real(struct query *q, int i, double v)
 {
 	q->driver->bind_real(q->stmt, i, v);
 	redo_value(q->store, q->note, i, REDO_REAL, &v, sizeof(v));
 }
 
-static void put_text(struct query *q, int i, struct str v)
+static void
+put_text(struct query *q, int i, struct str v)
 {
 	if (!v.p) {
 		put_null(q, i);
@@ -201,41 +216,48 @@ static void put_text(struct query *q, int i, struct str v)
 	redo_value(q->store, q->note, i, REDO_TEXT, v.p, v.len);
 }
 
-void query_int(struct query *q, const char *name, int64_t v)
+void
+query_int(struct query *q, const char *name, int64_t v)
 {
 	put_int(q, param(q, name), v);
 }
 
-void query_ref(struct query *q, const char *name, int64_t v)
+void
+query_ref(struct query *q, const char *name, int64_t v)
 {
 	int i = param(q, name);
 	v ? put_int(q, i, v) : put_null(q, i);
 }
 
-void query_str(struct query *q, const char *name, struct str v)
+void
+query_str(struct query *q, const char *name, struct str v)
 {
 	put_text(q, param(q, name), v);
 }
 
-void query_text(struct query *q, const char *name, const char *v)
+void
+query_text(struct query *q, const char *name, const char *v)
 {
 	put_text(q, param(q, name), str_of(v));
 }
 
-void query_blob(struct query *q, const char *name, struct str v)
+void
+query_blob(struct query *q, const char *name, struct str v)
 {
 	int i = param(q, name);
 	q->driver->bind_blob(q->stmt, i, v);
 	redo_value(q->store, q->note, i, REDO_BLOB, v.p, v.len);
 }
 
-void query_wall(struct query *q, const char *name, struct wall v)
+void
+query_wall(struct query *q, const char *name, struct wall v)
 {
 	int i = param(q, name);
 	wall_is_set(v) ? put_int(q, i, v.ms) : put_null(q, i);
 }
 
-static void field_bind(struct query *q, int i, enum field_type type, const void *member)
+static void
+field_bind(struct query *q, int i, enum field_type type, const void *member)
 {
 	int64_t n;
 	switch (type) {
@@ -271,7 +293,8 @@ static void field_bind(struct query *q, int i, enum field_type type, const void 
 	}
 }
 
-void query_row(struct query *q, const void *row)
+void
+query_row(struct query *q, const void *row)
 {
 	for (int i = 1; i <= q->params; i++) {
 		if (q->param_field[i] == NO_FIELD)
@@ -284,7 +307,8 @@ void query_row(struct query *q, const void *row)
 /* --- stepping --- */
 
 /* What these codes say of a write is true of all that the turn wrote before it. */
-static void write_failed(struct query *q, const struct err *err)
+static void
+write_failed(struct query *q, const struct err *err)
 {
 	struct store *store = q->store;
 	if (err->code == E_IO)
@@ -294,7 +318,8 @@ static void write_failed(struct query *q, const struct err *err)
 		turn_fail(store, err);
 }
 
-enum driver_step query_step(struct query *q, struct err *err)
+enum driver_step
+query_step(struct query *q, struct err *err)
 {
 	struct err why = ERR_INIT;
 	enum driver_step step = q->driver->step(q->store->conn, q->stmt, &why);
@@ -309,7 +334,8 @@ enum driver_step query_step(struct query *q, struct err *err)
 	return step;
 }
 
-bool query_run(struct query *q, int64_t *ret_changed, struct err *err)
+bool
+query_run(struct query *q, int64_t *ret_changed, struct err *err)
 {
 	enum driver_step step;
 	while ((step = query_step(q, err)) == STEP_ROW)
@@ -321,7 +347,8 @@ bool query_run(struct query *q, int64_t *ret_changed, struct err *err)
 	return true;
 }
 
-bool query_number(struct query *q, int64_t none, int64_t *ret, struct err *err)
+bool
+query_number(struct query *q, int64_t none, int64_t *ret, struct err *err)
 {
 	enum driver_step step = query_step(q, err);
 	if (step == STEP_FAILED)
@@ -333,29 +360,34 @@ bool query_number(struct query *q, int64_t none, int64_t *ret, struct err *err)
 
 /* --- rows --- */
 
-int64_t query_get_int(struct query *q, int column)
+int64_t
+query_get_int(struct query *q, int column)
 {
 	return q->driver->column_int(q->stmt, column);
 }
 
-struct str query_get_text(struct query *q, int column)
+struct str
+query_get_text(struct query *q, int column)
 {
 	return q->driver->column_text(q->stmt, column);
 }
 
-struct str query_get_blob(struct query *q, int column)
+struct str
+query_get_blob(struct query *q, int column)
 {
 	return q->driver->column_blob(q->stmt, column);
 }
 
-struct wall query_get_wall(struct query *q, int column)
+struct wall
+query_get_wall(struct query *q, int column)
 {
 	return q->driver->column_is_null(q->stmt, column)
 		       ? WALL_NONE
 		       : (struct wall){q->driver->column_int(q->stmt, column)};
 }
 
-static void field_read(struct query *q, int i, enum field_type type, void *member, bool lend)
+static void
+field_read(struct query *q, int i, enum field_type type, void *member, bool lend)
 {
 	const struct driver *d = q->driver;
 	struct str text;
@@ -386,7 +418,8 @@ static void field_read(struct query *q, int i, enum field_type type, void *membe
 	}
 }
 
-void query_get_row(struct query *q, void *row, bool lend)
+void
+query_get_row(struct query *q, void *row, bool lend)
 {
 	const struct shape *shape = q->def->shape;
 	memset(row, 0, shape->size);
@@ -402,7 +435,8 @@ void query_get_row(struct query *q, void *row, bool lend)
 	}
 }
 
-void row_fini(const struct shape *shape, void *row)
+void
+row_fini(const struct shape *shape, void *row)
 {
 	for (size_t i = 0; i < shape->count; i++) {
 		if (shape->fields[i].type == FIELD_TEXT || shape->fields[i].type == FIELD_NAME)

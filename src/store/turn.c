@@ -22,7 +22,8 @@ _Static_assert(ARRAY_LEN(bucket_us) + 1 ==
 		       sizeof((struct store_stats){0}.commit_us_buckets) / sizeof(uint64_t),
 	       "one bucket more than bounds");
 
-static uint64_t now_us(void)
+static uint64_t
+now_us(void)
 {
 	struct timespec ts;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -31,7 +32,8 @@ static uint64_t now_us(void)
 
 /* --- failing --- */
 
-void turn_fail(struct store *store, const struct err *why)
+void
+turn_fail(struct store *store, const struct err *why)
 {
 	store->order_epoch++;
 	if (store->failed.code == E_OK)
@@ -40,7 +42,8 @@ void turn_fail(struct store *store, const struct err *why)
 		store->driver->rollback(store->conn);
 }
 
-void store_break(struct store *store, const struct err *why)
+void
+store_break(struct store *store, const struct err *why)
 {
 	if (store->broken.code == E_OK)
 		err_set(&store->broken, E_IO,
@@ -49,19 +52,22 @@ void store_break(struct store *store, const struct err *why)
 			err_text(why), store->driver->disk_error(store->conn));
 }
 
-bool store_has_failed(const struct store *store)
+bool
+store_has_failed(const struct store *store)
 {
 	return store->broken.code != E_OK;
 }
 
-static bool refuse(const struct err *why, struct err *err)
+static bool
+refuse(const struct err *why, struct err *err)
 {
 	return err_set(err, why->code, "%s", err_text(why));
 }
 
 /* --- the turn --- */
 
-bool turn_begin(struct store *store, struct err *err)
+bool
+turn_begin(struct store *store, struct err *err)
 {
 	if (store->reader)
 		return err_set(err, E_STATE,
@@ -82,17 +88,20 @@ bool turn_begin(struct store *store, struct err *err)
 	return true;
 }
 
-bool turn_is_open(const struct store *store)
+bool
+turn_is_open(const struct store *store)
 {
 	return store->open;
 }
 
-bool turn_is_due(const struct store *store)
+bool
+turn_is_due(const struct store *store)
 {
 	return store->open || store->afters.count || store->failed.code != E_OK;
 }
 
-void turn_after(struct store *store, turn_fn *fn, void *arg)
+void
+turn_after(struct store *store, turn_fn *fn, void *arg)
 {
 	struct afters *a = &store->afters;
 	if (a->count == a->cap) {
@@ -102,7 +111,8 @@ void turn_after(struct store *store, turn_fn *fn, void *arg)
 	a->list[a->count++] = (struct after){fn, arg, false};
 }
 
-static void stats_commit(struct store *store, uint64_t us)
+static void
+stats_commit(struct store *store, uint64_t us)
 {
 	struct store_stats *s = &store->stats;
 	size_t i = 0;
@@ -118,7 +128,8 @@ static void stats_commit(struct store *store, uint64_t us)
 }
 
 /* True: it is on disk. Otherwise nothing of it is in the database that anyone can see. */
-static bool turn_commit(struct store *store, struct err *err)
+static bool
+turn_commit(struct store *store, struct err *err)
 {
 	keys_work(store);
 	uint64_t start = now_us();
@@ -141,7 +152,8 @@ static bool turn_commit(struct store *store, struct err *err)
 }
 
 /* Two arrays take turns: what the afters of one turn register belongs to the next. */
-static void afters_run(struct store *store, const struct err *err)
+static void
+afters_run(struct store *store, const struct err *err)
 {
 	AUTO(err_fini) struct err undone = ERR_INIT;
 	struct afters now = store->afters;
@@ -160,7 +172,8 @@ static void afters_run(struct store *store, const struct err *err)
 	store->running = now;
 }
 
-void turn_end(struct store *store)
+void
+turn_end(struct store *store)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	if (!turn_is_due(store))
@@ -185,7 +198,8 @@ void turn_end(struct store *store)
 
 /* --- savepoints --- */
 
-bool turn_savepoint(struct store *store, struct err *err)
+bool
+turn_savepoint(struct store *store, struct err *err)
 {
 	struct err why = ERR_INIT;
 	assert(store->savepoints < SAVEPOINTS_MAX);
@@ -203,7 +217,8 @@ bool turn_savepoint(struct store *store, struct err *err)
 	return true;
 }
 
-void turn_release(struct store *store)
+void
+turn_release(struct store *store)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	assert(store->savepoints);
@@ -213,7 +228,8 @@ void turn_release(struct store *store)
 		turn_fail(store, &err);
 }
 
-void turn_undo(struct store *store)
+void
+turn_undo(struct store *store)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	assert(store->savepoints);
@@ -232,7 +248,8 @@ void turn_undo(struct store *store)
 
 /* --- the log --- */
 
-void store_checkpoint(struct store *store)
+void
+store_checkpoint(struct store *store)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	store->stats.checkpoints++;
@@ -242,7 +259,8 @@ void store_checkpoint(struct store *store)
 
 /* A moment in which nobody waits. Statistics are not gathered: plans stay those that the tests saw.
  */
-void store_idle(struct store *store)
+void
+store_idle(struct store *store)
 {
 	if (store->open || store->reader || store->broken.code != E_OK)
 		return;
@@ -254,7 +272,8 @@ void store_idle(struct store *store)
 
 /* --- what it does --- */
 
-bool store_is_writable(struct store *store)
+bool
+store_is_writable(struct store *store)
 {
 	if (store->reader || store->broken.code != E_OK)
 		return false;

@@ -1,4 +1,5 @@
-/* The floor under any server on libevent: reads a request on a bufferevent, answers, keeps nothing. */
+/* The floor under any server on libevent: reads a request on a bufferevent, answers, keeps nothing.
+ */
 /* SPDX-License-Identifier: MIT */
 #include <arpa/inet.h>
 #include <event2/buffer.h>
@@ -10,9 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char answer[] = "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+static const char answer[] =
+	"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
 
-static void on_read(struct bufferevent *bev, void *arg)
+static void
+on_read(struct bufferevent *bev, void *arg)
 {
 	struct evbuffer *in = bufferevent_get_input(bev);
 
@@ -38,14 +41,17 @@ static void on_read(struct bufferevent *bev, void *arg)
 	}
 }
 
-static void on_event(struct bufferevent *bev, short what, void *arg)
+static void
+on_event(struct bufferevent *bev, short what, void *arg)
 {
 	(void)arg;
 	if (what & (BEV_EVENT_EOF | BEV_EVENT_ERROR))
 		bufferevent_free(bev);
 }
 
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int len, void *arg)
+static void
+on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int len,
+	  void *arg)
 {
 	struct bufferevent *bev = bufferevent_socket_new(arg, fd, BEV_OPT_CLOSE_ON_FREE);
 	int one = 1;
@@ -58,7 +64,8 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	bufferevent_enable(bev, EV_READ | EV_WRITE);
 }
 
-int main(int argc, char **argv)
+int
+main(int argc, char **argv)
 {
 	struct event_base *base = event_base_new();
 	struct sockaddr_in address = {.sin_family = AF_INET};
@@ -69,7 +76,9 @@ int main(int argc, char **argv)
 	}
 	address.sin_port = htons((unsigned short)strtoul(argv[1], NULL, 10));
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (!evconnlistener_new_bind(base, on_accept, base, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, 1024, (struct sockaddr *)&address, sizeof(address)))
+	if (!evconnlistener_new_bind(base, on_accept, base,
+				     LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, 1024,
+				     (struct sockaddr *)&address, sizeof(address)))
 		return 1;
 	return event_base_dispatch(base) < 0;
 }

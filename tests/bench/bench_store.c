@@ -17,7 +17,8 @@
 
 static char body[BODY + 256];
 
-static double now(void)
+static double
+now(void)
 {
 	struct timespec ts;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -25,7 +26,8 @@ static double now(void)
 }
 
 /* Of this process, user and system: what a busy machine does not blur. */
-static double cpu(void)
+static double
+cpu(void)
 {
 	struct rusage u;
 	getrusage(RUSAGE_SELF, &u);
@@ -33,7 +35,8 @@ static double cpu(void)
 	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
-static void must(bool ok, struct err *err)
+static void
+must(bool ok, struct err *err)
 {
 	if (ok)
 		return;
@@ -41,7 +44,8 @@ static void must(bool ok, struct err *err)
 	exit(1);
 }
 
-static void event_add(struct store *store, uint64_t n, bool with_key)
+static void
+event_add(struct store *store, uint64_t n, bool with_key)
 {
 	struct err err = ERR_INIT;
 	struct wall at = clock_wall(clock_system());
@@ -89,15 +93,17 @@ static void event_add(struct store *store, uint64_t n, bool with_key)
 	must(runs_insert(store, &run, &seq, &ready, &err), &err);
 }
 
-static int by_size(const void *a, const void *b)
+static int
+by_size(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
 	return x < y ? -1 : x > y;
 }
 
 /* Inserts `count` events, `batch` a commit; prints rates and how long turns took. */
-static void phase(struct store *store, const char *name, uint64_t from, uint64_t count,
-		  unsigned batch, bool savepoints)
+static void
+phase(struct store *store, const char *name, uint64_t from, uint64_t count, unsigned batch,
+      bool savepoints)
 {
 	size_t turns = (size_t)((count + batch - 1) / batch), t = 0;
 	double *took = mem_alloc_array(turns, sizeof(*took)), start = now(), cpu_start = cpu();
@@ -130,7 +136,8 @@ static void phase(struct store *store, const char *name, uint64_t from, uint64_t
 	free(took);
 }
 
-static void syncs(const char *folder)
+static void
+syncs(const char *folder)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	buf_printf(&path, "%s/sync", folder);
@@ -146,7 +153,8 @@ static void syncs(const char *folder)
 	unlink(buf_cstr(&path));
 }
 
-static long rss_kib(void)
+static long
+rss_kib(void)
 {
 	struct buf b = BUF_INIT;
 	long pages = 0;
@@ -156,14 +164,16 @@ static long rss_kib(void)
 	return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-static bool ignore(void *arg, const char *agent, int64_t queued)
+static bool
+ignore(void *arg, const char *agent, int64_t queued)
 {
 	*(int64_t *)arg += agent ? queued : 0;
 	return true;
 }
 
 /* What the daemon asks while that many are queued. */
-static void questions(struct store *store)
+static void
+questions(struct store *store)
 {
 	struct err err = ERR_INIT;
 	struct wall oldest;
@@ -194,7 +204,8 @@ static void questions(struct store *store)
 	printf("%-34s %8.1f us\n", "peek, claim (1000 a commit)", (now() - start) * 1e3);
 }
 
-int main(int argc, char **argv)
+int
+main(int argc, char **argv)
 {
 	const char *folder = argc > 1 ? argv[1] : "/var/tmp/rouse-bench";
 	uint64_t have = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000;

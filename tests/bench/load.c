@@ -1,4 +1,5 @@
-/* Load generator: signed webhooks over kept connections, each with a body of its own; one line of JSON. */
+/* Load generator: signed webhooks over kept connections, each with a body of its own; one line of
+ * JSON. */
 /* SPDX-License-Identifier: MIT */
 #include <arpa/inet.h>
 #include <assert.h>
@@ -39,7 +40,8 @@ struct conn {
 	char answer[ANSWER_MAX];
 };
 
-static int64_t now_ns(void)
+static int64_t
+now_ns(void)
 {
 	struct timespec t;
 
@@ -47,25 +49,29 @@ static int64_t now_ns(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static void die(const char *what)
+static void
+die(const char *what)
 {
 	fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
 	exit(1);
 }
 
 /* A body of BODY_BYTES, its HMAC, and the request around both. */
-static void request_make(struct load *load, uint32_t n, uint32_t run)
+static void
+request_make(struct load *load, uint32_t n, uint32_t run)
 {
 	char *out = load->requests + (size_t)n * REQUEST_MAX, body[BODY_BYTES + 1], hex[65];
 	unsigned char mac[32];
 	unsigned mac_len = sizeof(mac);
-	int len = snprintf(body, sizeof(body), "{\"action\":\"opened\",\"number\":%u,\"run\":%u,\"pad\":\"", n, run);
+	int len = snprintf(body, sizeof(body),
+			   "{\"action\":\"opened\",\"number\":%u,\"run\":%u,\"pad\":\"", n, run);
 
 	assert(len > 0 && len < BODY_BYTES - 2);
 	memset(body + len, 'x', (size_t)(BODY_BYTES - len - 2));
 	body[BODY_BYTES - 2] = '"';
 	body[BODY_BYTES - 1] = '}';
-	HMAC(EVP_sha256(), load->secret, (int)strlen(load->secret), (unsigned char *)body, BODY_BYTES, mac, &mac_len);
+	HMAC(EVP_sha256(), load->secret, (int)strlen(load->secret), (unsigned char *)body,
+	     BODY_BYTES, mac, &mac_len);
 	for (unsigned i = 0; i < sizeof(mac); i++)
 		snprintf(hex + i * 2, 3, "%02x", mac[i]);
 	len = snprintf(out, REQUEST_MAX,
@@ -78,7 +84,8 @@ static void request_make(struct load *load, uint32_t n, uint32_t run)
 	load->lengths[n] = (uint32_t)len + BODY_BYTES;
 }
 
-static void conn_write(struct load *load, struct conn *c)
+static void
+conn_write(struct load *load, struct conn *c)
 {
 	const char *request = load->requests + (size_t)c->current * REQUEST_MAX;
 	ssize_t n;
@@ -94,7 +101,8 @@ static void conn_write(struct load *load, struct conn *c)
 }
 
 /* The next request, if there is one. */
-static void conn_next(struct load *load, struct conn *c)
+static void
+conn_next(struct load *load, struct conn *c)
 {
 	if (load->sent == load->count)
 		return;
@@ -105,9 +113,11 @@ static void conn_next(struct load *load, struct conn *c)
 }
 
 /* Bytes of the whole answer at the front; 0 while it is not there. */
-static size_t answer_length(const struct conn *c)
+static size_t
+answer_length(const struct conn *c)
 {
-	const char *end = strstr(c->answer, "\r\n\r\n"), *field = strcasestr(c->answer, "\r\ncontent-length:");
+	const char *end = strstr(c->answer, "\r\n\r\n"),
+		   *field = strcasestr(c->answer, "\r\ncontent-length:");
 	size_t head, body = 0;
 
 	if (!end)
@@ -118,7 +128,8 @@ static size_t answer_length(const struct conn *c)
 	return c->have >= head + body ? head + body : 0;
 }
 
-static void conn_read(struct load *load, struct conn *c)
+static void
+conn_read(struct load *load, struct conn *c)
 {
 	ssize_t n = read(c->fd, c->answer + c->have, sizeof(c->answer) - 1 - c->have);
 
@@ -136,7 +147,8 @@ static void conn_read(struct load *load, struct conn *c)
 	conn_next(load, c);
 }
 
-static struct conn *conns_new(struct load *load)
+static struct conn *
+conns_new(struct load *load)
 {
 	struct conn *conns = calloc(load->connections, sizeof(*conns));
 	int one = 1;
@@ -154,14 +166,16 @@ static struct conn *conns_new(struct load *load)
 	return conns;
 }
 
-static int compare(const void *a, const void *b)
+static int
+compare(const void *a, const void *b)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 
 	return (x > y) - (x < y);
 }
 
-static void run(struct load *load)
+static void
+run(struct load *load)
 {
 	struct conn *conns = conns_new(load);
 	struct epoll_event events[64];
@@ -180,15 +194,19 @@ static void run(struct load *load)
 	}
 	seconds = (double)(now_ns() - began) / 1e9;
 	qsort(load->took_us, load->count, sizeof(*load->took_us), compare);
-	printf("{\"connections\":%u,\"requests\":%u,\"accepted\":%u,\"per_second\":%.0f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f}\n",
-	       load->connections, load->count, load->accepted, load->count / seconds, load->took_us[load->count / 2] / 1e3,
-	       load->took_us[(uint64_t)load->count * 99 / 100] / 1e3, load->took_us[load->count - 1] / 1e3);
+	printf("{\"connections\":%u,\"requests\":%u,\"accepted\":%u,\"per_second\":%.0f,\"p50_ms\":"
+	       "%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f}\n",
+	       load->connections, load->count, load->accepted, load->count / seconds,
+	       load->took_us[load->count / 2] / 1e3,
+	       load->took_us[(uint64_t)load->count * 99 / 100] / 1e3,
+	       load->took_us[load->count - 1] / 1e3);
 	for (unsigned i = 0; i < load->connections; i++)
 		close(conns[i].fd);
 	free(conns);
 }
 
-int main(int argc, char **argv)
+int
+main(int argc, char **argv)
 {
 	struct load load = {.address = {.sin_family = AF_INET}};
 

@@ -5,7 +5,8 @@
 #include <time.h>
 #include <unistd.h>
 
-int main(int argc, char **argv)
+int
+main(int argc, char **argv)
 {
 	struct timespec t;
 	char line[64];

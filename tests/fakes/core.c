@@ -29,13 +29,15 @@ static size_t after_count;
 
 /* --- what the kinds call ------------------------------------------------------------------- */
 
-struct attempt_list *attempts_live(struct core *core)
+struct attempt_list *
+attempts_live(struct core *core)
 {
 	(void)core;
 	return &fake->live;
 }
 
-struct attempt *attempt_find(struct core *core, const char *attempt_id)
+struct attempt *
+attempt_find(struct core *core, const char *attempt_id)
 {
 	struct attempt *attempt;
 
@@ -46,12 +48,14 @@ struct attempt *attempt_find(struct core *core, const char *attempt_id)
 	return NULL;
 }
 
-static struct fake_attempt *fake_of(struct attempt *attempt)
+static struct fake_attempt *
+fake_of(struct attempt *attempt)
 {
 	return CONTAINER_OF(attempt, struct fake_attempt, attempt);
 }
 
-void attempt_line(struct attempt *attempt, struct str line, bool truncated, int64_t offset_after)
+void
+attempt_line(struct attempt *attempt, struct str line, bool truncated, int64_t offset_after)
 {
 	struct fake_attempt *a = fake_of(attempt);
 
@@ -70,24 +74,28 @@ void attempt_line(struct attempt *attempt, struct str line, bool truncated, int6
 		attempt_stop(attempt, "budget_steps", "used 2 steps, and its budget is 1");
 }
 
-void attempt_log(struct attempt *attempt, const char *type, struct str data)
+void
+attempt_log(struct attempt *attempt, const char *type, struct str data)
 {
 	buf_printf(&fake_of(attempt)->logs, "%s %.*s\n", type, STR_ARG(data));
 }
 
-int64_t attempt_time_left_ms(const struct attempt *attempt)
+int64_t
+attempt_time_left_ms(const struct attempt *attempt)
 {
 	return attempt->run.limits.deadline_ms - attempt->now.run_used.active_ms;
 }
 
-static void on_rewind(void *arg)
+static void
+on_rewind(void *arg)
 {
 	struct attempt *attempt = arg;
 
 	attempt->agent->kind->rewind(attempt);
 }
 
-static void on_took(void *arg, const struct err *err)
+static void
+on_took(void *arg, const struct err *err)
 {
 	struct attempt *attempt = arg;
 	struct fake_attempt *a = fake_of(attempt);
@@ -103,7 +111,8 @@ static void on_took(void *arg, const struct err *err)
 	core_timer_arm(attempt->core, &attempt->progress_timer, 50, on_rewind, attempt);
 }
 
-void attempt_took(struct attempt *attempt)
+void
+attempt_took(struct attempt *attempt)
 {
 	if (!attempt->progress_dirty)
 		return;
@@ -114,7 +123,8 @@ void attempt_took(struct attempt *attempt)
 	turn_after(attempt->core->store, on_took, attempt);
 }
 
-void attempt_exit(struct attempt *attempt, const struct attempt_end *end)
+void
+attempt_exit(struct attempt *attempt, const struct attempt_end *end)
 {
 	struct fake_attempt *a = fake_of(attempt);
 
@@ -125,7 +135,8 @@ void attempt_exit(struct attempt *attempt, const struct attempt_end *end)
 	a->end.text = mem_strdup(end->text);
 }
 
-void attempt_stop(struct attempt *attempt, const char *reason, const char *text)
+void
+attempt_stop(struct attempt *attempt, const char *reason, const char *text)
 {
 	struct fake_attempt *a = fake_of(attempt);
 
@@ -135,7 +146,8 @@ void attempt_stop(struct attempt *attempt, const char *reason, const char *text)
 	attempt->agent->kind->cancel(attempt, reason);
 }
 
-const char *const *run_reasons(size_t *ret_count)
+const char *const *
+run_reasons(size_t *ret_count)
 {
 	static const char *const reasons[] = {"deadline", "budget_steps", "lost"};
 
@@ -143,14 +155,16 @@ const char *const *run_reasons(size_t *ret_count)
 	return reasons;
 }
 
-void turn_after(struct store *store, turn_fn *fn, void *arg)
+void
+turn_after(struct store *store, turn_fn *fn, void *arg)
 {
 	(void)store;
 	afters = mem_realloc(afters, (after_count + 1) * sizeof(*afters));
 	afters[after_count++] = (struct after){fn, arg};
 }
 
-static void turn(struct fake *f)
+static void
+turn(struct fake *f)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct after *list = TAKE(afters);
@@ -176,7 +190,8 @@ static void turn(struct fake *f)
 }
 
 /* Every change is of a run that an event of a chain woke. */
-bool runs_get_seq(struct store *store, int64_t seq, struct run_row *ret, struct err *err)
+bool
+runs_get_seq(struct store *store, int64_t seq, struct run_row *ret, struct err *err)
 {
 	(void)store;
 	if (seq != 7)
@@ -188,7 +203,8 @@ bool runs_get_seq(struct store *store, int64_t seq, struct run_row *ret, struct 
 	return true;
 }
 
-void run_row_fini(struct run_row *row)
+void
+run_row_fini(struct run_row *row)
 {
 	char *const texts[] = {row->id,		 row->agent,	   row->trigger,  row->intent,
 			       row->mode,	 row->root,	   row->event_id, row->key,
@@ -200,7 +216,8 @@ void run_row_fini(struct run_row *row)
 
 /* --- what the tests call ------------------------------------------------------------------- */
 
-void fake_init(struct fake *f)
+void
+fake_init(struct fake *f)
 {
 	struct buf spool = BUF_INIT;
 
@@ -220,7 +237,8 @@ void fake_init(struct fake *f)
 	LIST_INIT(&f->live);
 }
 
-void fake_fini(struct fake *f)
+void
+fake_fini(struct fake *f)
 {
 	work_pool_free(f->core.work);
 	plugins_fini(&f->core);
@@ -235,7 +253,8 @@ void fake_fini(struct fake *f)
 	after_count = 0;
 }
 
-void fake_clean(pid_t pid)
+void
+fake_clean(pid_t pid)
 {
 	char pattern[64];
 	glob_t found;
@@ -247,7 +266,8 @@ void fake_clean(pid_t pid)
 	globfree(&found);
 }
 
-struct conf *fake_conf(struct fake *f, const char *text)
+struct conf *
+fake_conf(struct fake *f, const char *text)
 {
 	static struct conf_schema schema;
 	AUTO(buf_fini) struct buf path = BUF_INIT;
@@ -269,7 +289,8 @@ struct conf *fake_conf(struct fake *f, const char *text)
 	return f->conf;
 }
 
-const char *fake_report(struct fake *f)
+const char *
+fake_report(struct fake *f)
 {
 	static struct buf text;
 
@@ -278,14 +299,16 @@ const char *fake_report(struct fake *f)
 	return buf_cstr(&text);
 }
 
-static void on_tick(evutil_socket_t fd, short what, void *arg)
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
 	(void)arg;
 }
 
-bool fake_until(struct fake *f, bool (*done)(void *arg), void *arg, int64_t ms)
+bool
+fake_until(struct fake *f, bool (*done)(void *arg), void *arg, int64_t ms)
 {
 	struct event *tick = event_new(f->core.base, -1, EV_PERSIST, on_tick, NULL);
 	int64_t until = clock_mono(f->core.clock).ms + ms;
@@ -302,17 +325,20 @@ bool fake_until(struct fake *f, bool (*done)(void *arg), void *arg, int64_t ms)
 	return ok;
 }
 
-static bool flag_is_set(void *arg)
+static bool
+flag_is_set(void *arg)
 {
 	return *(const bool *)arg;
 }
 
-bool fake_until_true(struct fake *f, const bool *flag, int64_t ms)
+bool
+fake_until_true(struct fake *f, const bool *flag, int64_t ms)
 {
 	return fake_until(f, flag_is_set, (void *)flag, ms);
 }
 
-void fake_idle(struct fake *f, int64_t ms)
+void
+fake_idle(struct fake *f, int64_t ms)
 {
 	bool never = false;
 	bool before = f->timed_out;
@@ -321,7 +347,8 @@ void fake_idle(struct fake *f, int64_t ms)
 	f->timed_out = before;
 }
 
-void fake_attempt_init(struct fake_attempt *a, struct fake *f, const char *agent, const char *id)
+void
+fake_attempt_init(struct fake_attempt *a, struct fake *f, const char *agent, const char *id)
 {
 	struct run_row *run = &a->attempt.run;
 
@@ -349,7 +376,8 @@ void fake_attempt_init(struct fake_attempt *a, struct fake *f, const char *agent
 	LIST_INSERT_HEAD(&f->live, &a->attempt, entry);
 }
 
-void fake_attempt_fini(struct fake_attempt *a)
+void
+fake_attempt_fini(struct fake_attempt *a)
 {
 	if (a->attempt.state)
 		a->agent.kind->release(&a->attempt, a->ended);
@@ -363,7 +391,8 @@ void fake_attempt_fini(struct fake_attempt *a)
 	buf_fini(&a->logs);
 }
 
-bool fake_run(struct fake_attempt *a, const char *envelope, int64_t ms)
+bool
+fake_run(struct fake_attempt *a, const char *envelope, int64_t ms)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 
@@ -374,7 +403,8 @@ bool fake_run(struct fake_attempt *a, const char *envelope, int64_t ms)
 	return fake_until_true(fake, &a->ended, ms);
 }
 
-bool fake_target(struct fake *f, const char *name, struct target *ret)
+bool
+fake_target(struct fake *f, const char *name, struct target *ret)
 {
 	const struct conf_section *section = conf_section(f->conf, "target", name);
 

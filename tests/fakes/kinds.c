@@ -24,27 +24,32 @@ struct question {
 };
 static LIST_HEAD(, question) questions;
 
-struct jail *jail_new(struct event_base *base UNUSED, const char *program_path UNUSED)
+struct jail *
+jail_new(struct event_base *base UNUSED, const char *program_path UNUSED)
 {
 	return NULL;
 }
 
-void jail_free(struct jail *jail UNUSED)
+void
+jail_free(struct jail *jail UNUSED)
 {
 }
 
-int jail_pid(const struct jail *jail UNUSED)
+int
+jail_pid(const struct jail *jail UNUSED)
 {
 	return 0;
 }
 
-bool jail_check(struct jail *jail UNUSED, const char *program UNUSED, struct err *err UNUSED)
+bool
+jail_check(struct jail *jail UNUSED, const char *program UNUSED, struct err *err UNUSED)
 {
 	return true;
 }
 
-bool jail_run(struct jail *jail UNUSED, const char *program, struct str input UNUSED,
-	      jail_on_answer *on_answer, void *arg, struct err *err)
+bool
+jail_run(struct jail *jail UNUSED, const char *program, struct str input UNUSED,
+	 jail_on_answer *on_answer, void *arg, struct err *err)
 {
 	struct question *question;
 
@@ -57,7 +62,8 @@ bool jail_run(struct jail *jail UNUSED, const char *program, struct str input UN
 	return true;
 }
 
-static void answer_give(struct question *question, const char *json)
+static void
+answer_give(struct question *question, const char *json)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct str output = str_of(json ? json : "");
@@ -70,7 +76,8 @@ static void answer_give(struct question *question, const char *json)
 	free(question);
 }
 
-bool jail_answers(bool waiting)
+bool
+jail_answers(bool waiting)
 {
 	struct question *question, *next;
 	bool any = false;
@@ -91,17 +98,20 @@ bool jail_answers(bool waiting)
 static struct rig_agent agents[AGENTS_MAX];
 static int agent_count;
 
-struct rig_agent *rig_agent(int i)
+struct rig_agent *
+rig_agent(int i)
 {
 	return i < agent_count ? &agents[i] : NULL;
 }
 
-int rig_agents(void)
+int
+rig_agents(void)
 {
 	return agent_count;
 }
 
-static void agent_feed(void *arg)
+static void
+agent_feed(void *arg)
 {
 	struct rig_agent *agent = arg;
 	struct str rest = str_make(agent->out.data + agent->fed,
@@ -120,7 +130,8 @@ static void agent_feed(void *arg)
 	attempt_took(agent->attempt);
 }
 
-static bool fake_start(struct attempt *attempt, struct str envelope, struct err *err)
+static bool
+fake_start(struct attempt *attempt, struct str envelope, struct err *err)
 {
 	struct rig_agent *agent;
 
@@ -139,7 +150,8 @@ static bool fake_start(struct attempt *attempt, struct str envelope, struct err 
 	return true;
 }
 
-static bool fake_adopt(struct attempt *attempt, struct err *err)
+static bool
+fake_adopt(struct attempt *attempt, struct err *err)
 {
 	for (int i = agent_count - 1; i >= 0; i--) {
 		struct rig_agent *agent = &agents[i];
@@ -154,7 +166,8 @@ static bool fake_adopt(struct attempt *attempt, struct err *err)
 	return err_set(err, E_NOT_FOUND, "no process of attempt %s", attempt->id);
 }
 
-static bool fake_send(struct attempt *attempt, struct str line, struct err *err)
+static bool
+fake_send(struct attempt *attempt, struct str line, struct err *err)
 {
 	struct rig_agent *agent = attempt->state;
 
@@ -164,7 +177,8 @@ static bool fake_send(struct attempt *attempt, struct str line, struct err *err)
 	return true;
 }
 
-static void fake_cancel(struct attempt *attempt, const char *reason)
+static void
+fake_cancel(struct attempt *attempt, const char *reason)
 {
 	struct rig_agent *agent = attempt->state;
 
@@ -172,7 +186,8 @@ static void fake_cancel(struct attempt *attempt, const char *reason)
 	snprintf(agent->cancelled, sizeof(agent->cancelled), "%s", reason);
 }
 
-static void fake_release(struct attempt *attempt, bool over)
+static void
+fake_release(struct attempt *attempt, bool over)
 {
 	struct rig_agent *agent = attempt->state;
 
@@ -180,7 +195,8 @@ static void fake_release(struct attempt *attempt, bool over)
 	agent->attempt = NULL;
 }
 
-static void fake_rewind(struct attempt *attempt)
+static void
+fake_rewind(struct attempt *attempt)
 {
 	struct rig_agent *agent = attempt->state;
 
@@ -195,14 +211,16 @@ static const struct agent_kind fake_agent = {"fake",	&agent_table, fake_start,  
 					     fake_send, fake_cancel,  fake_release, fake_rewind};
 const struct agent_kind *const fake_agent_kinds[] = {&fake_agent, NULL};
 
-void rig_says(struct rig_agent *agent, const char *lines)
+void
+rig_says(struct rig_agent *agent, const char *lines)
 {
 	buf_puts(&agent->out, lines);
 	agent_feed(agent);
 	rig_run();
 }
 
-void rig_ends(struct rig_agent *agent, struct attempt_end end)
+void
+rig_ends(struct rig_agent *agent, struct attempt_end end)
 {
 	rig_run();
 	agent->exited = true;
@@ -211,7 +229,8 @@ void rig_ends(struct rig_agent *agent, struct attempt_end end)
 	rig_run();
 }
 
-void rig_exits(struct rig_agent *agent, int code)
+void
+rig_exits(struct rig_agent *agent, int code)
 {
 	rig_ends(agent, (struct attempt_end){.exit_code = code});
 }
@@ -221,27 +240,29 @@ void rig_exits(struct rig_agent *agent, int code)
 static struct rig_call calls[CALLS_MAX];
 static int call_count;
 
-struct rig_call *rig_call(int i)
+struct rig_call *
+rig_call(int i)
 {
 	return i < call_count ? &calls[i] : NULL;
 }
 
-int rig_calls(void)
+int
+rig_calls(void)
 {
 	return call_count;
 }
 
-static bool fake_check(const struct target *target, const struct change_row *change,
-		       struct err *err)
+static bool
+fake_check(const struct target *target, const struct change_row *change, struct err *err)
 {
 	if (change->after && strstr(change->after, "senseless"))
 		return err_set(err, E_INVALID, "target %s cannot do this", target->name);
 	return true;
 }
 
-static void fake_apply(struct core *core, const struct target *target,
-		       const struct change_row *change, bool revert, target_on_done *on_done,
-		       void *arg)
+static void
+fake_apply(struct core *core, const struct target *target, const struct change_row *change,
+	   bool revert, target_on_done *on_done, void *arg)
 {
 	(void)core;
 	(void)target;
@@ -255,8 +276,9 @@ static void fake_apply(struct core *core, const struct target *target,
 						.arg = arg};
 }
 
-static void call_answer(struct rig_call *call, enum target_outcome outcome, const char *current,
-			enum err_code code)
+static void
+call_answer(struct rig_call *call, enum target_outcome outcome, const char *current,
+	    enum err_code code)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 
@@ -272,14 +294,16 @@ static void call_answer(struct rig_call *call, enum target_outcome outcome, cons
 		      &err);
 }
 
-void rig_target_says(struct rig_call *call, enum target_outcome outcome, const char *current,
-		     enum err_code code)
+void
+rig_target_says(struct rig_call *call, enum target_outcome outcome, const char *current,
+		enum err_code code)
 {
 	call_answer(call, outcome, current, code);
 	rig_run();
 }
 
-bool calls_answer(void)
+bool
+calls_answer(void)
 {
 	bool any = false;
 
@@ -303,8 +327,8 @@ const struct target_kind *const fake_target_kinds[] = {&fake_target, NULL};
 
 static const struct source_kind fake_source, fake_cron;
 
-static struct source *source_begin(struct core *core, const struct trigger *trigger,
-				   struct err *err)
+static struct source *
+source_begin(struct core *core, const struct trigger *trigger, struct err *err)
 {
 	struct source *source;
 
@@ -318,7 +342,8 @@ static struct source *source_begin(struct core *core, const struct trigger *trig
 	return source;
 }
 
-static void source_end(struct source *source)
+static void
+source_end(struct source *source)
 {
 	source_fini(source);
 	free(source);
@@ -354,25 +379,29 @@ static const struct source_kind fake_cron = {.name = "cron",
 					     .stop = source_end};
 const struct source_kind *const fake_source_kinds[] = {&fake_source, &fake_cron, NULL};
 
-void jail_gives_up(void)
+void
+jail_gives_up(void)
 {
 	while (!LIST_EMPTY(&questions))
 		answer_give(LIST_FIRST(&questions), "null");
 }
 
-void agents_feed(void)
+void
+agents_feed(void)
 {
 	for (int i = 0; i < agent_count; i++)
 		agent_feed(&agents[i]);
 }
 
-void calls_give_up(void)
+void
+calls_give_up(void)
 {
 	for (int i = 0; i < call_count; i++)
 		calls[i].answered = true;
 }
 
-void kinds_forget(void)
+void
+kinds_forget(void)
 {
 	for (int i = 0; i < agent_count; i++) {
 		free(agents[i].envelope);

@@ -23,7 +23,8 @@ static struct {
 	int64_t retry_after_ms, took_ms;
 } got;
 
-static inline void on_done(void *arg, const struct target_result *result, struct err *err)
+static inline void
+on_done(void *arg, const struct target_result *result, struct err *err)
 {
 	(void)arg;
 	got.done = true;
@@ -37,7 +38,8 @@ static inline void on_done(void *arg, const struct target_result *result, struct
 }
 
 /* Applies (or reverts) and waits for the outcome; -1 when it never comes. */
-static inline int go(const struct change_row *change, bool revert)
+static inline int
+go(const struct change_row *change, bool revert)
 {
 	int64_t start = clock_mono(f.core.clock).ms;
 
@@ -53,8 +55,9 @@ static inline int go(const struct change_row *change, bool revert)
 	return (int)got.outcome;
 }
 
-static inline struct change_row change_of(const char *key, const char *op, const char *entity,
-					  const char *before, const char *after)
+static inline struct change_row
+change_of(const char *key, const char *op, const char *entity, const char *before,
+	  const char *after)
 {
 	return (struct change_row){.id = (char *)CHANGE_ID,
 				   .run = 7,
@@ -68,8 +71,9 @@ static inline struct change_row change_of(const char *key, const char *op, const
 }
 
 /* Is the proposal taken? *ret_text: why not; good until the next call. */
-static inline bool check(const char *op, const char *entity, const char *before, const char *after,
-			 const char **ret_text)
+static inline bool
+check(const char *op, const char *entity, const char *before, const char *after,
+      const char **ret_text)
 {
 	static struct err err;
 	struct change_row change = change_of("k", op, entity, before, after);
@@ -84,7 +88,8 @@ static inline bool check(const char *op, const char *entity, const char *before,
 	return ok;
 }
 
-static inline void target_free(void)
+static inline void
+target_free(void)
 {
 	if (t.kind && t.kind->close)
 		t.kind->close(&t);
@@ -92,7 +97,8 @@ static inline void target_free(void)
 }
 
 /* [target crm] of this kind with these lines; false when it is refused. */
-static inline bool target_is(const char *kind, const char *keys)
+static inline bool
+target_is(const char *kind, const char *keys)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 

@@ -11,7 +11,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct conf *load(const char *path, struct buf *out)
+static struct conf *
+load(const char *path, struct buf *out)
 {
 	struct conf_report *report = conf_report_new();
 	struct conf *conf = conf_load(fixture_schema(), path, NULL, 0, report);
@@ -27,7 +28,8 @@ static struct conf *load(const char *path, struct buf *out)
 }
 
 /* What is written must be read as it was, or be refused. */
-static void round_trip(const char *path, int fd, const char *value)
+static void
+round_trip(const char *path, int fd, const char *value)
 {
 	struct conf_pair pairs[] = {{"kind", "exec"}, {"command", value}};
 	struct buf text = BUF_INIT, out = BUF_INIT;
@@ -46,7 +48,8 @@ static void round_trip(const char *path, int fd, const char *value)
 	buf_fini(&out);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static int fd = -1;
 	static char *path;

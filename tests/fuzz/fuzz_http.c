@@ -9,20 +9,23 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void note_span(struct buf *out, const struct parse *p, struct parse_span span)
+static void
+note_span(struct buf *out, const struct parse *p, struct parse_span span)
 {
 	assert(span.at <= p->arena.len && span.len <= p->arena.len - span.at);
 	buf_add_str(out, parse_str(p, span));
 	buf_putc(out, '|');
 }
 
-static bool holds(struct str s, const char *what)
+static bool
+holds(struct str s, const char *what)
 {
 	return s.len && memmem(s.p, s.len, what, strlen(what));
 }
 
 /* What everybody above relies on. */
-static void check_head(const struct parse *p)
+static void
+check_head(const struct parse *p)
 {
 	struct str path = parse_str(p, p->path);
 	assert(path.len && path.p[0] == '/' && str_is_utf8(path));
@@ -39,7 +42,8 @@ static void check_head(const struct parse *p)
 	}
 }
 
-static void note_head(struct buf *out, const struct parse *p)
+static void
+note_head(struct buf *out, const struct parse *p)
 {
 	check_head(p);
 	note_span(out, p, p->method);
@@ -56,7 +60,8 @@ static void note_head(struct buf *out, const struct parse *p)
 }
 
 /* Takes every event that the piece yields; false when nothing more can be read. */
-static bool feed(struct parse *p, struct str in, size_t *body, struct buf *out)
+static bool
+feed(struct parse *p, struct str in, size_t *body, struct buf *out)
 {
 	for (;;) {
 		struct str piece = STR_NONE;
@@ -91,7 +96,8 @@ static bool feed(struct parse *p, struct str in, size_t *body, struct buf *out)
 }
 
 /* The pieces' lengths come from a generator, so that one seed gives the same cuts again. */
-static void run(struct str bytes, uint32_t seed, struct buf *out)
+static void
+run(struct str bytes, uint32_t seed, struct buf *out)
 {
 	static struct parse p;
 	size_t body = 0;
@@ -107,7 +113,8 @@ static void run(struct str bytes, uint32_t seed, struct buf *out)
 	}
 }
 
-static void run_whole(struct str bytes, struct buf *out)
+static void
+run_whole(struct str bytes, struct buf *out)
 {
 	static struct parse p;
 	size_t body = 0;
@@ -115,7 +122,8 @@ static void run_whole(struct str bytes, struct buf *out)
 	feed(&p, bytes, &body, out);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	AUTO(buf_fini) struct buf whole = BUF_INIT;
 	AUTO(buf_fini) struct buf pieces = BUF_INIT;

@@ -6,7 +6,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	AUTO(json_auto_decref) json_t *value = NULL, *again = NULL;
 	AUTO(buf_fini) struct buf text = BUF_INIT, found = BUF_INIT;

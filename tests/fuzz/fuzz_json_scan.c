@@ -7,13 +7,15 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Without escapes and exponents nothing but many names or digits is left to the parser. */
-static bool is_usual(struct str text)
+static bool
+is_usual(struct str text)
 {
 	return text.len < 200 && !memchr(text.p, '\\', text.len) &&
 	       !memchr(text.p, 'e', text.len) && !memchr(text.p, 'E', text.len);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	AUTO(json_auto_decref) json_t *value = NULL;
 	struct str text = str_make(data, size);

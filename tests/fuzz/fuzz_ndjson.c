@@ -6,7 +6,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void lines(struct str input, size_t piece, struct buf *out)
+static void
+lines(struct str input, size_t piece, struct buf *out)
 {
 	AUTO(ndjson_fini) struct ndjson n;
 	struct ndjson_line line;
@@ -24,7 +25,8 @@ static void lines(struct str input, size_t piece, struct buf *out)
 		buf_printf(out, "%zu%c.", line.text.len, line.cut ? '+' : ' ');
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	AUTO(buf_fini) struct buf whole = BUF_INIT, split = BUF_INIT;
 

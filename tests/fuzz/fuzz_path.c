@@ -7,7 +7,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char event[] =
 		"{\"a\":{\"b\":[1,{\"c d\":\"x\\u00e9\\n\"}],\"n\":null},\"s\":\"t\","

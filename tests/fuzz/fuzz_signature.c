@@ -9,7 +9,8 @@ struct input {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct str input_header(void *arg, const char *name, size_t index)
+static struct str
+input_header(void *arg, const char *name, size_t index)
 {
 	const struct input *in = arg;
 
@@ -18,7 +19,8 @@ static struct str input_header(void *arg, const char *name, size_t index)
 	return strstr(name, "timestamp") ? STR("1700000000") : in->header;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct signature_scheme *scheme;
 	const struct str secret = STR("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");

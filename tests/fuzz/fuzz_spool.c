@@ -9,7 +9,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* What is taken must be written and taken again as the same. */
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	AUTO(buf_fini) struct buf text = BUF_INIT;

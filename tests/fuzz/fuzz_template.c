@@ -6,7 +6,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static bool lookup(void *arg, struct str name, struct buf *ret, struct err *err)
+static bool
+lookup(void *arg, struct str name, struct buf *ret, struct err *err)
 {
 	(void)arg;
 	if (!name.len)
@@ -15,7 +16,8 @@ static bool lookup(void *arg, struct str name, struct buf *ret, struct err *err)
 	return true;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	AUTO(template_auto_free) struct template *t = NULL;
 	AUTO(buf_fini) struct buf out = BUF_INIT;

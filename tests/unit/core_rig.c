@@ -39,8 +39,9 @@ struct core_timer {
 static LIST_HEAD(, core_timer) timers;
 static int64_t timer_order;
 
-void core_timer_arm(struct core *core, struct core_timer **timer, int64_t ms, void (*fn)(void *arg),
-		    void *arg)
+void
+core_timer_arm(struct core *core, struct core_timer **timer, int64_t ms, void (*fn)(void *arg),
+	       void *arg)
 {
 	(void)core;
 	if (!*timer) {
@@ -54,13 +55,15 @@ void core_timer_arm(struct core *core, struct core_timer **timer, int64_t ms, vo
 	(*timer)->arg = arg;
 }
 
-void core_timer_stop(struct core_timer *timer)
+void
+core_timer_stop(struct core_timer *timer)
 {
 	if (timer)
 		timer->armed = false;
 }
 
-void core_timer_free(struct core_timer *timer)
+void
+core_timer_free(struct core_timer *timer)
 {
 	if (!timer)
 		return;
@@ -68,7 +71,8 @@ void core_timer_free(struct core_timer *timer)
 	free(timer);
 }
 
-static struct core_timer *timer_first(int64_t until)
+static struct core_timer *
+timer_first(int64_t until)
 {
 	struct core_timer *timer, *first = NULL;
 
@@ -81,7 +85,8 @@ static struct core_timer *timer_first(int64_t until)
 }
 
 /* Those that are due now, not those that they arm. */
-static bool timers_fire(void)
+static bool
+timers_fire(void)
 {
 	int64_t before = timer_order;
 	struct core_timer *timer;
@@ -97,17 +102,20 @@ static bool timers_fire(void)
 
 /* --- the house -------------------------------------------------------------------------------- */
 
-static struct wall rig_wall(struct clock *clock UNUSED)
+static struct wall
+rig_wall(struct clock *clock UNUSED)
 {
 	return (struct wall){rig.wall_ms};
 }
 
-static struct mono rig_mono(struct clock *clock UNUSED)
+static struct mono
+rig_mono(struct clock *clock UNUSED)
 {
 	return (struct mono){rig.mono_ms};
 }
 
-static bool rig_commit(struct driver_conn *conn, struct err *err)
+static bool
+rig_commit(struct driver_conn *conn, struct err *err)
 {
 	if (rig.fail_commits > 0) {
 		rig.fail_commits--;
@@ -116,7 +124,8 @@ static bool rig_commit(struct driver_conn *conn, struct err *err)
 	return driver_sqlite.commit(conn, err);
 }
 
-static const char *rig_path(const char *name)
+static const char *
+rig_path(const char *name)
 {
 	static struct buf path;
 
@@ -125,7 +134,8 @@ static const char *rig_path(const char *name)
 	return buf_cstr(&path);
 }
 
-static struct registry *rig_load(const char *conf)
+static struct registry *
+rig_load(const char *conf)
 {
 	static struct conf_schema schema;
 	struct conf_report *report = conf_report_new();
@@ -149,7 +159,8 @@ static struct registry *rig_load(const char *conf)
 	return registry;
 }
 
-static void rig_open(const char *conf)
+static void
+rig_open(const char *conf)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct core *core = &rig.core;
@@ -182,7 +193,8 @@ static void rig_open(const char *conf)
 
 /* What waits for the end of a turn is dropped with the store, and its arguments with it: leaks are
  * those of a daemon that is killed. So turns are ended first, failing. */
-static void rig_close(void)
+static void
+rig_close(void)
 {
 	struct core *core = &rig.core;
 
@@ -207,7 +219,8 @@ static void rig_close(void)
 	calls_give_up();
 }
 
-void rig_init(const char *conf)
+void
+rig_init(const char *conf)
 {
 	rig = (struct rig){.clock = {rig_wall, rig_mono}, .wall_ms = START_MS, .mono_ms = 1000};
 	snprintf(rig.dir, sizeof(rig.dir), "/tmp/rouse-core-XXXXXX");
@@ -220,7 +233,8 @@ void rig_init(const char *conf)
 	rig_open(conf ? conf : rig_conf);
 }
 
-void rig_fini(void)
+void
+rig_fini(void)
 {
 	rig_close();
 	kinds_forget();
@@ -229,13 +243,15 @@ void rig_fini(void)
 	os_remove_tree(rig.dir, NULL);
 }
 
-void rig_restart(const char *conf)
+void
+rig_restart(const char *conf)
 {
 	rig_close();
 	rig_open(conf);
 }
 
-bool rig_reload(const char *conf)
+bool
+rig_reload(const char *conf)
 {
 	struct registry *old = rig.core.registry, *fresh = rig_load(conf);
 
@@ -250,7 +266,8 @@ bool rig_reload(const char *conf)
 	return true;
 }
 
-bool rig_step(void)
+bool
+rig_step(void)
 {
 	bool any = turn_is_due(rig.core.store);
 
@@ -260,7 +277,8 @@ bool rig_step(void)
 	return calls_answer() || any;
 }
 
-void rig_sql(const char *sql)
+void
+rig_sql(const char *sql)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 
@@ -269,7 +287,8 @@ void rig_sql(const char *sql)
 		printf("# %s: %s\n", sql, err_text(&err));
 }
 
-void rig_run(void)
+void
+rig_run(void)
 {
 	for (int i = 0; i < QUIET_ROUNDS; i++) {
 		bool any = timers_fire();
@@ -285,7 +304,8 @@ void rig_run(void)
 	abort();
 }
 
-void rig_pass(int64_t ms)
+void
+rig_pass(int64_t ms)
 {
 	int64_t until = rig.mono_ms + ms;
 	struct core_timer *timer;
@@ -301,20 +321,23 @@ void rig_pass(int64_t ms)
 	rig_run();
 }
 
-const struct trigger *rig_trigger(const char *name)
+const struct trigger *
+rig_trigger(const char *name)
 {
 	return registry_trigger(rig.core.registry, name);
 }
 
 /* --- looking ---------------------------------------------------------------------------------- */
 
-void rig_jail_go(void)
+void
+rig_jail_go(void)
 {
 	jail_answers(true);
 	rig_run();
 }
 
-static bool rig_ask(const char *sql, struct buf *ret)
+static bool
+rig_ask(const char *sql, struct buf *ret)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct driver_conn *conn;
@@ -338,7 +361,8 @@ static bool rig_ask(const char *sql, struct buf *ret)
 	return found;
 }
 
-const char *rig_text(const char *sql)
+const char *
+rig_text(const char *sql)
 {
 	static struct buf texts[8];
 	static unsigned next;
@@ -348,7 +372,8 @@ const char *rig_text(const char *sql)
 	return rig_ask(sql, text) ? buf_cstr(text) : NULL;
 }
 
-int64_t rig_int(const char *sql)
+int64_t
+rig_int(const char *sql)
 {
 	const char *text = rig_text(sql);
 	int64_t n = -999;
@@ -360,7 +385,8 @@ int64_t rig_int(const char *sql)
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
-static void on_admitted(void *arg, const struct admission_result *result, const struct err *err)
+static void
+on_admitted(void *arg, const struct admission_result *result, const struct err *err)
 {
 	(void)arg;
 	rig_last.calls++;
@@ -377,7 +403,8 @@ static void on_admitted(void *arg, const struct admission_result *result, const 
 	rig_last.replayed = result->replayed;
 }
 
-struct rig_answer rig_admit(struct happening happening)
+struct rig_answer
+rig_admit(struct happening happening)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 
@@ -390,14 +417,16 @@ struct rig_answer rig_admit(struct happening happening)
 	return rig_last;
 }
 
-struct rig_answer rig_event(const char *trigger, const char *data, const char *key)
+struct rig_answer
+rig_event(const char *trigger, const char *data, const char *key)
 {
 	return rig_admit((struct happening){.trigger = rig_trigger(trigger),
 					    .data = str_of(data ? data : "null"),
 					    .natural_key = key ? str_of(key) : (struct str){0}});
 }
 
-struct rig_answer rig_invoke(const char *agent, const char *data, const char *key, uint64_t print)
+struct rig_answer
+rig_invoke(const char *agent, const char *data, const char *key, uint64_t print)
 {
 	return rig_admit((struct happening){.agent = registry_agent(rig.core.registry, agent),
 					    .data = str_of(data ? data : "null"),
@@ -405,13 +434,15 @@ struct rig_answer rig_invoke(const char *agent, const char *data, const char *ke
 					    .natural_key = key ? str_of(key) : (struct str){0}});
 }
 
-static void on_told(void *arg, const struct stream_event *event)
+static void
+on_told(void *arg, const struct stream_event *event)
 {
 	(void)arg;
 	buf_printf(&rig_told, "%s/%s ", event->kind, event->type);
 }
 
-void rig_follow(void)
+void
+rig_follow(void)
 {
 	stream_subscribe(rig.core.stream, NULL, on_told, NULL);
 }

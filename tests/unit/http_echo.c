@@ -18,7 +18,8 @@ struct echo {
 	size_t waiting_count;
 };
 
-static void accept_event(void *arg, struct http_request *req, const struct route_match *match)
+static void
+accept_event(void *arg, struct http_request *req, const struct route_match *match)
 {
 	struct echo *echo = arg;
 	(void)match;
@@ -28,7 +29,8 @@ static void accept_event(void *arg, struct http_request *req, const struct route
 		http_reply_json(req, 202, STR("{\"event\":\"72d3162e\",\"outcome\":\"ran\"}\n"));
 }
 
-static void say_hello(void *arg, struct http_request *req, const struct route_match *match)
+static void
+say_hello(void *arg, struct http_request *req, const struct route_match *match)
 {
 	(void)arg;
 	(void)match;
@@ -41,7 +43,8 @@ static const struct route routes[] = {
 	{"GET", "/", NULL, "Says hello", say_hello},
 };
 
-static void on_request(void *arg, struct http_request *req)
+static void
+on_request(void *arg, struct http_request *req)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct echo *echo = arg;
@@ -59,7 +62,8 @@ static void on_request(void *arg, struct http_request *req)
 	http_reply_error(req, &err);
 }
 
-static void on_signal(evutil_socket_t fd, short what, void *arg)
+static void
+on_signal(evutil_socket_t fd, short what, void *arg)
 {
 	bool *stop = arg;
 	(void)fd;
@@ -67,7 +71,8 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 	*stop = true;
 }
 
-static void turn_end(struct echo *echo)
+static void
+turn_end(struct echo *echo)
 {
 	for (size_t i = 0; i < echo->waiting_count; i++)
 		http_reply_json(echo->waiting[i], 202,
@@ -76,7 +81,8 @@ static void turn_end(struct echo *echo)
 }
 
 /* http_echo ADDRESS DEADLINE_MS [late] [CERT KEY]: prints the port. */
-int main(int argc, char **argv)
+int
+main(int argc, char **argv)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	int64_t deadline_ms = 10000;

@@ -37,21 +37,24 @@ struct client {
 	bool eof;
 };
 
-static inline void rig_on_gone(void *arg, struct http_request *req)
+static inline void
+rig_on_gone(void *arg, struct http_request *req)
 {
 	struct rig *rig = arg;
 	(void)req;
 	rig->gone++;
 }
 
-static inline void rig_on_stream_gone(void *arg, struct http_stream *stream)
+static inline void
+rig_on_stream_gone(void *arg, struct http_stream *stream)
 {
 	struct rig *rig = arg;
 	(void)stream;
 	rig->stream_gone++;
 }
 
-static inline void rig_on_drain(void *arg, struct http_stream *stream)
+static inline void
+rig_on_drain(void *arg, struct http_stream *stream)
 {
 	struct rig *rig = arg;
 	(void)stream;
@@ -60,15 +63,16 @@ static inline void rig_on_drain(void *arg, struct http_stream *stream)
 
 static struct rig *rig_of_contexts; /* whose contexts are counted */
 
-static inline void rig_free_context(void *context)
+static inline void
+rig_free_context(void *context)
 {
 	rig_of_contexts->contexts_freed++;
 	free(context);
 }
 
 /* /small takes 10 bytes, /refused nothing, /closed says 403. */
-static inline bool rig_on_head(void *arg, struct http_request *req, size_t *ret_max_body,
-			       struct err *err)
+static inline bool
+rig_on_head(void *arg, struct http_request *req, size_t *ret_max_body, struct err *err)
 {
 	struct rig *rig = arg;
 	rig->heads++;
@@ -88,7 +92,8 @@ static inline bool rig_on_head(void *arg, struct http_request *req, size_t *ret_
 	return true;
 }
 
-static inline void rig_on_request(void *arg, struct http_request *req)
+static inline void
+rig_on_request(void *arg, struct http_request *req)
 {
 	struct rig *rig = arg;
 	struct str path = http_path(req);
@@ -113,7 +118,8 @@ static inline void rig_on_request(void *arg, struct http_request *req)
 	}
 }
 
-static inline struct http_limits rig_limits(void)
+static inline struct http_limits
+rig_limits(void)
 {
 	return (struct http_limits){.max_header = 16384,
 				    .max_body = 65536,
@@ -123,7 +129,8 @@ static inline struct http_limits rig_limits(void)
 				    .max_connections = 100};
 }
 
-static inline void rig_init(struct rig *rig, const struct http_limits *limits)
+static inline void
+rig_init(struct rig *rig, const struct http_limits *limits)
 {
 	struct http_handler handler = {rig_on_head, rig_on_request, rig};
 	struct err err = ERR_INIT;
@@ -135,25 +142,29 @@ static inline void rig_init(struct rig *rig, const struct http_limits *limits)
 	err_fini(&err);
 }
 
-static inline void rig_fini(struct rig *rig)
+static inline void
+rig_fini(struct rig *rig)
 {
 	http_server_free(rig->server);
 	event_base_free(rig->base);
 	buf_fini(&rig->seen);
 }
 
-static inline void rig_answer(struct rig *rig, size_t i)
+static inline void
+rig_answer(struct rig *rig, size_t i)
 {
 	http_reply(rig->held[i], 200, "text/plain", http_path(rig->held[i]));
 	rig->held[i] = NULL;
 }
 
-static inline int64_t rig_now(void)
+static inline int64_t
+rig_now(void)
 {
 	return clock_mono(clock_system()).ms;
 }
 
-static inline void rig_wake(evutil_socket_t fd, short what, void *arg)
+static inline void
+rig_wake(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
@@ -161,7 +172,8 @@ static inline void rig_wake(evutil_socket_t fd, short what, void *arg)
 }
 
 /* One round of the loop, which ends at the latest after wait_ms. */
-static inline void rig_turn(struct rig *rig, int wait_ms)
+static inline void
+rig_turn(struct rig *rig, int wait_ms)
 {
 	struct timeval tv = {wait_ms / 1000, wait_ms % 1000 * 1000};
 	event_base_once(rig->base, -1, EV_TIMEOUT, rig_wake, NULL, &tv);
@@ -177,8 +189,8 @@ static inline void rig_turn(struct rig *rig, int wait_ms)
 		(cond);                                                                            \
 	})
 
-static inline void client_connect_to(struct client *c, struct rig *rig, const void *addr,
-				     socklen_t len, int family)
+static inline void
+client_connect_to(struct client *c, struct rig *rig, const void *addr, socklen_t len, int family)
 {
 	*c = (struct client){.rig = rig};
 	c->fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -186,21 +198,24 @@ static inline void client_connect_to(struct client *c, struct rig *rig, const vo
 		printf("# connect: %s\n", strerror(errno));
 }
 
-static inline void client_connect(struct client *c, struct rig *rig)
+static inline void
+client_connect(struct client *c, struct rig *rig)
 {
 	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)rig->port)};
 	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	client_connect_to(c, rig, &addr, sizeof addr, AF_INET);
 }
 
-static inline void client_connect_unix(struct client *c, struct rig *rig, const char *path)
+static inline void
+client_connect_unix(struct client *c, struct rig *rig, const char *path)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	memcpy(addr.sun_path, path, strlen(path) + 1);
 	client_connect_to(c, rig, &addr, sizeof addr, AF_UNIX);
 }
 
-static inline void client_fini(struct client *c)
+static inline void
+client_fini(struct client *c)
 {
 	if (c->fd >= 0)
 		close(c->fd);
@@ -208,7 +223,8 @@ static inline void client_fini(struct client *c)
 	buf_fini(&c->got);
 }
 
-static inline void client_send(struct client *c, struct str bytes)
+static inline void
+client_send(struct client *c, struct str bytes)
 {
 	int64_t until = rig_now() + RIG_PATIENCE_MS;
 	while (bytes.len && rig_now() < until) {
@@ -222,13 +238,15 @@ static inline void client_send(struct client *c, struct str bytes)
 	}
 }
 
-static inline void client_say(struct client *c, const char *text)
+static inline void
+client_say(struct client *c, const char *text)
 {
 	client_send(c, str_of(text));
 }
 
 /* What has come so far, without waiting. */
-static inline void client_receive(struct client *c)
+static inline void
+client_receive(struct client *c)
 {
 	char bytes[16384];
 	ssize_t n;
@@ -243,18 +261,21 @@ static inline void client_receive(struct client *c)
 }
 
 /* Runs the loop until the client has got the text; false when it never comes. */
-static inline bool client_await(struct client *c, const char *text)
+static inline bool
+client_await(struct client *c, const char *text)
 {
 	return RIG_AWAIT(c->rig, (client_receive(c), strstr(buf_cstr(&c->got), text) || c->eof)) &&
 	       strstr(buf_cstr(&c->got), text);
 }
 
-static inline bool client_await_eof(struct client *c)
+static inline bool
+client_await_eof(struct client *c)
 {
 	return RIG_AWAIT(c->rig, (client_receive(c), c->eof));
 }
 
-static inline unsigned client_count(const struct client *c, const char *text)
+static inline unsigned
+client_count(const struct client *c, const char *text)
 {
 	unsigned count = 0;
 	for (const char *p = buf_cstr(&c->got); (p = strstr(p, text)); p++)
@@ -262,7 +283,8 @@ static inline unsigned client_count(const struct client *c, const char *text)
 	return count;
 }
 
-static inline bool client_has(const struct client *c, const char *text)
+static inline bool
+client_has(const struct client *c, const char *text)
 {
 	return strstr(buf_cstr(&c->got), text) != NULL;
 }

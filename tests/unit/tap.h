@@ -1,4 +1,5 @@
-/* Unit tests as sentences, in TAP: IT("adds two numbers") { CHECK(1 + 1 == 2); } in a main of PLAN. */
+/* Unit tests as sentences, in TAP: IT("adds two numbers") { CHECK(1 + 1 == 2); } in a main of PLAN.
+ */
 /* SPDX-License-Identifier: MIT */
 #ifndef ROUSE_TESTS_TAP_H
 #define ROUSE_TESTS_TAP_H
@@ -11,7 +12,8 @@ static int tap_count, tap_failed, tap_checks;
 static bool tap_ok = true;
 static const char *tap_name;
 
-static inline bool tap_begin(const char *name)
+static inline bool
+tap_begin(const char *name)
 {
 	tap_name = name;
 	tap_ok = true;
@@ -19,7 +21,8 @@ static inline bool tap_begin(const char *name)
 	return true;
 }
 
-static inline void tap_end(void)
+static inline void
+tap_end(void)
 {
 	if (!tap_checks) {
 		printf("# no check was made\n");
@@ -32,7 +35,8 @@ static inline void tap_end(void)
 	tap_name = NULL;
 }
 
-static inline bool tap_check(bool ok, const char *what, const char *file, int line)
+static inline bool
+tap_check(bool ok, const char *what, const char *file, int line)
 {
 	tap_checks++;
 	if (!ok) {
@@ -42,18 +46,19 @@ static inline bool tap_check(bool ok, const char *what, const char *file, int li
 	return ok;
 }
 
-static inline bool tap_check_str(const char *got, const char *want, const char *what, const char *file, int line)
+static inline bool
+tap_check_str(const char *got, const char *want, const char *what, const char *file, int line)
 {
 	bool ok = got && want ? !strcmp(got, want) : got == want;
 	tap_check(ok, what, file, line);
 	if (!ok)
-		printf("#   got:  %s\n#   want: %s\n", got ? got : "(null)", want ? want : "(null)");
+		printf("#   got:  %s\n#   want: %s\n", got ? got : "(null)",
+		       want ? want : "(null)");
 	return ok;
 }
 
 /* One test; its body runs once. Do not return or break out of it. */
-#define IT(name)                                                                                   \
-	for (bool tap_once_ = tap_begin(name); tap_once_; tap_once_ = false, tap_end())
+#define IT(name) for (bool tap_once_ = tap_begin(name); tap_once_; tap_once_ = false, tap_end())
 
 #define CHECK(cond) tap_check((cond), #cond, __FILE__, __LINE__)
 #define CHECK_STR(got, want) tap_check_str((got), (want), #got " is " #want, __FILE__, __LINE__)
@@ -65,7 +70,8 @@ static inline bool tap_check_str(const char *got, const char *want, const char *
 	} while (0)
 
 /* Last line of main. */
-static inline int tap_done(void)
+static inline int
+tap_done(void)
 {
 	printf("1..%d\n", tap_count);
 	return tap_failed ? 1 : 0;

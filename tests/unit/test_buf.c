@@ -8,19 +8,22 @@
 
 /* The sanitizer would end the process where the C library gives NULL. */
 const char *__asan_default_options(void);
-const char *__asan_default_options(void)
+const char *
+__asan_default_options(void)
 {
 	return "allocator_may_return_null=1";
 }
 
-static const char *json_of(struct buf *b, struct str s)
+static const char *
+json_of(struct buf *b, struct str s)
 {
 	buf_clear(b);
 	buf_json_str(b, s);
 	return buf_cstr(b);
 }
 
-static void test_growth(void)
+static void
+test_growth(void)
 {
 	IT ("an empty buffer reads as an empty string and is taken as one") {
 		AUTO(buf_fini) struct buf b = BUF_INIT;
@@ -86,7 +89,8 @@ static void test_growth(void)
 	}
 }
 
-static void test_printf(void)
+static void
+test_printf(void)
 {
 	IT ("a formatted text longer than the room is whole") {
 		AUTO(buf_fini) struct buf b = BUF_INIT;
@@ -99,7 +103,8 @@ static void test_printf(void)
 	}
 }
 
-static void test_json(void)
+static void
+test_json(void)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 	IT ("quotes, backslashes and control characters are escaped") {
@@ -131,7 +136,8 @@ static void test_json(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	test_growth();
 	test_printf();

@@ -3,7 +3,8 @@
 #include "cli/cron_words.h"
 #include "tests/unit/tap.h"
 
-int main(void)
+int
+main(void)
 {
 	static const struct {
 		const char *expr, *words;

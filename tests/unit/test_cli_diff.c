@@ -7,7 +7,8 @@
 
 static struct print print;
 
-static void diff(const char *text, struct diff_options options)
+static void
+diff(const char *text, struct diff_options options)
 {
 	json_t *items = NULL;
 
@@ -18,7 +19,8 @@ static void diff(const char *text, struct diff_options options)
 	json_decref(items);
 }
 
-static bool has(const char *part)
+static bool
+has(const char *part)
 {
 	bool found = strstr(buf_cstr(&print.buf), part);
 
@@ -27,7 +29,8 @@ static bool has(const char *part)
 	return found;
 }
 
-static unsigned widest_line(void)
+static unsigned
+widest_line(void)
 {
 	struct str rest = buf_str(&print.buf), line;
 	unsigned widest = 0;
@@ -40,7 +43,8 @@ static unsigned widest_line(void)
 	return widest;
 }
 
-static const char *shape(const char *text)
+static const char *
+shape(const char *text)
 {
 	static struct buf out = BUF_INIT;
 	struct fields fields = FIELDS_INIT;
@@ -56,7 +60,8 @@ static const char *shape(const char *text)
 }
 
 /* count changes of one field, each with a value of its own. */
-static void many(struct buf *out, unsigned count)
+static void
+many(struct buf *out, unsigned count)
 {
 	buf_clear(out);
 	buf_putc(out, '[');
@@ -69,7 +74,8 @@ static void many(struct buf *out, unsigned count)
 	buf_putc(out, ']');
 }
 
-int main(void)
+int
+main(void)
 {
 	struct buf text = BUF_INIT;
 

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 
 /* Parses words (NULL at the end); the code that it ends with. */
-static enum err_code parse(struct opts *opts, struct err *err, const char *const *words)
+static enum err_code
+parse(struct opts *opts, struct err *err, const char *const *words)
 {
 	int count = 0;
 
@@ -21,7 +22,8 @@ static enum err_code parse(struct opts *opts, struct err *err, const char *const
 
 #define PARSE(...) parse(&opts, &err, (const char *const[]){__VA_ARGS__, NULL})
 
-static bool table_is_sound(void)
+static bool
+table_is_sound(void)
 {
 	for (size_t i = 0; i < verb_count; i++) {
 		const struct verb *verb = &verb_table[i];
@@ -37,7 +39,8 @@ static bool table_is_sound(void)
 }
 
 /* No verb understands one name or letter in two ways. */
-static bool options_are_single(void)
+static bool
+options_are_single(void)
 {
 	for (size_t v = 0; v < verb_count; v++) {
 		struct verb_option_space one, two;
@@ -56,7 +59,8 @@ static bool options_are_single(void)
 	return true;
 }
 
-int main(void)
+int
+main(void)
 {
 	struct opts opts = OPTS_INIT;
 	struct err err = ERR_INIT;

@@ -9,14 +9,16 @@ static const struct column columns[] = {
 };
 #define COLUMNS ARRAY_LEN(columns)
 
-static json_t *rows_of(const char *text)
+static json_t *
+rows_of(const char *text)
 {
 	json_t *rows = NULL;
 
 	return json_read(str_of(text), &rows, NULL) ? rows : NULL;
 }
 
-static void table(struct print *print, const char *text, unsigned *widths)
+static void
+table(struct print *print, const char *text, unsigned *widths)
 {
 	json_t *rows = rows_of(text);
 
@@ -24,13 +26,15 @@ static void table(struct print *print, const char *text, unsigned *widths)
 	json_decref(rows);
 }
 
-static void fresh(struct print *print)
+static void
+fresh(struct print *print)
 {
 	print_fini(print);
 	print_init(print, -1, false, true, (struct wall){INT64_C(1795858200000)});
 }
 
-static const char *age(int64_t ms)
+static const char *
+age(int64_t ms)
 {
 	static struct buf out = BUF_INIT;
 
@@ -44,7 +48,8 @@ static const char *age(int64_t ms)
 	"\"be\":[\"a\",\"b\"]}},"                                                                  \
 	"{\"name\":\"\\u001bevil\\n\",\"n\":12345,\"cost\":null,\"may\":{\"be\":[]}}]"
 
-int main(void)
+int
+main(void)
 {
 	struct print print = {.buf = BUF_INIT};
 

@@ -5,7 +5,8 @@
 
 static struct buf seen = BUF_INIT;
 
-static bool keep(void *arg, struct str id, struct str event, struct str data)
+static bool
+keep(void *arg, struct str id, struct str event, struct str data)
 {
 	(void)arg;
 	buf_printf(&seen, "(%.*s|%.*s|%.*s)", STR_ARG(id), STR_ARG(event), STR_ARG(data));
@@ -13,7 +14,8 @@ static bool keep(void *arg, struct str id, struct str event, struct str data)
 }
 
 /* The whole text in pieces of step bytes; what sse_feed said last. */
-static bool feed(const char *text, size_t step)
+static bool
+feed(const char *text, size_t step)
 {
 	struct sse sse = {.on_event = keep};
 	size_t len = strlen(text);
@@ -26,7 +28,8 @@ static bool feed(const char *text, size_t step)
 	return on;
 }
 
-int main(void)
+int
+main(void)
 {
 	IT ("an event is given out at its blank line") {
 		CHECK(feed("id: 1\nevent: log\ndata: {}\n\n", 100));

@@ -5,41 +5,47 @@
 
 static struct buf got = BUF_INIT;
 
-static const char *escaped(struct str s)
+static const char *
+escaped(struct str s)
 {
 	buf_clear(&got);
 	text_escape(&got, s);
 	return buf_cstr(&got);
 }
 
-static const char *cut(const char *s, unsigned columns)
+static const char *
+cut(const char *s, unsigned columns)
 {
 	buf_clear(&got);
 	text_cut(&got, str_of(s), columns);
 	return buf_cstr(&got);
 }
 
-static const char *compact(const char *s)
+static const char *
+compact(const char *s)
 {
 	buf_clear(&got);
 	text_json_compact(&got, str_of(s));
 	return buf_cstr(&got);
 }
 
-static bool collect(void *arg, struct str element)
+static bool
+collect(void *arg, struct str element)
 {
 	buf_printf(arg, "<%.*s>", STR_ARG(element));
 	return element.len != 4;
 }
 
-static const char *elements(const char *s)
+static const char *
+elements(const char *s)
 {
 	buf_clear(&got);
 	text_json_elements(str_of(s), collect, &got);
 	return buf_cstr(&got);
 }
 
-int main(void)
+int
+main(void)
 {
 	IT ("plain text stays as it is, in every script") {
 		CHECK_STR(escaped(STR("héllo 世界 \\ \"x\"")), "héllo 世界 \\ \"x\"");

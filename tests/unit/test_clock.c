@@ -6,20 +6,23 @@
 
 #include "tests/unit/tap.h"
 
-static int64_t parsed(const char *text)
+static int64_t
+parsed(const char *text)
 {
 	struct wall w = {-1};
 	return wall_parse(str_of(text), &w) ? w.ms : INT64_MIN;
 }
 
-static const char *formatted(struct buf *b, int64_t ms)
+static const char *
+formatted(struct buf *b, int64_t ms)
 {
 	buf_clear(b);
 	wall_format((struct wall){ms}, b);
 	return buf_cstr(b);
 }
 
-static void test_there_and_back(void)
+static void
+test_there_and_back(void)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 	IT ("known moments are written as everyone writes them") {
@@ -51,7 +54,8 @@ static void test_there_and_back(void)
 	}
 }
 
-static void test_parse(void)
+static void
+test_parse(void)
 {
 	const int64_t moment = 1795167000000;
 	IT ("all forms of RFC 3339 name one moment") {
@@ -122,7 +126,8 @@ static void test_parse(void)
 	}
 }
 
-static void test_system(void)
+static void
+test_system(void)
 {
 	IT ("the system's clocks run") {
 		struct clock *c = clock_system();
@@ -133,7 +138,8 @@ static void test_system(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	test_there_and_back();
 	test_parse();

@@ -55,7 +55,8 @@ static const struct conf_key trigger_keys[] = {
 	{"overlap", CONF_ENUM, "queue", "queue|skip|allow", 0, 0, 0, "When one runs already"},
 	{"notify", CONF_NAME_LIST, NULL, "agent", 0, 0, 0, "Who is told"},
 };
-static void trigger_check(const struct conf_section *section, struct conf_report *report)
+static void
+trigger_check(const struct conf_section *section, struct conf_report *report)
 {
 	if (conf_is_set(section, "filter") && !strcmp(conf_str(section, "filter"), "("))
 		conf_complain(report, section, "filter", "this is no jq program");
@@ -70,7 +71,8 @@ static const struct conf_key webhook_keys[] = {
 	{"verify", CONF_ENUM, "none", "none|hmac|github", 0, 0, 0, "Scheme"},
 	{"secret", CONF_SECRET, NULL, NULL, 0, 0, CONF_MANY, "Shared secrets"},
 };
-static void webhook_check(const struct conf_section *section, struct conf_report *report)
+static void
+webhook_check(const struct conf_section *section, struct conf_report *report)
 {
 	if (strcmp(conf_str(section, "verify"), "none") && !conf_is_set(section, "secret"))
 		conf_complain(report, section, "secret", "is missing; verify = %s needs it",
@@ -93,7 +95,8 @@ static const struct conf_key cron_keys[] = {
 static const struct conf_table cron_table = {
 	"trigger", true, "source", "cron", cron_keys, ARRAY_LEN(cron_keys), NULL, "a clock"};
 
-static UNUSED const struct conf_schema *fixture_schema(void)
+static UNUSED const struct conf_schema *
+fixture_schema(void)
 {
 	static struct conf_schema schema;
 	static const struct conf_table *const tables[] = {
@@ -114,14 +117,16 @@ struct fixture {
 	struct buf messages; /* the last load's, without the folder's name */
 };
 
-static UNUSED void fixture_init(struct fixture *f)
+static UNUSED void
+fixture_init(struct fixture *f)
 {
 	*f = (struct fixture){.dir = "/tmp/rouse-conf-XXXXXX"};
 	if (!mkdtemp(f->dir))
 		abort();
 }
 
-static UNUSED void fixture_fini(struct fixture *f)
+static UNUSED void
+fixture_fini(struct fixture *f)
 {
 	conf_unref(f->conf);
 	conf_report_free(f->report);
@@ -129,7 +134,8 @@ static UNUSED void fixture_fini(struct fixture *f)
 	os_remove_tree(f->dir, NULL);
 }
 
-static UNUSED const char *fixture_path(const struct fixture *f, const char *name)
+static UNUSED const char *
+fixture_path(const struct fixture *f, const char *name)
 {
 	static struct buf path;
 
@@ -138,7 +144,8 @@ static UNUSED const char *fixture_path(const struct fixture *f, const char *name
 	return buf_cstr(&path);
 }
 
-static UNUSED void fixture_write_str(const struct fixture *f, const char *name, struct str text)
+static UNUSED void
+fixture_write_str(const struct fixture *f, const char *name, struct str text)
 {
 	struct buf path = BUF_INIT;
 	char *slash;
@@ -153,14 +160,15 @@ static UNUSED void fixture_write_str(const struct fixture *f, const char *name, 
 	buf_fini(&path);
 }
 
-static UNUSED void fixture_write(const struct fixture *f, const char *name, const char *text)
+static UNUSED void
+fixture_write(const struct fixture *f, const char *name, const char *text)
 {
 	fixture_write_str(f, name, str_of(text));
 }
 
 /* Loads rouse.conf; the messages, with the folder's name taken out, are in f->messages. */
-static UNUSED const struct conf *fixture_load(struct fixture *f, const char *const *extra,
-					      size_t count)
+static UNUSED const struct conf *
+fixture_load(struct fixture *f, const char *const *extra, size_t count)
 {
 	struct buf text = BUF_INIT;
 	struct conf *conf;
@@ -182,7 +190,8 @@ static UNUSED const struct conf *fixture_load(struct fixture *f, const char *con
 	return conf;
 }
 
-static UNUSED const struct conf *fixture_load_text(struct fixture *f, const char *text)
+static UNUSED const struct conf *
+fixture_load_text(struct fixture *f, const char *text)
 {
 	fixture_write(f, "rouse.conf", text);
 	return fixture_load(f, NULL, 0);

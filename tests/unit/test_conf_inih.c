@@ -12,7 +12,8 @@ static enum { HONEST, CUTS, SKIPS, TWICE, RENAMES, NARROW, FAILS } manner;
 
 /* Stands before the library's when the program is linked. It knows one section, "daemon", and
  * lines of "key = value". */
-int ini_parse_stream(ini_reader reader, void *stream, ini_handler handler, void *user)
+int
+ini_parse_stream(ini_reader reader, void *stream, ini_handler handler, void *user)
 {
 	char line[200], *value;
 
@@ -31,14 +32,16 @@ int ini_parse_stream(ini_reader reader, void *stream, ini_handler handler, void 
 	return manner == FAILS ? 1 : 0;
 }
 
-static const char *load(struct fixture *f, int as)
+static const char *
+load(struct fixture *f, int as)
 {
 	manner = as;
 	fixture_load_text(f, "[daemon]\npublic_url = https://example.net/\n");
 	return buf_cstr(&f->messages);
 }
 
-int main(void)
+int
+main(void)
 {
 	AUTO(fixture_fini) struct fixture f;
 

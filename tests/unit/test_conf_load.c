@@ -9,7 +9,8 @@
 
 #define AGENT "[agent a]\nkind = exec\ncommand = x\n"
 
-static void check_folders(struct fixture *f)
+static void
+check_folders(struct fixture *f)
 {
 	IT ("a missing rouse.conf is an error") {
 		CHECK(!fixture_load(f, NULL, 0));
@@ -99,7 +100,8 @@ static void check_folders(struct fixture *f)
 	}
 }
 
-static void check_generations(struct fixture *f)
+static void
+check_generations(struct fixture *f)
 {
 	IT ("a generation lives while someone uses it") {
 		struct conf *old;
@@ -144,14 +146,16 @@ static void check_generations(struct fixture *f)
 	}
 }
 
-static char *digest_for(struct fixture *f, const char *text)
+static char *
+digest_for(struct fixture *f, const char *text)
 {
 	fixture_load_text(f, text);
 	return f->conf ? mem_strdup(conf_section_digest(conf_section(f->conf, "agent", "a")))
 		       : NULL;
 }
 
-static void check_digests(struct fixture *f)
+static void
+check_digests(struct fixture *f)
 {
 	AUTO(auto_free) char *first = digest_for(f, AGENT);
 	static const struct {
@@ -197,7 +201,8 @@ static void check_digests(struct fixture *f)
 	}
 }
 
-static int64_t now_ms(void)
+static int64_t
+now_ms(void)
 {
 	struct timespec ts;
 
@@ -205,7 +210,8 @@ static int64_t now_ms(void)
 	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static void write_many(struct fixture *f, size_t count, const char *agent)
+static void
+write_many(struct fixture *f, size_t count, const char *agent)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT, name = BUF_INIT;
 
@@ -224,7 +230,8 @@ static void write_many(struct fixture *f, size_t count, const char *agent)
 	}
 }
 
-static void check_many(struct fixture *f)
+static void
+check_many(struct fixture *f)
 {
 	int64_t start;
 
@@ -284,7 +291,8 @@ static void check_many(struct fixture *f)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	AUTO(fixture_fini) struct fixture f;
 

@@ -112,7 +112,8 @@ static const struct text_case {
 	 "rouse.conf:1: [agnt]: unknown section; did you mean 'agent'?\n"},
 };
 
-static void check_values(struct fixture *f)
+static void
+check_values(struct fixture *f)
 {
 	IT ("continuations are joined with line ends, blank lines between them kept") {
 		const struct conf *conf = fixture_load_text(
@@ -160,7 +161,8 @@ static void check_values(struct fixture *f)
 	}
 }
 
-static void check_files(struct fixture *f)
+static void
+check_files(struct fixture *f)
 {
 	IT ("a NUL byte is refused with its line") {
 		fixture_write_str(f, "rouse.conf", STR("[daemon]\nport = 1\0 2\n"));
@@ -202,7 +204,8 @@ static void check_files(struct fixture *f)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	AUTO(fixture_fini) struct fixture f;
 

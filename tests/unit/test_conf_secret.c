@@ -8,8 +8,8 @@
 #define AGENT "[agent a]\nkind = exec\ncommand = x\n"
 #define HOOK AGENT "[trigger t]\nsource = webhook\nagent = a\nsecret = "
 
-static enum err_code resolve(const struct fixture *f, const char *reference, struct buf *out,
-			     struct err *err)
+static enum err_code
+resolve(const struct fixture *f, const char *reference, struct buf *out, struct err *err)
 {
 	err_fini(err);
 	*err = (struct err)ERR_INIT;
@@ -17,7 +17,8 @@ static enum err_code resolve(const struct fixture *f, const char *reference, str
 	return secret_resolve_one(reference, f->dir, out, err) ? E_OK : err->code;
 }
 
-static void check_one(struct fixture *f)
+static void
+check_one(struct fixture *f)
 {
 	AUTO(buf_fini) struct buf out = BUF_INIT, long_text = BUF_INIT;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -127,7 +128,8 @@ static void check_one(struct fixture *f)
 	}
 }
 
-static void check_section(struct fixture *f)
+static void
+check_section(struct fixture *f)
 {
 	const struct conf_section *t;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -202,7 +204,8 @@ static void check_section(struct fixture *f)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	AUTO(fixture_fini) struct fixture f;
 

@@ -195,7 +195,8 @@ static const struct text_case {
 	 "cred:NAME, file:PATH or env:NAME\n"},
 };
 
-static void check_defaults(struct fixture *f)
+static void
+check_defaults(struct fixture *f)
 {
 	const struct conf_section *daemon;
 	const char *const *items;
@@ -229,7 +230,8 @@ static void check_defaults(struct fixture *f)
 	}
 }
 
-static void check_typed(struct fixture *f)
+static void
+check_typed(struct fixture *f)
 {
 	const struct conf_section *s;
 	const char *const *items;
@@ -299,7 +301,8 @@ static void check_typed(struct fixture *f)
 	}
 }
 
-static void check_paths(struct fixture *f)
+static void
+check_paths(struct fixture *f)
 {
 	IT ("paths lie below the folder of the file that names them") {
 		const struct conf_section *s;
@@ -323,7 +326,8 @@ static void check_paths(struct fixture *f)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	AUTO(fixture_fini) struct fixture f;
 

@@ -6,7 +6,8 @@
 #include "tap.h"
 #include "test_conf_fixture.h"
 
-static void check_names(void)
+static void
+check_names(void)
 {
 	IT ("names are small letters, digits and . _ - behind the first, at most 40") {
 		CHECK(conf_name_is_valid(STR("a")));
@@ -24,7 +25,8 @@ static void check_names(void)
 }
 
 /* Writes value as the command of an agent, loads it, and sees whether it is the same. */
-static bool comes_back(struct fixture *f, const char *value)
+static bool
+comes_back(struct fixture *f, const char *value)
 {
 	struct conf_pair pairs[] = {{"kind", "exec"}, {"command", value}};
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -39,7 +41,8 @@ static bool comes_back(struct fixture *f, const char *value)
 	return true;
 }
 
-static enum err_code refused(const char *key, const char *value)
+static enum err_code
+refused(const char *key, const char *value)
 {
 	struct conf_pair pair = {key, value};
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -50,7 +53,8 @@ static enum err_code refused(const char *key, const char *value)
 	return text.len ? E_INTERNAL : err.code;
 }
 
-static void check_format(struct fixture *f)
+static void
+check_format(struct fixture *f)
 {
 	IT ("a section is written as one would write it") {
 		struct conf_pair pairs[] = {
@@ -132,7 +136,8 @@ static void check_format(struct fixture *f)
 	}
 }
 
-static void check_dump(struct fixture *f)
+static void
+check_dump(struct fixture *f)
 {
 	IT ("a section is shown as it is in effect, its defaults marked") {
 		AUTO(buf_fini) struct buf dump = BUF_INIT;
@@ -156,7 +161,8 @@ static void check_dump(struct fixture *f)
 	}
 }
 
-static void check_help(void)
+static void
+check_help(void)
 {
 	const struct conf_schema *schema = fixture_schema();
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -242,7 +248,8 @@ static void check_help(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	AUTO(fixture_fini) struct fixture f;
 

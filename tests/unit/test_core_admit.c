@@ -4,7 +4,8 @@
 
 #define AGENT "[agent a]\nkind = fake\nconcurrency = 1\nretry.jitter = none\n"
 
-static int64_t events(const char *outcome)
+static int64_t
+events(const char *outcome)
 {
 	AUTO(buf_fini) struct buf sql = BUF_INIT;
 
@@ -12,7 +13,8 @@ static int64_t events(const char *outcome)
 	return rig_int(buf_cstr(&sql));
 }
 
-static void keys(void)
+static void
+keys(void)
 {
 	struct rig_answer first, again;
 
@@ -66,7 +68,8 @@ static void keys(void)
 	rig_fini();
 }
 
-static void invocations(void)
+static void
+invocations(void)
 {
 	struct rig_answer first, other;
 
@@ -97,7 +100,8 @@ static void invocations(void)
 	rig_fini();
 }
 
-static void programs(void)
+static void
+programs(void)
 {
 	struct rig_answer got;
 
@@ -174,7 +178,8 @@ static void programs(void)
 	rig_fini();
 }
 
-static void doors(void)
+static void
+doors(void)
 {
 	struct rig_answer got;
 
@@ -242,7 +247,8 @@ static void doors(void)
 	rig_fini();
 }
 
-static void overlaps(void)
+static void
+overlaps(void)
 {
 	struct rig_answer got, first;
 
@@ -277,7 +283,8 @@ static void overlaps(void)
 
 #define WITH(status) "SELECT COUNT(*) FROM runs WHERE status = '" status "'"
 
-static void replacements(void)
+static void
+replacements(void)
 {
 	rig_init("[agent a]\nkind = fake\nretry.base = 1s\nretry.jitter = none\n"
 		 "[trigger one]\nsource = fake\nagent = a\noverlap = queue_one\n"
@@ -329,7 +336,8 @@ static void replacements(void)
 	rig_fini();
 }
 
-static void failures(void)
+static void
+failures(void)
 {
 	struct rig_answer got;
 	int64_t depth;
@@ -371,13 +379,15 @@ static void failures(void)
 	rig_fini();
 }
 
-static bool begin_fails(struct driver_conn *conn, struct err *err)
+static bool
+begin_fails(struct driver_conn *conn, struct err *err)
 {
 	(void)conn;
 	return err_set(err, E_FULL, "no space left on the disk");
 }
 
-static void no_turn(void)
+static void
+no_turn(void)
 {
 	struct rig_answer got;
 
@@ -398,13 +408,15 @@ static void no_turn(void)
 
 static json_t *tested;
 
-static void on_tested(void *arg, json_t *take_answer)
+static void
+on_tested(void *arg, json_t *take_answer)
 {
 	(void)arg;
 	tested = take_answer;
 }
 
-static void tries(void)
+static void
+tries(void)
 {
 	struct happening happening;
 
@@ -433,7 +445,8 @@ static void tries(void)
 	rig_fini();
 }
 
-int main(void)
+int
+main(void)
 {
 	keys();
 	invocations();

@@ -11,7 +11,8 @@
 
 static struct err why;
 
-static const char *column(int i, const char *name)
+static const char *
+column(int i, const char *name)
 {
 	AUTO(buf_fini) struct buf sql = BUF_INIT;
 
@@ -20,7 +21,8 @@ static const char *column(int i, const char *name)
 }
 
 /* A run that proposed lines; targets answer when the test says so. */
-static void begin(const char *lines)
+static void
+begin(const char *lines)
 {
 	rig_init(CONF);
 	rig_target_auto = -1;
@@ -28,7 +30,8 @@ static void begin(const char *lines)
 	rig_says(rig_agent(0), lines);
 }
 
-static void order(void)
+static void
+order(void)
 {
 	begin(CHANGE("x", "1") CHANGE("x", "2") CHANGE("y", "3"));
 	IT ("of one entity one is applied at a time, others beside it") {
@@ -68,7 +71,8 @@ static void order(void)
 	rig_fini();
 }
 
-static void troubles(void)
+static void
+troubles(void)
 {
 	begin(CHANGE("x", "1") CHANGE("x", "2"));
 	rig_target_says(rig_call(0), TARGET_FAILED, NULL, E_UNAVAILABLE);
@@ -136,7 +140,8 @@ static void troubles(void)
 			  "I saw it; approved on what is there now");
 	}
 	rig_target_says(rig_call(1), TARGET_DRIFTED, "{\"n\":6,\"other\":1}", E_OK);
-	IT ("when that has moved again it is a conflict again, which the first look does not cover") {
+	IT ("when that has moved again it is a conflict again, which the first look does not "
+	    "cover") {
 		CHECK_STR(column(0, "status"), "conflict");
 		CHECK(!change_decide(&rig.core, column(0, "id"), CHANGE_APPROVE, "ann", NULL, shown,
 				     &why));
@@ -192,7 +197,8 @@ static void troubles(void)
 	rig_fini();
 }
 
-static void disks(void)
+static void
+disks(void)
 {
 	begin("");
 	buf_puts(&rig_agent(0)->out, CHANGE("x", "1"));
@@ -222,7 +228,8 @@ static void disks(void)
 	rig_fini();
 }
 
-static void deaths(void)
+static void
+deaths(void)
 {
 	begin(CHANGE("x", "1") CHANGE("y", "2"));
 	IT ("two are on their way") {
@@ -250,7 +257,8 @@ static void deaths(void)
 	rig_fini();
 }
 
-static void doors(void)
+static void
+doors(void)
 {
 	begin(CHANGE("x", "1"));
 	rig_target_says(rig_call(0), TARGET_FAILED, NULL, E_UNAVAILABLE);
@@ -318,7 +326,8 @@ static void doors(void)
 }
 
 /* The target's timeout is 30 s, and 10 s of grace. */
-static void silences(void)
+static void
+silences(void)
 {
 	begin(CHANGE("x", "1") CHANGE("x", "2"));
 	rig_pass(39000);
@@ -385,7 +394,8 @@ static void silences(void)
 	rig_fini();
 }
 
-int main(void)
+int
+main(void)
 {
 	order();
 	troubles();

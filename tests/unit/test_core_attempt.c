@@ -9,7 +9,8 @@
 #define RESULT "SELECT result FROM run_outputs ORDER BY run DESC LIMIT 1"
 
 /* A fresh daemon and a run of agent a, whose section has these further lines. */
-static struct rig_agent *begin(const char *more)
+static struct rig_agent *
+begin(const char *more)
 {
 	AUTO(buf_fini) struct buf conf = BUF_INIT;
 
@@ -23,7 +24,8 @@ static struct rig_agent *begin(const char *more)
 	return rig_agent(0);
 }
 
-static void lines(void)
+static void
+lines(void)
 {
 	static const char *const types[] = {"status",	"token", "step",       "tool_start",
 					    "tool_end", "usage", "checkpoint", "change",
@@ -61,8 +63,8 @@ static void lines(void)
 	rig_fini();
 }
 
-static void ends_as(const char *what, const char *says, int code, const char *status,
-		    const char *reason)
+static void
+ends_as(const char *what, const char *says, int code, const char *status, const char *reason)
 {
 	struct rig_agent *agent = begin("retry.attempts = 2\nretry.base = 5s\n");
 
@@ -78,7 +80,8 @@ static void ends_as(const char *what, const char *says, int code, const char *st
 	rig_fini();
 }
 
-static void endings(void)
+static void
+endings(void)
 {
 	static const int permanent[] = {64, 65, 66, 69, 77, 78};
 	struct rig_agent *agent;
@@ -193,8 +196,9 @@ static void endings(void)
 	rig_fini();
 }
 
-static void stops_at(const char *what, const char *limit, const char *says, const char *more,
-		     const char *reason)
+static void
+stops_at(const char *what, const char *limit, const char *says, const char *more,
+	 const char *reason)
 {
 	struct rig_agent *agent = begin(limit);
 
@@ -216,7 +220,8 @@ static void stops_at(const char *what, const char *limit, const char *says, cons
 #define TOOL "{\"type\":\"tool_start\",\"name\":\"x\"}\n"
 #define TOOL_END "{\"type\":\"tool_end\",\"name\":\"x\",\"ok\":true}\n"
 
-static void budgets(void)
+static void
+budgets(void)
 {
 	struct rig_agent *agent;
 
@@ -282,7 +287,8 @@ static void budgets(void)
 	rig_fini();
 }
 
-static void memory(void)
+static void
+memory(void)
 {
 	struct rig_agent *agent = begin("retry.base = 1s\n");
 
@@ -311,7 +317,8 @@ static void memory(void)
 	rig_fini();
 }
 
-static bool metric_is(const char *line)
+static bool
+metric_is(const char *line)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 
@@ -319,7 +326,8 @@ static bool metric_is(const char *line)
 	return strstr(buf_cstr(&text), line) != NULL;
 }
 
-static void rewinds(void)
+static void
+rewinds(void)
 {
 	struct rig_agent *agent = begin("budget.tokens = 100\n");
 
@@ -362,7 +370,8 @@ static void rewinds(void)
 	rig_fini();
 }
 
-static void takes_up(void)
+static void
+takes_up(void)
 {
 	struct rig_agent *agent = begin("budget.deadline = 60s\nretry.base = 1s\n");
 
@@ -406,7 +415,8 @@ static void takes_up(void)
 
 static char run_id[40];
 
-static bool cancel(const char *reason)
+static bool
+cancel(const char *reason)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	bool ok = run_cancel(&rig.core, run_id, "ann", reason, &err);
@@ -415,7 +425,8 @@ static bool cancel(const char *reason)
 	return ok;
 }
 
-static void cancels(void)
+static void
+cancels(void)
 {
 	struct rig_agent *agent;
 
@@ -460,7 +471,8 @@ static void cancels(void)
 }
 
 /* Cancels the run that it is told of while the turn is open that claimed it. */
-static void in_the_same_turn(void)
+static void
+in_the_same_turn(void)
 {
 	int64_t n = 0;
 
@@ -485,7 +497,8 @@ static void in_the_same_turn(void)
 	rig_fini();
 }
 
-static void again(void)
+static void
+again(void)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	AUTO(auto_free) char *fresh = NULL;
@@ -533,7 +546,8 @@ static void again(void)
 	rig_fini();
 }
 
-int main(void)
+int
+main(void)
 {
 	lines();
 	endings();

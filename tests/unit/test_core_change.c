@@ -11,7 +11,8 @@
 static struct err why;
 
 /* The id of the i-th change. */
-static const char *change_id(int i)
+static const char *
+change_id(int i)
 {
 	AUTO(buf_fini) struct buf sql = BUF_INIT;
 
@@ -19,7 +20,8 @@ static const char *change_id(int i)
 	return rig_text(buf_cstr(&sql));
 }
 
-static const char *change_status(int i)
+static const char *
+change_status(int i)
 {
 	AUTO(buf_fini) struct buf sql = BUF_INIT;
 
@@ -27,7 +29,8 @@ static const char *change_status(int i)
 	return rig_text(buf_cstr(&sql));
 }
 
-static bool decide(int i, enum change_event ev, const char *digest)
+static bool
+decide(int i, enum change_event ev, const char *digest)
 {
 	bool ok = change_decide(&rig.core, change_id(i), ev, "ann", "because", digest, &why);
 
@@ -35,14 +38,16 @@ static bool decide(int i, enum change_event ev, const char *digest)
 	return ok;
 }
 
-static struct rig_agent *begin(const char *conf)
+static struct rig_agent *
+begin(const char *conf)
 {
 	rig_init(conf);
 	rig_event("hook", "1", NULL);
 	return rig_agent(0);
 }
 
-static void proposals(void)
+static void
+proposals(void)
 {
 	struct rig_agent *agent = begin(CONF("stage"));
 
@@ -110,7 +115,8 @@ static void proposals(void)
 	rig_fini();
 }
 
-static void replaced(void)
+static void
+replaced(void)
 {
 	struct rig_agent *agent = begin(CONF("stage"));
 
@@ -146,15 +152,14 @@ static void replaced(void)
 		CHECK_STR(change_status(2), "proposed");
 	}
 	rig_says(agent, CHANGE("\"entity\":\"7\",\"after\":{\"label\":\"z\",\"comment\":\"bye\"}")
-				CHANGE("\"entity\":\"8\",\"after\":{\"label\":\"y\"}")
-					CHANGE("\"entity\":\"7\",\"op\":\"create\",\"after\":{"
-					       "\"label\":\"y\"}")
-						CHANGE("\"after\":{\"label\":\"y\"}"));
+				CHANGE("\"entity\":\"8\",\"after\":{\"label\":\"y\"}") CHANGE(
+					"\"entity\":\"7\",\"op\":\"create\",\"after\":{"
+					"\"label\":\"y\"}") CHANGE("\"after\":{\"label\":\"y\"}"));
 	IT ("what names more, another entity, another op or no entity replaces nothing") {
 		CHECK_INT(rig_int("SELECT COUNT(*) FROM changes WHERE status = 'proposed'"), 6);
 	}
-	rig_says(agent, CHANGE("\"entity\":\"9\",\"op\":\"call\",\"after\":{\"say\":\"a\"}")
-				CHANGE("\"entity\":\"9\",\"op\":\"call\",\"after\":{\"say\":\"b\"}"));
+	rig_says(agent, CHANGE("\"entity\":\"9\",\"op\":\"call\",\"after\":{\"say\":\"a\"}") CHANGE(
+				"\"entity\":\"9\",\"op\":\"call\",\"after\":{\"say\":\"b\"}"));
 	IT ("calls add up") {
 		CHECK_INT(rig_int("SELECT COUNT(*) FROM changes WHERE op = 'call' AND status = "
 				  "'proposed'"),
@@ -189,7 +194,8 @@ static void replaced(void)
 	rig_fini();
 }
 
-static void decisions(void)
+static void
+decisions(void)
 {
 	AUTO(json_auto_decref) json_t *after = json_pack("{s:s}", "tag", "edited");
 	AUTO(json_auto_decref) json_t *bad = json_pack("{s:s}", "tag", "senseless");
@@ -262,7 +268,8 @@ static void decisions(void)
 	rig_fini();
 }
 
-int main(void)
+int
+main(void)
 {
 	proposals();
 	replaced();

@@ -9,7 +9,8 @@
 #define DAY (86400000LL)
 
 /* Long enough for every slice of a sweep. */
-static void sweep(void)
+static void
+sweep(void)
 {
 	struct keep *keep = keep_new(&rig.core);
 
@@ -19,13 +20,15 @@ static void sweep(void)
 	keep_free(keep);
 }
 
-static void run_one(const char *key, int i)
+static void
+run_one(const char *key, int i)
 {
 	rig_event("hook", "1", key);
 	rig_exits(rig_agent(i), 0);
 }
 
-int main(void)
+int
+main(void)
 {
 	rig_init(CONF);
 	run_one("old", 0);

@@ -6,18 +6,21 @@
 
 static struct err ignored;
 
-static void turn_switch(const char *scope, const char *name, const char *kind, bool on)
+static void
+turn_switch(const char *scope, const char *name, const char *kind, bool on)
 {
 	switch_turn(&rig.core, scope, name, kind, on, "ann", &ignored);
 	rig_run();
 }
 
-static bool envelope_has(int i, const char *text)
+static bool
+envelope_has(int i, const char *text)
 {
 	return rig_agent(i) && strstr(rig_agent(i)->envelope, text);
 }
 
-static void concurrency(void)
+static void
+concurrency(void)
 {
 	rig_init("[limits]\nmax_running = 3\n[agent a]\nkind = fake\nconcurrency = 2\n[agent "
 		 "b]\nkind = fake\nconcurrency = 10\n"
@@ -59,7 +62,8 @@ static void concurrency(void)
 	rig_fini();
 }
 
-static void orders(void)
+static void
+orders(void)
 {
 	rig_init("[agent a]\nkind = fake\nconcurrency = 1\nretry.base = 5s\nretry.jitter = "
 		 "none\n" TRIGGER("low", "priority = low\n") TRIGGER("mid", "")
@@ -103,7 +107,8 @@ static void orders(void)
 	rig_fini();
 }
 
-static void switches(void)
+static void
+switches(void)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 
@@ -171,7 +176,8 @@ static void switches(void)
 	rig_fini();
 }
 
-static void failures(void)
+static void
+failures(void)
 {
 	rig_init("[agent a]\nkind = fake\nretry.base = 5s\nretry.jitter = none\n" TRIGGER("t", ""));
 	turn_switch("agent", "a", "paused", true);
@@ -210,7 +216,8 @@ static void failures(void)
 	rig_fini();
 }
 
-static void reloads(void)
+static void
+reloads(void)
 {
 	rig_init("[agent a]\nkind = fake\nconcurrency = 1\n[agent b]\nkind = fake\n");
 	rig_invoke("a", "1", NULL, 0);
@@ -235,7 +242,8 @@ static void reloads(void)
 	rig_fini();
 }
 
-int main(void)
+int
+main(void)
 {
 	concurrency();
 	orders();

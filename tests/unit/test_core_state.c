@@ -11,7 +11,8 @@
 
 static struct err why;
 
-static const char *gate_id(int i)
+static const char *
+gate_id(int i)
 {
 	AUTO(buf_fini) struct buf sql = BUF_INIT;
 
@@ -19,7 +20,8 @@ static const char *gate_id(int i)
 	return rig_text(buf_cstr(&sql));
 }
 
-static bool decide(int i, const char *decision, const char *payload)
+static bool
+decide(int i, const char *decision, const char *payload)
 {
 	bool ok = gate_decide(&rig.core, gate_id(i), decision, payload, "ann", "fine", &why);
 
@@ -27,7 +29,8 @@ static bool decide(int i, const char *decision, const char *payload)
 	return ok;
 }
 
-static void gates(void)
+static void
+gates(void)
 {
 	struct rig_agent *agent;
 
@@ -155,7 +158,8 @@ static void gates(void)
 static struct subscriber *first, *second;
 static int heard_first, heard_second;
 
-static void on_first(void *arg, const struct stream_event *event)
+static void
+on_first(void *arg, const struct stream_event *event)
 {
 	(void)arg;
 	(void)event;
@@ -165,14 +169,16 @@ static void on_first(void *arg, const struct stream_event *event)
 	second = NULL;
 }
 
-static void on_second(void *arg, const struct stream_event *event)
+static void
+on_second(void *arg, const struct stream_event *event)
 {
 	(void)arg;
 	(void)event;
 	heard_second++;
 }
 
-static void streams(void)
+static void
+streams(void)
 {
 	struct stream_event event = {
 		.kind = "run", .id = "r1", .type = "queued", .data = STR("{}")};
@@ -206,7 +212,8 @@ static void streams(void)
 	rig_fini();
 }
 
-static void sources(void)
+static void
+sources(void)
 {
 	struct source *kept;
 	int started, stopped;
@@ -250,8 +257,8 @@ static void sources(void)
 }
 
 /* Does the column's CHECK in the schema's text list exactly these words? */
-static bool check_lists(const char *table, const char *column, const char *const *words,
-			size_t count)
+static bool
+check_lists(const char *table, const char *column, const char *const *words, size_t count)
 {
 	AUTO(buf_fini) struct buf sql = BUF_INIT;
 	AUTO(buf_fini) struct buf quoted = BUF_INIT;
@@ -285,7 +292,8 @@ static bool check_lists(const char *table, const char *column, const char *const
 	return found == count && quotes == 2 * count;
 }
 
-static void words(void)
+static void
+words(void)
 {
 	static const char *const outcomes[] = {"ran",	  "replayed", "filtered", "coalesced",
 					       "skipped", "shed",     "held",	  "rejected",
@@ -316,7 +324,8 @@ static void words(void)
 	rig_fini();
 }
 
-int main(void)
+int
+main(void)
 {
 	gates();
 	streams();

@@ -9,31 +9,36 @@ static struct core core;
 static struct core_timer *timer;
 static int fired, other;
 
-static void on_fire(void *arg)
+static void
+on_fire(void *arg)
 {
 	++*(int *)arg;
 }
 
-static void on_fire_again(void *arg)
+static void
+on_fire_again(void *arg)
 {
 	if (++*(int *)arg < 3)
 		core_timer_arm(&core, &timer, 0, on_fire_again, arg);
 }
 
-static void on_fire_free(void *arg)
+static void
+on_fire_free(void *arg)
 {
 	++*(int *)arg;
 	core_timer_free(timer);
 	timer = NULL;
 }
 
-static void loop(void)
+static void
+loop(void)
 {
 	for (int i = 0; i < 5; i++)
 		event_base_loop(core.base, EVLOOP_NONBLOCK);
 }
 
-int main(void)
+int
+main(void)
 {
 	core.base = event_base_new();
 	core_timer_arm(&core, &timer, 0, on_fire, &fired);

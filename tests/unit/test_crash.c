@@ -10,7 +10,8 @@
 #include "tests/unit/tap.h"
 
 /* The passing of "here" at which a child with this setting dies; 0: none of ten. */
-static int dies_at(const char *setting)
+static int
+dies_at(const char *setting)
 {
 	int ends[2], status;
 	char reached[16];
@@ -37,7 +38,8 @@ static int dies_at(const char *setting)
 	return WTERMSIG(status) == SIGKILL ? (int)n : -1;
 }
 
-int main(void)
+int
+main(void)
 {
 	IT ("a named point kills at once, or at its n-th passing") {
 		CHECK_INT(dies_at("here"), 1);

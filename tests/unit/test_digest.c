@@ -4,14 +4,16 @@
 
 #include "tests/unit/tap.h"
 
-static const char *hex_of(struct buf *b, struct digest d)
+static const char *
+hex_of(struct buf *b, struct digest d)
 {
 	buf_clear(b);
 	hex_encode(b, str_make(d.bytes, d.len));
 	return buf_cstr(b);
 }
 
-static void test_hash(void)
+static void
+test_hash(void)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 	IT ("the hashes of abc are those of FIPS 180") {
@@ -42,7 +44,8 @@ static void test_hash(void)
 	}
 }
 
-static void test_hmac(void)
+static void
+test_hmac(void)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 	IT ("HMACs are those of RFC 2202 and RFC 4231, in parts as well") {
@@ -69,7 +72,8 @@ static void test_hmac(void)
 	}
 }
 
-static void test_equal(void)
+static void
+test_equal(void)
 {
 	IT ("a digest equals itself alone, at its length") {
 		CHECK(digest_equal("abc", 3, "abc", 3));
@@ -80,14 +84,16 @@ static void test_equal(void)
 	}
 }
 
-static const char *decoded(struct buf *b, bool (*decode)(struct str, struct buf *), const char *s)
+static const char *
+decoded(struct buf *b, bool (*decode)(struct str, struct buf *), const char *s)
 {
 	buf_clear(b);
 	buf_puts(b, ">");
 	return decode(str_of(s), b) ? buf_cstr(b) : NULL;
 }
 
-static void test_hex(void)
+static void
+test_hex(void)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 	IT ("every byte goes to hex and back") {
@@ -110,7 +116,8 @@ static void test_hex(void)
 	}
 }
 
-static void test_base64(void)
+static void
+test_base64(void)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 	static const struct {
@@ -151,7 +158,8 @@ static void test_base64(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	test_hash();
 	test_hmac();

@@ -6,7 +6,8 @@
 
 #include "tests/unit/tap.h"
 
-static void test_sentences(void)
+static void
+test_sentences(void)
 {
 	IT ("a sentence is set, replaced and freed") {
 		AUTO(err_fini) struct err err = ERR_INIT;
@@ -61,7 +62,8 @@ static void test_sentences(void)
 	}
 }
 
-static void test_errno(void)
+static void
+test_errno(void)
 {
 	IT ("a full disk, quota or memory is E_FULL, all else E_IO") {
 		AUTO(err_fini) struct err err = ERR_INIT;
@@ -86,7 +88,8 @@ static void test_errno(void)
 	}
 }
 
-static void test_table(void)
+static void
+test_table(void)
 {
 	IT ("every code is found by its name again") {
 		for (int code = 0; code < ERR_CODES; code++)
@@ -116,7 +119,8 @@ static void test_table(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	test_sentences();
 	test_errno();

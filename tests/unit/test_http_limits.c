@@ -8,7 +8,8 @@
 #include "http/conn.h"
 #include "tests/unit/http_rig.h"
 
-static struct http_limits short_limits(void)
+static struct http_limits
+short_limits(void)
 {
 	struct http_limits limits = rig_limits();
 	limits.header_timeout_ms = limits.body_timeout_ms = 300;
@@ -17,7 +18,8 @@ static struct http_limits short_limits(void)
 }
 
 /* Sends a byte every 20 ms until the server has enough of it; returns how long that took. */
-static int64_t drip(struct client *c, const char *text)
+static int64_t
+drip(struct client *c, const char *text)
 {
 	int64_t start = rig_now();
 	while (!c->eof && rig_now() < start + RIG_PATIENCE_MS) {
@@ -31,7 +33,8 @@ static int64_t drip(struct client *c, const char *text)
 	return rig_now() - start;
 }
 
-static void test_deadlines(void)
+static void
+test_deadlines(void)
 {
 	static const char endless[] =
 		"GET / HTTP/1.1\r\nX: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -98,7 +101,8 @@ static void test_deadlines(void)
 	}
 }
 
-static void test_readers(void)
+static void
+test_readers(void)
 {
 	IT ("a client that asks and does not read is not served on, and lost in the end") {
 		struct http_limits limits = short_limits();
@@ -155,7 +159,8 @@ static void test_readers(void)
 	}
 }
 
-static void test_places(void)
+static void
+test_places(void)
 {
 	IT ("beyond max_connections a client is told to come back") {
 		struct http_limits limits = rig_limits();
@@ -195,7 +200,8 @@ static void test_places(void)
 	}
 }
 
-static void test_descriptors(void)
+static void
+test_descriptors(void)
 {
 	IT ("without descriptors clients are told so, nothing spins, and it goes on after") {
 		WITH_RIG(rig_limits());
@@ -229,7 +235,8 @@ static void test_descriptors(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	test_deadlines();
 	test_readers();

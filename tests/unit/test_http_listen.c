@@ -14,7 +14,8 @@
 
 static char dir[] = "/tmp/rouse-http-XXXXXX";
 
-static const char *in_dir(const char *name)
+static const char *
+in_dir(const char *name)
 {
 	static struct buf paths[4];
 	static size_t next;
@@ -24,7 +25,8 @@ static const char *in_dir(const char *name)
 	return buf_cstr(path);
 }
 
-static void test_addresses(void)
+static void
+test_addresses(void)
 {
 	IT ("an address that is none says what one looks like") {
 		WITH_RIG(rig_limits());
@@ -52,7 +54,8 @@ static void test_addresses(void)
 	}
 }
 
-static void test_unix(void)
+static void
+test_unix(void)
 {
 	IT ("a Unix socket knows its peer, has the mode it was given, and goes with its server") {
 		WITH_RIG(rig_limits());
@@ -123,7 +126,8 @@ static void test_unix(void)
 	}
 }
 
-static void test_handed_over(void)
+static void
+test_handed_over(void)
 {
 	IT ("a listening socket can be handed over, another descriptor cannot") {
 		WITH_RIG(rig_limits());
@@ -164,7 +168,8 @@ static void test_handed_over(void)
 	}
 }
 
-static void write_key_pair(const char *cert, const char *key)
+static void
+write_key_pair(const char *cert, const char *key)
 {
 	EVP_PKEY *pkey = EVP_EC_gen("P-256");
 	X509 *x509 = X509_new();
@@ -189,7 +194,8 @@ static void write_key_pair(const char *cert, const char *key)
 }
 
 /* Reads until the text came or the other side ended; the loop runs meanwhile. */
-static bool tls_await(struct rig *rig, SSL *ssl, struct buf *got, const char *text)
+static bool
+tls_await(struct rig *rig, SSL *ssl, struct buf *got, const char *text)
 {
 	char bytes[4096];
 	int64_t until = rig_now() + RIG_PATIENCE_MS;
@@ -205,14 +211,16 @@ static bool tls_await(struct rig *rig, SSL *ssl, struct buf *got, const char *te
 	return strstr(buf_cstr(got), text) != NULL;
 }
 
-static void tls_say(struct rig *rig, SSL *ssl, const char *text)
+static void
+tls_say(struct rig *rig, SSL *ssl, const char *text)
 {
 	int64_t until = rig_now() + RIG_PATIENCE_MS;
 	while (SSL_write(ssl, text, (int)strlen(text)) <= 0 && rig_now() < until)
 		rig_turn(rig, 5);
 }
 
-static void tls_check_versions(struct rig *rig, SSL_CTX *ctx, int version, bool works)
+static void
+tls_check_versions(struct rig *rig, SSL_CTX *ctx, int version, bool works)
 {
 	AUTO(client_fini) struct client c;
 	AUTO(buf_fini) struct buf got = BUF_INIT;
@@ -241,7 +249,8 @@ static void tls_check_versions(struct rig *rig, SSL_CTX *ctx, int version, bool 
 	SSL_free(ssl);
 }
 
-static void test_tls(void)
+static void
+test_tls(void)
 {
 	IT ("TLS 1.2 and 1.3 are spoken, older ones and plain HTTP are not") {
 		WITH_RIG(rig_limits());
@@ -304,7 +313,8 @@ static void test_tls(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	if (!mkdtemp(dir))
 		return 99;

@@ -19,12 +19,14 @@ struct outcome {
 	enum parse_refusal refusal;
 };
 
-static void outcome_fini(struct outcome *o)
+static void
+outcome_fini(struct outcome *o)
 {
 	buf_fini(&o->text);
 }
 
-static void note_whole(struct outcome *o, const struct parse *p, const struct buf *body)
+static void
+note_whole(struct outcome *o, const struct parse *p, const struct buf *body)
 {
 	o->whole++;
 	buf_printf(&o->text, "%.*s %.*s ?%.*s @%.*s %u%s%s [", STR_ARG(parse_str(p, p->method)),
@@ -36,7 +38,8 @@ static void note_whole(struct outcome *o, const struct parse *p, const struct bu
 }
 
 /* Feeds bytes in pieces of at most step (0: whole), the first of them at most first. */
-static void parse_bytes(struct str bytes, size_t first, size_t step, struct outcome *ret)
+static void
+parse_bytes(struct str bytes, size_t first, size_t step, struct outcome *ret)
 {
 	static struct parse p;
 	AUTO(buf_fini) struct buf body = BUF_INIT;
@@ -73,7 +76,8 @@ static void parse_bytes(struct str bytes, size_t first, size_t step, struct outc
 	parse_fini(&p);
 }
 
-static bool splits_agree(struct str bytes)
+static bool
+splits_agree(struct str bytes)
 {
 	AUTO(outcome_fini) struct outcome whole;
 	parse_bytes(bytes, 0, 0, &whole);
@@ -256,7 +260,8 @@ static const struct {
 	{"0\r\n\n", PARSE_BARE_LF},
 };
 
-static void check_bad(struct str bytes, enum parse_refusal refusal)
+static void
+check_bad(struct str bytes, enum parse_refusal refusal)
 {
 	AUTO(outcome_fini) struct outcome got;
 	parse_bytes(bytes, 0, 0, &got);
@@ -265,14 +270,15 @@ static void check_bad(struct str bytes, enum parse_refusal refusal)
 	CHECK(splits_agree(bytes));
 }
 
-static void add_times(struct buf *b, const char *text, size_t count)
+static void
+add_times(struct buf *b, const char *text, size_t count)
 {
 	while (count--)
 		buf_puts(b, text);
 }
 
-static void check_long(const char *before, const char *text, size_t count,
-		       enum parse_refusal refusal)
+static void
+check_long(const char *before, const char *text, size_t count, enum parse_refusal refusal)
 {
 	AUTO(buf_fini) struct buf bytes = BUF_INIT;
 	AUTO(outcome_fini) struct outcome whole, small;
@@ -285,7 +291,8 @@ static void check_long(const char *before, const char *text, size_t count,
 }
 
 /* The corpus: lines of manifest.tsv, and files with @@…@@ marks that are to be filled in. */
-static bool expand_repeat(struct buf *out, struct str mark)
+static bool
+expand_repeat(struct buf *out, struct str mark)
 {
 	struct str hex, rest = str_split(str_make(mark.p + 4, mark.len - 4), ':', &hex);
 	AUTO(buf_fini) struct buf once = BUF_INIT;
@@ -301,7 +308,8 @@ static bool expand_repeat(struct buf *out, struct str mark)
 	return true;
 }
 
-static void expand(struct str raw, struct buf *out)
+static void
+expand(struct str raw, struct buf *out)
 {
 	while (raw.len) {
 		const char *at = memmem(raw.p, raw.len, "@@", 2);
@@ -325,7 +333,8 @@ static void expand(struct str raw, struct buf *out)
 	}
 }
 
-static struct str column(struct str line, unsigned n)
+static struct str
+column(struct str line, unsigned n)
 {
 	struct str head = line;
 	for (unsigned i = 0; i <= n; i++)
@@ -333,7 +342,8 @@ static struct str column(struct str line, unsigned n)
 	return head;
 }
 
-static bool corpus_case(const char *dir, struct str line)
+static bool
+corpus_case(const char *dir, struct str line)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	AUTO(buf_fini) struct buf raw = BUF_INIT;
@@ -359,7 +369,8 @@ static bool corpus_case(const char *dir, struct str line)
 	return ok;
 }
 
-static unsigned corpus_failures(unsigned *ret_cases)
+static unsigned
+corpus_failures(unsigned *ret_cases)
 {
 	AUTO(buf_fini) struct buf dir = BUF_INIT;
 	AUTO(buf_fini) struct buf path = BUF_INIT;
@@ -378,7 +389,8 @@ static unsigned corpus_failures(unsigned *ret_cases)
 	return failed;
 }
 
-int main(void)
+int
+main(void)
 {
 	IT ("a request that keeps to the rules is read, however it is cut") {
 		for (size_t i = 0; i < ARRAY_LEN(good); i++) {

@@ -5,7 +5,8 @@
 #include "http/route.h"
 #include "http/sse.h"
 
-static void handle(void *arg, struct http_request *req, const struct route_match *match)
+static void
+handle(void *arg, struct http_request *req, const struct route_match *match)
 {
 	(void)arg;
 	(void)req;
@@ -36,7 +37,8 @@ struct found {
 	enum err_code code;
 };
 
-static struct found find(const struct router *router, const char *method, const char *path)
+static struct found
+find(const struct router *router, const char *method, const char *path)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct found f = {0};
@@ -46,27 +48,31 @@ static struct found find(const struct router *router, const char *method, const 
 	return f;
 }
 
-static bool leads_to(const struct router *router, const char *method, const char *path,
-		     const char *pattern, const char *first)
+static bool
+leads_to(const struct router *router, const char *method, const char *path, const char *pattern,
+	 const char *first)
 {
 	struct found f = find(router, method, path);
 	return f.ok && !strcmp(f.route->pattern, pattern) &&
 	       (!first || str_eq_cstr(f.match.params[0], first));
 }
 
-static void count_route(void *arg, const struct route *route)
+static void
+count_route(void *arg, const struct route *route)
 {
 	*(size_t *)arg += route->handle != NULL;
 }
 
-static void check_event(const char *id, const char *event, struct str data, const char *want)
+static void
+check_event(const char *id, const char *event, struct str data, const char *want)
 {
 	AUTO(buf_fini) struct buf out = BUF_INIT;
 	sse_format(&out, id, event, data);
 	CHECK_STR(buf_cstr(&out), want);
 }
 
-int main(void)
+int
+main(void)
 {
 	struct router *router = router_new();
 	int hooks_arg;

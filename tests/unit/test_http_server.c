@@ -4,7 +4,8 @@
 
 #include "tests/unit/http_rig.h"
 
-static void leave_with_reset(struct client *c)
+static void
+leave_with_reset(struct client *c)
 {
 	struct linger hard = {1, 0};
 	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
@@ -12,7 +13,8 @@ static void leave_with_reset(struct client *c)
 	c->fd = -1;
 }
 
-static void test_order(void)
+static void
+test_order(void)
 {
 	IT ("a request is answered with what HTTP wants") {
 		WITH_RIG(rig_limits());
@@ -101,14 +103,16 @@ static void test_order(void)
 }
 
 /* Ends the server's listening from inside a handler, as a request to drain does. */
-static void stop_on_request(void *arg, struct http_request *req)
+static void
+stop_on_request(void *arg, struct http_request *req)
 {
 	struct rig *rig = arg;
 	http_server_stop_listening(rig->server);
 	rig_on_request(arg, req);
 }
 
-static void test_gone(void)
+static void
+test_gone(void)
 {
 	IT ("a client that leaves before its late reply is told of, and the reply goes nowhere") {
 		WITH_RIG(rig_limits());
@@ -216,7 +220,8 @@ static void test_gone(void)
 	}
 }
 
-static void test_bodies(void)
+static void
+test_bodies(void)
 {
 	IT ("100 Continue is sent before the body is, and only then") {
 		WITH_RIG(rig_limits());
@@ -314,7 +319,8 @@ static void test_bodies(void)
 	}
 }
 
-static void test_fields(void)
+static void
+test_fields(void)
 {
 	IT ("fields and parameters are found, decoded, in their order") {
 		WITH_RIG(rig_limits());
@@ -347,7 +353,8 @@ static void test_fields(void)
 	}
 }
 
-static void test_streams(void)
+static void
+test_streams(void)
 {
 	IT ("a stream is chunked, is told when it was taken, and ends") {
 		WITH_RIG(rig_limits());
@@ -427,7 +434,8 @@ static void test_streams(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	test_order();
 	test_gone();

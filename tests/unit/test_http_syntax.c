@@ -4,7 +4,8 @@
 
 #include "http/syntax.h"
 
-static void check_path(const char *raw, const char *decoded)
+static void
+check_path(const char *raw, const char *decoded)
 {
 	AUTO(buf_fini) struct buf out = BUF_INIT;
 	buf_puts(&out, "before");
@@ -16,7 +17,8 @@ static void check_path(const char *raw, const char *decoded)
 	CHECK_STR(buf_cstr(&out), buf_cstr(&want));
 }
 
-int main(void)
+int
+main(void)
 {
 	IT ("a path is decoded once") {
 		check_path("/", "/");

@@ -37,14 +37,16 @@ struct seen {
 	struct fetch *cancel;
 };
 
-static void copy(char *to, size_t size, struct str from)
+static void
+copy(char *to, size_t size, struct str from)
 {
 	if (!from.p)
 		from = STR("(none)");
 	snprintf(to, size, "%.*s", STR_ARG(from));
 }
 
-static void on_done(void *arg, const struct fetch_answer *answer, struct err *err)
+static void
+on_done(void *arg, const struct fetch_answer *answer, struct err *err)
 {
 	struct seen *seen = arg;
 	seen->calls++;
@@ -62,14 +64,15 @@ static void on_done(void *arg, const struct fetch_answer *answer, struct err *er
 	copy(seen->retry_after, sizeof(seen->retry_after), answer->retry_after);
 }
 
-static void on_late(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+static void
+on_late(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	*(bool *)arg = true;
 }
 
 /* Stands before the C library's, for libcurl too: names of ours, and one that takes 4 s. */
-int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
-		struct addrinfo **ret)
+int
+getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **ret)
 {
 	static int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 
@@ -84,7 +87,8 @@ int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints
 	return real(host, port, hints, ret);
 }
 
-static void wait_for(struct seen *seen, int seconds)
+static void
+wait_for(struct seen *seen, int seconds)
 {
 	bool late = false;
 	struct timeval tv = {seconds, 0};
@@ -96,7 +100,8 @@ static void wait_for(struct seen *seen, int seconds)
 }
 
 /* One GET, to its end. */
-static struct seen get(const char *url, bool private, int64_t timeout_ms)
+static struct seen
+get(const char *url, bool private, int64_t timeout_ms)
 {
 	struct seen seen = {0};
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -115,14 +120,16 @@ static struct seen get(const char *url, bool private, int64_t timeout_ms)
 	return seen;
 }
 
-static struct seen mode(const char *name)
+static struct seen
+mode(const char *name)
 {
 	char url[128];
 	snprintf(url, sizeof(url), "%s/%s", origin, name);
 	return get(url, true, 2000);
 }
 
-static int count_fds(void)
+static int
+count_fds(void)
 {
 	int n = 0;
 	for (int fd = 0; fd < 1024; fd++)
@@ -142,7 +149,8 @@ static bool public(const char *text)
 	return false;
 }
 
-static void test_addresses(void)
+static void
+test_addresses(void)
 {
 	static const char *const inside[] = {
 		"0.0.0.0",
@@ -215,7 +223,8 @@ static void test_addresses(void)
 
 /* Every URL of the list is refused, or cannot be reached at all (names of elsewhere); none
  * connects. */
-static void test_ssrf(const char *file)
+static void
+test_ssrf(const char *file)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	struct str rest, line;
@@ -262,7 +271,8 @@ static void test_ssrf(const char *file)
 	}
 }
 
-static void test_requests(void)
+static void
+test_requests(void)
 {
 	struct seen seen;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -325,7 +335,8 @@ static void test_requests(void)
 
 /* --- what costs nothing --- */
 
-static void test_idle(void)
+static void
+test_idle(void)
 {
 	IT ("watches nothing before the first fetch, nor after the last") {
 		struct event_base *own = event_base_new();
@@ -360,7 +371,8 @@ static void test_idle(void)
 	}
 }
 
-static void test_hostile(void)
+static void
+test_hostile(void)
 {
 	static const struct {
 		const char *mode;
@@ -430,7 +442,8 @@ static void test_hostile(void)
 
 /* --- a server of one answer, to see what is sent --- */
 
-static int listen_local(char *url, size_t size)
+static int
+listen_local(char *url, size_t size)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	socklen_t len = sizeof(in);
@@ -448,7 +461,8 @@ struct server {
 	int asked;
 };
 
-static void *serve_one(void *arg)
+static void *
+serve_one(void *arg)
 {
 	static const char answer[] = "HTTP/1.1 100 Continue\r\nETag: no\r\n\r\n"
 				     "HTTP/1.1 201 Created\r\nETag: \"a\"\r\nContent-Length: "
@@ -467,7 +481,8 @@ static void *serve_one(void *arg)
 	return NULL;
 }
 
-static struct seen talk(int listener, struct fetch_spec spec, char *request)
+static struct seen
+talk(int listener, struct fetch_spec spec, char *request)
 {
 	struct seen seen = {0};
 	struct server server = {.listener = listener, .request = request};
@@ -482,7 +497,8 @@ static struct seen talk(int listener, struct fetch_spec spec, char *request)
 
 /* Answers the first request and keeps the connection; takes the second, and hangs up without a
  * word. Counts what it is asked until nobody comes for 300 ms. */
-static void *serve_forgetful(void *arg)
+static void *
+serve_forgetful(void *arg)
 {
 	static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 	struct server *server = arg;
@@ -509,7 +525,8 @@ static void *serve_forgetful(void *arg)
 }
 
 /* Two requests to it, one after the other. */
-static int talk_twice(struct fetch_spec first, struct fetch_spec second, struct seen *ret)
+static int
+talk_twice(struct fetch_spec first, struct fetch_spec second, struct seen *ret)
 {
 	char url[64];
 	struct server server = {.listener = listen_local(url, sizeof(url))};
@@ -528,7 +545,8 @@ static int talk_twice(struct fetch_spec first, struct fetch_spec second, struct 
 	return server.asked;
 }
 
-static void test_kept(void)
+static void
+test_kept(void)
 {
 	struct fetch_spec get_inside = {.method = "GET", .private_addresses = true};
 	struct fetch_spec get_outside = {.method = "GET"};
@@ -546,7 +564,8 @@ static void test_kept(void)
 	}
 }
 
-static void test_sent(const char *folder)
+static void
+test_sent(const char *folder)
 {
 	static const char *const headers[] = {"Authorization: Bearer x",
 					      "X-Empty:", "Content-Type: application/json", NULL};
@@ -600,11 +619,13 @@ static void test_sent(const char *folder)
 
 /* --- the hostile server --- */
 
-static void on_exit_ignore(void *arg UNUSED, int status UNUSED)
+static void
+on_exit_ignore(void *arg UNUSED, int status UNUSED)
 {
 }
 
-static int free_port(void)
+static int
+free_port(void)
 {
 	char url[64];
 	int fd = listen_local(url, sizeof(url));
@@ -612,7 +633,8 @@ static int free_port(void)
 	return atoi(strrchr(url, ':') + 1);
 }
 
-static struct proc *server_start(const char *source)
+static struct proc *
+server_start(const char *source)
 {
 	AUTO(buf_fini) struct buf script = BUF_INIT;
 	char port[16];
@@ -630,7 +652,8 @@ static struct proc *server_start(const char *source)
 	return proc;
 }
 
-int main(void)
+int
+main(void)
 {
 	const char *named = getenv("srcdir");
 	char *source = realpath(named ? named : ".", NULL);

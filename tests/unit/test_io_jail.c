@@ -33,7 +33,8 @@ struct seen {
 };
 static int answered;
 
-static void on_answer(void *arg, const struct str *outputs, size_t count, struct err *err)
+static void
+on_answer(void *arg, const struct str *outputs, size_t count, struct err *err)
 {
 	struct seen *seen = arg;
 	size_t len = 0;
@@ -51,12 +52,14 @@ static void on_answer(void *arg, const struct str *outputs, size_t count, struct
 	left--;
 }
 
-static void on_late(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+static void
+on_late(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	*(bool *)arg = true;
 }
 
-static bool wait_all(int seconds)
+static bool
+wait_all(int seconds)
 {
 	bool late = false;
 	struct timeval tv = {seconds, 0};
@@ -69,7 +72,8 @@ static bool wait_all(int seconds)
 	return !late;
 }
 
-static bool put(const char *program, struct str input, struct seen *seen)
+static bool
+put(const char *program, struct str input, struct seen *seen)
 {
 	memset(seen, 0, sizeof(*seen));
 	if (!jail_run(jail, program, input, on_answer, seen, NULL))
@@ -78,7 +82,8 @@ static bool put(const char *program, struct str input, struct seen *seen)
 	return true;
 }
 
-static const char *run_on(const char *program, struct str input)
+static const char *
+run_on(const char *program, struct str input)
 {
 	static struct seen seen;
 	static char text[260];
@@ -91,12 +96,14 @@ static const char *run_on(const char *program, struct str input)
 	return text;
 }
 
-static const char *run(const char *program)
+static const char *
+run(const char *program)
 {
 	return run_on(program, STR("{\"a\":[1,2],\"b\":\"x\"}"));
 }
 
-static void test_honest(void)
+static void
+test_honest(void)
 {
 	IT ("runs a program over an input") {
 		CHECK_STR(run(".a"), "[1,2]");
@@ -171,7 +178,8 @@ static void test_honest(void)
 	}
 }
 
-static void test_check(void)
+static void
+test_check(void)
 {
 	struct err err = ERR_INIT;
 	IT ("checks a program at once") {
@@ -199,7 +207,8 @@ static void test_check(void)
 	err_fini(&err);
 }
 
-static void test_hostile(void)
+static void
+test_hostile(void)
 {
 	static const struct {
 		const char *program, *want;
@@ -279,7 +288,8 @@ static void test_hostile(void)
 	}
 }
 
-static void test_life(void)
+static void
+test_life(void)
 {
 	struct seen seen[3];
 	IT ("starts another helper when the one is killed, and loses nothing") {
@@ -364,7 +374,8 @@ static void test_life(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	const char *build = getenv("builddir");
 	AUTO(buf_fini) struct buf path = BUF_INIT;

@@ -25,7 +25,8 @@ struct seen {
 	bool free_inside;
 };
 
-static void on_exit_seen(void *arg, int wait_status)
+static void
+on_exit_seen(void *arg, int wait_status)
 {
 	struct seen *seen = arg;
 	seen->calls++;
@@ -34,13 +35,15 @@ static void on_exit_seen(void *arg, int wait_status)
 		proc_free(seen->proc);
 }
 
-static void on_late(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+static void
+on_late(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	*(bool *)arg = true;
 }
 
 /* Runs the loop until seen was called, at most 10 s. */
-static bool wait_for(struct seen *seen)
+static bool
+wait_for(struct seen *seen)
 {
 	bool late = false;
 	struct timeval tv = {10, 0};
@@ -52,7 +55,8 @@ static bool wait_for(struct seen *seen)
 	return seen->calls;
 }
 
-static struct proc *sh(const char *script, int out, struct seen *seen, struct err *err)
+static struct proc *
+sh(const char *script, int out, struct seen *seen, struct err *err)
 {
 	const char *argv[] = {"sh", "-c", script, NULL};
 	const char *envp[] = {"PATH=/usr/bin:/bin", "MARK=yes", NULL};
@@ -63,7 +67,8 @@ static struct proc *sh(const char *script, int out, struct seen *seen, struct er
 }
 
 /* What a script prints. */
-static const char *output(const char *script)
+static const char *
+output(const char *script)
 {
 	static char text[4096];
 	int fds[2];
@@ -84,7 +89,8 @@ static const char *output(const char *script)
 	return text;
 }
 
-static enum err_code failure(const char *program, const char *workdir)
+static enum err_code
+failure(const char *program, const char *workdir)
 {
 	const char *argv[] = {program, NULL};
 	struct proc_spec spec = {
@@ -98,7 +104,8 @@ static enum err_code failure(const char *program, const char *workdir)
 	return err.code;
 }
 
-static int count_fds(void)
+static int
+count_fds(void)
 {
 	int n = 0;
 	for (int fd = 0; fd < 4096; fd++)
@@ -106,24 +113,28 @@ static int count_fds(void)
 	return n;
 }
 
-static bool nobody_left(void)
+static bool
+nobody_left(void)
 {
 	return waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD;
 }
 
 /* Until the file is there. */
-static void wait_file(const char *path)
+static void
+wait_file(const char *path)
 {
 	for (int i = 0; i < 1000 && access(path, F_OK); i++)
 		poll(NULL, 0, 10);
 }
 
-static bool knows(void *arg, pid_t pid)
+static bool
+knows(void *arg, pid_t pid)
 {
 	return *(pid_t *)arg == pid;
 }
 
-static void test_start(void)
+static void
+test_start(void)
 {
 	struct seen seen;
 	IT ("tells how a child ended, once") {
@@ -192,7 +203,8 @@ static void test_start(void)
 	}
 }
 
-static void test_failures(const char *folder)
+static void
+test_failures(const char *folder)
 {
 	AUTO(buf_fini) struct buf plain = BUF_INIT;
 	AUTO(buf_fini) struct buf lost = BUF_INIT;
@@ -223,7 +235,8 @@ static void test_failures(const char *folder)
 	}
 }
 
-static void test_adopt(void)
+static void
+test_adopt(void)
 {
 	struct seen seen = {0};
 	IT ("watches a process by pid and start time") {
@@ -255,7 +268,8 @@ static void test_adopt(void)
 	}
 }
 
-static void test_strangers(const char *folder)
+static void
+test_strangers(const char *folder)
 {
 	AUTO(buf_fini) struct buf script = BUF_INIT;
 	AUTO(buf_fini) struct buf ready = BUF_INIT;
@@ -324,7 +338,8 @@ static void test_strangers(const char *folder)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	char folder[] = "/tmp/rouse-test-proc-XXXXXX";
 	if (!mkdtemp(folder))

@@ -4,7 +4,8 @@
 #include "tests/unit/tap.h"
 
 /* The words joined by '|', or "!" and the start of the sentence that refused them. */
-static const char *split(const char *command)
+static const char *
+split(const char *command)
 {
 	static char text[1024];
 	char **words = NULL;
@@ -23,7 +24,8 @@ static const char *split(const char *command)
 	return text;
 }
 
-static bool says(const char *command, const char *part)
+static bool
+says(const char *command, const char *part)
 {
 	char **words;
 	struct err err = ERR_INIT;
@@ -34,7 +36,8 @@ static bool says(const char *command, const char *part)
 	return ok;
 }
 
-int main(void)
+int
+main(void)
 {
 	IT ("splits at blanks, tabs and line ends, however many") {
 		CHECK_STR(split("a b\tc\n  d  "), "a|b|c|d");

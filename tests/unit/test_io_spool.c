@@ -20,7 +20,8 @@ static char dir[64], shim[PATH_MAX];
 static const char *const argv_cat[] = {"cat", NULL};
 static const char *const envp_path[] = {"PATH=/usr/bin:/bin", NULL};
 
-static struct spool_job a_job(const char *id)
+static struct spool_job
+a_job(const char *id)
 {
 	return (struct spool_job){.id = id,
 				  .argv = argv_cat,
@@ -40,19 +41,22 @@ static struct spool_job a_job(const char *id)
 				  .nice = -1};
 }
 
-static const char *in_dir(const char *name)
+static const char *
+in_dir(const char *name)
 {
 	static char path[128];
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	return path;
 }
 
-static void new_dir(const char *id)
+static void
+new_dir(const char *id)
 {
 	snprintf(dir, sizeof(dir), "%s/%s", root, id);
 }
 
-static bool job_refused(const char *text, size_t len)
+static bool
+job_refused(const char *text, size_t len)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct spool_job *job = NULL;
@@ -61,7 +65,8 @@ static bool job_refused(const char *text, size_t len)
 	return !ok && err.code == E_CORRUPT;
 }
 
-static bool status_refused(const char *text)
+static bool
+status_refused(const char *text)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct spool_status status;
@@ -71,7 +76,8 @@ static bool status_refused(const char *text)
 	return !ok && err.code == E_CORRUPT;
 }
 
-static void test_formats(void)
+static void
+test_formats(void)
 {
 	IT ("writes a job and reads it again as it was") {
 		static const char *const argv[] = {"prog", "", "a b\nc", "\xff", NULL};
@@ -178,7 +184,8 @@ static void test_formats(void)
 	}
 }
 
-static void test_folder(void)
+static void
+test_folder(void)
 {
 	struct spool_job job = a_job("0190-f.1");
 	AUTO(buf_fini) struct buf out = BUF_INIT;
@@ -269,12 +276,14 @@ static void test_folder(void)
 
 /* --- with a real shim --- */
 
-static void on_done(void *arg, int wait_status)
+static void
+on_done(void *arg, int wait_status)
 {
 	*(int *)arg = wait_status;
 }
 
-static struct proc *run_shim(struct event_base *base, int *done)
+static struct proc *
+run_shim(struct event_base *base, int *done)
 {
 	const char *argv[] = {shim, dir, NULL};
 	struct proc_spec spec = {.argv = argv, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1};
@@ -282,12 +291,14 @@ static struct proc *run_shim(struct event_base *base, int *done)
 	return proc_spawn(base, &spec, on_done, done, NULL);
 }
 
-static void on_late(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+static void
+on_late(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	*(int *)arg = -2;
 }
 
-static int wait_done(struct event_base *base, int *done)
+static int
+wait_done(struct event_base *base, int *done)
 {
 	struct timeval tv = {20, 0};
 	struct event *timer = evtimer_new(base, on_late, done);
@@ -303,7 +314,8 @@ struct wakes {
 	char last[80];
 };
 
-static void on_wake(void *arg, struct str id)
+static void
+on_wake(void *arg, struct str id)
 {
 	struct wakes *wakes = arg;
 	wakes->count++;
@@ -311,7 +323,8 @@ static void on_wake(void *arg, struct str id)
 	wakes->bad += !spool_id_is_valid(id);
 }
 
-static void test_shim(struct event_base *base)
+static void
+test_shim(struct event_base *base)
 {
 	struct spool_job job = a_job("0190-s.1");
 	struct wakes wakes = {0};
@@ -388,7 +401,8 @@ static void test_shim(struct event_base *base)
 	spool_wake_free(wake);
 }
 
-static void count_each(void *arg, const char *id)
+static void
+count_each(void *arg, const char *id)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	(*(int *)arg)++;
@@ -396,13 +410,15 @@ static void count_each(void *arg, const char *id)
 	os_remove_tree(buf_cstr(&path), NULL);
 }
 
-static void feed_wake(struct event_base *base, int fd, struct str text)
+static void
+feed_wake(struct event_base *base, int fd, struct str text)
 {
 	os_write_all(fd, text, NULL);
 	event_base_loop(base, EVLOOP_NONBLOCK);
 }
 
-static void test_wake(struct event_base *base)
+static void
+test_wake(struct event_base *base)
 {
 	struct wakes wakes = {0};
 	struct stat st;
@@ -455,7 +471,8 @@ static void test_wake(struct event_base *base)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	const char *build = getenv("builddir");
 	char *real = realpath(build ? build : ".", NULL);

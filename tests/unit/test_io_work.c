@@ -19,7 +19,8 @@ struct piece {
 	bool elsewhere, blocked, again;
 };
 
-static void run_quick(void *arg)
+static void
+run_quick(void *arg)
 {
 	struct piece *piece = arg;
 	sigset_t set;
@@ -29,13 +30,15 @@ static void run_quick(void *arg)
 	piece->blocked = sigismember(&set, SIGTERM);
 }
 
-static void run_gated(void *arg)
+static void
+run_gated(void *arg)
 {
 	sem_wait(&gate);
 	run_quick(arg);
 }
 
-static void done(void *arg)
+static void
+done(void *arg)
 {
 	struct piece *piece = arg;
 	piece->told += pthread_equal(pthread_self(), loop) ? 1 : 100;
@@ -45,13 +48,15 @@ static void done(void *arg)
 	}
 }
 
-static void wait_told(const struct piece *piece, int times)
+static void
+wait_told(const struct piece *piece, int times)
 {
 	while (piece->told < times)
 		event_base_loop(base, EVLOOP_ONCE);
 }
 
-int main(void)
+int
+main(void)
 {
 	struct piece pieces[100] = {{0}};
 	base = event_base_new();

@@ -12,7 +12,8 @@
 static char root[] = "/tmp/rouse-worktree-XXXXXX";
 
 /* Runs a line of shell in the test's folder; nothing of the user's configuration of git counts. */
-static bool sh(const char *script)
+static bool
+sh(const char *script)
 {
 	AUTO(buf_fini) struct buf line = BUF_INIT;
 
@@ -24,7 +25,8 @@ static bool sh(const char *script)
 }
 
 /* The last line that git printed. */
-static bool said(struct buf *ret)
+static bool
+said(struct buf *ret)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	const char *last;
@@ -41,7 +43,8 @@ static bool said(struct buf *ret)
 	return true;
 }
 
-static bool describe(const char *below, struct buf *ret, struct err *err)
+static bool
+describe(const char *below, struct buf *ret, struct err *err)
 {
 	AUTO(buf_fini) struct buf dir = BUF_INIT;
 
@@ -51,7 +54,8 @@ static bool describe(const char *below, struct buf *ret, struct err *err)
 }
 
 /* The folder is described so: NULL for git's own answer. */
-static void is(const char *below, const char *behind)
+static void
+is(const char *below, const char *behind)
 {
 	AUTO(buf_fini) struct buf got = BUF_INIT, want = BUF_INIT;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -63,7 +67,8 @@ static void is(const char *below, const char *behind)
 	CHECK_STR(buf_cstr(&got), buf_cstr(&want));
 }
 
-static void is_nothing(const char *below)
+static void
+is_nothing(const char *below)
 {
 	AUTO(buf_fini) struct buf got = BUF_INIT;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -73,7 +78,8 @@ static void is_nothing(const char *below)
 	CHECK_INT(got.len, 0);
 }
 
-static void tests_without_a_tree(void)
+static void
+tests_without_a_tree(void)
 {
 	AUTO(buf_fini) struct buf got = BUF_INIT;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -94,7 +100,8 @@ static void tests_without_a_tree(void)
 	}
 }
 
-static void tests_of_a_tree(void)
+static void
+tests_of_a_tree(void)
 {
 	IT ("tells the commit at the top and in folders below it") {
 		CHECK(sh("mkdir -p tree/conf/deep && cd tree && git init && echo 1 >conf/a && git "
@@ -138,7 +145,8 @@ static void tests_of_a_tree(void)
 	}
 }
 
-static void tests_of_safety(void)
+static void
+tests_of_safety(void)
 {
 	AUTO(buf_fini) struct buf got = BUF_INIT;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -175,7 +183,8 @@ static void tests_of_safety(void)
 }
 
 /* Only root can make a repository of someone else's, or be someone else. */
-static void tests_of_owners(void)
+static void
+tests_of_owners(void)
 {
 	AUTO(buf_fini) struct buf got = BUF_INIT;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -200,7 +209,8 @@ static void tests_of_owners(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	if (!mkdtemp(root) || chmod(root, 0755))
 		return 99;

@@ -9,7 +9,8 @@
 #include "tests/unit/tap.h"
 
 /* The text after reading and writing; NULL when it was refused. */
-static const char *again(struct buf *b, const char *text)
+static const char *
+again(struct buf *b, const char *text)
 {
 	AUTO(json_auto_decref) json_t *v = NULL;
 	buf_clear(b);
@@ -19,7 +20,8 @@ static const char *again(struct buf *b, const char *text)
 	return buf_cstr(b);
 }
 
-static bool refused(struct str text, enum err_code code, const char *part)
+static bool
+refused(struct str text, enum err_code code, const char *part)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	json_t *v = NULL;
@@ -31,7 +33,8 @@ static bool refused(struct str text, enum err_code code, const char *part)
 	return ok;
 }
 
-static void nest(struct buf *b, int depth, const char *open, const char *close)
+static void
+nest(struct buf *b, int depth, const char *open, const char *close)
 {
 	buf_clear(b);
 	for (int i = 0; i < depth; i++)
@@ -41,7 +44,8 @@ static void nest(struct buf *b, int depth, const char *open, const char *close)
 		buf_puts(b, close);
 }
 
-static void test_read(void)
+static void
+test_read(void)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 	IT ("any one value is a text") {
@@ -118,7 +122,8 @@ static void test_read(void)
 	}
 }
 
-static void test_depth(void)
+static void
+test_depth(void)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 	IT ("sixty-four levels are read, sixty-five are not") {
@@ -147,7 +152,8 @@ static void test_depth(void)
 	}
 }
 
-static void test_numbers(void)
+static void
+test_numbers(void)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 	IT ("integers beyond int64 become reals, and their neighbours stay integers") {
@@ -217,7 +223,8 @@ static void test_numbers(void)
 	}
 }
 
-static void test_write(void)
+static void
+test_write(void)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 	AUTO(json_auto_decref) json_t *v = NULL;
@@ -248,7 +255,8 @@ static void test_write(void)
 	}
 }
 
-static void test_members(void)
+static void
+test_members(void)
 {
 	AUTO(json_auto_decref) json_t *v = NULL;
 	IT ("members of another type are absent") {
@@ -283,7 +291,8 @@ static void test_members(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	test_read();
 	test_depth();

@@ -12,7 +12,8 @@
 	found(&b, STR(text), (const struct json_step[]){__VA_ARGS__},                              \
 	      sizeof((const struct json_step[]){__VA_ARGS__}) / sizeof(struct json_step))
 
-static const char *found(struct buf *b, struct str text, const struct json_step *steps, size_t n)
+static const char *
+found(struct buf *b, struct str text, const struct json_step *steps, size_t n)
 {
 	struct str slice;
 	buf_clear(b);
@@ -22,7 +23,8 @@ static const char *found(struct buf *b, struct str text, const struct json_step 
 	return buf_cstr(b);
 }
 
-static void test_find(void)
+static void
+test_find(void)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 	IT ("a member is found as it was written") {
@@ -70,7 +72,8 @@ static void test_find(void)
 	}
 }
 
-static void test_agreement(void)
+static void
+test_agreement(void)
 {
 	IT ("what is found is what the parser finds") {
 		const char *text =
@@ -112,14 +115,16 @@ static void test_agreement(void)
 	}
 }
 
-static const char *unescaped(struct buf *b, const char *raw)
+static const char *
+unescaped(struct buf *b, const char *raw)
 {
 	buf_clear(b);
 	buf_puts(b, ">");
 	return json_raw_string(str_of(raw), b) ? buf_cstr(b) : NULL;
 }
 
-static void test_string(void)
+static void
+test_string(void)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 	IT ("a raw string loses its quotes and escapes") {
@@ -160,7 +165,8 @@ static void test_string(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	test_find();
 	test_agreement();

@@ -6,14 +6,16 @@
 
 #include "tests/unit/tap.h"
 
-static bool parser_takes(struct str text)
+static bool
+parser_takes(struct str text)
 {
 	AUTO(json_auto_decref) json_t *value = NULL;
 	return json_read(text, &value, NULL);
 }
 
 /* Both take it. */
-static bool taken(struct str text)
+static bool
+taken(struct str text)
 {
 	bool ok = json_scan(text) && parser_takes(text) && json_check(text, NULL);
 	if (!ok)
@@ -22,7 +24,8 @@ static bool taken(struct str text)
 }
 
 /* Both refuse it, and the sentence is the parser's. */
-static bool refused(struct str text)
+static bool
+refused(struct str text)
 {
 	AUTO(err_fini) struct err check = ERR_INIT, read = ERR_INIT;
 	AUTO(json_auto_decref) json_t *value = NULL;
@@ -34,7 +37,8 @@ static bool refused(struct str text)
 }
 
 /* The scan cannot tell, the parser takes it. */
-static bool left(struct str text)
+static bool
+left(struct str text)
 {
 	return !json_scan(text) && parser_takes(text) && json_check(text, NULL);
 }
@@ -143,7 +147,8 @@ static const struct str invalid[] = {
 	STR("{\"\\u0000\":1}"),
 };
 
-static void test_table(void)
+static void
+test_table(void)
 {
 	IT ("valid texts are taken at once") {
 		for (size_t i = 0; i < ARRAY_LEN(valid); i++)
@@ -172,7 +177,8 @@ static void test_table(void)
 	}
 }
 
-static void nest(struct buf *b, int depth)
+static void
+nest(struct buf *b, int depth)
 {
 	buf_clear(b);
 	for (int i = 0; i < depth; i++)
@@ -182,7 +188,8 @@ static void nest(struct buf *b, int depth)
 		buf_puts(b, depth % 2 ? "]" : "}");
 }
 
-static void name_many(struct buf *b, int count)
+static void
+name_many(struct buf *b, int count)
 {
 	buf_clear(b);
 	for (int i = 0; i < count; i++)
@@ -190,7 +197,8 @@ static void name_many(struct buf *b, int count)
 	buf_putc(b, '}');
 }
 
-static void test_limits(void)
+static void
+test_limits(void)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 	IT ("64 levels are taken, one more is not") {
@@ -237,13 +245,15 @@ static void test_limits(void)
 }
 
 /* The same on every machine. */
-static uint32_t roll(uint64_t *state, size_t below)
+static uint32_t
+roll(uint64_t *state, size_t below)
 {
 	*state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
 	return (uint32_t)((*state >> 33) % below);
 }
 
-static void mutate(struct buf *b, uint64_t *state)
+static void
+mutate(struct buf *b, uint64_t *state)
 {
 	static const struct str pieces[] = {
 		STR("\""),	 STR("\\"),	 STR("{"),	 STR("}"),	  STR("["),
@@ -269,13 +279,15 @@ static void mutate(struct buf *b, uint64_t *state)
 }
 
 /* An escape in a name, a long number: what the scan may leave though it is valid. */
-static bool may_be_left(struct str text)
+static bool
+may_be_left(struct str text)
 {
 	return memchr(text.p, '\\', text.len) || memchr(text.p, 'e', text.len) ||
 	       memchr(text.p, 'E', text.len);
 }
 
-static void test_mutations(void)
+static void
+test_mutations(void)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 	uint64_t state = 20240607;
@@ -301,7 +313,8 @@ static void test_mutations(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	test_table();
 	test_limits();

@@ -21,7 +21,8 @@ static int saved_stderr = -1;
 static int reader = -1;
 
 /* Standard error becomes one end of a pipe or socket, the other is ours to read. */
-static void listen_on(const int ends[2])
+static void
+listen_on(const int ends[2])
 {
 	dup2(ends[1], STDERR_FILENO);
 	close(ends[1]);
@@ -29,7 +30,8 @@ static void listen_on(const int ends[2])
 	os_nonblock(reader, true);
 }
 
-static void listen_pipe(void)
+static void
+listen_pipe(void)
 {
 	int ends[2];
 	if (pipe(ends))
@@ -37,7 +39,8 @@ static void listen_pipe(void)
 	listen_on(ends);
 }
 
-static void listen_end(void)
+static void
+listen_end(void)
 {
 	dup2(saved_stderr, STDERR_FILENO);
 	if (reader >= 0)
@@ -45,7 +48,8 @@ static void listen_end(void)
 	reader = -1;
 }
 
-static const char *heard(struct buf *b)
+static const char *
+heard(struct buf *b)
 {
 	char chunk[4096];
 	ssize_t n;
@@ -55,7 +59,8 @@ static const char *heard(struct buf *b)
 	return buf_cstr(b);
 }
 
-static size_t lines(const struct buf *b)
+static size_t
+lines(const struct buf *b)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < b->len; i++)
@@ -63,14 +68,16 @@ static size_t lines(const struct buf *b)
 	return n;
 }
 
-static int64_t now_ms(void)
+static int64_t
+now_ms(void)
 {
 	struct timespec ts;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static void test_text(void)
+static void
+test_text(void)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 	listen_pipe();
@@ -124,7 +131,8 @@ static void test_text(void)
 	listen_end();
 }
 
-static void test_json(void)
+static void
+test_json(void)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 	listen_pipe();
@@ -161,7 +169,8 @@ static void test_json(void)
 	listen_end();
 }
 
-static void test_journal(void)
+static void
+test_journal(void)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 	AUTO(buf_fini) struct buf stream = BUF_INIT;
@@ -202,7 +211,8 @@ static void test_journal(void)
 }
 
 /* Fills standard error until it takes no more. */
-static void fill(void)
+static void
+fill(void)
 {
 	char chunk[512];
 	memset(chunk, 'f', sizeof(chunk));
@@ -214,7 +224,8 @@ static void fill(void)
 	os_nonblock(STDERR_FILENO, false);
 }
 
-static void check_full(void)
+static void
+check_full(void)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 	fill();
@@ -230,7 +241,8 @@ static void check_full(void)
 	CHECK_INT(lines(&b), 2);
 }
 
-static void test_bad_readers(void)
+static void
+test_bad_readers(void)
 {
 	log_setup(LOG_INFO, LOG_TEXT);
 	IT ("a pipe that nobody reads holds us up once, and what was lost is counted") {
@@ -282,7 +294,8 @@ static void test_bad_readers(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	saved_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
 	signal(SIGPIPE, SIG_DFL);

@@ -13,7 +13,8 @@
 #include "tests/unit/tap.h"
 
 /* The signal that ends a process which asks for more than there is. */
-static int ask_too_much(void)
+static int
+ask_too_much(void)
 {
 	/* volatile: the compiler would refuse what is to be refused at run time. */
 	volatile size_t half = SIZE_MAX / 2;
@@ -30,7 +31,8 @@ static int ask_too_much(void)
 	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-int main(void)
+int
+main(void)
 {
 	IT ("what is allocated is zero, and nothing is something") {
 		AUTO(auto_free) unsigned char *p = mem_alloc(4096);

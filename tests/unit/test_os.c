@@ -17,14 +17,16 @@
 static char folder[] = "/tmp/rouse-os-XXXXXX";
 static struct os_calls real;
 
-static const char *in(struct buf *b, const char *name)
+static const char *
+in(struct buf *b, const char *name)
 {
 	buf_clear(b);
 	buf_printf(b, "%s/%s", folder, name);
 	return buf_cstr(b);
 }
 
-static int entries(const char *path)
+static int
+entries(const char *path)
 {
 	int n = 0;
 	DIR *dir = opendir(path);
@@ -35,7 +37,8 @@ static int entries(const char *path)
 	return n - 2;
 }
 
-static bool holds(const char *path, const char *want)
+static bool
+holds(const char *path, const char *want)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 	return os_read_file(path, 1 << 20, &b, NULL) && str_eq_cstr(buf_str(&b), want);
@@ -43,13 +46,15 @@ static bool holds(const char *path, const char *want)
 
 /* --- calls that fail --- */
 
-static int fail_fsync(int fd UNUSED)
+static int
+fail_fsync(int fd UNUSED)
 {
 	errno = EIO;
 	return -1;
 }
 
-static ssize_t full_write(int fd UNUSED, const void *p UNUSED, size_t len UNUSED)
+static ssize_t
+full_write(int fd UNUSED, const void *p UNUSED, size_t len UNUSED)
 {
 	errno = ENOSPC;
 	return -1;
@@ -58,7 +63,8 @@ static ssize_t full_write(int fd UNUSED, const void *p UNUSED, size_t len UNUSED
 static int turn;
 
 /* Every second call is interrupted, the others take three bytes. */
-static ssize_t slow_write(int fd, const void *p, size_t len)
+static ssize_t
+slow_write(int fd, const void *p, size_t len)
 {
 	if (turn++ % 2) {
 		errno = EINTR;
@@ -67,7 +73,8 @@ static ssize_t slow_write(int fd, const void *p, size_t len)
 	return write(fd, p, len < 3 ? len : 3);
 }
 
-static ssize_t slow_read(int fd, void *p, size_t len)
+static ssize_t
+slow_read(int fd, void *p, size_t len)
 {
 	if (turn++ % 2) {
 		errno = EINTR;
@@ -76,13 +83,15 @@ static ssize_t slow_read(int fd, void *p, size_t len)
 	return read(fd, p, len < 3 ? len : 3);
 }
 
-static ssize_t bad_read(int fd UNUSED, void *p UNUSED, size_t len UNUSED)
+static ssize_t
+bad_read(int fd UNUSED, void *p UNUSED, size_t len UNUSED)
 {
 	errno = EIO;
 	return -1;
 }
 
-static void test_read(void)
+static void
+test_read(void)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	AUTO(buf_fini) struct buf b = BUF_INIT;
@@ -130,7 +139,8 @@ static void test_read(void)
 	}
 }
 
-static void test_write(void)
+static void
+test_write(void)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -190,7 +200,8 @@ static void test_write(void)
 	}
 }
 
-static void test_mkdirs(void)
+static void
+test_mkdirs(void)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -210,7 +221,8 @@ static void test_mkdirs(void)
 	}
 }
 
-static void test_rest(void)
+static void
+test_rest(void)
 {
 	IT ("the flags of a descriptor are set and taken away") {
 		AUTO(auto_close) int fd = open("/dev/null", O_RDONLY);
@@ -245,7 +257,8 @@ static void test_rest(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	real = os;
 	if (!mkdtemp(folder))

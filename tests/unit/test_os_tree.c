@@ -13,21 +13,24 @@
 
 static char folder[] = "/tmp/rouse-tree-XXXXXX";
 
-static const char *in(struct buf *b, const char *name)
+static const char *
+in(struct buf *b, const char *name)
 {
 	buf_clear(b);
 	buf_printf(b, "%s/%s", folder, name);
 	return buf_cstr(b);
 }
 
-static bool exists(const char *path)
+static bool
+exists(const char *path)
 {
 	struct stat st;
 	return !lstat(path, &st);
 }
 
 /* A chain of folders that no path can name, each with a file beside. */
-static bool dig(const char *path, int depth)
+static bool
+dig(const char *path, int depth)
 {
 	if (mkdir(path, 0700))
 		return false;
@@ -45,7 +48,8 @@ static bool dig(const char *path, int depth)
 	return true;
 }
 
-static void test_trees(void)
+static void
+test_trees(void)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -84,7 +88,8 @@ static void test_trees(void)
 	}
 }
 
-static void test_links(void)
+static void
+test_links(void)
 {
 	AUTO(buf_fini) struct buf outside = BUF_INIT;
 	AUTO(buf_fini) struct buf path = BUF_INIT;
@@ -121,7 +126,8 @@ static void test_links(void)
 }
 
 /* Root is denied nothing, so only the others really test this. */
-static void test_denied(void)
+static void
+test_denied(void)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -137,14 +143,16 @@ static void test_denied(void)
 	}
 }
 
-static bool become_nobody(void)
+static bool
+become_nobody(void)
 {
 	if (geteuid())
 		return true;
 	return !chown(folder, 65534, 65534) && !setegid(65534) && !seteuid(65534);
 }
 
-int main(void)
+int
+main(void)
 {
 	if (!mkdtemp(folder) || !become_nobody())
 		return 99;

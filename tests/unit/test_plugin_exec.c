@@ -20,7 +20,8 @@
 static struct fake f;
 
 /* A configuration with the one agent `a`, of this command and these further lines. */
-static bool agent_is(const char *command, const char *more)
+static bool
+agent_is(const char *command, const char *more)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 
@@ -31,12 +32,14 @@ static bool agent_is(const char *command, const char *more)
 	return false;
 }
 
-static bool has(const struct buf *b, const char *text)
+static bool
+has(const struct buf *b, const char *text)
 {
 	return strstr(buf_cstr(b), text) != NULL;
 }
 
-static bool spool_is_there(const char *id)
+static bool
+spool_is_there(const char *id)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 
@@ -44,12 +47,14 @@ static bool spool_is_there(const char *id)
 	return !access(buf_cstr(&path), F_OK);
 }
 
-static bool spool_is_gone(void *id)
+static bool
+spool_is_gone(void *id)
 {
 	return !spool_is_there(id);
 }
 
-static bool stopped(void *arg)
+static bool
+stopped(void *arg)
 {
 	struct fake_attempt *a = arg;
 
@@ -57,7 +62,8 @@ static bool stopped(void *arg)
 }
 
 /* The next test uses the same id, which never happens outside of tests. */
-static void finish(struct fake_attempt *a)
+static void
+finish(struct fake_attempt *a)
 {
 	bool over = a->ended;
 
@@ -66,7 +72,8 @@ static void finish(struct fake_attempt *a)
 		fake_until(&f, spool_is_gone, (void *)RUN ".1", LONG_MS);
 }
 
-static void test_protocol(void)
+static void
+test_protocol(void)
 {
 	struct fake_attempt a;
 
@@ -173,7 +180,8 @@ static void test_protocol(void)
 	}
 }
 
-static void test_text(void)
+static void
+test_text(void)
 {
 	struct fake_attempt a;
 
@@ -211,7 +219,8 @@ static void test_text(void)
 	}
 }
 
-static void test_environment(void)
+static void
+test_environment(void)
 {
 	struct fake_attempt a;
 
@@ -268,7 +277,8 @@ static void test_environment(void)
 	}
 }
 
-static void test_check(void)
+static void
+test_check(void)
 {
 	IT ("refuses at load what cannot work, with a sentence") {
 		CHECK(!agent_is("echo hi | cat", ""));
@@ -289,7 +299,8 @@ static void test_check(void)
 	}
 }
 
-static void test_limits(void)
+static void
+test_limits(void)
 {
 	struct fake_attempt a;
 	int64_t start;
@@ -363,7 +374,8 @@ static void test_limits(void)
 	}
 }
 
-static void test_failed_turns(void)
+static void
+test_failed_turns(void)
 {
 	struct fake_attempt a;
 
@@ -393,7 +405,8 @@ static void test_failed_turns(void)
 }
 
 /* What a new daemon finds: the old one's state is gone, the rows are there. */
-static void daemon_dies(struct fake_attempt *a, struct fake_attempt *next)
+static void
+daemon_dies(struct fake_attempt *a, struct fake_attempt *next)
 {
 	int64_t offset = a->attempt.durable.offset;
 
@@ -406,7 +419,8 @@ static void daemon_dies(struct fake_attempt *a, struct fake_attempt *next)
 	next->attempt.now.offset = next->attempt.durable.offset = offset;
 }
 
-static void shim_kill(int sig)
+static void
+shim_kill(int sig)
 {
 	AUTO(buf_fini) struct buf dir = BUF_INIT;
 	pid_t pid = 0;
@@ -418,7 +432,8 @@ static void shim_kill(int sig)
 		kill(pid, sig);
 }
 
-static void test_adoption(void)
+static void
+test_adoption(void)
 {
 	struct fake_attempt a, b;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -523,7 +538,8 @@ static void test_adoption(void)
 
 #define MANY 40
 
-static void test_many(void)
+static void
+test_many(void)
 {
 	static struct fake_attempt many[MANY];
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -573,13 +589,15 @@ static void test_many(void)
 	}
 }
 
-static void count_spool(void *arg, const char *id)
+static void
+count_spool(void *arg, const char *id)
 {
 	(void)id;
 	++*(unsigned *)arg;
 }
 
-static bool all_spools_are_gone(void *arg)
+static bool
+all_spools_are_gone(void *arg)
 {
 	unsigned count = 0;
 
@@ -587,7 +605,8 @@ static bool all_spools_are_gone(void *arg)
 	return spool_each(f.core.spool_root, count_spool, &count, NULL) && count == 0;
 }
 
-int main(void)
+int
+main(void)
 {
 	AUTO(buf_fini) struct buf shim = BUF_INIT;
 	const char *builddir = getenv("builddir");

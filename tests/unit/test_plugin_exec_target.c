@@ -8,7 +8,8 @@
 #include "tests/fakes/target.h"
 #include "tests/unit/tap.h"
 
-static bool command_is(const char *command, const char *more)
+static bool
+command_is(const char *command, const char *more)
 {
 	AUTO(buf_fini) struct buf keys = BUF_INIT;
 
@@ -17,7 +18,8 @@ static bool command_is(const char *command, const char *more)
 }
 
 /* A file that commands of a test write to: what stands in it. */
-static const char *file_text(const char *name)
+static const char *
+file_text(const char *name)
 {
 	static struct buf text;
 	AUTO(buf_fini) struct buf path = BUF_INIT;
@@ -28,7 +30,8 @@ static const char *file_text(const char *name)
 	return buf_cstr(&text);
 }
 
-static bool in_dir(const char *command, const char *more)
+static bool
+in_dir(const char *command, const char *more)
 {
 	AUTO(buf_fini) struct buf keys = BUF_INIT;
 
@@ -36,7 +39,8 @@ static bool in_dir(const char *command, const char *more)
 	return command_is(command, buf_cstr(&keys));
 }
 
-static void test_apply(void)
+static void
+test_apply(void)
 {
 	struct change_row change = change_of("ticket:1", "update", "cust-42", "{\"tier\":\"free\"}",
 					     "{\"tier\":\"gold\",\"n\":9007199254740993}");
@@ -88,7 +92,8 @@ static void test_apply(void)
 	}
 }
 
-static void test_exits(void)
+static void
+test_exits(void)
 {
 	struct change_row change = change_of("k", "update", "1", NULL, "{}");
 	static const int permanent[] = {64, 65, 66, 69, 77, 78};
@@ -127,7 +132,8 @@ static void test_exits(void)
 	}
 }
 
-static void test_read(void)
+static void
+test_read(void)
 {
 	struct change_row change =
 		change_of("k", "update", "1", "{\"tier\":\"free\"}", "{\"tier\":\"gold\"}");
@@ -169,12 +175,14 @@ static void test_read(void)
 	}
 }
 
-static bool all_done(void *arg)
+static bool
+all_done(void *arg)
 {
 	return got.count_done == *(unsigned *)arg;
 }
 
-static void test_bad_days(void)
+static void
+test_bad_days(void)
 {
 	struct change_row change = change_of("k", "update", "1", NULL, "{}");
 
@@ -236,7 +244,8 @@ static void test_bad_days(void)
 	}
 }
 
-static void test_load(void)
+static void
+test_load(void)
 {
 	IT ("refuses at load what cannot work") {
 		CHECK(!target_is("exec", ""));
@@ -246,7 +255,8 @@ static void test_load(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	fake_init(&f);

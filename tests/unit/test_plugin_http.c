@@ -13,7 +13,8 @@ static int service_stdin = -1;
 static int port;
 
 /* Its port is its first line; it ends with the end of its standard input. */
-static bool service_start(void)
+static bool
+service_start(void)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	const char *srcdir = getenv("srcdir");
@@ -45,7 +46,8 @@ static bool service_start(void)
 }
 
 /* Keys of a target, in which @ stands for the service. */
-static bool service_is(const char *keys, bool private)
+static bool
+service_is(const char *keys, bool private)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 
@@ -63,7 +65,8 @@ static struct {
 	struct buf body;
 } asked;
 
-static void on_asked(void *arg, const struct fetch_answer *answer, struct err *err)
+static void
+on_asked(void *arg, const struct fetch_answer *answer, struct err *err)
 {
 	(void)arg;
 	(void)err;
@@ -73,7 +76,8 @@ static void on_asked(void *arg, const struct fetch_answer *answer, struct err *e
 		buf_add_str(&asked.body, answer->body);
 }
 
-static const char *ask(const char *path)
+static const char *
+ask(const char *path)
 {
 	AUTO(buf_fini) struct buf url = BUF_INIT;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -88,7 +92,8 @@ static const char *ask(const char *path)
 	return buf_cstr(&asked.body);
 }
 
-static bool saw(const char *log, const char *text)
+static bool
+saw(const char *log, const char *text)
 {
 	bool found = strstr(log, text) != NULL;
 
@@ -100,7 +105,8 @@ static bool saw(const char *log, const char *text)
 #define CUSTOMERS                                                                                  \
 	"url = @/customers/{entity}\nurl_create = @/customers\nread_url = @/customers/{entity}\n"
 
-static void test_apply(void)
+static void
+test_apply(void)
 {
 	struct change_row change =
 		change_of("k1", "update", "42", "{\"tier\":\"free\"}", "{\"tier\":\"gold\"}");
@@ -210,7 +216,8 @@ static void test_apply(void)
 	}
 }
 
-static void test_hostile(void)
+static void
+test_hostile(void)
 {
 	struct change_row change = change_of("a\r\nX-Evil: 1 %\x01", "update", "../admin?x=1#y",
 					     NULL, "{\"tier\":\"x\"}");
@@ -256,7 +263,8 @@ static void test_hostile(void)
 	}
 }
 
-static void test_statuses(void)
+static void
+test_statuses(void)
 {
 	static const int again[] = {408, 425, 429, 500, 502, 503, 504},
 			 permanent[] = {400, 401, 403, 404, 409, 412, 422};
@@ -313,7 +321,8 @@ static void test_statuses(void)
 	}
 }
 
-static void test_bad_days(void)
+static void
+test_bad_days(void)
 {
 	static const char *const places[] = {"drop", "garbage"};
 	struct change_row change = change_of("k", "update", "42", NULL, "{\"tier\":\"x\"}");
@@ -360,7 +369,8 @@ static void test_bad_days(void)
 	}
 }
 
-static void test_load(void)
+static void
+test_load(void)
 {
 	IT ("refuses at load what cannot work, or would let a change choose the host") {
 		CHECK(!target_is("http", "url = ftp://example.com/\n"));
@@ -376,7 +386,8 @@ static void test_load(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	fake_init(&f);
 	if (!service_start()) {

@@ -16,7 +16,8 @@ static sqlite3 *crm; /* another user of the database */
 
 /* --- the database -------------------------------------------------------------------------- */
 
-static void sql(const char *text)
+static void
+sql(const char *text)
 {
 	char *message = NULL;
 
@@ -26,7 +27,8 @@ static void sql(const char *text)
 }
 
 /* The first value of a query as text. */
-static const char *ask(const char *text)
+static const char *
+ask(const char *text)
 {
 	static char answer[256];
 	sqlite3_stmt *stmt = NULL;
@@ -41,7 +43,8 @@ static const char *ask(const char *text)
 	return answer;
 }
 
-static void database_new(void)
+static void
+database_new(void)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 
@@ -61,7 +64,8 @@ static void database_new(void)
 
 /* --- the simple form ----------------------------------------------------------------------- */
 
-static void test_table(void)
+static void
+test_table(void)
 {
 	struct change_row change;
 	char receipt[sizeof(got.receipt)];
@@ -183,7 +187,8 @@ static void test_table(void)
 	}
 }
 
-static void test_table_check(void)
+static void
+test_table_check(void)
 {
 	const char *text;
 
@@ -244,7 +249,8 @@ static void test_table_check(void)
 
 /* --- the general form ---------------------------------------------------------------------- */
 
-static void test_statements(void)
+static void
+test_statements(void)
 {
 	struct change_row change;
 	const char *text;
@@ -323,7 +329,8 @@ static void test_statements(void)
 	}
 }
 
-static void test_load(void)
+static void
+test_load(void)
 {
 	IT ("refuses at load what cannot work, with a sentence") {
 		CHECK(!target_is("sql", "url = sqlite:crm.db\n"));
@@ -360,7 +367,8 @@ struct tally {
 	bool all;
 };
 
-static void tally_done(void *arg, const struct target_result *result, struct err *err)
+static void
+tally_done(void *arg, const struct target_result *result, struct err *err)
 {
 	struct tally *tally = arg;
 
@@ -370,7 +378,8 @@ static void tally_done(void *arg, const struct target_result *result, struct err
 	tally->all = ++tally->given == tally->want;
 }
 
-static void test_bad_days(void)
+static void
+test_bad_days(void)
 {
 	struct change_row change = change_of("b1", "update", "42", NULL, "{\"tier\":\"bad day\"}");
 	AUTO(buf_fini) struct buf path = BUF_INIT;
@@ -463,7 +472,8 @@ static void test_bad_days(void)
 }
 
 /* A daemon of its own, which dies at a named place; what does the next one find? */
-static bool dies_at(const char *place, const char *key, const char *after)
+static bool
+dies_at(const char *place, const char *key, const char *after)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	int status = 0;
@@ -485,7 +495,8 @@ static bool dies_at(const char *place, const char *key, const char *after)
 	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
-static int doomed(char **args)
+static int
+doomed(char **args)
 {
 	struct change_row change = change_of(args[1], "update", "42", NULL, args[2]);
 	AUTO(buf_fini) struct buf keys = BUF_INIT;
@@ -497,7 +508,8 @@ static int doomed(char **args)
 	return 1;
 }
 
-static void test_kills(void)
+static void
+test_kills(void)
 {
 	struct change_row change =
 		change_of("kill1", "update", "42", NULL, "{\"tier\":\"after the kill\"}");
@@ -519,7 +531,8 @@ static void test_kills(void)
 	}
 }
 
-int main(int argc, char **argv)
+int
+main(int argc, char **argv)
 {
 	if (argc == 4)
 		return doomed(argv + 1);

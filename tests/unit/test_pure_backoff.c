@@ -4,7 +4,8 @@
 
 #include "tests/unit/tap.h"
 
-int main(void)
+int
+main(void)
 {
 	const struct backoff plain = {1000, 300000, 2, BACKOFF_NONE};
 	const struct backoff full = {1000, 300000, 2, BACKOFF_FULL};

@@ -4,7 +4,8 @@
 
 #include "tests/unit/tap.h"
 
-static const char *explained(const char *text, const char *zone)
+static const char *
+explained(const char *text, const char *zone)
 {
 	static struct buf out;
 	AUTO(cron_auto_free) struct cron *c = NULL;
@@ -19,12 +20,14 @@ static const char *explained(const char *text, const char *zone)
 	return buf_cstr(&out);
 }
 
-static void add_lint(void *arg, const char *text)
+static void
+add_lint(void *arg, const char *text)
 {
 	buf_printf(arg, "%s\n", text);
 }
 
-static const char *linted(const char *text, const char *zone)
+static const char *
+linted(const char *text, const char *zone)
 {
 	static struct buf out;
 	AUTO(cron_auto_free) struct cron *c = NULL;
@@ -66,7 +69,8 @@ static const struct {
 	{"0 0 * 6-8 *", NULL, "At 00:00 every day in June to August, UTC."},
 };
 
-int main(void)
+int
+main(void)
 {
 	IT ("says in English when an expression fires") {
 		for (size_t i = 0; i < ARRAY_LEN(sentences); i++)

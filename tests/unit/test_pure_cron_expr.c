@@ -5,7 +5,8 @@
 #include "pure/cron_hash.h"
 #include "tests/unit/tap.h"
 
-static const char *error_of_str(struct str text)
+static const char *
+error_of_str(struct str text)
 {
 	static struct err err;
 	struct cron_expr e;
@@ -16,19 +17,22 @@ static const char *error_of_str(struct str text)
 	return err.code == E_INVALID ? err_text(&err) : "another code";
 }
 
-static const char *error_of(const char *text)
+static const char *
+error_of(const char *text)
 {
 	return error_of_str(str_of(text));
 }
 
-static bool parses(const char *text)
+static bool
+parses(const char *text)
 {
 	struct cron_expr e;
 
 	return cron_parse(str_of(text), STR("t"), &e, NULL);
 }
 
-static struct cron_expr expr_of(const char *text)
+static struct cron_expr
+expr_of(const char *text)
 {
 	struct cron_expr e;
 	struct err err = ERR_INIT;
@@ -40,7 +44,8 @@ static struct cron_expr expr_of(const char *text)
 	return e;
 }
 
-static const char *printed(const char *text)
+static const char *
+printed(const char *text)
 {
 	static struct buf out;
 	struct cron_expr e = expr_of(text), again;
@@ -145,7 +150,8 @@ static const struct {
 	{"TZ=UTC 61 * * * *", "cron:8: minute: 61 is out of range 0-59"},
 };
 
-static void test_errors(void)
+static void
+test_errors(void)
 {
 	IT ("says each of the required texts, to the letter") {
 		for (size_t i = 0; i < ARRAY_LEN(required); i++)
@@ -205,7 +211,8 @@ static void test_errors(void)
 	}
 }
 
-static void test_decisions(void)
+static void
+test_decisions(void)
 {
 	IT ("takes Sunday as 0, 7, SUN, and as the end of a range") {
 		CHECK_INT(expr_of("0 0 * * 7").dow, 1);
@@ -269,7 +276,8 @@ static void test_decisions(void)
 	}
 }
 
-static void test_printing(void)
+static void
+test_printing(void)
 {
 	IT ("prints the plainest spelling, which means the same") {
 		CHECK_STR(printed("0 9 * * 1-5"), "0 9 * * MON-FRI");
@@ -295,7 +303,8 @@ static void test_printing(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	test_errors();
 	test_decisions();

@@ -12,7 +12,8 @@
 #define FILE_MAX (16 << 20)
 #define SECOND INT64_C(1000)
 
-static struct cron *cron_of(const char *text, const char *zone)
+static struct cron *
+cron_of(const char *text, const char *zone)
 {
 	struct cron *c = NULL;
 	struct err err = ERR_INIT;
@@ -23,7 +24,8 @@ static struct cron *cron_of(const char *text, const char *zone)
 	return c;
 }
 
-static struct wall wall_of(const char *text)
+static struct wall
+wall_of(const char *text)
 {
 	struct wall w = WALL_NONE;
 
@@ -33,7 +35,8 @@ static struct wall wall_of(const char *text)
 }
 
 /* The next few instants after from, as local times with offset, blank between. */
-static const char *fires(const char *text, const char *zone, const char *from, int count)
+static const char *
+fires(const char *text, const char *zone, const char *from, int count)
 {
 	static struct buf out;
 	AUTO(cron_auto_free) struct cron *c = cron_of(text, zone);
@@ -54,7 +57,8 @@ static const char *fires(const char *text, const char *zone, const char *from, i
 
 /* ---- the corpus ---- */
 
-static bool vector_comes_out(const json_t *v)
+static bool
+vector_comes_out(const json_t *v)
 {
 	AUTO(cron_auto_free) struct cron *c = NULL;
 	const json_t *expect = json_object_get(v, "expect");
@@ -80,7 +84,8 @@ static bool vector_comes_out(const json_t *v)
 	return true;
 }
 
-static void check_corpus(void)
+static void
+check_corpus(void)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -105,7 +110,8 @@ static void check_corpus(void)
 
 /* ---- section 5's examples ---- */
 
-static void test_transitions(void)
+static void
+test_transitions(void)
 {
 	IT ("moves an appointment in a gap to the gap's end, once") {
 		CHECK_STR(fires("30 2 * * *", "America/New_York", "2024-03-10T05:00:00Z", 2),
@@ -156,7 +162,8 @@ static void test_transitions(void)
 	}
 }
 
-static void test_kinds(void)
+static void
+test_kinds(void)
 {
 	IT ("anchors @every in 1970 in real time") {
 		CHECK_STR(fires("@every 90m", NULL, "2024-03-10T00:00:00Z", 2),
@@ -253,7 +260,8 @@ struct model {
 	const struct zone *zone;
 };
 
-static bool model_nominal(const struct cron_expr *e, int64_t local)
+static bool
+model_nominal(const struct cron_expr *e, int64_t local)
 {
 	struct civil d = civil_of_days(civil_floor_div(local, DAY_S));
 	int64_t time = local - civil_floor_div(local, DAY_S) * DAY_S;
@@ -266,7 +274,8 @@ static bool model_nominal(const struct cron_expr *e, int64_t local)
 }
 
 /* Whether it fires at t, by looking at local times alone. */
-static bool model_fires(const struct model *m, int64_t t)
+static bool
+model_fires(const struct model *m, int64_t t)
 {
 	struct zone_span s = zone_span_at(m->zone, t);
 	int64_t local = t + s.offset, gap;
@@ -286,7 +295,8 @@ static bool model_fires(const struct model *m, int64_t t)
 
 /* next and prev against the model, minute by minute through a day and a half around a transition.
  */
-static int model_differs(struct cron *c, int64_t at)
+static int
+model_differs(struct cron *c, int64_t at)
 {
 	struct model m = {cron_expr(c), cron_zone(c)};
 	int64_t from = at - at % 60 - DAY_S, last = from - 60;
@@ -303,7 +313,8 @@ static int model_differs(struct cron *c, int64_t at)
 	return wrong;
 }
 
-static void test_model(void)
+static void
+test_model(void)
 {
 	static const char *const zones[] = {
 		"America/New_York", "Europe/London",	 "Australia/Lord_Howe", "Africa/Casablanca",
@@ -343,7 +354,8 @@ static void test_model(void)
 
 /* ---- what holds for all ---- */
 
-static uint64_t next_random(uint64_t *state)
+static uint64_t
+next_random(uint64_t *state)
 {
 	*state ^= *state << 13;
 	*state ^= *state >> 7;
@@ -351,7 +363,8 @@ static uint64_t next_random(uint64_t *state)
 	return *state;
 }
 
-static void test_properties(void)
+static void
+test_properties(void)
 {
 	static const char *const exprs[] = {
 		"* * * * * *",	     "30 2 * * *",   "0 0 29 2 *",   "0 0 LW * *",
@@ -393,7 +406,8 @@ static void test_properties(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	IT ("fires when the corpus of 7,959 cases says") {
 		check_corpus();

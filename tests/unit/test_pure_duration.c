@@ -3,35 +3,40 @@
 #include "pure/duration.h"
 #include "tests/unit/tap.h"
 
-static int64_t duration_of(const char *s)
+static int64_t
+duration_of(const char *s)
 {
 	int64_t ms = -1;
 
 	return duration_parse(str_of(s), &ms, NULL) ? ms : -1;
 }
 
-static int64_t size_of(const char *s)
+static int64_t
+size_of(const char *s)
 {
 	int64_t n = -1;
 
 	return size_parse(str_of(s), &n, NULL) ? n : -1;
 }
 
-static int64_t money_of(const char *s)
+static int64_t
+money_of(const char *s)
 {
 	int64_t n = -1;
 
 	return money_parse(str_of(s), &n, NULL) ? n : -1;
 }
 
-static double ratio_of(const char *s)
+static double
+ratio_of(const char *s)
 {
 	double n = -1;
 
 	return ratio_parse(str_of(s), &n, NULL) ? n : -1;
 }
 
-static bool printed(void (*print)(int64_t, struct buf *), int64_t n, const char *want)
+static bool
+printed(void (*print)(int64_t, struct buf *), int64_t n, const char *want)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 
@@ -39,7 +44,8 @@ static bool printed(void (*print)(int64_t, struct buf *), int64_t n, const char 
 	return str_eq_cstr(buf_str(&b), want);
 }
 
-static void test_duration(void)
+static void
+test_duration(void)
 {
 	IT ("reads a duration of each unit") {
 		CHECK_INT(duration_of("250ms"), 250);
@@ -103,7 +109,8 @@ static void test_duration(void)
 	}
 }
 
-static void test_size(void)
+static void
+test_size(void)
 {
 	IT ("reads sizes in steps of 1024") {
 		CHECK_INT(size_of("0"), 0);
@@ -131,14 +138,16 @@ static void test_size(void)
 	}
 }
 
-static bool rate_is(const char *s, int64_t count, int64_t per_ms)
+static bool
+rate_is(const char *s, int64_t count, int64_t per_ms)
 {
 	struct rate r = {0, 0};
 
 	return rate_parse(str_of(s), &r, NULL) && r.count == count && r.per_ms == per_ms;
 }
 
-static void test_rate(void)
+static void
+test_rate(void)
 {
 	IT ("reads a rate over a unit") {
 		CHECK(rate_is("10/s", 10, 1000));
@@ -166,7 +175,8 @@ static void test_rate(void)
 	}
 }
 
-static void test_ratio_money_bool(void)
+static void
+test_ratio_money_bool(void)
 {
 	IT ("reads a ratio as a fraction or in percent") {
 		CHECK(ratio_of("0.5") == 0.5);
@@ -227,7 +237,8 @@ static void test_ratio_money_bool(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	test_duration();
 	test_size();

@@ -4,7 +4,8 @@
 
 #include "tests/unit/tap.h"
 
-static json_t *value_of(const char *text)
+static json_t *
+value_of(const char *text)
 {
 	json_t *v = NULL;
 	struct err err = ERR_INIT;
@@ -15,7 +16,8 @@ static json_t *value_of(const char *text)
 	return v;
 }
 
-static const char *shown(const char *before, const char *after, unsigned width)
+static const char *
+shown(const char *before, const char *after, unsigned width)
 {
 	static struct buf out;
 	AUTO(json_auto_decref) json_t *a = value_of(before);
@@ -28,7 +30,8 @@ static const char *shown(const char *before, const char *after, unsigned width)
 }
 
 /* op pointer, blank between. */
-static const char *listed(const char *before, const char *after)
+static const char *
+listed(const char *before, const char *after)
 {
 	static struct buf out;
 	AUTO(json_auto_decref) json_t *a = value_of(before);
@@ -48,7 +51,8 @@ static const char *listed(const char *before, const char *after)
 	return buf_cstr(&out);
 }
 
-static void test_walk(void)
+static void
+test_walk(void)
 {
 	IT ("lists what was added, removed and replaced, by pointer") {
 		CHECK_STR(listed("{\"a\":1,\"b\":2}", "{\"b\":3,\"c\":4}"),
@@ -75,7 +79,8 @@ static void test_walk(void)
 	}
 }
 
-static void test_print(void)
+static void
+test_print(void)
 {
 	IT ("shows one line a difference") {
 		CHECK_STR(
@@ -133,7 +138,8 @@ static void test_print(void)
 	}
 }
 
-static bool merges(const char *target, const char *patch, const char *want)
+static bool
+merges(const char *target, const char *patch, const char *want)
 {
 	AUTO(json_auto_decref) json_t *t = value_of(target);
 	AUTO(json_auto_decref) json_t *p = value_of(patch);
@@ -143,7 +149,8 @@ static bool merges(const char *target, const char *patch, const char *want)
 	return json_equal(got, w);
 }
 
-static bool creates(const char *before, const char *after, const char *want)
+static bool
+creates(const char *before, const char *after, const char *want)
 {
 	AUTO(json_auto_decref) json_t *a = value_of(before);
 	AUTO(json_auto_decref) json_t *b = value_of(after);
@@ -157,7 +164,8 @@ static bool creates(const char *before, const char *after, const char *want)
 	return want && json_equal(patch, w) && json_equal(back, b);
 }
 
-static void test_merge(void)
+static void
+test_merge(void)
 {
 	IT ("applies the examples of RFC 7396") {
 		CHECK(merges("{\"a\":\"b\"}", "{\"a\":\"c\"}", "{\"a\":\"c\"}"));
@@ -192,7 +200,8 @@ static void test_merge(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	test_walk();
 	test_print();

@@ -5,7 +5,8 @@
 #include "tests/unit/tap.h"
 
 /* Feeds text in pieces of step bytes; all lines joined by '|', a cut one with '~' behind. */
-static void split(const char *text, size_t len, size_t step, size_t max, struct buf *out)
+static void
+split(const char *text, size_t len, size_t step, size_t max, struct buf *out)
 {
 	struct ndjson n;
 	struct ndjson_line line;
@@ -33,7 +34,8 @@ static void split(const char *text, size_t len, size_t step, size_t max, struct 
 	ndjson_fini(&n);
 }
 
-static void check_splits(const char *text, size_t len, size_t max, const char *want)
+static void
+check_splits(const char *text, size_t len, size_t max, const char *want)
 {
 	AUTO(buf_fini) struct buf out = BUF_INIT;
 
@@ -44,7 +46,8 @@ static void check_splits(const char *text, size_t len, size_t max, const char *w
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	IT ("yields the same lines however the bytes arrive") {
 		check_splits("a\nbc\n\nd\n", 8, 10, "a|bc||d|");

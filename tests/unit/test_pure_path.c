@@ -12,7 +12,8 @@ static const char event[] =
 	"  \"o\": {\"k\" : [ ] , \"l\":\t\"a b\"}, \"big\": \"12345678901234567890\" }";
 
 /* The result as JSON, "error: ..." or "not plain". The buffer lives as long as the process. */
-static const char *eval_with(const char *program, const char *json, bool as_text)
+static const char *
+eval_with(const char *program, const char *json, bool as_text)
 {
 	static struct buf out;
 	AUTO(path_auto_free) struct path *path = NULL;
@@ -31,17 +32,20 @@ static const char *eval_with(const char *program, const char *json, bool as_text
 	return buf_cstr(&out);
 }
 
-static const char *eval(const char *program)
+static const char *
+eval(const char *program)
 {
 	return eval_with(program, event, false);
 }
 
-static const char *text(const char *program)
+static const char *
+text(const char *program)
 {
 	return eval_with(program, event, true);
 }
 
-static void test_paths(void)
+static void
+test_paths(void)
 {
 	IT ("walks names, quoted names and indexes") {
 		CHECK_STR(eval(".s"), "\"text\"");
@@ -76,7 +80,8 @@ static void test_paths(void)
 	}
 }
 
-static void test_logic(void)
+static void
+test_logic(void)
 {
 	IT ("compares a path with a constant") {
 		CHECK_STR(eval(".s == \"text\""), "true");
@@ -130,7 +135,8 @@ static void test_logic(void)
 	}
 }
 
-static void test_texts(void)
+static void
+test_texts(void)
 {
 	IT ("puts paths into texts, a string as it is and all else as compact JSON") {
 		CHECK_STR(text("\"ticket:\\(.id):create\""), "ticket:12345678901234567890:create");
@@ -150,7 +156,8 @@ static void test_texts(void)
 	}
 }
 
-static void test_refusals(void)
+static void
+test_refusals(void)
 {
 	IT ("leaves every other program to jq") {
 		static const char *const programs[] = {"",
@@ -234,7 +241,8 @@ static void test_refusals(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	test_paths();
 	test_logic();

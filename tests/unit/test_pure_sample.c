@@ -5,7 +5,8 @@
 #include "base/mem.h"
 #include "tests/unit/tap.h"
 
-static bool near(double got, double want)
+static bool
+near(double got, double want)
 {
 	bool ok = got > want - 0.0001 && got < want + 0.0001;
 
@@ -14,7 +15,8 @@ static bool near(double got, double want)
 	return ok;
 }
 
-int main(void)
+int
+main(void)
 {
 	IT ("proves what tables of Clopper and Pearson say") {
 		CHECK(near(sample_upper_bound(59, 0, 0.95), 0.0495));

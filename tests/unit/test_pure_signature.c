@@ -20,7 +20,8 @@ struct headers {
 	size_t count;
 };
 
-static void headers_clear(struct headers *h)
+static void
+headers_clear(struct headers *h)
 {
 	for (size_t i = 0; i < h->count; i++) {
 		free(h->list[i].name);
@@ -29,7 +30,8 @@ static void headers_clear(struct headers *h)
 	h->count = 0;
 }
 
-static void headers_add(void *arg, const char *name, const char *value)
+static void
+headers_add(void *arg, const char *name, const char *value)
 {
 	struct headers *h = arg;
 	char *lower = mem_strdup(name);
@@ -41,7 +43,8 @@ static void headers_add(void *arg, const char *name, const char *value)
 	h->list[h->count++].value = mem_strdup(value);
 }
 
-static struct str headers_get(void *arg, const char *name, size_t index)
+static struct str
+headers_get(void *arg, const char *name, size_t index)
 {
 	const struct headers *h = arg;
 
@@ -51,7 +54,8 @@ static struct str headers_get(void *arg, const char *name, size_t index)
 	return STR_NONE;
 }
 
-static struct signature *signature_named(const char *name)
+static struct signature *
+signature_named(const char *name)
 {
 	const struct signature_scheme *scheme = signature_find(str_of(name));
 	struct signature *s = NULL;
@@ -61,7 +65,8 @@ static struct signature *signature_named(const char *name)
 	return s;
 }
 
-static bool vector_comes_out(const json_t *v)
+static bool
+vector_comes_out(const json_t *v)
 {
 	AUTO(signature_auto_free)
 	struct signature *s = signature_named(json_str(v, "scheme"));
@@ -91,7 +96,8 @@ static bool vector_comes_out(const json_t *v)
 	return got == want;
 }
 
-static void check_vectors(const char *file, int least)
+static void
+check_vectors(const char *file, int least)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -118,7 +124,8 @@ struct round {
 	struct wall now;
 };
 
-static void round_init(struct round *r, const char *body)
+static void
+round_init(struct round *r, const char *body)
 {
 	memset(r, 0, sizeof(*r));
 	r->request = (struct signature_request){.method = STR("POST"),
@@ -129,21 +136,24 @@ static void round_init(struct round *r, const char *body)
 	r->now.ms = INT64_C(1767225600500);
 }
 
-static bool round_sign(struct round *r, const struct signature *s, const char *secret)
+static bool
+round_sign(struct round *r, const struct signature *s, const char *secret)
 {
 	headers_clear(&r->headers);
 	return signature_sign(s, str_of(secret), &r->request, STR("msg_1"), r->now, headers_add,
 			      &r->headers, NULL);
 }
 
-static bool round_verify(struct round *r, const struct signature *s, const char *secret)
+static bool
+round_verify(struct round *r, const struct signature *s, const char *secret)
 {
 	struct str key = str_of(secret);
 
 	return signature_verify(s, &key, 1, &r->request, r->now, NULL, NULL);
 }
 
-static const char *secret_for(const struct signature_scheme *scheme)
+static const char *
+secret_for(const struct signature_scheme *scheme)
 {
 	if (scheme->method == SIGNATURE_BASIC)
 		return "user:pass:word";
@@ -151,7 +161,8 @@ static const char *secret_for(const struct signature_scheme *scheme)
 						   : "s3cret";
 }
 
-static void test_signing(void)
+static void
+test_signing(void)
 {
 	IT ("accepts what it signs itself, for every scheme with a shared secret") {
 		const struct signature_scheme *scheme;
@@ -207,7 +218,8 @@ static void test_signing(void)
 	}
 }
 
-static void test_refusals(void)
+static void
+test_refusals(void)
 {
 	IT ("refuses a signature header that is given twice, even twice the same") {
 		AUTO(signature_auto_free) struct signature *s = signature_named("github");
@@ -304,12 +316,14 @@ static void test_refusals(void)
 	}
 }
 
-static bool hmac_new(const struct signature_options *o, struct signature **ret, struct err *err)
+static bool
+hmac_new(const struct signature_options *o, struct signature **ret, struct err *err)
 {
 	return signature_new(signature_find(STR("hmac")), o, ret, err);
 }
 
-static void test_hmac(void)
+static void
+test_hmac(void)
 {
 	IT ("lets hmac name its header, algorithm, encoding, prefix, text, time and id") {
 		AUTO(signature_auto_free) struct signature *s = NULL;
@@ -386,7 +400,8 @@ static void test_hmac(void)
 	}
 }
 
-static void test_deliveries(void)
+static void
+test_deliveries(void)
 {
 	IT ("finds the delivery's id in header or body") {
 		AUTO(signature_auto_free) struct signature *github = signature_named("github");
@@ -445,7 +460,8 @@ static void test_deliveries(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	IT ("decides every provider's vector as it says") {
 		check_vectors("webhook-vectors.jsonl", 438);

@@ -4,7 +4,8 @@
 
 #include "tests/unit/tap.h"
 
-static bool lookup(void *arg, struct str name, struct buf *ret, struct err *err)
+static bool
+lookup(void *arg, struct str name, struct buf *ret, struct err *err)
 {
 	(void)arg;
 	if (str_eq(name, STR("entity")))
@@ -18,7 +19,8 @@ static bool lookup(void *arg, struct str name, struct buf *ret, struct err *err)
 	return true;
 }
 
-static const char *rendered(const char *text, enum template_escape escape)
+static const char *
+rendered(const char *text, enum template_escape escape)
 {
 	static struct buf out;
 	AUTO(template_auto_free) struct template *t = NULL;
@@ -32,7 +34,8 @@ static const char *rendered(const char *text, enum template_escape escape)
 	return buf_cstr(&out);
 }
 
-int main(void)
+int
+main(void)
 {
 	IT ("fills in names and leaves the rest as it is") {
 		CHECK_STR(rendered("x/{after.name}/{after.name}!", TEMPLATE_PLAIN), "x/Ann/Ann!");

@@ -4,7 +4,8 @@
 
 #include "tests/unit/tap.h"
 
-static const char *diff(const char *a, const char *b)
+static const char *
+diff(const char *a, const char *b)
 {
 	static struct buf out;
 
@@ -16,14 +17,16 @@ static const char *diff(const char *a, const char *b)
 
 static uint64_t state = 42;
 
-static unsigned draw(unsigned n)
+static unsigned
+draw(unsigned n)
 {
 	state = state * UINT64_C(6364136223846793005) + 1442695040888963407u;
 	return (unsigned)(state >> 33) % n;
 }
 
 /* Plays a diff with all context back: keeps ' ' and the wanted sign. */
-static void play(struct str diff_text, char sign, struct buf *out)
+static void
+play(struct str diff_text, char sign, struct buf *out)
 {
 	struct str line;
 
@@ -37,7 +40,8 @@ static void play(struct str diff_text, char sign, struct buf *out)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	IT ("says nothing of equal texts") {
 		CHECK_STR(diff("", ""), "same");

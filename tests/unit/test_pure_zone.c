@@ -10,7 +10,8 @@
 #include "pure/zone_rule.h"
 #include "tests/unit/tap.h"
 
-static int64_t at(const char *text)
+static int64_t
+at(const char *text)
 {
 	struct wall w = WALL_NONE;
 
@@ -19,7 +20,8 @@ static int64_t at(const char *text)
 	return w.ms / 1000;
 }
 
-static int offset_at(const char *zone, const char *time)
+static int
+offset_at(const char *zone, const char *time)
 {
 	AUTO(zone_auto_free) struct zone *z = NULL;
 
@@ -27,7 +29,8 @@ static int offset_at(const char *zone, const char *time)
 }
 
 /* A version 2 file with one type of offset and no transition, and a footer. */
-static void make_file(struct buf *out, int32_t offset, const char *footer)
+static void
+make_file(struct buf *out, int32_t offset, const char *footer)
 {
 	static const unsigned char counts[24] = {[19] = 1, [23] = 4};
 	unsigned char type[6] = {(unsigned char)(offset >> 24),
@@ -47,7 +50,8 @@ static void make_file(struct buf *out, int32_t offset, const char *footer)
 	buf_printf(out, "\n%s\n", footer);
 }
 
-static bool parses(const struct buf *file)
+static bool
+parses(const struct buf *file)
 {
 	AUTO(zone_auto_free) struct zone *z = NULL;
 	AUTO(auto_free) char *copy = mem_memdup(file->data, file->len);
@@ -55,7 +59,8 @@ static bool parses(const struct buf *file)
 	return zone_parse(STR("Test/Zone"), str_make(copy, file->len), &z, NULL);
 }
 
-static void test_known(void)
+static void
+test_known(void)
 {
 	IT ("knows the offsets of places, past and to come") {
 		CHECK_INT(offset_at("UTC", "2024-01-01T00:00:00Z"), 0);
@@ -89,7 +94,8 @@ static void test_known(void)
 	}
 }
 
-static void test_names(void)
+static void
+test_names(void)
 {
 	IT ("refuses names that are paths, abbreviations or POSIX texts, and those that are not "
 	    "there") {
@@ -141,7 +147,8 @@ static void test_names(void)
 	}
 }
 
-static void test_files(void)
+static void
+test_files(void)
 {
 	AUTO(buf_fini) struct buf file = BUF_INIT;
 
@@ -210,7 +217,8 @@ static void test_files(void)
 	}
 }
 
-static void test_rules(void)
+static void
+test_rules(void)
 {
 	IT ("reads days by month and week, with and without leap days, and hours beyond a day") {
 		struct zone_rule r;
@@ -244,7 +252,8 @@ static void test_rules(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	test_known();
 	test_names();

@@ -4,8 +4,8 @@
 #include "store/key_index.h"
 #include "tests/unit/test_store_help.h"
 
-static bool move(struct store *store, int64_t seq, const char *from, const char *to,
-		 struct wall due)
+static bool
+move(struct store *store, int64_t seq, const char *from, const char *to, struct wall due)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	const struct change_move move = {.from = from,
@@ -20,7 +20,8 @@ static bool move(struct store *store, int64_t seq, const char *from, const char 
 	return ok;
 }
 
-static int64_t next(struct store *store, const char *target, int64_t now, int64_t *ret_due)
+static int64_t
+next(struct store *store, const char *target, int64_t now, int64_t *ret_due)
 {
 	AUTO(change_row_fini) struct change_row row = {0};
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -31,25 +32,29 @@ static int64_t next(struct store *store, const char *target, int64_t now, int64_
 	return is ? row.seq : err.code == E_NOT_FOUND ? 0 : -1;
 }
 
-static bool add_count(void *arg, const char *status, const char *target, int64_t n)
+static bool
+add_count(void *arg, const char *status, const char *target, int64_t n)
 {
 	buf_printf(arg, "%s/%s=%lld ", status, target, (long long)n);
 	return true;
 }
 
-static bool add_seq(void *arg, const struct change_row *row)
+static bool
+add_seq(void *arg, const struct change_row *row)
 {
 	buf_printf(arg, "%lld ", (long long)row->seq);
 	return true;
 }
 
-static bool add_doubt(void *arg, const struct change_row *row)
+static bool
+add_doubt(void *arg, const struct change_row *row)
 {
 	buf_printf(arg, "%lld:%s ", (long long)row->seq, row->status);
 	return true;
 }
 
-static char *status_of(struct store *store, int64_t seq)
+static char *
+status_of(struct store *store, int64_t seq)
 {
 	struct change_row row = {0};
 	if (!changes_get_seq(store, seq, &row, NULL))
@@ -59,14 +64,16 @@ static char *status_of(struct store *store, int64_t seq)
 	return status;
 }
 
-static bool add_decision(void *arg, const char *decision, const char *by, const char *reason,
-			 struct wall at UNUSED)
+static bool
+add_decision(void *arg, const char *decision, const char *by, const char *reason,
+	     struct wall at UNUSED)
 {
 	buf_printf(arg, "%s %s %s; ", decision, by, reason ? reason : "-");
 	return true;
 }
 
-static void test_changes(void)
+static void
+test_changes(void)
 {
 	struct store *store = help_open("changes.db");
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -284,8 +291,9 @@ static void test_changes(void)
 	store_close(store);
 }
 
-static bool claim(struct store *store, const char *key, uint64_t print, int64_t run, int64_t at,
-		  int64_t *ret_known, bool *ret_same)
+static bool
+claim(struct store *store, const char *key, uint64_t print, int64_t run, int64_t at,
+      int64_t *ret_known, bool *ret_same)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	bool ok = keys_claim(store, STR("trigger/t"), str_of(key), print, run, at_ms(at), ret_known,
@@ -295,20 +303,23 @@ static bool claim(struct store *store, const char *key, uint64_t print, int64_t 
 	return ok;
 }
 
-static int64_t run_of(struct store *store, const char *key)
+static int64_t
+run_of(struct store *store, const char *key)
 {
 	int64_t run = -1;
 	return keys_find(store, STR("trigger/t"), str_of(key), &run, NULL) ? run : -1;
 }
 
-static int64_t number_run(struct store *store, int i)
+static int64_t
+number_run(struct store *store, int i)
 {
 	char key[32];
 	snprintf(key, sizeof(key), "n%d", i);
 	return run_of(store, key);
 }
 
-static void test_keys(void)
+static void
+test_keys(void)
 {
 	struct store *store = help_open("keys.db");
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -458,34 +469,39 @@ static void test_keys(void)
 	}
 }
 
-static bool add_switch(void *arg, const char *scope, const char *name, const char *kind,
-		       const char *by, struct wall at UNUSED)
+static bool
+add_switch(void *arg, const char *scope, const char *name, const char *kind, const char *by,
+	   struct wall at UNUSED)
 {
 	buf_printf(arg, "%s/%s/%s/%s ", scope, name, kind, by);
 	return true;
 }
 
-static bool add_budget(void *arg, const char *scope, const char *name, int64_t spent,
-		       int64_t reserved, int64_t tokens)
+static bool
+add_budget(void *arg, const char *scope, const char *name, int64_t spent, int64_t reserved,
+	   int64_t tokens)
 {
 	buf_printf(arg, "%s/%s=%lld,%lld,%lld ", scope, name, (long long)spent, (long long)reserved,
 		   (long long)tokens);
 	return true;
 }
 
-static bool add_token(void *arg, const struct token_row *row)
+static bool
+add_token(void *arg, const struct token_row *row)
 {
 	buf_printf(arg, "%s:%s:%d ", row->name, row->scopes, row->revoked);
 	return true;
 }
 
-static bool add_gate(void *arg, const struct gate_row *row)
+static bool
+add_gate(void *arg, const struct gate_row *row)
 {
 	buf_printf(arg, "%s:%s ", row->step, row->status);
 	return true;
 }
 
-static void test_state(void)
+static void
+test_state(void)
 {
 	struct store *store = help_open("state.db");
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -578,13 +594,15 @@ static void test_state(void)
 	store_close(store);
 }
 
-static bool count_event(void *arg, const struct event_row *row)
+static bool
+count_event(void *arg, const struct event_row *row)
 {
 	++*(int *)arg;
 	return row->document == NULL;
 }
 
-static int event_list(struct store *store, const char *column, const char *value)
+static int
+event_list(struct store *store, const char *column, const char *value)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	const struct list_query query = {
@@ -593,7 +611,8 @@ static int event_list(struct store *store, const char *column, const char *value
 	return events_list(store, &query, count_event, &n, &err) ? n : -(int)err.code;
 }
 
-static void test_events(void)
+static void
+test_events(void)
 {
 	struct store *store = help_open("events.db");
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -637,7 +656,8 @@ static void test_events(void)
 	store_close(store);
 }
 
-int main(void)
+int
+main(void)
 {
 	test_changes();
 	test_keys();

@@ -19,13 +19,15 @@
 
 static char help_folder[64];
 
-static inline void help_clean(void)
+static inline void
+help_clean(void)
 {
 	os_remove_tree(help_folder, NULL);
 }
 
 /* PATH in a folder that is removed at exit; static memory. */
-static inline const char *help_path(const char *name)
+static inline const char *
+help_path(const char *name)
 {
 	static struct buf path;
 	if (!*help_folder) {
@@ -39,7 +41,8 @@ static inline const char *help_path(const char *name)
 	return path.data;
 }
 
-static inline struct store *help_open(const char *name)
+static inline struct store *
+help_open(const char *name)
 {
 	struct err err = ERR_INIT;
 	struct store *store = NULL;
@@ -50,13 +53,15 @@ static inline struct store *help_open(const char *name)
 	return store;
 }
 
-static inline struct wall at_ms(int64_t ms)
+static inline struct wall
+at_ms(int64_t ms)
 {
 	return (struct wall){1700000000000 + ms};
 }
 
 /* A queued run; what matters is set in `with`. Its seq. */
-static inline int64_t help_run(struct store *store, struct run_row with, bool *ret_ready)
+static inline int64_t
+help_run(struct store *store, struct run_row with, bool *ret_ready)
 {
 	struct uuid id = uuid_v7(at_ms(0));
 	struct err err = ERR_INIT;
@@ -84,8 +89,8 @@ static inline int64_t help_run(struct store *store, struct run_row with, bool *r
 	return seq;
 }
 
-static inline int64_t help_event(struct store *store, const char *trigger, const char *outcome,
-				 int64_t run)
+static inline int64_t
+help_event(struct store *store, const char *trigger, const char *outcome, int64_t run)
 {
 	struct uuid id = uuid_v7(at_ms(0));
 	struct err err = ERR_INIT;
@@ -103,7 +108,8 @@ static inline int64_t help_event(struct store *store, const char *trigger, const
 	return seq;
 }
 
-static inline int64_t help_change(struct store *store, struct change_row with, struct err *err)
+static inline int64_t
+help_change(struct store *store, struct change_row with, struct err *err)
 {
 	struct uuid id = uuid_v7(at_ms(0));
 	int64_t seq = 0;
@@ -123,7 +129,8 @@ static inline int64_t help_change(struct store *store, struct change_row with, s
 }
 
 /* One number that SQL knows; opens its own read-only connection. */
-static inline int64_t help_number(const char *path, const char *sql)
+static inline int64_t
+help_number(const char *path, const char *sql)
 {
 	struct driver_conn *conn;
 	struct driver_stmt *stmt;

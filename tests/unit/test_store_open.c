@@ -9,7 +9,8 @@
 #include "tests/unit/test_store_help.h"
 
 /* The code that opening gives; E_OK closes it again. */
-static enum err_code opens(const char *path, struct err *err)
+static enum err_code
+opens(const char *path, struct err *err)
 {
 	struct store *store = NULL;
 	err_fini(err);
@@ -20,7 +21,8 @@ static enum err_code opens(const char *path, struct err *err)
 	return E_OK;
 }
 
-static char *bytes_of(const char *path)
+static char *
+bytes_of(const char *path)
 {
 	struct buf b = BUF_INIT, hex = BUF_INIT;
 	if (os_read_file(path, 64 << 20, &b, NULL))
@@ -30,7 +32,8 @@ static char *bytes_of(const char *path)
 	return buf_take(&hex);
 }
 
-static void patch(const char *path, off_t at, const void *p, size_t len)
+static void
+patch(const char *path, off_t at, const void *p, size_t len)
 {
 	int fd = open(path, O_RDWR);
 	if (fd < 0 || pwrite(fd, p, len, at) != (ssize_t)len)
@@ -38,7 +41,8 @@ static void patch(const char *path, off_t at, const void *p, size_t len)
 	close(fd);
 }
 
-static char *made(const char *name, int events)
+static char *
+made(const char *name, int events)
 {
 	struct store *store = help_open(name);
 	for (int i = 0; i < events; i++)
@@ -48,7 +52,8 @@ static char *made(const char *name, int events)
 	return mem_strdup(help_path(name));
 }
 
-static void test_files(void)
+static void
+test_files(void)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 
@@ -182,7 +187,8 @@ static void test_files(void)
 	}
 }
 
-static void test_hostile_bytes(void)
+static void
+test_hostile_bytes(void)
 {
 	IT ("never takes one of a thousand damaged files for a whole one without a word, nor dies "
 	    "of it") {
@@ -215,7 +221,8 @@ struct copying {
 };
 
 /* Writes in the middle of a copy, as the daemon would. */
-static void on_progress(void *arg, int done, int total)
+static void
+on_progress(void *arg, int done, int total)
 {
 	struct copying *c = arg;
 	c->steps++;
@@ -226,7 +233,8 @@ static void on_progress(void *arg, int done, int total)
 	store_checkpoint(c->store);
 }
 
-static void *reads(void *arg)
+static void *
+reads(void *arg)
 {
 	struct store *store = arg, *reader = NULL;
 	struct err err = ERR_INIT;
@@ -242,7 +250,8 @@ static void *reads(void *arg)
 	return (void *)bad;
 }
 
-static void test_copies(void)
+static void
+test_copies(void)
 {
 	struct store *store = help_open("live.db");
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -337,7 +346,8 @@ static void test_copies(void)
 	store_close(store);
 }
 
-int main(void)
+int
+main(void)
 {
 	test_files();
 	test_hostile_bytes();

@@ -4,8 +4,9 @@
 
 static const char *const none[] = {NULL};
 
-static int64_t peek(struct store *store, const char *agent, const char *const *triggers,
-		    const char *const *tenants)
+static int64_t
+peek(struct store *store, const char *agent, const char *const *triggers,
+     const char *const *tenants)
 {
 	AUTO(run_row_fini) struct run_row row = {0};
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -14,7 +15,8 @@ static int64_t peek(struct store *store, const char *agent, const char *const *t
 	return row.seq;
 }
 
-static bool claim(struct store *store, int64_t seq)
+static bool
+claim(struct store *store, int64_t seq)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	int n = 0;
@@ -24,7 +26,8 @@ static bool claim(struct store *store, int64_t seq)
 	return ok && n >= 1;
 }
 
-static bool end(struct store *store, int64_t seq, int n, const char *to, const char *reason)
+static bool
+end(struct store *store, int64_t seq, int n, const char *to, const char *reason)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	const struct run_move move = {.from = "running",
@@ -39,13 +42,15 @@ static bool end(struct store *store, int64_t seq, int n, const char *to, const c
 	return ok;
 }
 
-static bool count_rows(void *arg, const struct run_row *row)
+static bool
+count_rows(void *arg, const struct run_row *row)
 {
 	++*(int *)arg;
 	return row->id != NULL;
 }
 
-static int listed(struct store *store, const char *column, const char *value)
+static int
+listed(struct store *store, const char *column, const char *value)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	const struct list_query query = {
@@ -58,28 +63,32 @@ static int listed(struct store *store, const char *column, const char *value)
 	return n;
 }
 
-static bool add_queued(void *arg, const char *agent, int64_t queued)
+static bool
+add_queued(void *arg, const char *agent, int64_t queued)
 {
 	struct buf *b = arg;
 	buf_printf(b, "%s=%lld ", agent, (long long)queued);
 	return true;
 }
 
-static bool add_live(void *arg, const struct run_row *run, const struct attempt_row *attempt)
+static bool
+add_live(void *arg, const struct run_row *run, const struct attempt_row *attempt)
 {
 	struct buf *b = arg;
 	buf_printf(b, "%lld.%d:%s ", (long long)run->seq, attempt->n, run->status);
 	return true;
 }
 
-static bool add_log(void *arg, const struct log_row *row)
+static bool
+add_log(void *arg, const struct log_row *row)
 {
 	struct buf *b = arg;
 	buf_printf(b, "%s=%s ", row->type, row->data);
 	return true;
 }
 
-static void test_rows(void)
+static void
+test_rows(void)
 {
 	struct store *store = help_open("rows.db");
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -168,7 +177,8 @@ static void test_rows(void)
 	store_close(store);
 }
 
-static void test_queue(void)
+static void
+test_queue(void)
 {
 	struct store *store = help_open("queue.db");
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -355,7 +365,8 @@ static void test_queue(void)
 	store_close(store);
 }
 
-static void test_moves(void)
+static void
+test_moves(void)
 {
 	struct store *store = help_open("moves.db");
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -459,7 +470,8 @@ static void test_moves(void)
 	store_close(store);
 }
 
-static void test_counts(void)
+static void
+test_counts(void)
 {
 	struct store *store = help_open("counts.db");
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -555,7 +567,8 @@ static void test_counts(void)
 	store_close(store);
 }
 
-static unsigned retain(struct store *store, enum retention what, int64_t before, unsigned most)
+static unsigned
+retain(struct store *store, enum retention what, int64_t before, unsigned most)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	unsigned gone, all = 0;
@@ -571,7 +584,8 @@ static unsigned retain(struct store *store, enum retention what, int64_t before,
 	return through ? all : 9998;
 }
 
-static void test_retention(void)
+static void
+test_retention(void)
 {
 	struct store *store = help_open("retention.db");
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -627,7 +641,8 @@ static void test_retention(void)
 	store_close(store);
 }
 
-int main(void)
+int
+main(void)
 {
 	test_rows();
 	test_queue();

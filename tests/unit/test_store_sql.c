@@ -21,7 +21,8 @@ static const struct {
 	{"store", "SCAN probe", "one row"},
 };
 
-static bool is_allowed(const char *room, struct str line)
+static bool
+is_allowed(const char *room, struct str line)
 {
 	AUTO(auto_free) char *text = str_dup(line);
 	for (size_t i = 0; i < ARRAY_LEN(allowed); i++) {
@@ -31,7 +32,8 @@ static bool is_allowed(const char *room, struct str line)
 	return false;
 }
 
-static void plans(struct store *store, const struct statements *table, int i, int *ret_bad)
+static void
+plans(struct store *store, const struct statements *table, int i, int *ret_bad)
 {
 	AUTO(buf_fini) struct buf sql = BUF_INIT;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -61,7 +63,8 @@ static void plans(struct store *store, const struct statements *table, int i, in
 }
 
 /* The words of a CHECK are taken, and no other. */
-static int words(struct store *store, const char *sql, const char *const *list)
+static int
+words(struct store *store, const char *sql, const char *const *list)
 {
 	int bad = 0;
 	for (const char *const *word = list; *word; word++) {
@@ -83,7 +86,8 @@ static int words(struct store *store, const char *sql, const char *const *list)
 	return bad;
 }
 
-int main(void)
+int
+main(void)
 {
 	struct store *store = help_open("sql.db");
 	AUTO(err_fini) struct err err = ERR_INIT;

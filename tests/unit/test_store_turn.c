@@ -12,7 +12,8 @@ struct told {
 	int again; /* registers so many more of itself */
 };
 
-static void on_end(void *arg, const struct err *err)
+static void
+on_end(void *arg, const struct err *err)
 {
 	struct told *t = arg;
 	buf_printf(&t->text, "%s ", err_name(err->code));
@@ -22,27 +23,32 @@ static void on_end(void *arg, const struct err *err)
 	}
 }
 
-static void on_a(void *arg, const struct err *err UNUSED)
+static void
+on_a(void *arg, const struct err *err UNUSED)
 {
 	buf_putc(&((struct told *)arg)->text, 'a');
 }
 
-static void on_b(void *arg, const struct err *err UNUSED)
+static void
+on_b(void *arg, const struct err *err UNUSED)
 {
 	buf_putc(&((struct told *)arg)->text, 'b');
 }
 
-static void on_undone(void *arg, const struct err *err)
+static void
+on_undone(void *arg, const struct err *err)
 {
 	buf_printf(&((struct told *)arg)->text, "(%s)", err_name(err->code));
 }
 
-static int64_t events(struct store *store)
+static int64_t
+events(struct store *store)
 {
 	return help_number(store->path, "SELECT COUNT(*) FROM events");
 }
 
-static void test_afters(void)
+static void
+test_afters(void)
 {
 	struct store *store = help_open("turn.db");
 	struct told t = {.store = store, .text = BUF_INIT};
@@ -96,7 +102,8 @@ static void test_afters(void)
 }
 
 /* What is in the database now, as the writing connection sees it. */
-static void digest_add(struct store *store, struct buf *out)
+static void
+digest_add(struct store *store, struct buf *out)
 {
 	static const char *const sql[] = {
 		"SELECT group_concat(seq || id || outcome || COALESCE(rule, '')) FROM events",
@@ -125,7 +132,8 @@ static void digest_add(struct store *store, struct buf *out)
 }
 
 /* Of everything that writes, one. */
-static void write_all(struct store *store, int i)
+static void
+write_all(struct store *store, int i)
 {
 	struct err err = ERR_INIT;
 	int64_t known, seq, event = help_event(store, "t", "held", 0);
@@ -150,7 +158,8 @@ static void write_all(struct store *store, int i)
 	err_fini(&err);
 }
 
-static void test_savepoints(bool full)
+static void
+test_savepoints(bool full)
 {
 	struct store *store = help_open(full ? "points-full.db" : "points.db");
 	struct err err = ERR_INIT;
@@ -229,7 +238,8 @@ static void test_savepoints(bool full)
 }
 
 /* The size of a file is limited: writes fail as on a full disk. */
-static void limit_files(rlim_t bytes)
+static void
+limit_files(rlim_t bytes)
 {
 	struct rlimit limit;
 	getrlimit(RLIMIT_FSIZE, &limit);
@@ -237,7 +247,8 @@ static void limit_files(rlim_t bytes)
 	setrlimit(RLIMIT_FSIZE, &limit);
 }
 
-static void test_full(void)
+static void
+test_full(void)
 {
 	struct store *store = help_open("full.db");
 	struct told t = {.store = store, .text = BUF_INIT};
@@ -289,7 +300,8 @@ static void test_full(void)
 	store_close(store);
 }
 
-static void test_broken(void)
+static void
+test_broken(void)
 {
 	struct store *store = help_open("broken.db");
 	struct told t = {.store = store, .text = BUF_INIT};
@@ -319,7 +331,8 @@ struct ack {
 	int64_t seq;
 };
 
-static void on_durable(void *arg, const struct err *err)
+static void
+on_durable(void *arg, const struct err *err)
 {
 	struct ack *ack = arg;
 	if (err->code == E_OK && write(ack->fd, &ack->seq, sizeof(ack->seq)) < 0)
@@ -328,7 +341,8 @@ static void on_durable(void *arg, const struct err *err)
 }
 
 /* Writes turns of events with their keys for ever, telling each that is durable. */
-static void writer(int fd)
+static void
+writer(int fd)
 {
 	struct store *store = help_open("killed.db");
 	struct err err = ERR_INIT;
@@ -354,7 +368,8 @@ static void writer(int fd)
 	}
 }
 
-static void test_killed(void)
+static void
+test_killed(void)
 {
 	IT ("has after kill -9 all that was acknowledged, and its keys, every time") {
 		int64_t last = 0, lost = 0, unknown = 0;
@@ -402,7 +417,8 @@ static void test_killed(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	help_path("x");
 	test_afters();

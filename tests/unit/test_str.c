@@ -7,7 +7,8 @@
 
 #include "tests/unit/tap.h"
 
-static void test_compare(void)
+static void
+test_compare(void)
 {
 	IT ("slices are equal by bytes, NULs too, and nothing equals nothing") {
 		CHECK(str_eq(STR("a\0b"), STR("a\0b")));
@@ -30,7 +31,8 @@ static void test_compare(void)
 	}
 }
 
-static void test_cut(void)
+static void
+test_cut(void)
 {
 	IT ("white space goes at both ends only") {
 		CHECK(str_eq(str_trim(STR(" \t\r\na b\n ")), STR("a b")));
@@ -57,19 +59,22 @@ static void test_cut(void)
 	}
 }
 
-static bool u64_is(const char *text, uint64_t want)
+static bool
+u64_is(const char *text, uint64_t want)
 {
 	uint64_t n;
 	return str_to_u64(str_of(text), &n) && n == want;
 }
 
-static bool i64_is(const char *text, int64_t want)
+static bool
+i64_is(const char *text, int64_t want)
 {
 	int64_t n;
 	return str_to_i64(str_of(text), &n) && n == want;
 }
 
-static void test_numbers(void)
+static void
+test_numbers(void)
 {
 	IT ("decimal numbers are read to the edges of their types") {
 		CHECK(u64_is("0", 0) && u64_is("007", 7));
@@ -111,7 +116,8 @@ static void test_numbers(void)
 	}
 }
 
-static void test_utf8(void)
+static void
+test_utf8(void)
 {
 	IT ("the first and last characters of each length are well-formed") {
 		CHECK(str_is_utf8(STR("\0\x7f")));
@@ -148,7 +154,8 @@ static void test_utf8(void)
 	}
 }
 
-static void test_distance(void)
+static void
+test_distance(void)
 {
 	IT ("the distance of a typing error is small, of another word four") {
 		CHECK_INT(str_distance("timeout", "timeout"), 0);
@@ -168,7 +175,8 @@ static void test_distance(void)
 	}
 }
 
-static void test_glob(void)
+static void
+test_glob(void)
 {
 	IT ("stars and question marks match, and the whole must") {
 		CHECK(str_glob("*", STR("")) && str_glob("*", STR("a/b")));
@@ -211,7 +219,8 @@ static void test_glob(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	test_compare();
 	test_cut();

@@ -24,26 +24,25 @@ data_of(const char *type, struct str body)
 static void
 json_bodies(void)
 {
-	IT("JSON stays the text that it was, every digit of it")
-	{
-		CHECK_STR(data_of("application/json", STR(" {\"id\": 12345678901234567890} \n")), "{\"id\": 12345678901234567890}");
+	IT ("JSON stays the text that it was, every digit of it") {
+		CHECK_STR(data_of("application/json", STR(" {\"id\": 12345678901234567890} \n")),
+			  "{\"id\": 12345678901234567890}");
 	}
-	IT("a type with +json, parameters or other case is JSON too")
-	{
+	IT ("a type with +json, parameters or other case is JSON too") {
 		CHECK_STR(data_of("application/vnd.x+json; charset=utf-8", STR("[1]")), "[1]");
 		CHECK_STR(data_of("Application/JSON", STR("1")), "1");
 	}
-	IT("an empty JSON body is null") { CHECK_STR(data_of("application/json", STR("")), "null"); }
-	IT("what is no JSON is refused")
-	{
+	IT ("an empty JSON body is null") {
+		CHECK_STR(data_of("application/json", STR("")), "null");
+	}
+	IT ("what is no JSON is refused") {
 		CHECK_STR(data_of("application/json", STR("hello")), "invalid");
 		CHECK_STR(data_of("application/json", STR("{\"a\":1")), "invalid");
 		CHECK_STR(data_of("application/json", STR("{\"a\":1}x")), "invalid");
 		CHECK_STR(data_of("application/json", STR("{\"a\":1,\"a\":2}")), "invalid");
 		CHECK_STR(data_of("application/json", STR("\"\xff\"")), "invalid");
 	}
-	IT("JSON that is nested too deeply is refused, not crashed on")
-	{
+	IT ("JSON that is nested too deeply is refused, not crashed on") {
 		AUTO(buf_fini) struct buf deep = BUF_INIT;
 
 		for (int i = 0; i < 100000; i++)
@@ -55,31 +54,40 @@ json_bodies(void)
 static void
 other_bodies(void)
 {
-	IT("a form becomes an object, a name that comes twice an array")
-	{
-		CHECK_STR(data_of("application/x-www-form-urlencoded", STR("a=1&b=x+y%21&a=2&c")), "{\"a\":[\"1\",\"2\"],\"b\":\"x y!\",\"c\":\"\"}");
+	IT ("a form becomes an object, a name that comes twice an array") {
+		CHECK_STR(data_of("application/x-www-form-urlencoded", STR("a=1&b=x+y%21&a=2&c")),
+			  "{\"a\":[\"1\",\"2\"],\"b\":\"x y!\",\"c\":\"\"}");
 	}
-	IT("a form that is JSON (curl -d) is JSON")
-	{
-		CHECK_STR(data_of("application/x-www-form-urlencoded", STR("{\"a\":1}")), "{\"a\":1}");
+	IT ("a form that is JSON (curl -d) is JSON") {
+		CHECK_STR(data_of("application/x-www-form-urlencoded", STR("{\"a\":1}")),
+			  "{\"a\":1}");
 	}
-	IT("a form that only begins like JSON is a form") { CHECK_STR(data_of("application/x-www-form-urlencoded", STR("{a=1")), "{\"{a\":\"1\"}"); }
-	IT("broken escapes and bytes in a form harm nobody")
-	{
-		CHECK_STR(data_of("application/x-www-form-urlencoded", STR("a=%zz%")), "{\"a\":\"%zz%\"}");
-		CHECK_STR(data_of("application/x-www-form-urlencoded", STR("a=%ff")), "{\"a\":\"\xEF\xBF\xBD\"}");
+	IT ("a form that only begins like JSON is a form") {
+		CHECK_STR(data_of("application/x-www-form-urlencoded", STR("{a=1")),
+			  "{\"{a\":\"1\"}");
 	}
-	IT("text becomes a string") { CHECK_STR(data_of("text/plain; charset=utf-8", STR("a \"b\"\n")), "\"a \\\"b\\\"\\n\""); }
-	IT("bytes become base64") { CHECK_STR(data_of("application/octet-stream", STR("\xff\x00")), "{\"base64\":\"/wA=\"}"); }
-	IT("without a type, JSON is known by its look")
-	{
+	IT ("broken escapes and bytes in a form harm nobody") {
+		CHECK_STR(data_of("application/x-www-form-urlencoded", STR("a=%zz%")),
+			  "{\"a\":\"%zz%\"}");
+		CHECK_STR(data_of("application/x-www-form-urlencoded", STR("a=%ff")),
+			  "{\"a\":\"\xEF\xBF\xBD\"}");
+	}
+	IT ("text becomes a string") {
+		CHECK_STR(data_of("text/plain; charset=utf-8", STR("a \"b\"\n")),
+			  "\"a \\\"b\\\"\\n\"");
+	}
+	IT ("bytes become base64") {
+		CHECK_STR(data_of("application/octet-stream", STR("\xff\x00")),
+			  "{\"base64\":\"/wA=\"}");
+	}
+	IT ("without a type, JSON is known by its look") {
 		CHECK_STR(data_of("", STR("{\"a\":1}")), "{\"a\":1}");
 		CHECK_STR(data_of("", STR("hi")), "\"hi\"");
 	}
-	IT("other types are refused")
-	{
+	IT ("other types are refused") {
 		CHECK_STR(data_of("multipart/form-data; boundary=x", STR("--x")), "media_type");
-		CHECK(!hook_takes(STR("image/png")) && hook_takes(STR("")) && hook_takes(STR("text/csv")));
+		CHECK(!hook_takes(STR("image/png")) && hook_takes(STR("")) &&
+		      hook_takes(STR("text/csv")));
 	}
 }
 

@@ -13,7 +13,8 @@ enum { THREADS = 4, PER_THREAD = 5000 };
 
 static struct uuid made[THREADS][PER_THREAD];
 
-static void *make_many(void *arg)
+static void *
+make_many(void *arg)
 {
 	struct uuid *own = arg;
 	for (int i = 0; i < PER_THREAD; i++)
@@ -21,12 +22,14 @@ static void *make_many(void *arg)
 	return NULL;
 }
 
-static int compare(const void *a, const void *b)
+static int
+compare(const void *a, const void *b)
 {
 	return strcmp(a, b);
 }
 
-static int compare_words(const void *a, const void *b)
+static int
+compare_words(const void *a, const void *b)
 {
 	uint64_t x, y;
 	memcpy(&x, a, sizeof(x));
@@ -34,7 +37,8 @@ static int compare_words(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void test_order(void)
+static void
+test_order(void)
 {
 	IT ("ids grow within a millisecond, beyond a full counter too") {
 		struct uuid last = uuid_v7((struct wall){1600000000000});
@@ -79,7 +83,8 @@ static void test_order(void)
 	}
 }
 
-static void test_form(void)
+static void
+test_form(void)
 {
 	IT ("an id is valid, of version 7, of the variant of RFC 9562") {
 		struct uuid id = uuid_v7(clock_wall(clock_system()));
@@ -98,7 +103,8 @@ static void test_form(void)
 	}
 }
 
-static void test_entropy(void)
+static void
+test_entropy(void)
 {
 	IT ("entropy fills all of a large block") {
 		static unsigned char block[100000];
@@ -146,7 +152,8 @@ static void test_entropy(void)
 	}
 }
 
-int main(void)
+int
+main(void)
 {
 	test_order();
 	test_form();
