@@ -285,6 +285,7 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 	}
 	attempt = attempt_new(core, &copy, row->n);
 	attempt->executor = mem_strdup(row->executor);
+	attempt->has_asked = run_state_of(attempt->run.status) == RUN_WAITING;
 	attempt->now.offset = row->offset;
 	attempt->now.used = row->used;
 	attempt->now.open_steps = row->used.steps;
@@ -504,8 +505,14 @@ ending_rows(struct ending *ending, struct err *err)
 				.due = verdict->event == RUN_RETRY
 					       ? (struct wall){now.ms + verdict->delay_ms}
 					       : WALL_NONE};
+	AUTO(run_row_fini) struct run_row asked = {0};
 	bool ready;
 
+	if (attempt->has_asked) {
+		if (!runs_get_seq(store, attempt->run.seq, &asked, err))
+			return false;
+		move.from = asked.status;
+	}
 	if (!progress_store(attempt, err))
 		return false;
 	if (!attempts_end(store, attempt->run.seq, attempt->n, verdict->attempt_status,

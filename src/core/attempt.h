@@ -39,6 +39,7 @@ struct attempt {
 	const char *stop_reason;     /* why we stopped it (budget_…, cancelled, deadline); NULL */
 	char *stop_text;
 	bool progress_dirty, took_pending, ending;
+	bool has_asked;	    /* a person: its run may be waiting */
 	struct ending *end; /* while its rows are being written; NULL */
 
 	char *executor; /* JSON; of the kind */

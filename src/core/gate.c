@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "core/agent.h"
+#include "core/run.h"
 #include "core/stream.h"
 #include "pure/duration.h"
 #include "store/changes.h"
@@ -25,7 +26,7 @@ static const struct decision {
 #define TIMEOUT_MAX_MS 1000000000000LL
 #define STORE_RETRY_MS 1000
 
-static bool gate_resume(struct core *core, const char *id, struct err *err);
+static bool gate_resume(struct attempt *attempt, const char *id, struct err *err);
 static void gates_watch_at(struct core *core, struct wall at);
 
 static char *
@@ -115,6 +116,25 @@ gate_known(const struct attempt *attempt, const struct gate_row *wanted)
 	return search.id;
 }
 
+/* The question, and a run that waits for its answer: both, or neither. */
+static bool
+gate_keep(struct attempt *attempt, const struct gate_row *gate, struct err *err)
+{
+	struct core *core = attempt->core;
+	int64_t seq;
+
+	if (!turn_savepoint(core->store, err))
+		return false;
+	if (!gates_insert(core->store, gate, &seq, err) ||
+	    !run_wait(core, attempt->run.seq, true, err)) {
+		turn_undo(core->store);
+		return false;
+	}
+	turn_release(core->store);
+	attempt->has_asked = true;
+	return true;
+}
+
 bool
 gate_open(struct attempt *attempt, const json_t *line, struct err *err)
 {
@@ -137,11 +157,10 @@ gate_open(struct attempt *attempt, const json_t *line, struct err *err)
 		.decided_at = WALL_NONE,
 	};
 	AUTO(auto_free) char *known = attempt->n > 1 ? gate_known(attempt, &gate) : NULL;
-	int64_t seq;
 
 	if (known)
-		return gate_resume(core, known, err);
-	if (!gates_insert(core->store, &gate, &seq, err))
+		return gate_resume(attempt, known, err);
+	if (!gate_keep(attempt, &gate, err))
 		return false;
 	if (wall_is_set(gate.expires))
 		gates_watch_at(core, gate.expires);
@@ -206,15 +225,40 @@ tell_agent(struct core *core, const struct gate_row *gate, const char *decision,
 
 /* Nothing to do while it waits: who decides tells whatever attempt is live then. */
 static bool
-gate_resume(struct core *core, const char *id, struct err *err)
+gate_resume(struct attempt *attempt, const char *id, struct err *err)
 {
+	struct core *core = attempt->core;
 	AUTO(gate_row_fini) struct gate_row gate = {0};
 
 	if (!gates_get(core->store, id, &gate, err))
 		return false;
-	if (gate.decision)
+	if (gate.decision) {
 		tell_agent(core, &gate, gate.decision, gate.answer, gate.decided_by, gate.reason);
-	return true;
+		return true;
+	}
+	attempt->has_asked = true;
+	return run_wait(core, attempt->run.seq, true, err);
+}
+
+static bool
+on_open(void *arg, const struct gate_row *row)
+{
+	(void)row;
+	*(bool *)arg = true;
+	return false;
+}
+
+/* Its last open question is answered: the run goes on. */
+static bool
+run_goes_on(struct core *core, const struct gate_row *gate, struct err *err)
+{
+	struct list_query query = {.filters = {{"run", gate->run_id}, {"status", "waiting"}},
+				   .since = WALL_NONE,
+				   .limit = 1};
+	bool open = false;
+
+	return gates_list(core->store, &query, on_open, &open, err) &&
+	       (open || run_wait(core, gate->run, false, err));
 }
 
 static const struct decision *
@@ -248,7 +292,8 @@ gate_decide(struct core *core, const char *id, const char *decision, const char 
 		return false;
 	if (!gates_decide(core->store, gate.seq, known->status, decision, by, reason, payload, now,
 			  err) ||
-	    !decisions_add(core->store, "gate", gate.id, decision, by, reason, NULL, now, err)) {
+	    !decisions_add(core->store, "gate", gate.id, decision, by, reason, NULL, now, err) ||
+	    !run_goes_on(core, &gate, err)) {
 		turn_undo(core->store);
 		return false;
 	}

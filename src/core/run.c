@@ -437,6 +437,26 @@ run_replay(struct core *core, const char *run_id, const char *payload, const cha
 }
 
 bool
+run_wait(struct core *core, int64_t seq, bool waits, struct err *err)
+{
+	AUTO(run_row_fini) struct run_row run = {0};
+	struct run_move move = {.ended = WALL_NONE, .due = WALL_NONE};
+	enum run_state to;
+
+	if (!runs_get_seq(core->store, seq, &run, err))
+		return false;
+	to = run_next(run_state_of(run.status), waits ? RUN_WAIT : RUN_RESUME);
+	if (to == RUN_NOWHERE)
+		return true;
+	move.from = run.status;
+	move.to = run_state_name(to);
+	if (!runs_move(core->store, seq, &move, err))
+		return false;
+	run_tell(core, run.id, &run, move.to);
+	return true;
+}
+
+bool
 run_send(struct core *core, const char *run_id, const char *text, struct err *err)
 {
 	AUTO(run_row_fini) struct run_row run = {0};

@@ -63,6 +63,9 @@ bool run_replay(struct core *core, const char *run_id, const char *payload, cons
 		char **ret_run_id, struct err *err);
 bool run_drop(struct core *core, const char *run_id, const char *by, const char *reason,
 	      struct err *err);
+/* A live run waits for a person (running to waiting), or goes on; nothing to do where it does not
+ * stand there. */
+bool run_wait(struct core *core, int64_t seq, bool waits, struct err *err);
 /* {"type":"input","text":…} to a live run. */
 bool run_send(struct core *core, const char *run_id, const char *text, struct err *err);
 

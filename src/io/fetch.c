@@ -3,7 +3,6 @@
 #include "io/fetch.h"
 
 #include <assert.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <limits.h>
 #include <netdb.h>
@@ -14,6 +13,7 @@
 
 #include "base/list.h"
 #include "io/address.h"
+#include "io/curl.h"
 
 enum {
 	TIMEOUT_MS = 30000,
@@ -68,7 +68,7 @@ on_socket(evutil_socket_t fd, short what, void *arg)
 	struct world *world = arg;
 	int running, ready = (what & EV_READ ? CURL_CSELECT_IN : 0) |
 			     (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
-	curl_multi_socket_action(world->multi, fd, ready, &running);
+	curl.curl_multi_socket_action(world->multi, fd, ready, &running);
 	messages_take(world);
 }
 
@@ -77,7 +77,7 @@ on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct world *world = arg;
 	int running;
-	curl_multi_socket_action(world->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	curl.curl_multi_socket_action(world->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	messages_take(world);
 }
 
@@ -91,7 +91,7 @@ socket_wanted(CURL *easy UNUSED, curl_socket_t fd, int what, void *arg, void *so
 	if (what == CURL_POLL_REMOVE) {
 		if (event)
 			event_free(event);
-		curl_multi_assign(world->multi, fd, NULL);
+		curl.curl_multi_assign(world->multi, fd, NULL);
 		return 0;
 	}
 	wanted |= what & CURL_POLL_IN ? EV_READ : 0;
@@ -103,7 +103,7 @@ socket_wanted(CURL *easy UNUSED, curl_socket_t fd, int what, void *arg, void *so
 	event = event_new(world->pool->base, fd, wanted, on_socket, world);
 	if (!event || event_add(event, NULL))
 		abort(); /* out of memory */
-	curl_multi_assign(world->multi, fd, event);
+	curl.curl_multi_assign(world->multi, fd, event);
 	return 0;
 }
 
@@ -153,8 +153,8 @@ body_take(char *data, size_t size, size_t count, void *arg)
 		return CURL_WRITEFUNC_ERROR;
 	}
 	if (!fetch->body.len) {
-		curl_easy_setopt(fetch->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-		curl_easy_setopt(fetch->easy, CURLOPT_LOW_SPEED_TIME, (long)SILENT_S);
+		curl.curl_easy_setopt(fetch->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+		curl.curl_easy_setopt(fetch->easy, CURLOPT_LOW_SPEED_TIME, (long)SILENT_S);
 	}
 	buf_add(&fetch->body, data, len);
 	return len;
@@ -176,9 +176,9 @@ fetch_free(struct fetch *fetch)
 {
 	LIST_REMOVE(fetch, link);
 	if (fetch->easy)
-		curl_multi_remove_handle(fetch->world->multi, fetch->easy);
-	curl_easy_cleanup(fetch->easy);
-	curl_slist_free_all(fetch->headers);
+		curl.curl_multi_remove_handle(fetch->world->multi, fetch->easy);
+	curl.curl_easy_cleanup(fetch->easy);
+	curl.curl_slist_free_all(fetch->headers);
 	buf_fini(&fetch->body);
 	free(fetch->where);
 	free(fetch);
@@ -213,7 +213,7 @@ fail(const struct fetch *fetch, CURLcode code, struct err *err)
 			"reached",
 			fetch->denied);
 	else
-		err_set(err, to, "%s", fetch->why[0] ? fetch->why : curl_easy_strerror(code));
+		err_set(err, to, "%s", fetch->why[0] ? fetch->why : curl.curl_easy_strerror(code));
 	err_prefix(err, "%s", fetch->where);
 }
 
@@ -221,7 +221,7 @@ static struct str
 header_of(struct fetch *fetch, const char *name)
 {
 	struct curl_header *header;
-	if (curl_easy_header(fetch->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+	if (curl.curl_easy_header(fetch->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
 		return STR_NONE;
 	return str_of(header->value);
 }
@@ -235,7 +235,7 @@ finish(struct fetch *fetch, CURLcode code)
 	struct fetch_answer answer = {0};
 	long status = 0;
 	if (code == CURLE_OK) {
-		curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
+		curl.curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
 		answer.status = (int)status;
 		answer.body = buf_str(&fetch->body);
 		answer.etag = header_of(fetch, "ETag");
@@ -256,12 +256,12 @@ messages_take(struct world *world)
 {
 	CURLMsg *message;
 	int left;
-	while ((message = curl_multi_info_read(world->multi, &left))) {
+	while ((message = curl.curl_multi_info_read(world->multi, &left))) {
 		struct fetch *fetch = NULL;
 		CURLcode code = message->data.result;
 		if (message->msg != CURLMSG_DONE)
 			continue;
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&fetch);
+		curl.curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&fetch);
 		finish(fetch, code);
 	}
 }
@@ -281,18 +281,18 @@ world_open(struct world *world, struct fetch_pool *pool)
 {
 	if (world->multi)
 		return;
-	if (curl_global_init(CURL_GLOBAL_DEFAULT))
+	if (curl.curl_global_init(CURL_GLOBAL_DEFAULT))
 		abort(); /* out of memory */
 	world->pool = pool;
-	world->multi = curl_multi_init();
+	world->multi = curl.curl_multi_init();
 	world->timer = evtimer_new(pool->base, on_timer, world);
 	if (!world->multi || !world->timer)
 		abort(); /* out of memory */
-	curl_multi_setopt(world->multi, CURLMOPT_SOCKETFUNCTION, socket_wanted);
-	curl_multi_setopt(world->multi, CURLMOPT_SOCKETDATA, world);
-	curl_multi_setopt(world->multi, CURLMOPT_TIMERFUNCTION, timer_wanted);
-	curl_multi_setopt(world->multi, CURLMOPT_TIMERDATA, world);
-	curl_multi_setopt(world->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
+	curl.curl_multi_setopt(world->multi, CURLMOPT_SOCKETFUNCTION, socket_wanted);
+	curl.curl_multi_setopt(world->multi, CURLMOPT_SOCKETDATA, world);
+	curl.curl_multi_setopt(world->multi, CURLMOPT_TIMERFUNCTION, timer_wanted);
+	curl.curl_multi_setopt(world->multi, CURLMOPT_TIMERDATA, world);
+	curl.curl_multi_setopt(world->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
 }
 
 struct fetch_pool *
@@ -315,9 +315,9 @@ fetch_pool_free(struct fetch_pool *pool)
 	for (int i = 0; i < WORLDS; i++) {
 		if (!pool->worlds[i].multi)
 			continue;
-		curl_multi_cleanup(pool->worlds[i].multi);
+		curl.curl_multi_cleanup(pool->worlds[i].multi);
 		event_free(pool->worlds[i].timer);
-		curl_global_cleanup();
+		curl.curl_global_cleanup();
 	}
 	free(pool);
 }
@@ -367,14 +367,14 @@ headers_add(struct fetch *fetch, const struct fetch_spec *spec)
 	static const char *const unwanted[] = {"Expect:", "Content-Type:"};
 	bool typed = false;
 	for (size_t i = 0; spec->headers && spec->headers[i]; i++) {
-		struct curl_slist *more = curl_slist_append(fetch->headers, spec->headers[i]);
+		struct curl_slist *more = curl.curl_slist_append(fetch->headers, spec->headers[i]);
 		if (!more)
 			return false;
 		fetch->headers = more;
 		typed |= str_starts_nocase(str_of(spec->headers[i]), STR("Content-Type:"));
 	}
 	for (size_t i = 0; i < ARRAY_LEN(unwanted) - typed; i++) {
-		struct curl_slist *more = curl_slist_append(fetch->headers, unwanted[i]);
+		struct curl_slist *more = curl.curl_slist_append(fetch->headers, unwanted[i]);
 		if (!more)
 			return false;
 		fetch->headers = more;
@@ -387,14 +387,14 @@ method_set(CURL *easy, const struct fetch_spec *spec)
 {
 	bool ok = true;
 	if (spec->body.len || (strcmp(spec->method, "GET") && strcmp(spec->method, "HEAD"))) {
-		ok = !curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-				       (curl_off_t)spec->body.len) &&
-		     !curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS,
-				       spec->body.p ? spec->body.p : "");
+		ok = !curl.curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+					    (curl_off_t)spec->body.len) &&
+		     !curl.curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS,
+					    spec->body.p ? spec->body.p : "");
 	}
 	if (!strcmp(spec->method, "HEAD"))
-		return ok && !curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-	return ok && !curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, spec->method);
+		return ok && !curl.curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+	return ok && !curl.curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, spec->method);
 }
 
 /* libcurl sends a request again, without a word, when a kept connection ends before its answer:
@@ -408,7 +408,7 @@ once_set(CURL *easy, const struct fetch_spec *spec)
 	for (size_t i = 0; i < ARRAY_LEN(repeatable); i++)
 		if (!strcmp(spec->method, repeatable[i]))
 			return true;
-	return !curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+	return !curl.curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
 }
 
 static char *
@@ -439,30 +439,30 @@ options_set(struct fetch *fetch, const struct fetch_spec *spec)
 	CURL *easy = fetch->easy;
 	int64_t timeout = ms_or(spec->timeout_ms, TIMEOUT_MS);
 	int64_t connect = ms_or(spec->connect_timeout_ms, CONNECT_TIMEOUT_MS);
-	bool bad = curl_easy_setopt(easy, CURLOPT_URL, spec->url);
-	bad |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	bad |= curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-	bad |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-	bad |= curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	bad |= curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	bad |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	bad |= curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
-	bad |= curl_easy_setopt(easy, CURLOPT_QUICK_EXIT,
-				1L); /* a resolver that hangs holds up nobody */
-	bad |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout);
-	bad |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect);
-	bad |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, socket_open);
-	bad |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, fetch);
-	bad |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_take);
-	bad |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
-	bad |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, header_take);
-	bad |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, fetch);
-	bad |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->headers);
-	bad |= curl_easy_setopt(easy, CURLOPT_USERAGENT, "rouse");
-	bad |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, fetch->why);
-	bad |= curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch);
+	bool bad = curl.curl_easy_setopt(easy, CURLOPT_URL, spec->url);
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_QUICK_EXIT,
+				     1L); /* a resolver that hangs holds up nobody */
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout);
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect);
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, socket_open);
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, fetch);
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_take);
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, header_take);
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_HEADERDATA, fetch);
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->headers);
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_USERAGENT, "rouse");
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, fetch->why);
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch);
 	if (spec->unix_socket)
-		bad |= curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, spec->unix_socket);
+		bad |= curl.curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, spec->unix_socket);
 	return !bad && method_set(easy, spec) && once_set(easy, spec);
 }
 
@@ -470,7 +470,7 @@ struct fetch *
 fetch_start(struct fetch_pool *pool, const struct fetch_spec *spec, fetch_on_done *on_done,
 	    void *arg, struct err *err)
 {
-	if (!spec_check(spec, err))
+	if (!spec_check(spec, err) || !curl_load(err))
 		return NULL;
 	struct fetch *fetch = mem_alloc(sizeof(*fetch));
 	fetch->world = &pool->worlds[spec->private_addresses ? PRIVATE : PUBLIC];
@@ -481,10 +481,10 @@ fetch_start(struct fetch_pool *pool, const struct fetch_spec *spec, fetch_on_don
 	fetch->max_body = spec->max_body ? spec->max_body : MAX_BODY;
 	fetch->private_addresses = spec->private_addresses;
 	fetch->unix_socket = spec->unix_socket;
-	fetch->easy = curl_easy_init();
+	fetch->easy = curl.curl_easy_init();
 	LIST_INSERT_HEAD(&pool->all, fetch, link);
 	if (fetch->easy && headers_add(fetch, spec) && options_set(fetch, spec) &&
-	    !curl_multi_add_handle(fetch->world->multi, fetch->easy))
+	    !curl.curl_multi_add_handle(fetch->world->multi, fetch->easy))
 		return fetch;
 	err_set(err, E_FULL, "no memory to fetch from %s, or libcurl lacks what is needed",
 		fetch->where);

@@ -86,6 +86,20 @@ def _(rouse):
     expect(rouse.deal(), ("lost", 0), "the deal")
 
 
+@scenario("a conflict is applied when a person who saw it says so, and the story tells that")
+def _(rouse):
+    run = staged(rouse)
+    with sqlite3.connect(rouse.crm_path) as db:
+        db.execute("UPDATE deal SET stage = 'lost' WHERE id = '1'")
+    rouse.cli("approve", run, "--all")
+    [one] = rouse.changes(run=run)
+    rouse.wait_change(one["id"], "conflict")
+    rouse.cli("apply", one["id"], "--yes", expect_code=None)
+    one = rouse.wait_change(one["id"], "applied")
+    expect((one["before"], rouse.deal()), ({"stage": "lost"}, ("won", 1)), "what it was made from, and the deal")
+    check("approved on what is there now" in json.dumps(rouse.get("/v1/why/" + one["id"])), "the story says on what it was approved")
+
+
 @scenario("a row that is gone is a conflict, not a success")
 def _(rouse):
     run = staged(rouse, change(entity="99"), mode="apply")

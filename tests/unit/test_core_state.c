@@ -44,6 +44,10 @@ gates(void)
 		CHECK(strstr(buf_cstr(&rig_told), "gate/waiting") != NULL);
 		CHECK_INT(agent->got.len, 0);
 	}
+	IT ("and so does its run") {
+		CHECK_STR(rig_text("SELECT status FROM runs"), "waiting");
+		CHECK(strstr(buf_cstr(&rig_told), "run/waiting") != NULL);
+	}
 	IT ("what it does not allow is no decision, nor is another word") {
 		CHECK(!decide(0, "responded", NULL));
 		CHECK(!decide(0, "maybe", NULL));
@@ -54,6 +58,7 @@ gates(void)
 	IT ("the agent hears of no decision that is not on disk") {
 		CHECK_INT(agent->got.len, 0);
 		CHECK_STR(rig_text("SELECT status FROM gates"), "waiting");
+		CHECK_STR(rig_text("SELECT status FROM runs"), "waiting");
 	}
 	decide(0, "edited", "{\"v\":2}");
 	IT ("it hears the decision, who, why, and what") {
@@ -63,14 +68,24 @@ gates(void)
 			  "\"payload\":{\"v\":2}}\n");
 		CHECK_STR(rig_text("SELECT status FROM gates"), "decided");
 	}
+	IT ("its run goes on") {
+		CHECK_STR(rig_text("SELECT status FROM runs"), "running");
+		CHECK(strstr(buf_cstr(&rig_told), "run/running") != NULL);
+	}
 	IT ("nothing is decided twice") {
 		CHECK(!decide(0, "denied", NULL));
 		CHECK_INT(why.code, E_STATE);
 	}
 	rig_says(agent, "{\"type\":\"ask\",\"question\":\"which?\"}\n");
 	rig_exits(agent, 1);
+	IT ("an agent that dies while it waits is tried again") {
+		CHECK_STR(rig_text("SELECT status FROM runs"), "queued");
+	}
 	rig_pass(1100);
 	agent = rig_agent(1);
+	IT ("and waits only when it has asked again") {
+		CHECK_STR(rig_text("SELECT status FROM runs"), "running");
+	}
 	IT ("the next attempt has what was decided in its envelope") {
 		CHECK(strstr(agent->envelope,
 			     "\"decisions\":{\"deploy\":{\"decision\":\"edited\"") != NULL);
@@ -83,6 +98,7 @@ gates(void)
 	rig_says(agent, "{\"type\":\"ask\",\"question\":\"which?\"}\n");
 	IT ("what waits still waits on") {
 		CHECK_INT(rig_int("SELECT COUNT(*) FROM gates"), 2);
+		CHECK_STR(rig_text("SELECT status FROM runs"), "waiting");
 		decide(1, "responded", "\"this\"");
 		CHECK(strstr(buf_cstr(&agent->got), "\"payload\":\"this\"") != NULL);
 	}
@@ -91,18 +107,25 @@ gates(void)
 	IT ("the same step with something else is another question") {
 		CHECK_INT(rig_int("SELECT COUNT(*) FROM gates"), 3);
 	}
+	rig_says(agent, "{\"type\":\"ask\",\"question\":\"beside it?\"}\n");
+	decide(3, "responded", "1");
+	IT ("a run waits until its last question is answered") {
+		CHECK_STR(rig_text("SELECT status FROM runs"), "waiting");
+	}
 	rig_pass(30000);
 	rig_restart(NULL);
 	rig_pass(29000);
 	IT ("a time-out counts through a restart") {
-		CHECK_STR(rig_text("SELECT status FROM gates ORDER BY seq DESC LIMIT 1"),
+		CHECK_STR(rig_text("SELECT status FROM gates WHERE seq = 3"),
 			  "waiting");
+		CHECK_STR(rig_text("SELECT status FROM runs"), "waiting");
 	}
 	rig.fail_commits = 1;
 	rig_pass(3000);
 	IT ("and is a decision of its own") {
-		CHECK_STR(rig_text("SELECT status FROM gates ORDER BY seq DESC LIMIT 1"),
+		CHECK_STR(rig_text("SELECT status FROM gates WHERE seq = 3"),
 			  "expired");
+		CHECK_STR(rig_text("SELECT status FROM runs"), "running");
 		CHECK(strstr(buf_cstr(&agent->got), "\"decision\":\"timeout\",\"by\":\"rouse\"") !=
 		      NULL);
 	}
@@ -111,7 +134,23 @@ gates(void)
 	IT ("what a run still asked when it ended is asked no more") {
 		CHECK_STR(rig_text("SELECT status FROM gates ORDER BY seq DESC LIMIT 1"),
 			  "cancelled");
-		CHECK(!decide(3, "responded", NULL));
+		CHECK(!decide(4, "responded", NULL));
+		CHECK_STR(rig_text("SELECT status FROM runs"), "succeeded");
+	}
+	rig_fini();
+
+	rig_init(CONF);
+	rig_event("hook", "1", NULL);
+	rig_says(rig_agent(0), ASK);
+	rig_restart(NULL);
+	IT ("a run that waits is cancelled like any other, also by the daemon after") {
+		CHECK_STR(rig_text("SELECT status FROM runs"), "waiting");
+		CHECK(run_cancel(&rig.core, rig_text("SELECT id FROM runs"), "ann", "no", &why));
+		rig_run();
+		CHECK_STR(rig_agent(0)->cancelled, "cancelled");
+		rig_exits(rig_agent(0), 1);
+		CHECK_STR(rig_text("SELECT status FROM runs"), "cancelled");
+		CHECK_STR(rig_text("SELECT status FROM gates"), "cancelled");
 	}
 	rig_fini();
 }
