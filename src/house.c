@@ -6,7 +6,6 @@
 
 #include <assert.h>
 #include <event2/event.h>
-#include <grp.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,6 +30,7 @@
 #include "io/proc.h"
 #include "io/work.h"
 #include "io/worktree.h"
+#include "listening.h"
 #include "plugins/kinds.h"
 #include "systemd.h"
 #include "triggers/kinds.h"
@@ -304,84 +304,6 @@ rooms_build(struct house *house, struct err *err)
 	return core->switches != NULL;
 }
 
-static gid_t
-socket_group(struct house *house)
-{
-	const char *name =
-		conf_str(conf_section(registry_conf(house->core.registry), "daemon", ""), "group");
-	struct group *group = name ? getgrnam(name) : NULL;
-
-	if (name && !group)
-		log_warning(
-			"group is unknown; only root and the daemon's own user may use the socket",
-			"group", name);
-	return group ? group->gr_gid : (gid_t)-1;
-}
-
-static bool
-parent_make(const char *path, struct err *err)
-{
-	AUTO(auto_free) char *dir = mem_strdup(path);
-	char *slash = strrchr(dir, '/');
-
-	if (!slash || slash == dir)
-		return true;
-	*slash = '\0';
-	return os_mkdirs(dir, 0755, err);
-}
-
-static bool
-tcp_listen(struct house *house, struct err *err)
-{
-	const struct conf_section *http =
-		conf_section(registry_conf(house->core.registry), "http", "");
-	const char *listen = conf_str(http, "listen");
-	const char *public_url = conf_str(http, "public_url"), *cert = conf_str(http, "tls_cert");
-	AUTO(auto_free) char *host = NULL;
-	AUTO(buf_fini) struct buf where = BUF_INIT;
-	struct buf url = BUF_INIT;
-	unsigned port;
-	char *colon;
-
-	if (!listen || !strcmp(listen, "none") || !*listen) {
-		house->core.public_url = mem_strdup(public_url ? public_url : "");
-		return true;
-	}
-	if (!http_listen_tcp(api_server(house->api), listen, cert, conf_str(http, "tls_key"), &port,
-			     err))
-		return err_prefix(err, "http.listen = %s", listen);
-	host = mem_strdup(listen);
-	colon = strrchr(host, ':');
-	if (colon)
-		*colon = '\0';
-	buf_printf(&where, "%s:%u", host, port);
-	json_array_append_new(house->listening, json_string(buf_cstr(&where)));
-	if (public_url)
-		buf_puts(&url, public_url);
-	else
-		buf_printf(&url, "%s://%s:%u", cert ? "https" : "http", *host ? host : "127.0.0.1",
-			   port);
-	house->core.public_url = buf_take(&url);
-	return true;
-}
-
-static bool
-listen_all(struct house *house, struct err *err)
-{
-	const char *group =
-		conf_str(conf_section(registry_conf(house->core.registry), "daemon", ""), "group");
-	int passed = systemd_listen_fds();
-
-	for (int i = 0; i < passed; i++)
-		if (!http_listen_fd(api_server(house->api), 3 + i, err))
-			return false;
-	if (!parent_make(house->socket, err) ||
-	    !http_listen_unix(api_server(house->api), house->socket, group ? 0660 : 0600,
-			      socket_group(house), err))
-		return err_prefix(err, "socket %s (daemon.socket)", house->socket);
-	return tcp_listen(house, err);
-}
-
 /* --- signals ------------------------------------------------------------------------------- */
 
 static void
@@ -549,7 +471,8 @@ house_build(struct house *house, struct err *err)
 		.listen = house->listening};
 	house->api = api_new(core, &limits, &house->host);
 	signals_start(house);
-	return house_resume(house, err) && listen_all(house, err);
+	return house_resume(house, err) &&
+	       listening_start(core, api_server(house->api), house->socket, house->listening, err);
 }
 
 bool

@@ -1,0 +1,88 @@
+/* Where the daemon listens: the socket, HTTP, and what systemd passed. */
+/* SPDX-License-Identifier: MIT */
+#include "listening.h"
+
+#include <grp.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/os.h"
+#include "core/registry.h"
+#include "http/server.h"
+#include "systemd.h"
+
+static gid_t
+socket_group(const struct core *core)
+{
+	const char *name =
+		conf_str(conf_section(registry_conf(core->registry), "daemon", ""), "group");
+	struct group *group = name ? getgrnam(name) : NULL;
+
+	if (name && !group)
+		log_warning(
+			"group is unknown; only root and the daemon's own user may use the socket",
+			"group", name);
+	return group ? group->gr_gid : (gid_t)-1;
+}
+
+static bool
+parent_make(const char *path, struct err *err)
+{
+	AUTO(auto_free) char *dir = mem_strdup(path);
+	char *slash = strrchr(dir, '/');
+
+	if (!slash || slash == dir)
+		return true;
+	*slash = '\0';
+	return os_mkdirs(dir, 0755, err);
+}
+
+static bool
+tcp_listen(struct core *core, struct http_server *server, json_t *where_all, struct err *err)
+{
+	const struct conf_section *http = conf_section(registry_conf(core->registry), "http", "");
+	const char *listen = conf_str(http, "listen");
+	const char *public_url = conf_str(http, "public_url"), *cert = conf_str(http, "tls_cert");
+	AUTO(auto_free) char *host = NULL;
+	AUTO(buf_fini) struct buf where = BUF_INIT;
+	struct buf url = BUF_INIT;
+	unsigned port;
+	char *colon;
+
+	if (!listen || !strcmp(listen, "none") || !*listen) {
+		core->public_url = mem_strdup(public_url ? public_url : "");
+		return true;
+	}
+	if (!http_listen_tcp(server, listen, cert, conf_str(http, "tls_key"), &port, err))
+		return err_prefix(err, "http.listen = %s", listen);
+	host = mem_strdup(listen);
+	colon = strrchr(host, ':');
+	if (colon)
+		*colon = '\0';
+	buf_printf(&where, "%s:%u", host, port);
+	json_array_append_new(where_all, json_string(buf_cstr(&where)));
+	if (public_url)
+		buf_puts(&url, public_url);
+	else
+		buf_printf(&url, "%s://%s:%u", cert ? "https" : "http", *host ? host : "127.0.0.1",
+			   port);
+	core->public_url = buf_take(&url);
+	return true;
+}
+
+bool
+listening_start(struct core *core, struct http_server *server, const char *path, json_t *ret_where,
+		struct err *err)
+{
+	const char *group =
+		conf_str(conf_section(registry_conf(core->registry), "daemon", ""), "group");
+	int passed = systemd_listen_fds();
+
+	for (int i = 0; i < passed; i++)
+		if (!http_listen_fd(server, 3 + i, err))
+			return false;
+	if (!parent_make(path, err) ||
+	    !http_listen_unix(server, path, group ? 0660 : 0600, socket_group(core), err))
+		return err_prefix(err, "socket %s (daemon.socket)", path);
+	return tcp_listen(core, server, ret_where, err);
+}

@@ -1,0 +1,15 @@
+/* Where the daemon listens: the socket, HTTP, and what systemd passed. */
+/* SPDX-License-Identifier: MIT */
+#ifndef ROUSE_LISTENING_H
+#define ROUSE_LISTENING_H
+
+#include "core/core.h"
+
+struct http_server;
+
+/* By core's configuration. path: of the Unix socket. ret_where gets "host:port" of each TCP
+ * listener; core->public_url is set. */
+bool listening_start(struct core *core, struct http_server *server, const char *path,
+		     json_t *ret_where, struct err *err);
+
+#endif
