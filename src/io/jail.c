@@ -552,8 +552,8 @@ bool
 jail_check(struct jail *jail, const char *program, struct err *err)
 {
 	struct timeval idle = {CHECK_IDLE_S, 0};
-	struct jail_frame frame;
-	struct str body;
+	struct jail_frame frame = {0};
+	struct str body = STR_NONE;
 	if (!program_fits(program, err))
 		return false;
 	if (!jail->check)
