@@ -550,6 +550,16 @@ on_idle(void *arg)
 	keep_wake(house->core.keep);
 }
 
+/* It ends already: a second SIGTERM must not kill it halfway through taking the house down. */
+static void
+signals_hold(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+}
+
 int
 house_run(struct house *house)
 {
@@ -583,6 +593,7 @@ house_run(struct house *house)
 		}
 	}
 	turn_end(core->store);
+	signals_hold();
 	log_info("stopped");
 	return house->status;
 }
