@@ -450,7 +450,8 @@ def _():
     if subprocess.call(["mount", "-t", "tmpfs", "-o", "size=256k", "rouse-test", small], stderr=subprocess.DEVNULL):
         return "no tmpfs can be mounted"
     try:
-        r = Run(["sh", "-c", "cat /dev/zero"], root=small, out_max=1 << 30, deadline_ms=800)
+        # It waits until the shim has written down who it is: on a full disk that could not be.
+        r = Run(["sh", "-c", "sleep 0.3; cat /dev/zero"], root=small, out_max=1 << 30, deadline_ms=1000)
         agent = r.agent()
         assert r.until(lambda: not os.path.exists("/proc/%d" % agent), 4), "the agent lives on"
         subprocess.check_call(["mount", "-o", "remount,size=16m", small])
