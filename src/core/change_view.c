@@ -1,6 +1,7 @@
 /* Changes: as a person, the API and those who follow see them. */
 /* SPDX-License-Identifier: MIT */
 #include "core/change.h"
+#include "core/put.h"
 
 #include "base/digest.h"
 #include "base/json.h"
@@ -32,22 +33,6 @@ change_digest(const struct change_row *change)
 	digest = digest_of(DIGEST_SHA256, buf_str(&parts));
 	hex_encode(&hex, str_make(digest.bytes, digest.len));
 	return buf_take(&hex);
-}
-
-static void
-put_json_text(json_t *object, const char *key, const char *text)
-{
-	json_t *value = NULL;
-
-	if (!text || !json_read(str_of(text), &value, NULL))
-		value = json_null();
-	json_object_set_new(object, key, value);
-}
-
-static void
-put_or_null(json_t *object, const char *key, const char *value)
-{
-	json_object_set_new(object, key, value && *value ? json_string(value) : json_null());
 }
 
 json_t *

@@ -12,6 +12,7 @@
 #include "core/change.h"
 #include "core/envelope.h"
 #include "core/gate.h"
+#include "core/put.h"
 #include "core/queue.h"
 #include "pure/backoff.h"
 #include "core/stream.h"
@@ -473,22 +474,6 @@ run_send(struct core *core, const char *run_id, const char *text, struct err *er
 	buf_json_cstr(&line, text);
 	buf_putc(&line, '}');
 	return attempt->agent->kind->send(attempt, buf_str(&line), err);
-}
-
-static void
-put_json_text(json_t *object, const char *key, const char *text)
-{
-	json_t *value = NULL;
-
-	if (!text || !json_read(str_of(text), &value, NULL))
-		value = json_null();
-	json_object_set_new(object, key, value);
-}
-
-static void
-put_or_null(json_t *object, const char *key, const char *value)
-{
-	json_object_set_new(object, key, value && *value ? json_string(value) : json_null());
 }
 
 static bool
