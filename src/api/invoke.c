@@ -120,16 +120,6 @@ wait_of(const struct http_request *req)
 	return 0;
 }
 
-static struct str
-key_of(const struct http_request *req)
-{
-	struct str key = str_trim(http_header(req, "idempotency-key", 0));
-
-	if (key.len >= 2 && key.p[0] == '"' && key.p[key.len - 1] == '"')
-		key = str_make(key.p + 1, key.len - 2);
-	return key.len ? key : STR_NONE;
-}
-
 /* The same request gives the same number, however its members are ordered. Never 0. */
 static uint64_t
 fingerprint_of(const json_t *payload)
@@ -151,7 +141,7 @@ invoke(struct api *api, struct http_request *req, const struct agent *agent, str
 	struct str body = str_trim(http_body(req));
 	struct happening happening = {.agent = agent,
 				      .data = body.len ? body : STR("null"),
-				      .natural_key = key_of(req),
+				      .natural_key = http_idempotency_key(req),
 				      .correlation = http_header(req, "x-correlation-id", 0),
 				      .cause = http_header(req, "rouse-cause", 0)};
 	AUTO(buf_fini) struct buf extension = BUF_INIT;

@@ -30,6 +30,10 @@ struct admission {
 	char *refused, *replay_of;
 	uint64_t fingerprint;
 	bool by_hand, again, stage, has_key;
+	enum trust trust;
+	struct buf fact_bytes; /* all items and values, in turn */
+	struct fact *facts;    /* into fact_bytes */
+	size_t fact_count;
 
 	/* What came of it. */
 	struct admission_result result;

@@ -40,6 +40,8 @@ admission_free(struct admission *a)
 	buf_fini(&a->schedule);
 	buf_fini(&a->tenant);
 	buf_fini(&a->user);
+	buf_fini(&a->fact_bytes);
+	free(a->facts);
 	buf_fini(&a->key);
 	buf_fini(&a->rule);
 	buf_fini(&a->entity);
@@ -48,6 +50,47 @@ admission_free(struct admission *a)
 	free(a->replay_of);
 	registry_unref(a->registry);
 	free(a);
+}
+
+/* Slices of the happening live no longer than its call: the facts are copied. */
+static void
+facts_copy(struct admission *a, const struct fact *facts, size_t count)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < count; i++)
+		bytes += facts[i].item.len + facts[i].value.len;
+	buf_reserve(&a->fact_bytes, bytes + 1);
+	a->facts = count ? mem_alloc_array(count, sizeof(*a->facts)) : NULL;
+	a->fact_count = count;
+	for (size_t i = 0; i < count; i++) {
+		const char *at = a->fact_bytes.data + a->fact_bytes.len;
+
+		buf_add_str(&a->fact_bytes, facts[i].item);
+		buf_add_str(&a->fact_bytes, facts[i].value);
+		a->facts[i].item = str_make(at, facts[i].item.len);
+		a->facts[i].value = facts[i].value.p
+					    ? str_make(at + facts[i].item.len, facts[i].value.len)
+					    : STR_NONE;
+	}
+}
+
+/* What is known of the sender, unless the trigger says. */
+static enum trust
+trust_of(const struct happening *h)
+{
+	if (!h->trigger)
+		return TRUST_TRUSTED;
+	if (h->trust_is_set && !h->trigger->trust_is_set && h->trust < h->trigger->trust)
+		return h->trust;
+	return h->trigger->trust;
+}
+
+static bool
+stages(const struct trigger *trigger, enum trust trust)
+{
+	return trigger->mode == MODE_STAGE ||
+	       (trigger->mode == MODE_BY_TRUST && trust == TRUST_UNTRUSTED);
 }
 
 static struct admission *
@@ -76,7 +119,9 @@ admission_new(struct core *core, const struct happening *h)
 	a->fingerprint = h->fingerprint;
 	a->by_hand = h->by_hand;
 	a->again = h->again;
-	a->stage = h->stage || (h->trigger && h->trigger->stage);
+	a->trust = trust_of(h);
+	a->stage = h->stage || (h->trigger && stages(h->trigger, a->trust));
+	facts_copy(a, h->facts, h->fact_count);
 	return a;
 }
 
@@ -157,7 +202,7 @@ run_fill(struct admission *a, const struct uuid *id, struct run_row *row)
 		.key = (char *)(a->has_key ? buf_cstr(&a->key) : NULL),
 		.correlation = (char *)text_or_null(&a->correlation),
 		.traceparent = (char *)buf_cstr(&a->traceparent),
-		.trust = (char *)trust_name(a->trigger ? a->trigger->trust : TRUST_TRUSTED),
+		.trust = (char *)trust_name(a->trust),
 		.config_commit = (char *)(*a->agent->commit ? a->agent->commit : NULL),
 		.root = *a->cause.root ? a->cause.root : NULL,
 		.parent = *a->cause.parent ? a->cause.parent : NULL,
@@ -391,6 +436,9 @@ admission_keep(struct admission *a)
 	}
 	if (kept && a->cursor.len)
 		kept = cursors_set(a->core->store, a->trigger->name, buf_str(&a->cursor), &a->err);
+	if (kept && a->fact_count)
+		kept = facts_write(a->core->store, a->trigger->name, a->facts, a->fact_count,
+				   &a->err);
 	if (kept) {
 		turn_release(a->core->store);
 		if (a->result.run_id[0] && !a->result.replayed) {

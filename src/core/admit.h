@@ -4,6 +4,7 @@
 #define ROUSE_CORE_ADMIT_H
 
 #include "core/registry.h"
+#include "store/facts.h"
 
 /* What happened. Slices live until admit_event() returns. */
 struct happening {
@@ -24,7 +25,15 @@ struct happening {
 	struct str refused; /* the source has decided: outcome `filtered` with this rule (a ping); p
 			       NULL */
 	struct str correlation, traceparent, cause; /* headers of the caller; p NULL */
-	struct str cursor;	 /* of the source, kept in the same transaction; p NULL */
+	struct str cursor; /* of the source, kept in the same transaction; p NULL */
+	/* Facts of the source (store/facts.h), kept in the same transaction, whatever the outcome.
+	 */
+	const struct fact *facts;
+	size_t fact_count;
+	/* What is known of this one sender; counts where it is less than the trigger's and the
+	 * trigger's section says nothing of trust. */
+	bool trust_is_set;
+	enum trust trust;
 	struct str schedule;	 /* JSON of envelope.schedule; p NULL */
 	struct str tenant, user; /* where no program says; p NULL */
 	uint64_t fingerprint;	 /* of the request, for invocations (422 on another); 0 */

@@ -92,6 +92,10 @@ mapping_decides(struct admission *a)
 	if (a->mapped[PROGRAM_USER].state == MAPPED_VALUE)
 		buf_clear(&a->user);
 	mapped_text(&a->mapped[PROGRAM_USER], &a->user);
+	if (a->trust < a->agent->min_trust)
+		return outcome_set(
+			a, "rejected", "min_trust: agent %s takes only what is %s, and this is %s",
+			a->agent->name, trust_name(a->agent->min_trust), trust_name(a->trust));
 	if (a->trigger && a->cause.hops > a->trigger->max_hops)
 		return outcome_set(a, "looped", "hop %d, and max_hops is %d", a->cause.hops,
 				   a->trigger->max_hops);

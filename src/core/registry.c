@@ -213,7 +213,7 @@ trigger_init(struct trigger *trigger, const struct conf_section *section,
 							 : trigger->kind->trust;
 	trigger->trust = (enum trust)name_index(conf_str(section, "trust"), trust_names, TRUSTS,
 						(int)trigger->trust);
-	trigger->stage = mode ? !strcmp(mode, "stage") : trigger->trust == TRUST_UNTRUSTED;
+	trigger->mode = !mode ? MODE_BY_TRUST : strcmp(mode, "stage") ? MODE_APPLY : MODE_STAGE;
 	trigger->max_hops = (int)conf_int(section, "max_hops");
 	if (!conf_rate(section, "rate", &trigger->rate_count, &trigger->rate_per_ms))
 		trigger->rate_count = 0;

@@ -69,9 +69,13 @@ struct trigger {
 	struct program programs[PROGRAMS];
 	int priority;
 	enum overlap overlap;
-	bool stage; /* mode = stage */
+	enum {
+		MODE_BY_TRUST,
+		MODE_APPLY,
+		MODE_STAGE
+	} mode; /* by trust: what is untrusted is staged */
 	bool trust_is_set;
-	enum trust trust; /* what the section says, else the source's own */
+	enum trust trust; /* what the section says, else the most that the source can know */
 	int max_hops;
 	int64_t rate_count, rate_per_ms; /* 0: none */
 	struct run_limits limits; /* of its runs: the agent's, narrowed by its own budget.* */

@@ -28,8 +28,8 @@ struct source_kind {
 	const char *name;
 	const struct conf_table *const *tables; /* NULL-terminated */
 	enum trust trust;			/* of its events where the trigger does not say */
-	/* The trust of a trigger of this kind by its own settings (a signed hook); NULL: the above.
-	 */
+	/* The trust of a trigger of this kind by its own settings (a signed hook), the most that
+	 * one of its events can have (happening.trust says less of one); NULL: the above. */
 	enum trust (*trust_of)(const struct conf_section *section);
 	/* Begins watching. The kind's struct is returned with `source` filled by source_init(). */
 	struct source *(*start)(struct core *core, const struct trigger *trigger, struct err *err);

@@ -166,6 +166,15 @@ http_header(const struct http_request *req, const char *lower_name, size_t index
 	return STR_NONE;
 }
 
+struct str
+http_idempotency_key(const struct http_request *req)
+{
+	struct str key = syntax_trim(http_header(req, "idempotency-key", 0));
+	if (key.len >= 2 && key.p[0] == '"' && key.p[key.len - 1] == '"')
+		key = str_make(key.p + 1, key.len - 2);
+	return key.len ? key : STR_NONE;
+}
+
 char *
 http_query_param(const struct http_request *req, const char *name)
 {

@@ -94,6 +94,9 @@ struct str http_host(const struct http_request *req);
 const struct http_peer *http_peer(const struct http_request *req);
 /* The index-th value of a field by its lower-case name; p NULL when there is none. */
 struct str http_header(const struct http_request *req, const char *lower_name, size_t index);
+/* What Idempotency-Key names: a structured-field string (RFC 9651) without its quotes, or the bare
+ * form that many send; p NULL when there is none. */
+struct str http_idempotency_key(const struct http_request *req);
 size_t http_header_count(const struct http_request *req);
 /* The i-th field, name in lower case. */
 void http_header_at(const struct http_request *req, size_t i, struct str *ret_name,

@@ -428,17 +428,6 @@ key_of_bytes(const struct hook *hook, const struct http_request *req, struct buf
 	buf_printf(out, ":%lld", (long long)(core_wall(hook->source.core).ms / hook->dedupe_ms));
 }
 
-/* "key" (a structured-field string) or the bare form. */
-static struct str
-idempotency_key(const struct http_request *req)
-{
-	struct str key = str_trim(http_header(req, "idempotency-key", 0));
-
-	if (key.len >= 2 && key.p[0] == '"' && key.p[key.len - 1] == '"')
-		return str_make(key.p + 1, key.len - 2);
-	return key;
-}
-
 static void
 natural_key(const struct hook *hook, const struct http_request *req,
 	    const struct signature_request *signed_request, struct happening *happening,
@@ -449,7 +438,7 @@ natural_key(const struct hook *hook, const struct http_request *req,
 		happening->id = happening->id.len ? happening->id : happening->natural_key;
 		return;
 	}
-	happening->natural_key = idempotency_key(req);
+	happening->natural_key = http_idempotency_key(req);
 	if (happening->natural_key.len)
 		return;
 	if (happening->id.len) {
