@@ -15,11 +15,16 @@
 #define FIRST_RULE_YEAR 1900 /* where a file has a rule but no transition */
 #define HEADER_LEN 44
 
+/* Half a year each, from 1970 to the end of ZONE_LAST_YEAR. */
+#define BUCKET_BITS 24
+#define BUCKETS 436
+
 struct zone {
 	char *name;
 	int64_t *from;
 	int32_t *offset;
 	size_t count, cap;
+	uint16_t bucket[BUCKETS]; /* index of the span in which it begins */
 };
 
 /* One block of a TZif file. */
@@ -203,6 +208,30 @@ footer_read(struct str bytes, struct zone *z)
 	return true;
 }
 
+static size_t
+search(const struct zone *zone, int64_t t)
+{
+	size_t lo = 0, hi = zone->count; /* from[lo] <= t < from[hi] */
+
+	while (hi - lo > 1) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (zone->from[mid] <= t)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* When all spans are there. */
+static void
+fill_buckets(struct zone *z)
+{
+	for (int64_t i = 0; i < BUCKETS; i++)
+		z->bucket[i] = (uint16_t)search(z, i << BUCKET_BITS);
+}
+
 static struct zone *
 zone_new(struct str name)
 {
@@ -233,6 +262,7 @@ zone_parse(struct str name, struct str bytes, struct zone **ret, struct err *err
 		return corrupt(err, name, "its transitions make no sense");
 	if (version >= '2' && !footer_read(str_make(bytes.p + b.len, bytes.len - b.len), z))
 		return corrupt(err, name, "its last line is no rule");
+	fill_buckets(z);
 	*ret = TAKE(z);
 	return true;
 }
@@ -247,7 +277,7 @@ zone_load(struct str name, struct zone **ret, struct err *err)
 
 	if (str_eq(name, STR("UTC"))) {
 		*ret = zone_new(name);
-		add_span(*ret, ZONE_MIN, 0);
+		add_span(*ret, ZONE_MIN, 0); /* in every bucket, as index 0 */
 		return true;
 	}
 	if (!zone_name_is_valid(name))
@@ -304,15 +334,11 @@ zone_span(const struct zone *zone, size_t index)
 struct zone_span
 zone_span_at(const struct zone *zone, int64_t t)
 {
-	size_t lo = 0, hi = zone->count; /* from[lo] <= t < from[hi] */
+	size_t i;
 
-	while (hi - lo > 1) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (zone->from[mid] <= t)
-			lo = mid;
-		else
-			hi = mid;
-	}
-	return zone_span(zone, lo);
+	if (t < 0 || t >> BUCKET_BITS >= BUCKETS)
+		return zone_span(zone, search(zone, t));
+	for (i = zone->bucket[t >> BUCKET_BITS]; i + 1 < zone->count && zone->from[i + 1] <= t;)
+		i++;
+	return zone_span(zone, i);
 }
