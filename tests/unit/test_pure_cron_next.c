@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/os.h"
+#include "pure/civil.h"
 #include "tests/unit/tap.h"
 
 #define FILE_MAX (16 << 20)
@@ -237,6 +238,21 @@ test_kinds(void)
 			  "2104-02-29T00:00+01:00");
 		CHECK_STR(fires("0 12 29 2 +1", "Europe/Berlin", "2072-03-01T00:00:00Z", 1),
 			  "2112-02-29T12:00+01:00");
+	}
+	IT ("knows the first day of every year and every leap day") {
+		AUTO(cron_auto_free) struct cron *first = cron_of("0 0 1 1 *", NULL);
+		AUTO(cron_auto_free) struct cron *leap = cron_of("0 0 29 2 *", NULL);
+		struct wall t = {-1}, l = {-1};
+
+		for (int year = CRON_FIRST_YEAR; year <= CRON_LAST_YEAR; year++) {
+			CHECK(cron_next(first, t, &t));
+			CHECK_INT(t.ms, civil_days(year, 1, 1) * DAY_S * 1000);
+			if (civil_is_leap(year)) {
+				CHECK(cron_next(leap, l, &l));
+				CHECK_INT(l.ms, civil_days(year, 2, 29) * DAY_S * 1000);
+			}
+		}
+		CHECK(!cron_next(first, t, &t) && !cron_next(leap, l, &l));
 	}
 	IT ("counts milliseconds: an instant is after what lies just before it") {
 		AUTO(cron_auto_free) struct cron *c = cron_of("* * * * *", NULL);
