@@ -40,15 +40,23 @@ check_instants(struct cron *c)
 	}
 }
 
+/* Beside a star other days say nothing, and are not printed. */
+static bool
+is_same_day(const struct cron_expr *a, const struct cron_expr *b)
+{
+	return a->dom == b->dom && a->dow == b->dow && a->dom_star == b->dom_star &&
+	       a->dow_star == b->dow_star &&
+	       (a->dom_star || (a->last_day == b->last_day && a->nearest == b->nearest &&
+				a->last_weekday == b->last_weekday)) &&
+	       (a->dow_star || !memcmp(a->nth, b->nth, sizeof(a->nth)));
+}
+
 static bool
 is_same(const struct cron_expr *a, const struct cron_expr *b)
 {
 	return a->second == b->second && a->minute == b->minute && a->hour == b->hour &&
-	       a->dom == b->dom && a->month == b->month && a->dow == b->dow &&
-	       a->last_day == b->last_day && a->last_weekday == b->last_weekday &&
-	       a->nearest == b->nearest && a->rhythm == b->rhythm && a->reboot == b->reboot &&
-	       a->every_s == b->every_s && a->phase_s == b->phase_s &&
-	       !memcmp(a->nth, b->nth, sizeof(a->nth)) &&
+	       is_same_day(a, b) && a->month == b->month && a->rhythm == b->rhythm &&
+	       a->reboot == b->reboot && a->every_s == b->every_s && a->phase_s == b->phase_s &&
 	       !memcmp(a->year, b->year, sizeof(a->year)) && !strcmp(a->zone, b->zone);
 }
 

@@ -312,6 +312,51 @@ test_properties(void)
 			CHECK(ok);
 		}
 	}
+	IT ("fires in a zone of one offset as in UTC, so much later") {
+		for (size_t i = 0; i < ARRAY_LEN(exprs); i++) {
+			AUTO(cron_auto_free) struct cron *a = cron_of(exprs[i], "UTC");
+			AUTO(cron_auto_free) struct cron *b = cron_of(exprs[i], "Etc/GMT-5");
+			const int64_t east = cron_expr(a)->every_s ? 0 : 5 * 3600 * SECOND;
+			struct wall t = wall_of("2023-12-31T12:00:00Z"), u = {t.ms - east};
+
+			for (int n = 0; n < 500; n++) {
+				bool more = cron_next(a, t, &t);
+
+				CHECK(cron_next(b, u, &u) == more);
+				if (!more)
+					break;
+				CHECK_INT(u.ms, t.ms - east);
+			}
+		}
+	}
+	IT ("fires for a list when it does for one of its items, each of the same class") {
+		static const char *const unions[][3] = {
+			{"0,30 2 * * *", "0 2 * * *", "30 2 * * *"},
+			{"15 1-2 * * *", "15 1 * * *", "15 2 * * *"},
+			{"0 2 1,L * *", "0 2 1 * *", "0 2 L * *"},
+			{"30 1 * * MON,SUN#1", "30 1 * * MON", "30 1 * * SUN#1"},
+			{"30 2 * 3,11 *", "30 2 * 3 *", "30 2 * 11 *"},
+			{"*/20,7 * * * *", "*/20 * * * *", "7 * * * *"},
+			{"0 */6,1 * * *", "0 */6 * * *", "0 1-1/1 * * *"},
+			{"0 2 13 * SUN", "0 2 13 * *", "0 2 * * SUN"},
+		};
+
+		for (size_t i = 0; i < ARRAY_LEN(unions) * ARRAY_LEN(zones); i++) {
+			const char *const *u = unions[i / ARRAY_LEN(zones)];
+			const char *zone = zones[i % ARRAY_LEN(zones)];
+			AUTO(cron_auto_free) struct cron *both = cron_of(u[0], zone);
+			AUTO(cron_auto_free) struct cron *one = cron_of(u[1], zone);
+			AUTO(cron_auto_free) struct cron *other = cron_of(u[2], zone);
+			struct wall t = wall_of("2010-10-01T00:00:00Z"), x, y;
+
+			for (int n = 0; n < 2000; n++) {
+				CHECK(cron_next(one, t, &x) && cron_next(other, t, &y));
+				if (!CHECK(cron_next(both, t, &t)))
+					break;
+				CHECK_INT(t.ms, x.ms < y.ms ? x.ms : y.ms);
+			}
+		}
+	}
 	IT ("takes a schedule that cannot fire without searching long") {
 		AUTO(cron_auto_free) struct cron *c = cron_of("0 0 30 2 *", "America/New_York");
 		struct wall t;
