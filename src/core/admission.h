@@ -27,7 +27,7 @@ struct admission {
 
 	struct buf cursor, natural_key, correlation, traceparent, schedule, tenant, user;
 	struct cause cause;
-	char *refused, *replay_of;
+	char *refused, *unreadable, *replay_of;
 	uint64_t fingerprint;
 	bool by_hand, again, stage, by_change, has_key;
 	enum trust trust;

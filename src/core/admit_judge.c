@@ -82,6 +82,10 @@ mapping_decides(struct admission *a)
 
 	if (a->refused)
 		return outcome_set(a, "filtered", "%s", a->refused);
+	if (a->unreadable) {
+		err_set(&a->err, E_MAPPING, "%s", a->unreadable);
+		return outcome_set(a, "rejected", "%s", a->unreadable);
+	}
 	if (a->mapped[PROGRAM_FILTER].state != MAPPED_FAILED && filter_says_no(a))
 		return true;
 	if (reject_failed(a))
