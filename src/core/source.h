@@ -24,6 +24,14 @@ struct source {
 	int64_t backlog;
 };
 
+/* Times of a schedule that shall have happened: after from, up to `to`. */
+struct source_backfill {
+	struct wall from, to;
+	const char *overlap; /* of these events, in place of the trigger's */
+	const char *by;	     /* who */
+	bool plan;	     /* only counted */
+};
+
 struct source_kind {
 	const char *name;
 	const struct conf_table *const *tables; /* NULL-terminated */
@@ -37,6 +45,10 @@ struct source_kind {
 	void (*stop)(struct source *source);
 	/* When it will fire next; WALL_NONE: unknown. May be NULL. */
 	struct wall (*next)(struct source *source);
+	/* Makes events of past times, each once; kept when the turn is. Adds `count` to ret_answer.
+	 * E_INVALID, E_STATE (one goes on), E_UNAVAILABLE. NULL: it has no times. */
+	bool (*backfill)(struct source *source, const struct source_backfill *wanted,
+			 json_t *ret_answer, struct err *err);
 	/* It was switched on, resumed, or the daemon was: looks again at what it kept back. May be
 	 * NULL. */
 	void (*wake)(struct source *source);
