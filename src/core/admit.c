@@ -47,6 +47,7 @@ admission_free(struct admission *a)
 	buf_fini(&a->entity);
 	err_fini(&a->err);
 	free(a->refused);
+	free(a->unreadable);
 	free(a->replay_of);
 	registry_unref(a->registry);
 	free(a);
@@ -115,10 +116,12 @@ admission_new(struct core *core, const struct happening *h)
 	envelope_traceparent(h->traceparent, &a->traceparent);
 	a->cause = cause_parse(h->cause);
 	a->refused = h->refused.p ? str_dup(h->refused) : NULL;
+	a->unreadable = h->unreadable.p ? str_dup(h->unreadable) : NULL;
 	a->replay_of = mem_strdup(h->replay_of);
 	a->fingerprint = h->fingerprint;
 	a->by_hand = h->by_hand;
 	a->again = h->again;
+	a->by_change = h->by_change;
 	a->trust = trust_of(h);
 	a->stage = h->stage || (h->trigger && stages(h->trigger, a->trust));
 	facts_copy(a, h->facts, h->fact_count);

@@ -14,6 +14,7 @@ struct happening {
 	struct str type;	       /* p NULL: "rouse.KIND" */
 	struct str id;		       /* the sender's own id; p NULL: the event's */
 	struct str subject;	       /* p NULL */
+	struct str time; /* when it happened, RFC 3339, where the sender says; p NULL: now */
 	struct str content_type;       /* p NULL: application/json */
 	struct str data;	       /* JSON text, valid (json_check); p NULL: null */
 	struct str extension;	/* members of the `rouse` object beside trigger, JSON text without
@@ -24,6 +25,8 @@ struct happening {
 				   new */
 	struct str refused; /* the source has decided: outcome `filtered` with this rule (a ping); p
 			       NULL */
+	struct str unreadable; /* the source could not make an event of it: outcome `rejected` with
+				  this rule, and E_MAPPING; p NULL */
 	struct str correlation, traceparent, cause; /* headers of the caller; p NULL */
 	struct str cursor; /* of the source, kept in the same transaction; p NULL */
 	/* Facts of the source (store/facts.h), kept in the same transaction, whatever the outcome.
@@ -40,6 +43,8 @@ struct happening {
 	bool by_hand;		 /* fired by a person: works on a disabled trigger */
 	bool again;		 /* a person wants it once more: no key is looked at */
 	bool stage;		 /* asked for: nothing applied */
+	bool by_change;		 /* the cause is an applied change: of a run that this trigger woke
+				    itself it wakes nobody (looped) */
 	const char *replay_of;	 /* run id; NULL */
 };
 
@@ -59,6 +64,10 @@ typedef void admit_on_done(void *arg, const struct admission_result *result, con
 /* False (at once, nothing kept, on_done not called) for E_FULL, E_PAUSED, E_UNAVAILABLE. */
 bool admit_event(struct core *core, const struct happening *happening, admit_on_done *on_done,
 		 void *arg, struct err *err);
+
+/* A number for `fingerprint`: the same for the same request, however its members are ordered.
+ * Never 0. */
+uint64_t admit_fingerprint(const json_t *payload);
 
 /* `rouse trigger test`: the same without keeping anything. ret: owned JSON object (verdict, rule,
  * key, entity, …, envelope, error), given to on_tested later. */

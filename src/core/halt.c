@@ -153,6 +153,7 @@ on_switched(void *arg, const struct err *err)
 		halt_running(core, "the daemon was halted");
 	queue_wake(core->queue, NULL);
 	apply_wake(core->apply, NULL);
+	sources_wake(core->sources);
 }
 
 struct trigger_turn {

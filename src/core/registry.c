@@ -234,6 +234,28 @@ programs_check(const struct registry *registry, struct jail *jail, struct conf_r
 	free(asked.places);
 }
 
+/* The programs that its source has beside those of every trigger. */
+static void
+source_programs_check(const struct conf_section *section, const struct source_kind *kind,
+		      struct jail *jail, struct conf_report *report)
+{
+	for (size_t t = 0; jail && kind->tables[t]; t++) {
+		const struct conf_table *table = kind->tables[t];
+
+		for (size_t i = 0; i < table->count; i++) {
+			AUTO(err_fini) struct err err = ERR_INIT;
+			const char *text = table->keys[i].type == CONF_JQ &&
+							   !strcmp(table->section, "trigger")
+						   ? conf_str(section, table->keys[i].name)
+						   : NULL;
+
+			if (text && !jail_check(jail, text, &err))
+				conf_complain(report, section, table->keys[i].name, "%s",
+					      err_text(&err));
+		}
+	}
+}
+
 static void
 trigger_init(struct trigger *trigger, const struct conf_section *section,
 	     const struct registry *registry, struct conf_report *report)
@@ -255,6 +277,8 @@ trigger_init(struct trigger *trigger, const struct conf_section *section,
 		trigger->kind && !strcmp(trigger->kind->name, "cron") ? OVERLAP_SKIP
 								      : OVERLAP_QUEUE);
 	trigger->trust_is_set = conf_is_set(section, "trust");
+	if (trigger->kind)
+		source_programs_check(section, trigger->kind, jail, report);
 	if (trigger->kind)
 		trigger->trust = trigger->kind->trust_of ? trigger->kind->trust_of(section)
 							 : trigger->kind->trust;

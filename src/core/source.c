@@ -227,6 +227,16 @@ sources_reload(struct sources *sources, const struct registry *old, json_t *ret_
 	health_configured(sources->health);
 }
 
+void
+sources_wake(struct sources *sources)
+{
+	struct live *live, *next;
+
+	HASH_ITER (hh, sources->by_name, live, next)
+		if (live->source && live->source->kind->wake)
+			live->source->kind->wake(live->source);
+}
+
 bool
 trigger_is_enabled(const struct core *core, const struct trigger *trigger)
 {
@@ -258,12 +268,9 @@ void
 sources_switched(struct core *core, const char *name)
 {
 	const struct trigger *trigger = registry_trigger(core->registry, name);
-	struct source *source = sources_find(core->sources, name);
 
 	if (trigger)
 		health_look(core->sources->health, trigger);
-	if (trigger && source && source->kind->switched)
-		source->kind->switched(source);
 }
 
 /* --- a trigger as a whole ------------------------------------------------------------------ */

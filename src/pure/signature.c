@@ -283,6 +283,12 @@ signature_encode(enum signature_encoding encoding, struct str bytes, struct buf 
 		hex_encode(out, bytes);
 }
 
+bool
+signature_needs_url(const struct signature *signature)
+{
+	return signature->scheme.signed_text && strstr(signature->scheme.signed_text, "{url}");
+}
+
 /* ---- what the provider calls the delivery ---- */
 
 static struct str

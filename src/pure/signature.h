@@ -107,6 +107,9 @@ bool signature_verify(const struct signature *signature, const struct str *secre
 		      const struct signature_request *request, struct wall now, size_t *ret_secret,
 		      struct err *err);
 
+/* Does it sign the URL, so that the request has to have one? */
+bool signature_needs_url(const struct signature *signature);
+
 /* Calls emit for each header that makes the request one which signature_verify accepts (names in
  * lower case). id: of the delivery, where the scheme signs one. request->header may be NULL.
  * ed25519 schemes take the private key as secret (32-byte seed, or seed and public key);

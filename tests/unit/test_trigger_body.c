@@ -14,7 +14,7 @@ data_of(const char *type, struct str body)
 	struct str data;
 
 	buf_clear(&text);
-	if (hook_body(str_of(type), body, &made, &data, &err))
+	if (hook_body(str_of(type), body, false, &made, &data, &err))
 		buf_add_str(&text, data);
 	else
 		buf_printf(&text, "%s", err_name(err.code));
