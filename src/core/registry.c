@@ -187,14 +187,14 @@ struct asked {
 	const char **texts;
 	struct asked_place {
 		const struct conf_section *section;
-		enum program_name name;
+		const char *key;
 	} * places;
 	size_t count, room;
 	struct conf_report *report;
 };
 
 static void
-asked_add(struct asked *asked, const struct conf_section *section, enum program_name name,
+asked_add(struct asked *asked, const struct conf_section *section, const char *key,
 	  const char *text)
 {
 	if (asked->count == asked->room) {
@@ -203,7 +203,7 @@ asked_add(struct asked *asked, const struct conf_section *section, enum program_
 		asked->places = mem_realloc(asked->places, asked->room * sizeof(*asked->places));
 	}
 	asked->texts[asked->count] = text;
-	asked->places[asked->count++] = (struct asked_place){section, name};
+	asked->places[asked->count++] = (struct asked_place){section, key};
 }
 
 static void
@@ -211,8 +211,26 @@ on_wrong(void *arg, size_t i, const struct err *err)
 {
 	const struct asked *asked = arg;
 
-	conf_complain(asked->report, asked->places[i].section, program_names[asked->places[i].name],
-		      "%s", err_text(err));
+	conf_complain(asked->report, asked->places[i].section, asked->places[i].key, "%s",
+		      err_text(err));
+}
+
+/* Those that its source has beside those of every trigger. */
+static void
+asked_add_own(struct asked *asked, const struct trigger *trigger)
+{
+	for (size_t t = 0; trigger->kind && trigger->kind->tables[t]; t++) {
+		const struct conf_table *table = trigger->kind->tables[t];
+
+		for (size_t i = 0; i < table->count; i++) {
+			const char *key = table->keys[i].name;
+
+			if (table->keys[i].type == CONF_JQ && !strcmp(table->section, "trigger") &&
+			    conf_str(trigger->section, key))
+				asked_add(asked, trigger->section, key,
+					  conf_str(trigger->section, key));
+		}
+	}
 }
 
 static void
@@ -220,40 +238,19 @@ programs_check(const struct registry *registry, struct jail *jail, struct conf_r
 {
 	struct asked asked = {.report = report};
 
-	for (size_t i = 0; i < registry->trigger_count; i++)
-		for (int p = 0; p < PROGRAMS; p++) {
-			const struct trigger *trigger = &registry->triggers[i];
+	for (size_t i = 0; i < registry->trigger_count; i++) {
+		const struct trigger *trigger = &registry->triggers[i];
 
+		for (int p = 0; p < PROGRAMS; p++)
 			if (trigger->programs[p].text && !trigger->programs[p].path)
-				asked_add(&asked, trigger->section, (enum program_name)p,
+				asked_add(&asked, trigger->section, program_names[p],
 					  trigger->programs[p].text);
-		}
+		asked_add_own(&asked, trigger);
+	}
 	if (asked.count)
 		jail_check_all(jail, asked.texts, asked.count, on_wrong, &asked);
 	free(asked.texts);
 	free(asked.places);
-}
-
-/* The programs that its source has beside those of every trigger. */
-static void
-source_programs_check(const struct conf_section *section, const struct source_kind *kind,
-		      struct jail *jail, struct conf_report *report)
-{
-	for (size_t t = 0; jail && kind->tables[t]; t++) {
-		const struct conf_table *table = kind->tables[t];
-
-		for (size_t i = 0; i < table->count; i++) {
-			AUTO(err_fini) struct err err = ERR_INIT;
-			const char *text = table->keys[i].type == CONF_JQ &&
-							   !strcmp(table->section, "trigger")
-						   ? conf_str(section, table->keys[i].name)
-						   : NULL;
-
-			if (text && !jail_check(jail, text, &err))
-				conf_complain(report, section, table->keys[i].name, "%s",
-					      err_text(&err));
-		}
-	}
 }
 
 static void
@@ -277,8 +274,6 @@ trigger_init(struct trigger *trigger, const struct conf_section *section,
 		trigger->kind && !strcmp(trigger->kind->name, "cron") ? OVERLAP_SKIP
 								      : OVERLAP_QUEUE);
 	trigger->trust_is_set = conf_is_set(section, "trust");
-	if (trigger->kind)
-		source_programs_check(section, trigger->kind, jail, report);
 	if (trigger->kind)
 		trigger->trust = trigger->kind->trust_of ? trigger->kind->trust_of(section)
 							 : trigger->kind->trust;
