@@ -209,6 +209,86 @@ on_fire(void *arg, struct http_request *req, const struct route_match *match)
 		http_reply_error(req, &err);
 }
 
+/* --- backfill ------------------------------------------------------------------------------ */
+
+static bool
+backfill_read(const json_t *body, struct source_backfill *ret, struct err *err)
+{
+	const char *from = json_str(body, "from"), *to = json_str(body, "to"),
+		   *overlap = json_str(body, "overlap");
+	enum overlap known;
+
+	if (!from || !wall_parse(str_of(from), &ret->from))
+		return err_set(err, E_INVALID,
+			       "from: expected a time as 2026-11-20T09:30:00Z (exclusive)");
+	if (!to || !wall_parse(str_of(to), &ret->to))
+		return err_set(err, E_INVALID,
+			       "to: expected a time as 2026-11-20T09:30:00Z (inclusive)");
+	ret->overlap = overlap ? overlap : "queue";
+	if (!overlap_parse(ret->overlap, &known))
+		return err_set(err, E_INVALID,
+			       "overlap: expected queue, queue_one, skip, cancel_other or allow");
+	ret->plan = json_bool(body, "plan", false);
+	return true;
+}
+
+static bool
+backfill_source(struct api *api, const struct trigger *trigger, struct source **ret,
+		struct err *err)
+{
+	const char *why = sources_error(api->core->sources, trigger->name);
+
+	*ret = sources_find(api->core->sources, trigger->name);
+	if (!*ret)
+		return err_set(err, E_STATE, "trigger %s did not start: %s", trigger->name,
+			       why ? why : "");
+	return (*ret)->kind->backfill ||
+	       err_set(err, E_STATE, "trigger %s is no schedule: it has no times to fill in",
+		       trigger->name);
+}
+
+static json_t *
+make_answer(struct core *core, void *arg, int *ret_status, struct err *err)
+{
+	json_t *answer = NULL;
+
+	(void)core;
+	*ret_status = 202;
+	json_read(str_of(arg), &answer, err);
+	return answer;
+}
+
+/* Times of the past become events, as if the trigger had been there. */
+static void
+on_backfill(void *arg, struct http_request *req, const struct route_match *match)
+{
+	struct api *api = arg;
+	const struct trigger *trigger = trigger_of(api, req, match);
+	AUTO(err_fini) struct err err = ERR_INIT;
+	AUTO(json_auto_decref) json_t *body = NULL;
+	AUTO(json_auto_decref) json_t *answer = json_object();
+	struct source_backfill wanted = {.by = api_by(req)};
+	struct source *source = NULL;
+	struct buf text = BUF_INIT;
+
+	if (!trigger)
+		return;
+	json_put_str(answer, "trigger", trigger->name);
+	if (!backfill_source(api, trigger, &source, &err) || !api_body(req, &body, &err) ||
+	    !backfill_read(body, &wanted, &err)) {
+		http_reply_error(req, &err);
+		return;
+	}
+	json_put_wall(answer, "from", wanted.from.ms);
+	json_put_wall(answer, "to", wanted.to.ms);
+	if (!source->kind->backfill(source, &wanted, answer, &err)) {
+		http_reply_error(req, &err);
+		return;
+	}
+	json_write(&text, answer);
+	api_reply_after(api, req, make_answer, buf_take(&text));
+}
+
 static void
 on_tested(void *arg, json_t *take_answer)
 {
@@ -304,6 +384,7 @@ static const struct route routes[] = {
 	{"GET", "/v1/triggers", "read", "triggers", on_triggers},
 	{"GET", "/v1/triggers/{t}", "read", "one trigger with its settings", on_trigger},
 	{"POST", "/v1/triggers/{t}/fire", "invoke", "fire it by hand", on_fire},
+	{"POST", "/v1/triggers/{t}/backfill", "invoke", "make events of past times", on_backfill},
 	{"POST", "/v1/triggers/{t}/test", "read", "what it would do, without effect", on_test},
 	{"POST", "/v1/triggers/{t}/enable", "admin", "let it fire", on_enable},
 	{"POST", "/v1/triggers/{t}/disable", "admin", "do not let it fire", on_disable},

@@ -128,6 +128,32 @@ verb_trigger_fire(struct cli *cli, struct err *err)
 	return true;
 }
 
+bool
+verb_trigger_backfill(struct cli *cli, struct err *err)
+{
+	static const char *const texts[] = {"from", "to", "overlap"};
+	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
+	AUTO(json_auto_decref) json_t *body = json_object();
+	long long count;
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (cli_opt(cli, texts[i]))
+			json_put_str(body, texts[i], cli_opt(cli, texts[i]));
+	if (!cli_opt(cli, "from") || !cli_opt(cli, "to"))
+		return err_set(err, E_USAGE, "--from TIME and --to TIME are needed");
+	if (cli_opt(cli, "plan"))
+		json_object_set_new(body, "plan", json_true());
+	if (!cli_post(cli, body, &reply, err, "/v1/triggers/%s/backfill", cli_arg(cli, 0)))
+		return false;
+	if (cli_json(cli, &reply))
+		return true;
+	count = json_integer_value(json_object_get(reply.json, "count"));
+	print_text(&cli->out, cli_arg(cli, 0));
+	print_f(&cli->out, ": %lld time%s%s\n", count, count == 1 ? "" : "s",
+		cli_opt(cli, "plan") ? " would be filled in" : " to fill in");
+	return true;
+}
+
 static void
 print_block(struct cli *cli, const char *title, const json_t *value)
 {

@@ -43,6 +43,18 @@ static_assert(ARRAY_LEN(trust_names) == TRUSTS, "a name for every trust");
 static const char *const overlap_names[] = {"queue", "queue_one", "skip", "cancel_other", "allow"};
 static_assert(ARRAY_LEN(overlap_names) == OVERLAPS, "a name for every overlap");
 
+bool
+overlap_parse(const char *name, enum overlap *ret)
+{
+	for (int i = 0; name && i < OVERLAPS; i++) {
+		if (strcmp(overlap_names[i], name))
+			continue;
+		*ret = (enum overlap)i;
+		return true;
+	}
+	return false;
+}
+
 static const char *const priority_names[] = {"high", "normal", "low"};
 
 const char *

@@ -41,6 +41,8 @@ enum overlap {
 	OVERLAPS
 };
 
+bool overlap_parse(const char *name, enum overlap *ret);
+
 struct retry_policy {
 	int attempts; /* in all */
 	struct backoff backoff;

@@ -26,6 +26,14 @@ struct source {
 	struct wall waiting_since; /* the oldest of it; WALL_NONE */
 };
 
+/* Times of a schedule that shall have happened: after from, up to `to`. */
+struct source_backfill {
+	struct wall from, to;
+	const char *overlap; /* of these events, in place of the trigger's */
+	const char *by;	     /* who */
+	bool plan;	     /* only counted */
+};
+
 struct source_kind {
 	const char *name;
 	const struct conf_table *const *tables; /* NULL-terminated */
@@ -42,6 +50,10 @@ struct source_kind {
 	/* The first time after `after` that its calendar names, whatever fired before; false:
 	 * never. NULL: it follows no calendar. Without effects. */
 	bool (*follows)(struct source *source, struct wall after, struct wall *ret);
+	/* Makes events of past times, each once; kept when the turn is. Adds `count` to ret_answer.
+	 * E_INVALID, E_STATE (one goes on), E_UNAVAILABLE. NULL: it has no times. */
+	bool (*backfill)(struct source *source, const struct source_backfill *wanted,
+			 json_t *ret_answer, struct err *err);
 	/* It was switched on, resumed, or the daemon was: looks again at what it kept back. May be
 	 * NULL. */
 	void (*wake)(struct source *source);

@@ -1,4 +1,4 @@
-/* Tests of when cron expressions fire: the corpus, a slow model, and what must hold for all. */
+/* Tests of when cron expressions fire: the corpus, the examples, and what must hold for all. */
 /* SPDX-License-Identifier: MIT */
 #include "pure/cron_next.h"
 
@@ -6,7 +6,6 @@
 
 #include "base/json.h"
 #include "base/os.h"
-#include "pure/civil.h"
 #include "tests/unit/tap.h"
 
 #define FILE_MAX (16 << 20)
@@ -253,105 +252,6 @@ test_kinds(void)
 	}
 }
 
-/* ---- a slow model, straight from the definitions ---- */
-
-struct model {
-	const struct cron_expr *e;
-	const struct zone *zone;
-};
-
-static bool
-model_nominal(const struct cron_expr *e, int64_t local)
-{
-	struct civil d = civil_of_days(civil_floor_div(local, DAY_S));
-	int64_t time = local - civil_floor_div(local, DAY_S) * DAY_S;
-	int w = civil_weekday(civil_floor_div(local, DAY_S));
-	bool dom = e->dom >> d.day & 1, dow = e->dow >> w & 1;
-
-	return (e->second >> (time % 60) & 1) && (e->minute >> (time / 60 % 60) & 1) &&
-	       (e->hour >> (time / 3600) & 1) && (e->month >> d.month & 1) &&
-	       (e->dom_star || e->dow_star ? dom && dow : dom || dow);
-}
-
-/* Whether it fires at t, by looking at local times alone. */
-static bool
-model_fires(const struct model *m, int64_t t)
-{
-	struct zone_span s = zone_span_at(m->zone, t);
-	int64_t local = t + s.offset, gap;
-	int32_t before = s.index ? zone_span(m->zone, s.index - 1).offset : s.offset;
-
-	if (model_nominal(m->e, local)) {
-		if (m->e->rhythm || before <= s.offset || t >= s.from + before - s.offset)
-			return true;
-	}
-	if (m->e->rhythm || t != s.from || before >= s.offset || s.offset - before >= DAY_S)
-		return false;
-	for (gap = t + before; gap < t + s.offset; gap += 60)
-		if (model_nominal(m->e, gap))
-			return true;
-	return false;
-}
-
-/* next and prev against the model, minute by minute through a day and a half around a transition.
- */
-static int
-model_differs(struct cron *c, int64_t at)
-{
-	struct model m = {cron_expr(c), cron_zone(c)};
-	int64_t from = at - at % 60 - DAY_S, last = from - 60;
-	struct wall t = {from * SECOND - 1}, back;
-	int wrong = 0;
-
-	for (int64_t now = from; now < at + DAY_S / 2; now += 60) {
-		if (!model_fires(&m, now))
-			continue;
-		wrong += !cron_next(c, t, &t) || t.ms != now * SECOND;
-		wrong += cron_prev(c, t, &back) && last >= from && back.ms != last * SECOND;
-		last = now;
-	}
-	return wrong;
-}
-
-static void
-test_model(void)
-{
-	static const char *const zones[] = {
-		"America/New_York", "Europe/London",	 "Australia/Lord_Howe", "Africa/Casablanca",
-		"Pacific/Apia",	    "America/Sao_Paulo", "Europe/Dublin",	"Asia/Pyongyang",
-		"America/Nuuk",	    "Europe/Moscow",	 "Asia/Tehran",		"America/Caracas",
-		"America/St_Johns", "Africa/Cairo",	 "Antarctica/Troll",	"Asia/Almaty",
-	};
-	static const char *const exprs[] = {
-		"30 2 * * *",  "*/15 * * * *",	   "0,30 0-3 * * *", "15 */2 * * *",
-		"0 0 * * MON", "59 23 28-31 * *",  "30 1 1-7 * SUN", "*/7 1,2,23 * * *",
-		"0 * * * *",   "45 1 * 3,10,11 *",
-	};
-
-	IT ("agrees with a slow model around every transition from 1990 to 2037") {
-		int transitions = 0;
-
-		for (size_t z = 0; z < ARRAY_LEN(zones); z++)
-			for (size_t x = 0; x < ARRAY_LEN(exprs); x++) {
-				AUTO(cron_auto_free) struct cron *c = cron_of(exprs[x], zones[z]);
-				const struct zone *zone = cron_zone(c);
-				int wrong = 0;
-
-				for (size_t i = 1; i < zone_count(zone); i++) {
-					int64_t at = zone_span(zone, i).from;
-
-					if (at < 631152000 || at > 2145916800 || at % 60)
-						continue;
-					transitions++;
-					wrong += model_differs(c, at);
-				}
-				if (!CHECK(!wrong))
-					printf("# %s in %s: %d\n", exprs[x], zones[z], wrong);
-			}
-		CHECK(transitions > 5000);
-	}
-}
-
 /* ---- what holds for all ---- */
 
 static uint64_t
@@ -414,7 +314,6 @@ main(void)
 	}
 	test_transitions();
 	test_kinds();
-	test_model();
 	test_properties();
 	return tap_done();
 }
