@@ -76,13 +76,37 @@ on_agents(void *arg, struct http_request *req, const struct route_match *match)
 	api_reply(req, 200, answer);
 }
 
+static json_t *
+setting_value(const struct conf_setting *setting)
+{
+	json_t *items;
+
+	if (setting->type == CONF_INT)
+		return json_integer(setting->number);
+	if (setting->type == CONF_BOOL)
+		return json_boolean(setting->number);
+	if (!setting->is_list)
+		return json_string(setting->text);
+	items = json_array();
+	for (size_t i = 0; i < setting->count; i++)
+		json_array_append_new(items, json_string(setting->items[i]));
+	return items;
+}
+
+/* What is in effect, and which of it nobody has set. */
 static void
 settings_add(json_t *object, const struct conf_section *section)
 {
-	AUTO(buf_fini) struct buf text = BUF_INIT;
+	json_t *settings = json_object(), *defaults = json_array();
+	struct conf_setting setting;
 
-	conf_dump_section(section, &text);
-	json_put_str(object, "settings", buf_cstr(&text));
+	for (size_t i = 0; conf_setting(section, i, &setting); i++) {
+		json_object_set_new(settings, setting.name, setting_value(&setting));
+		if (setting.is_default)
+			json_array_append_new(defaults, json_string(setting.name));
+	}
+	json_object_set_new(object, "settings", settings);
+	json_object_set_new(object, "defaults", defaults);
 	json_put_str(object, "file", conf_section_file(section));
 	json_object_set_new(object, "line", json_integer(conf_section_line(section)));
 }

@@ -355,7 +355,9 @@ class Handler(BaseHTTPRequestHandler):
         if name not in known:
             raise Problem(404, "not_found", "there is no trigger %s" % name)
         if verb is None:
-            return dict({"settings": {"verify": "github", "secret": "file:/x", "events": ["a", "b"]},
+            return dict({"settings": {"verify": "github", "secret": "file:/x", "events": ["a", "b"],
+                                      "filter": ".data.a\nor .data.b", "ack": 202, "enabled": True},
+                         "defaults": ["ack", "enabled"],
                          "url": "http://127.0.0.1:8477/hooks/" + name, "file": "/etc/rouse/rouse.conf",
                          "line": 12}, **known[name])
         if verb == "fire":
