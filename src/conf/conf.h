@@ -33,7 +33,7 @@ void conf_warn(struct conf_report *report, const struct conf_section *section, c
 
 /* Reads path (rouse.conf), then *.conf of agents.d triggers.d batches.d targets.d beside it in
  * name order (no hidden files), then extra[] (files that are not loaded yet: "would it load?";
- * those that were read already are left out). At most 1 MiB a file, 100,000 sections. Types and
+ * those that were read already are left out). At most 32 MiB a file, 250,000 sections. Types and
  * checks everything, references included. NULL when there was an error; the report has all of them.
  * A missing rouse.conf is an error; missing .d folders are not. */
 struct conf *conf_load(const struct conf_schema *schema, const char *path, const char *const *extra,

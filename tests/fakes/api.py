@@ -86,8 +86,8 @@ GATES = [
      "decision": "responded", "by": "ann"},
 ]
 TRIGGERS = {"tickets": {"name": "tickets", "source": "webhook", "agent": "triage", "enabled": True,
-                        "health": "ok", "since": T0, "last_event": T0, "last_error": None, "next": None,
-                        "backlog": 0}}
+                        "health": "ok", "since": T0, "last_event": T0, "last_outcome": "ran", "last_error": None,
+                        "last_error_at": None, "next": None, "backlog": 2, "lag_ms": 90500}}
 STATE = {"reload_fails": False, "reloads": 0, "looks": {}, "stream": 0}
 LOCK = threading.Lock()
 
