@@ -4,8 +4,8 @@
 #include "api/objects.h"
 #include "core/admit.h"
 #include "core/agent.h"
-#include "core/event.h"
 #include "core/halt.h"
+#include "core/put.h"
 #include "core/queue.h"
 #include "core/source.h"
 #include "store/events.h"
@@ -36,32 +36,25 @@ json_t *
 api_trigger(struct core *core, const struct trigger *trigger)
 {
 	struct source *source = sources_find(core->sources, trigger->name);
-	AUTO(event_row_fini) struct event_row last = {0};
 	json_t *object = json_object();
 	bool enabled = trigger_is_enabled(core, trigger);
 	struct wall next = source && source->kind->next ? source->kind->next(source) : WALL_NONE;
-	const char *error;
-	int64_t backlog = 0;
+	struct trigger_state state;
 
-	runs_count_trigger(core->store, trigger->name, &backlog, NULL);
+	trigger_state_get(core, trigger, &state);
 	json_put_str(object, "name", trigger->name);
 	json_put_str(object, "source", trigger->kind->name);
 	json_put_str(object, "agent", trigger->agent);
 	json_object_set_new(object, "enabled", json_boolean(enabled));
-	json_put_str(object, "health",
-		     !source	? "failing"
-		     : !enabled ? "stopped"
-				: source_health_name(source->health));
-	json_put_wall(object, "since", source ? source->since.ms : core->started.ms);
-	if (events_last(core->store, trigger->name, &last, NULL))
-		json_put_wall(object, "last_event", last.time.ms);
-	else
-		json_object_set_new(object, "last_event", json_null());
-	error = sources_error(core->sources, trigger->name);
-	json_object_set_new(object, "last_error", error ? json_string(error) : json_null());
+	json_put_str(object, "health", source_health_name(state.health));
+	json_put_wall(object, "since", state.since.ms);
+	json_put_wall(object, "last_event", state.last_event.ms);
+	put_or_null(object, "last_outcome", state.last_outcome);
+	put_or_null(object, "last_error", state.last_error);
+	json_put_wall(object, "last_error_at", state.last_error_at.ms);
 	json_put_wall(object, "next", enabled ? next.ms : WALL_NONE.ms);
-	json_object_set_new(object, "backlog",
-			    json_integer(backlog + (source ? source->backlog : 0)));
+	json_object_set_new(object, "backlog", json_integer(state.backlog));
+	json_object_set_new(object, "lag_ms", json_integer(state.lag_ms));
 	json_object_set_new(
 		object, "paused",
 		json_boolean(switch_is_on(core->switches, "trigger", trigger->name, "paused")));
@@ -83,13 +76,37 @@ on_agents(void *arg, struct http_request *req, const struct route_match *match)
 	api_reply(req, 200, answer);
 }
 
+static json_t *
+setting_value(const struct conf_setting *setting)
+{
+	json_t *items;
+
+	if (setting->type == CONF_INT)
+		return json_integer(setting->number);
+	if (setting->type == CONF_BOOL)
+		return json_boolean(setting->number);
+	if (!setting->is_list)
+		return json_string(setting->text);
+	items = json_array();
+	for (size_t i = 0; i < setting->count; i++)
+		json_array_append_new(items, json_string(setting->items[i]));
+	return items;
+}
+
+/* What is in effect, and which of it nobody has set. */
 static void
 settings_add(json_t *object, const struct conf_section *section)
 {
-	AUTO(buf_fini) struct buf text = BUF_INIT;
+	json_t *settings = json_object(), *defaults = json_array();
+	struct conf_setting setting;
 
-	conf_dump_section(section, &text);
-	json_put_str(object, "settings", buf_cstr(&text));
+	for (size_t i = 0; conf_setting(section, i, &setting); i++) {
+		json_object_set_new(settings, setting.name, setting_value(&setting));
+		if (setting.is_default)
+			json_array_append_new(defaults, json_string(setting.name));
+	}
+	json_object_set_new(object, "settings", settings);
+	json_object_set_new(object, "defaults", defaults);
 	json_put_str(object, "file", conf_section_file(section));
 	json_object_set_new(object, "line", json_integer(conf_section_line(section)));
 }
@@ -113,11 +130,29 @@ on_agent(void *arg, struct http_request *req, const struct route_match *match)
 	api_reply(req, 200, object);
 }
 
+static bool
+trigger_wanted(struct core *core, const struct trigger *trigger, const struct list_query *query,
+	       size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct list_filter *filter = &query->filters[i];
+		const char *value = trigger->kind->name;
+
+		if (!strcmp(filter->column, "agent"))
+			value = trigger->agent;
+		else if (!strcmp(filter->column, "health"))
+			value = source_health_name(trigger_health(core, trigger));
+		if (strcmp(filter->value, value))
+			return false;
+	}
+	return true;
+}
+
 /* A page of triggers; the cursor is the place in the registry. */
 static void
 on_triggers(void *arg, struct http_request *req, const struct route_match *match)
 {
-	static const char *const columns[] = {"source", "agent", NULL};
+	static const char *const columns[] = {"source", "agent", "health", NULL};
 	struct api *api = arg;
 	const struct registry *registry = api->core->registry;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -125,23 +160,17 @@ on_triggers(void *arg, struct http_request *req, const struct route_match *match
 
 	(void)match;
 	if (!api_list_begin(req, columns, &list, &err)) {
-		api_list_fini(&list);
-		http_reply_error(req, &err);
+		api_list_reply(&list, req, &err);
 		return;
 	}
 	for (size_t i = (size_t)list.query.before_seq; i < registry_trigger_count(registry); i++) {
 		const struct trigger *trigger = registry_trigger_at(registry, i);
-		bool wanted = true;
 
-		for (size_t f = 0; f < list.count; f++)
-			wanted = wanted && !strcmp(list.query.filters[f].value,
-						   !strcmp(list.query.filters[f].column, "agent")
-							   ? trigger->agent
-							   : trigger->kind->name);
-		if (wanted && !api_list_add(&list, api_trigger(api->core, trigger), (int64_t)i + 1))
+		if (trigger_wanted(api->core, trigger, &list.query, list.count) &&
+		    !api_list_add(&list, api_trigger(api->core, trigger), (int64_t)i + 1))
 			break;
 	}
-	api_list_reply(&list, req);
+	api_list_reply(&list, req, &err);
 }
 
 static const struct trigger *

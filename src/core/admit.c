@@ -399,6 +399,9 @@ on_committed(void *arg, const struct err *err)
 		  a->result.run_id);
 	if (new_run)
 		queue_wake(a->core->queue, a->agent->name);
+	if (a->trigger)
+		sources_note_event(a->core, a->trigger, a->at,
+				   a->err.code == E_MAPPING ? err_text(&a->err) : NULL);
 	a->on_done(a->arg, &a->result, &a->err);
 	admission_free(a);
 }
