@@ -119,6 +119,7 @@ CLI_VERB(verb_trigger_import);
 CLI_VERB(verb_trigger_enable);
 CLI_VERB(verb_trigger_disable);
 CLI_VERB(verb_trigger_fire);
+CLI_VERB(verb_trigger_backfill);
 CLI_VERB(verb_trigger_test);
 CLI_VERB(verb_event_list);
 CLI_VERB(verb_event_show);

@@ -15,20 +15,24 @@ struct happening {
 	struct str id;		       /* the sender's own id; p NULL: the event's */
 	struct str subject;	       /* p NULL */
 	struct str time; /* when it happened, RFC 3339, where the sender says; p NULL: now */
-	struct str content_type;       /* p NULL: application/json */
-	struct str data;	       /* JSON text, valid (json_check); p NULL: null */
-	struct str extension;	/* members of the `rouse` object beside trigger, JSON text without
-				   braces: "\"method\":\"POST\",…"; p NULL */
+	struct str content_type; /* p NULL: application/json */
+	struct str data;	 /* JSON text, valid (json_check); p NULL: null */
+	struct str extension;	 /* members of the `rouse` object beside trigger, JSON text without
+				    braces: "\"method\":\"POST\",…"; p NULL */
 	struct str attributes;	/* further members of the event itself (CloudEvents extensions), the
 				   same way; p NULL */
 	struct str natural_key; /* used where the trigger has no `key`; p NULL: none, every event is
 				   new */
 	struct str refused; /* the source has decided: outcome `filtered` with this rule (a ping); p
 			       NULL */
-	struct str unreadable; /* the source could not make an event of it: outcome `rejected` with
-				  this rule, and E_MAPPING; p NULL */
+	const char *refused_as; /* with refused: another word than `filtered`; NULL */
+	struct str unreadable;	/* the source could not make an event of it: outcome `rejected` with
+				   this rule, and E_MAPPING; p NULL */
 	struct str correlation, traceparent, cause; /* headers of the caller; p NULL */
-	struct str cursor; /* of the source, kept in the same transaction; p NULL */
+	struct str cursor;	/* of the source, kept in the same transaction; p NULL */
+	struct str cursor_idle; /* in its place where no new run comes of it; p NULL: no matter */
+	bool overlap_is_set;	/* then in place of the trigger's */
+	enum overlap overlap;
 	/* Facts of the source (store/facts.h), kept in the same transaction, whatever the outcome.
 	 */
 	const struct fact *facts;

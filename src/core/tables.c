@@ -163,6 +163,8 @@ static const struct conf_key trigger_keys[] = {
 	{"overlap", CONF_ENUM, .choices = "queue|queue_one|skip|cancel_other|allow",
 	 .help = "what happens while a run of the same trigger and entity is not done"},
 	{"rate", CONF_RATE, .help = "events that it takes; more are shed with 429"},
+	{"stale_after", CONF_DURATION, .min = 1000, .max = 366LL * 86400000,
+	 .help = "silence that is an alarm: without an event for so long its health is stale"},
 	{"mode", CONF_ENUM, .choices = "apply|stage",
 	 .help = "apply: changes are approved as they arrive; stage: a person decides; default: "
 		 "stage where trust is untrusted"},
