@@ -146,8 +146,10 @@ next_lines(struct cli *cli, struct err *err)
 static bool
 cron_of(struct cli *cli, struct cron **ret, struct err *err)
 {
-	return cron_new(str_of(cli_arg(cli, 0)), str_or_none(cli_opt(cli, "tz")), STR("rouse"), ret,
-			err);
+	const char *trigger = cli_opt(cli, "trigger");
+
+	return cron_new(str_of(cli_arg(cli, 0)), str_or_none(cli_opt(cli, "tz")),
+			str_of(trigger ? trigger : "rouse"), ret, err);
 }
 
 /* What next, prev, match and explain have in common: the expression and the instant. */

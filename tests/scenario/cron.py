@@ -97,4 +97,12 @@ def _(rouse):
     expect(check_says(schedule="calendar:Mon..Fri 07:30", strict="yes"), (0, ""), "a plain calendar event")
 
 
+@scenario("H is drawn from the trigger's name: the daemon and --trigger agree")
+def _(rouse):
+    house(rouse, "H H H * *")
+    [beat] = rouse.items("/v1/triggers")
+    said = rouse.cli("cron", "next", "H H H * *", "--trigger", "beat", "-n", "1", "--json").json["next"]
+    expect(beat["next"].replace(".000", ""), said[0], "the next fire")
+
+
 main()
