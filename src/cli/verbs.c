@@ -112,8 +112,9 @@ OPTIONS(webhook_sign_options, SCHEME_OPTIONS,
 	{"curl", 0, "URL", "print a curl command that sends it there"});
 #define CRON_OPTIONS                                                                               \
 	{"tz", 0, "ZONE", "time zone, as Europe/Berlin (UTC)"},                                    \
+	{"trigger", 0, "NAME", "draw H as this trigger does"},                                     \
 	{                                                                                          \
-		"trigger", 0, "NAME", "draw H as this trigger does"                                \
+		"dialect", 0, "NAME", "how EXPR is written: rouse (the default) or quartz"         \
 	}
 OPTIONS(cron_next_options, CRON_OPTIONS,
 	{"from", 0, "WHEN", "the first instant later than this one (now)"},

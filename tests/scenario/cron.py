@@ -74,6 +74,8 @@ def _(rouse):
     expect(rouse.cli("cron", "explain", "0 12 * * *", "--tz", "Europe/Berlin", "--json").json["transition"], None, "nothing at noon")
     check("never fires: February has at most 29 days" in rouse.cli("cron", "explain", "0 0 30 2 *").out, "it never fires")
     check("means both to some crons" in rouse.cli("cron", "explain", "0 0 */2 * MON", "--strict", expect_code=1).err, "strict")
+    expect(rouse.cli("cron", "explain", "0 0/5 14 ? * 2-6", "--dialect", "quartz", "--json").json["expr"], "0 */5 14 * * MON-FRI", "from Quartz")
+    check("rouse or quartz" in rouse.cli("cron", "explain", "0 0 * * *", "--dialect", "x", expect_code=2).err, "no such dialect")
     check("Monday to Friday" in rouse.cli("cron", "explain", "calendar:Mon..Fri 9:00 Europe/Berlin").out, "a calendar event")
 
 
