@@ -160,8 +160,7 @@ on_triggers(void *arg, struct http_request *req, const struct route_match *match
 
 	(void)match;
 	if (!api_list_begin(req, columns, &list, &err)) {
-		api_list_fini(&list);
-		http_reply_error(req, &err);
+		api_list_reply(&list, req, &err);
 		return;
 	}
 	for (size_t i = (size_t)list.query.before_seq; i < registry_trigger_count(registry); i++) {
@@ -171,7 +170,7 @@ on_triggers(void *arg, struct http_request *req, const struct route_match *match
 		    !api_list_add(&list, api_trigger(api->core, trigger), (int64_t)i + 1))
 			break;
 	}
-	api_list_reply(&list, req);
+	api_list_reply(&list, req, &err);
 }
 
 static const struct trigger *

@@ -115,6 +115,7 @@ CLI_VERB(verb_trigger_list);
 CLI_VERB(verb_trigger_show);
 CLI_VERB(verb_trigger_add);
 CLI_VERB(verb_trigger_remove);
+CLI_VERB(verb_trigger_import);
 CLI_VERB(verb_trigger_enable);
 CLI_VERB(verb_trigger_disable);
 CLI_VERB(verb_trigger_fire);

@@ -39,6 +39,9 @@ OPTIONS(trigger_add_options,
 	 "how a webhook is signed: github, standard, stripe, slack, hmac, bearer, ..."},
 	{"set", 0, "KEY=VALUE", "another key of the section; may be repeated"},
 	{"plan", 0, NULL, "only show the file that would be written"});
+OPTIONS(trigger_import_options,
+	{"plan", 0, NULL, "only show the files that would be written, secrets left out"},
+	{"dry-run", 0, NULL, "the same as --plan"});
 OPTIONS(data_options,
 	{"data", 0, "FILE", "the data: FILE or @FILE, - for standard input, or JSON itself"});
 OPTIONS(trigger_next_options, {"count", 'n', "N", "how many times (5), at most 1000"},
@@ -168,6 +171,14 @@ const struct verb verb_table[] = {
 	 "take away a trigger that add made",
 	 "Deletes triggers.d/TRIGGER.conf and the secret that add made, and reloads.",
 	 verb_trigger_remove},
+	{"trigger", "import", "FILE", 1, 1, trigger_import_options, NULL, 0,
+	 "take over a hooks file of the `webhook` program",
+	 "Writes triggers.d/ID.conf with an agent and a trigger for every hook of a JSON or YAML "
+	 "file, secrets beside, once it is known that they would load, and reloads. What cannot be "
+	 "carried over is said, a sentence a line; where it decides who is heard, the trigger is "
+	 "switched off until you have looked. Nothing is overwritten; when a step fails everything "
+	 "is undone.",
+	 verb_trigger_import},
 	{"trigger", "enable", "TRIGGER...", 1, VERB_MANY, NULL, NULL, 0, "let it fire again", NULL,
 	 verb_trigger_enable},
 	{"trigger", "disable", "TRIGGER...", 1, VERB_MANY, NULL, NULL, 0, "keep it from firing",
