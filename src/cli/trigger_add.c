@@ -206,6 +206,7 @@ static bool
 compose(struct adding *adding, struct err *err)
 {
 	struct cli *cli = adding->cli;
+	AUTO(err_fini) struct err none = ERR_INIT;
 
 	if (!cli_opt(cli, "source"))
 		return err_set(err, E_USAGE,
@@ -215,10 +216,13 @@ compose(struct adding *adding, struct err *err)
 		return err_set(
 			err, E_USAGE,
 			"which agent does it wake? --agent AGENT; rouse agent list has them");
+	/* Without them it is only asked less: roused -t has the last word. */
+	if (!trigger_keys_get(&adding->rows, &none))
+		adding->rows = json_array();
 	if (!pair_add(adding, "source", cli_opt(cli, "source"), err) ||
 	    !pair_add(adding, "agent", cli_opt(cli, "agent"), err) ||
 	    !pair_add(adding, "verify", cli_opt(cli, "verify"), err) || !sets_add(adding, err) ||
-	    !trigger_keys_get(&adding->rows, err) || !secret_add(adding, err) ||
+	    !secret_add(adding, err) ||
 	    !trigger_keys_check(adding->rows, cli_opt(cli, "source"), adding->pairs, adding->count,
 				err) ||
 	    !secrets_keep(adding, err))
