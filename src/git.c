@@ -213,6 +213,7 @@ static bool
 library_start(struct look *look, struct err *err)
 {
 	const struct git *git = &look->git;
+	const char *ca_file = json_str(look->request.head, "ca_file");
 
 	if (!git_load(&look->git, err))
 		return false;
@@ -221,6 +222,8 @@ library_start(struct look *look, struct err *err)
 	git_confine(git, true);
 	GIT_CALL(git, git_libgit2_opts, GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_GLOBAL,
 		 look->request.cache);
+	if (ca_file && GIT_CALL(git, git_libgit2_opts, GIT_OPT_SET_SSL_CERT_LOCATIONS, ca_file, NULL))
+		return git_failed(look, err, "ca_file cannot be read");
 	GIT_CALL(git, git_libgit2_opts, GIT_OPT_SET_MWINDOW_SIZE, (size_t)32 << 20);
 	GIT_CALL(git, git_libgit2_opts, GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, (size_t)512 << 20);
 	return true;

@@ -15,23 +15,6 @@
 #define FILE_MAX (1 << 20)
 #define PAIRS_MAX 64
 
-/* What add has made so far, so that it can be unmade. */
-struct undo {
-	const char *paths[4]; /* files to unlink */
-	const char *folders[2];
-	size_t path_count, folder_count;
-	bool keep;
-};
-
-static void
-undo_fini(struct undo *undo)
-{
-	for (size_t i = undo->path_count; !undo->keep && i > 0; i--)
-		unlink(undo->paths[i - 1]);
-	for (size_t i = undo->folder_count; !undo->keep && i > 0; i--)
-		rmdir(undo->folders[i - 1]);
-}
-
 struct adding {
 	struct cli *cli;
 	const char *name;
@@ -175,84 +158,15 @@ refuse_existing(struct adding *adding, struct err *err)
 	return true;
 }
 
-/* A new folder belongs to whom the file will; one that is there stays as it is. */
-static bool
-folder_make(struct undo *undo, const struct trigger_place *place, const char *path, mode_t mode,
-	    uid_t owner, struct err *err)
-{
-	if (!mkdir(path, mode)) {
-		undo->folders[undo->folder_count++] = path;
-		if (!geteuid() && chown(path, owner, place->gid))
-			return err_errno(err, errno, "cannot give %s to the daemon", path);
-		return true;
-	}
-	return errno == EEXIST || err_errno(err, errno, "cannot make the folder %s", path);
-}
-
-static bool
-file_make(struct undo *undo, const struct trigger_place *place, const char *path, struct str text,
-	  mode_t mode, uid_t owner, struct err *err)
-{
-	AUTO(auto_close)
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return err_errno(err, errno, "cannot make %s", path);
-	undo->paths[undo->path_count++] = path;
-	if (!os_write_all(fd, text, err))
-		return false;
-	if ((!geteuid() && fchown(fd, owner, place->gid)) || fchmod(fd, mode) || fsync(fd))
-		return err_errno(err, errno, "cannot give %s to the daemon", path);
-	return true;
-}
-
-static bool
-reload(struct cli *cli, struct err *err)
-{
-	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
-	const json_t *errors;
-
-	if (cli_post(cli, NULL, &reply, err, "/v1/reload"))
-		return true;
-	errors = json_object_get(reply.json, "errors");
-	for (size_t i = 0; i < json_array_size(errors); i++)
-		if (json_is_string(json_array_get(errors, i)))
-			cli_note("%s", json_string_value(json_array_get(errors, i)));
-	return false;
-}
-
 static bool
 write_all(struct adding *adding, struct err *err)
 {
-	const struct trigger_place *place = &adding->place;
-	AUTO(buf_fini)
-	struct buf fresh = BUF_INIT, said = BUF_INIT, triggers = BUF_INIT, secrets = BUF_INIT;
-	AUTO(undo_fini) struct undo undo = {.keep = false};
-	const char *try_args[] = {"-t", "-c", place->config, NULL, NULL};
+	const struct trigger_file file = {.conf_path = adding->place.conf_path,
+					  .text = buf_str(&adding->text),
+					  .secret_path = adding->place.secret_path,
+					  .secret = buf_str(&adding->secret)};
 
-	buf_printf(&fresh, "%s.new", place->conf_path);
-	buf_printf(&triggers, "%s/triggers.d", place->dir);
-	buf_printf(&secrets, "%s/secrets", place->dir);
-	try_args[3] = buf_cstr(&fresh);
-	/* A .new that an add left behind when it was killed is nobody's. */
-	unlink(buf_cstr(&fresh));
-	if (adding->secret.len &&
-	    (!folder_make(&undo, place, buf_cstr(&secrets), 0700, place->uid, err) ||
-	     !file_make(&undo, place, place->secret_path, buf_str(&adding->secret), 0600,
-			place->uid, err)))
-		return false;
-	if (!folder_make(&undo, place, buf_cstr(&triggers), 0755, 0, err) ||
-	    !file_make(&undo, place, buf_cstr(&fresh), buf_str(&adding->text), 0640, geteuid(),
-		       err) ||
-	    !cli_roused_try(try_args, place->uid, &said, err))
-		return false;
-	if (renameat2(AT_FDCWD, buf_cstr(&fresh), AT_FDCWD, place->conf_path, RENAME_NOREPLACE))
-		return err_errno(err, errno, "cannot make %s", place->conf_path);
-	undo.paths[undo.path_count - 1] = place->conf_path;
-	if (place->running && !reload(adding->cli, err))
-		return false;
-	undo.keep = true;
-	return true;
+	return trigger_files_write(adding->cli, &adding->place, &file, 1, err);
 }
 
 /* The URL of the new hook, from the daemon; owned, NULL when there is none. */
@@ -399,7 +313,8 @@ verb_trigger_remove(struct cli *cli, struct err *err)
 	if (rename(place.conf_path, buf_cstr(&away)))
 		return err_errno(err, errno, "cannot move %s away", place.conf_path);
 	try_args[2] = place.config;
-	if (place.running ? !reload(cli, err) : !cli_roused_try(try_args, place.uid, &said, err)) {
+	if (place.running ? !trigger_reload(cli, err)
+			  : !cli_roused_try(try_args, place.uid, &said, err)) {
 		rename(buf_cstr(&away), place.conf_path);
 		return err_prefix(err, "it stays, as the daemon cannot do without it");
 	}

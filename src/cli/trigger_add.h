@@ -26,6 +26,20 @@ void trigger_place_fini(struct trigger_place *place);
 bool trigger_place_get(struct cli *cli, const char *name, struct trigger_place *ret,
 		       struct err *err);
 
+/* One new file of triggers.d, and the secret that it refers to. */
+struct trigger_file {
+	const char *conf_path;
+	struct str text;
+	const char *secret_path;
+	struct str secret; /* empty: none */
+};
+/* All of them or none: written beside, tried by roused -t as the daemon's user, moved to where they
+ * belong and loaded by the daemon where it runs. Nothing that is there is overwritten. */
+bool trigger_files_write(struct cli *cli, const struct trigger_place *place,
+			 const struct trigger_file *files, size_t count, struct err *err);
+/* Lets the daemon read its configuration again; what is wrong with it is said on standard error. */
+bool trigger_reload(struct cli *cli, struct err *err);
+
 /* A secret such as the scheme wants, ended by a line feed. E_USAGE when only the other side can
  * make one. */
 bool trigger_secret_make(const struct signature_scheme *scheme, struct buf *out, struct err *err);

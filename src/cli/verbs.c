@@ -39,8 +39,15 @@ OPTIONS(trigger_add_options,
 	 "how a webhook is signed: github, standard, stripe, slack, hmac, bearer, ..."},
 	{"set", 0, "KEY=VALUE", "another key of the section; may be repeated"},
 	{"plan", 0, NULL, "only show the file that would be written"});
+OPTIONS(trigger_import_options,
+	{"plan", 0, NULL, "only show the files that would be written, secrets left out"},
+	{"dry-run", 0, NULL, "the same as --plan"});
 OPTIONS(data_options,
 	{"data", 0, "FILE", "the data: FILE or @FILE, - for standard input, or JSON itself"});
+OPTIONS(backfill_options, {"from", 0, "TIME", "times after this one (2026-11-20T09:30:00Z)"},
+	{"to", 0, "TIME", "up to this one, included"},
+	{"overlap", 0, "POLICY", "queue (default), queue_one, skip, cancel_other or allow"},
+	{"plan", 0, NULL, "only count them"});
 OPTIONS(test_options,
 	{"data", 0, "FILE",
 	 "the event's data: FILE or @FILE, - for standard input, or JSON itself"},
@@ -159,12 +166,25 @@ const struct verb verb_table[] = {
 	 "take away a trigger that add made",
 	 "Deletes triggers.d/TRIGGER.conf and the secret that add made, and reloads.",
 	 verb_trigger_remove},
+	{"trigger", "import", "FILE", 1, 1, trigger_import_options, NULL, 0,
+	 "take over a hooks file of the `webhook` program",
+	 "Writes triggers.d/ID.conf with an agent and a trigger for every hook of a JSON or YAML "
+	 "file, secrets beside, once it is known that they would load, and reloads. What cannot be "
+	 "carried over is said, a sentence a line; where it decides who is heard, the trigger is "
+	 "switched off until you have looked. Nothing is overwritten; when a step fails everything "
+	 "is undone.",
+	 verb_trigger_import},
 	{"trigger", "enable", "TRIGGER...", 1, VERB_MANY, NULL, NULL, 0, "let it fire again", NULL,
 	 verb_trigger_enable},
 	{"trigger", "disable", "TRIGGER...", 1, VERB_MANY, NULL, NULL, 0, "keep it from firing",
 	 NULL, verb_trigger_disable},
 	{"trigger", "fire", "TRIGGER", 1, 1, data_options, NULL, 0, "fire it by hand", NULL,
 	 verb_trigger_fire},
+	{"trigger", "backfill", "TRIGGER", 1, 1, backfill_options, NULL, 0,
+	 "fire the past times of a schedule",
+	 "Each time between --from and --to that has not had its run gets one, in the background "
+	 "and in order; at most 10000 at once. The envelope says backfill.",
+	 verb_trigger_backfill},
 	{"trigger", "test", "TRIGGER", 1, 1, test_options, NULL, 0,
 	 "what would it do with this event?",
 	 "Shows the filter's verdict, key, entity, payload and envelope. Nothing runs, nothing is "
@@ -265,8 +285,7 @@ const struct verb verb_table[] = {
 	{"cron", "prev", "EXPR", 1, 1, cron_prev_options, NULL, VERB_LOCAL,
 	 "when it fired last, latest first", NULL, verb_cron_prev},
 	{"cron", "match", "EXPR", 1, 1, cron_match_options, NULL, VERB_LOCAL,
-	 "does it fire at that instant?", "Ends with 0 when it does, 1 when not.",
-	 verb_cron_match},
+	 "does it fire at that instant?", "Ends with 0 when it does, 1 when not.", verb_cron_match},
 	{"cron", "explain", "EXPR", 1, 1, cron_explain_options, NULL, VERB_LOCAL,
 	 "what it means, in words", NULL, verb_cron_explain},
 	{"db", "backup", "PATH", 1, 1, NULL, NULL, 0, "copy the database while it is in use", NULL,

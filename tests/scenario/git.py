@@ -525,7 +525,7 @@ def _(rouse):
     wait("it is away", lambda: health(rouse)["health"] == "failing")
 
 
-@scenario("over TLS a certificate that nobody signed is refused")
+@scenario("over TLS a certificate that nobody signed is refused; one of ca_file's authority is taken")
 def _(rouse):
     import ssl
 
@@ -533,14 +533,19 @@ def _(rouse):
     repo = Repo(rouse)
     repo.commit("a")
     cert, key = os.path.join(rouse.dir, "cert.pem"), os.path.join(rouse.dir, "key.pem")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=localhost"], check=True, capture_output=True)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
     server = serve(rouse)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
     server.socket = context.wrap_socket(server.socket, server_side=True)
+    rouse.section("trigger trusted", source="git", repo=f"https://localhost:{server.server_port}/repo/.git", agent="note", poll="1s", ca_file=cert)
     rouse.agent("note", NOTE)
     rouse.section("trigger code", source="git", repo=f"https://localhost:{server.server_port}/repo/.git", agent="note", poll="1s")
     rouse.start()
+    learned(rouse, "trusted")
+    b = repo.commit("b")
+    expect(seen(rouse, 1)[0]["new"], b, "what was seen")
+    expect(json.loads(rouse.marks()[0])["trust"], "authenticated", "trust")
     wait("it fails", lambda: health(rouse)["health"] == "failing")
     check("certificate" in health(rouse)["last_error"].lower(), f"it says why: {health(rouse)['last_error']}")
     server.shutdown()

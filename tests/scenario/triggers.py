@@ -88,4 +88,18 @@ def _(rouse):
     check(int(answers[-1].headers["Retry-After"]) >= 1, "Retry-After")
 
 
+@scenario("a trigger is shown with its settings, each as what it is, and which of them nobody set")
+def _(rouse):
+    house(rouse, filter="true\nor false", enabled="yes", methods="POST, PUT", dedupe_window="1h")
+    shown = rouse.get("/v1/triggers/push")
+    for key, value in {"filter": "true\nor false", "enabled": True, "methods": ["POST", "PUT"], "ack": 202, "dedupe_window": "1h",
+                       "secret": "file:" + os.path.join(rouse.dir, "secret-push")}.items():
+        expect(shown["settings"].get(key), value, key)
+    check("ack" in shown["defaults"] and "methods" not in shown["defaults"], f"the defaults: {shown['defaults']}")
+    expect(type(rouse.get("/v1/agents/a")["settings"]), dict, "the settings of an agent")
+    out = rouse.cli("trigger", "show", "push").out
+    for line in ("methods = POST, PUT\n", "filter =\n    true\n    or false\n", "# ack = 202  (default)\n"):
+        check(line in out, f"it should say {line!r}: {out}")
+
+
 main()

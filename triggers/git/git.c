@@ -164,6 +164,8 @@ request_build(struct repo *repo, const struct trigger *trigger, struct buf *out,
 	buf_json_cstr(out, repo->cache);
 	buf_puts(out, ",\"known_hosts\":");
 	buf_json_cstr(out, conf_str(section, "known_hosts"));
+	buf_puts(out, ",\"ca_file\":");
+	buf_json_cstr(out, conf_str(section, "ca_file"));
 	buf_puts(out, ",\"refs\":[");
 	for (size_t i = 0; i < count; i++) {
 		buf_puts(out, i ? "," : "");

@@ -16,6 +16,9 @@ static const struct conf_key keys[] = {
 	 .help = "USER:PASSWORD, a token, or a private key for ssh, whole"},
 	{"known_hosts", CONF_PATH, "/etc/ssh/ssh_known_hosts",
 	 .help = "file of the host keys that are right, for ssh"},
+	{"ca_file", CONF_PATH,
+	 .help = "PEM file of the authorities that may vouch for an https server; default: the "
+		 "system's"},
 	{"timeout", CONF_DURATION, "2m", .min = 1000, .max = 3600000,
 	 .help = "how long one look may take, what it fetches included"},
 	{"fetch_max", CONF_SIZE, "1G", .min = 1048576, .max = 1099511627776,
