@@ -419,7 +419,10 @@ class Backend(http.server.BaseHTTPRequestHandler):
                 self.send_header(k, v)
         self.end_headers()
         server.sent += len(content)
-        self.wfile.write(content)
+        try:
+            self.wfile.write(content)
+        except ConnectionError:
+            pass  # it has enough
 
     do_GET = do_POST = serve
 
