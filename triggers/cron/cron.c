@@ -98,7 +98,8 @@ tick_go_back(struct tick *tick, struct wall now)
 		   buf_cstr(&time));
 	log_warning("schedule waits for the clock", "trigger", tick->source.name, "why",
 		    buf_cstr(&text));
-	source_set_health(&tick->source, HEALTH_STALE, buf_cstr(&text));
+	source_note_error(&tick->source, buf_cstr(&text));
+	source_set_health(&tick->source, HEALTH_STALE, NULL);
 }
 
 /* While it is disabled its times pass; the first of them is told of. True: nothing more is to be
