@@ -44,6 +44,11 @@ OPTIONS(trigger_import_options,
 	{"dry-run", 0, NULL, "the same as --plan"});
 OPTIONS(data_options,
 	{"data", 0, "FILE", "the data: FILE or @FILE, - for standard input, or JSON itself"});
+OPTIONS(trigger_next_options, {"count", 'n', "N", "how many times (5), at most 1000"},
+	{"from", 0, "WHEN", "later than this (now): an instant, a duration ago, or +7d ahead"});
+OPTIONS(simulate_options, {"from", 0, "WHEN", "later than this: an instant, a duration ago, or +7d ahead"},
+	{"to", 0, "WHEN", "up to this, included; +7d is ahead"},
+	{"count", 'n', "N", "at most so many times (10000)"});
 OPTIONS(backfill_options, {"from", 0, "TIME", "times after this one (2026-11-20T09:30:00Z)"},
 	{"to", 0, "TIME", "up to this one, included"},
 	{"overlap", 0, "POLICY", "queue (default), queue_one, skip, cancel_other or allow"},
@@ -186,6 +191,16 @@ const struct verb verb_table[] = {
 	 NULL, verb_trigger_disable},
 	{"trigger", "fire", "TRIGGER", 1, 1, data_options, NULL, 0, "fire it by hand", NULL,
 	 verb_trigger_fire},
+	{"trigger", "next", "[TRIGGER]", 0, 1, trigger_next_options, NULL, 0,
+	 "when it fires next, or which of all",
+	 "Without TRIGGER: all that are enabled and follow a calendar, in the order of time.",
+	 verb_trigger_next},
+	{"trigger", "simulate", "[TRIGGER]", 0, 1, simulate_options, NULL, 0,
+	 "what would have fired, between two times",
+	 "The calendars of the configuration in force are followed from one time to the other, "
+	 "past or future, changes to and from daylight saving included. Nothing runs, nothing is "
+	 "kept.",
+	 verb_trigger_simulate},
 	{"trigger", "backfill", "TRIGGER", 1, 1, backfill_options, NULL, 0,
 	 "fire the past times of a schedule",
 	 "Each time between --from and --to that has not had its run gets one, in the background "
