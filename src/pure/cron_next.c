@@ -208,7 +208,7 @@ cron_auto_free(struct cron **cron)
 bool
 cron_refresh(struct cron *cron, bool *ret_changed, struct err *err)
 {
-	if (!zone_refresh(cron->zone, ret_changed, err))
+	if (!zone_refresh(&cron->zone, ret_changed, err))
 		return false;
 	if (*ret_changed)
 		span_set(cron, zone_span(cron->zone, 0));

@@ -98,13 +98,23 @@ month_mask(const struct cron_expr *e, int first_weekday, int length)
 
 /* ---- months and years ---- */
 
-/* civil_days(year, 1, 1), for years from 1970 on. */
+/* Of the years from 1970 to 2199 all that 4 divides are leap years but one. */
+#define NO_LEAP 2100
+_Static_assert(CRON_FIRST_YEAR == 1970 && CRON_LAST_YEAR == 2199, "what year_first() is true of");
+
+static bool
+is_leap(int year)
+{
+	return !(year & 3) && year != NO_LEAP;
+}
+
+/* civil_days(year, 1, 1) */
 static int64_t
 year_first(int year)
 {
-	int y = year - 1;
+	int n = year - CRON_FIRST_YEAR;
 
-	return (int64_t)y * 365 + y / 4 - y / 100 + y / 400 - 719162;
+	return n * 365 + ((n + 1) >> 2) - (year > NO_LEAP);
 }
 
 /* Of a day from 1970 on; 0 is Sunday. */
@@ -117,7 +127,7 @@ weekday(int64_t day)
 static int
 year_kind(int year, int64_t first)
 {
-	return weekday(first) * 2 + civil_is_leap(year);
+	return weekday(first) * 2 + is_leap(year);
 }
 
 static bool
@@ -144,7 +154,7 @@ static void
 month_set(struct nominal *n, int month)
 {
 	struct nominal_month *m = &n->month;
-	const uint16_t *before = before_month[civil_is_leap(m->year)];
+	const uint16_t *before = before_month[is_leap(m->year)];
 
 	m->month = month;
 	m->first = m->year_first + before[month];

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/list.h"
 #include "base/os.h"
 #include "pure/civil.h"
 #include "pure/zone_rule.h"
@@ -30,13 +31,19 @@ struct stamp {
 };
 
 struct zone {
-	char *name, *path; /* path NULL: not from a file */
+	unsigned references;
+	LIST_ENTRY(zone) entry; /* of `shared`, while it is the newest of its file */
+	char *name, *path;	/* path NULL: not from a file */
 	struct stamp stamp;
 	int64_t *from;
 	int32_t *offset;
 	size_t count, cap;
 	uint16_t bucket[BUCKETS]; /* index of the span in which it begins */
 };
+
+/* What was loaded, the newest of each file, kept: a thousand schedules of one zone have one copy,
+ * and there are no more zones than tzdata has. */
+static LIST_HEAD(, zone) shared = LIST_HEAD_INITIALIZER(shared);
 
 /* One block of a TZif file. */
 struct block {
@@ -251,6 +258,7 @@ zone_new(struct str name)
 {
 	struct zone *z = mem_alloc(sizeof(*z));
 
+	z->references = 1;
 	z->name = str_dup(name);
 	return z;
 }
@@ -317,18 +325,50 @@ stamp_of(const char *path, struct stamp *ret)
 	return true;
 }
 
+/* The newest that was read from path (NULL: UTC). */
+static struct zone *
+shared_find(const char *path)
+{
+	struct zone *z;
+
+	LIST_FOREACH (z, &shared, entry)
+		if (path ? z->path && !strcmp(z->path, path) : !z->path)
+			return z;
+	return NULL;
+}
+
+static struct zone *
+zone_share(struct zone *z)
+{
+	struct zone *old = shared_find(z->path);
+
+	if (old) {
+		LIST_REMOVE(old, entry);
+		zone_free(old);
+	}
+	LIST_INSERT_HEAD(&shared, z, entry);
+	z->references++;
+	return z;
+}
+
 /* The file as it is now; stamped before it is read, so that a later change is seen. */
 static bool
 read_zone(struct str name, const char *path, struct zone **ret, struct err *err)
 {
 	AUTO(buf_fini) struct buf bytes = BUF_INIT;
 	struct err cause = ERR_INIT;
+	struct zone *known = shared_find(path);
 	struct stamp stamp;
 
 	if (!stamp_of(path, &stamp)) {
 		if (errno == ENOENT || errno == ENOTDIR)
 			return err_set(err, E_INVALID, "unknown time zone '%.*s'", STR_ARG(name));
 		return err_errno(err, errno, "time zone '%.*s': %s", STR_ARG(name), path);
+	}
+	if (known && !memcmp(&known->stamp, &stamp, sizeof(stamp))) {
+		known->references++;
+		*ret = known;
+		return true;
 	}
 	if (!os_read_file(path, FILE_MAX, &bytes, &cause)) {
 		err_prefix(&cause, "time zone '%.*s'", STR_ARG(name));
@@ -338,6 +378,7 @@ read_zone(struct str name, const char *path, struct zone **ret, struct err *err)
 		return false;
 	(*ret)->path = mem_strdup(path);
 	(*ret)->stamp = stamp;
+	zone_share(*ret);
 	return true;
 }
 
@@ -347,7 +388,12 @@ zone_load(struct str name, struct zone **ret, struct err *err)
 	AUTO(auto_free) char *path = NULL;
 
 	if (str_eq(name, STR("UTC"))) {
-		*ret = zone_new(name);
+		*ret = shared_find(NULL);
+		if (*ret) {
+			(*ret)->references++;
+			return true;
+		}
+		*ret = zone_share(zone_new(name));
 		add_span(*ret, ZONE_MIN, 0); /* in every bucket, as index 0 */
 		return true;
 	}
@@ -360,30 +406,29 @@ zone_load(struct str name, struct zone **ret, struct err *err)
 }
 
 bool
-zone_refresh(struct zone *zone, bool *ret_changed, struct err *err)
+zone_refresh(struct zone **zone, bool *ret_changed, struct err *err)
 {
-	AUTO(zone_auto_free) struct zone *now = NULL;
-	struct zone was = *zone;
+	struct zone *now = NULL, *was = *zone;
 	struct stamp stamp;
 
 	*ret_changed = false;
-	if (!zone->path ||
-	    (stamp_of(zone->path, &stamp) && !memcmp(&stamp, &zone->stamp, sizeof(stamp))))
+	if (!was->path ||
+	    (stamp_of(was->path, &stamp) && !memcmp(&stamp, &was->stamp, sizeof(stamp))))
 		return true;
-	if (!read_zone(str_of(zone->name), zone->path, &now, err))
+	if (!read_zone(str_of(was->name), was->path, &now, err))
 		return false;
-	*ret_changed = now->count != was.count ||
-		       memcmp(now->from, was.from, was.count * sizeof(*was.from)) ||
-		       memcmp(now->offset, was.offset, was.count * sizeof(*was.offset));
-	*zone = *now;
-	*now = was;
+	*ret_changed = now->count != was->count ||
+		       memcmp(now->from, was->from, was->count * sizeof(*was->from)) ||
+		       memcmp(now->offset, was->offset, was->count * sizeof(*was->offset));
+	*zone = now;
+	zone_free(was);
 	return true;
 }
 
 void
 zone_free(struct zone *zone)
 {
-	if (!zone)
+	if (!zone || --zone->references)
 		return;
 	free(zone->name);
 	free(zone->path);

@@ -177,6 +177,28 @@ def _(rouse):
     expect(len(seen), len(set(seen)), "different times")
 
 
+@scenario("zone data that is replaced while it runs counts within the hour")
+def _(rouse):
+    clock = Clock(rouse)
+    zones = os.path.join(rouse.dir, "zones", "Here")
+    os.makedirs(zones)
+    path = os.path.join(zones, "Town")
+    shutil.copy("/usr/share/zoneinfo/Etc/GMT-3", path)
+    rouse.env["ZONEINFO"] = os.path.dirname(zones)
+    house(rouse, noon={"schedule": "0 12 1 1 *", "timezone": "Here/Town"})
+    house(rouse, beat={"schedule": "* * * * * *"})
+    rouse.start()
+    check(trigger(rouse, "noon")["next"].endswith("T09:00:00.000Z"), "noon before")
+    shutil.copy("/usr/share/zoneinfo/Etc/GMT-5", path + ".n")
+    os.rename(path + ".n", path)
+    clock.set(HOUR + 60)
+    wait("noon is another", lambda: trigger(rouse, "noon")["next"].endswith("T07:00:00.000Z"))
+    os.unlink(path)
+    clock.set(2 * HOUR + 120)
+    wait("it says what is wrong", lambda: "zone data cannot be read anew" in rouse.log_text())
+    check(trigger(rouse, "noon")["next"].endswith("T07:00:00.000Z"), "what was read goes on")
+
+
 @scenario("a disabled schedule says once that its times pass, and begins anew when enabled")
 def _(rouse):
     house(rouse, beat={"schedule": "* * * * * *"}, other={"schedule": "* * * * * *"})

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/os.h"
+#include "pure/civil.h"
 #include "tests/unit/tap.h"
 
 #define FILE_MAX (16 << 20)
@@ -238,6 +239,21 @@ test_kinds(void)
 		CHECK_STR(fires("0 12 29 2 +1", "Europe/Berlin", "2072-03-01T00:00:00Z", 1),
 			  "2112-02-29T12:00+01:00");
 	}
+	IT ("knows the first day of every year and every leap day") {
+		AUTO(cron_auto_free) struct cron *first = cron_of("0 0 1 1 *", NULL);
+		AUTO(cron_auto_free) struct cron *leap = cron_of("0 0 29 2 *", NULL);
+		struct wall t = {-1}, l = {-1};
+
+		for (int year = CRON_FIRST_YEAR; year <= CRON_LAST_YEAR; year++) {
+			CHECK(cron_next(first, t, &t));
+			CHECK_INT(t.ms, civil_days(year, 1, 1) * DAY_S * 1000);
+			if (civil_is_leap(year)) {
+				CHECK(cron_next(leap, l, &l));
+				CHECK_INT(l.ms, civil_days(year, 2, 29) * DAY_S * 1000);
+			}
+		}
+		CHECK(!cron_next(first, t, &t) && !cron_next(leap, l, &l));
+	}
 	IT ("counts milliseconds: an instant is after what lies just before it") {
 		AUTO(cron_auto_free) struct cron *c = cron_of("* * * * *", NULL);
 		struct wall t;
@@ -294,6 +310,51 @@ test_properties(void)
 			if (cron_prev(c, n, &p))
 				ok = ok && p.ms <= t.ms && cron_next(c, p, &m) && m.ms == n.ms;
 			CHECK(ok);
+		}
+	}
+	IT ("fires in a zone of one offset as in UTC, so much later") {
+		for (size_t i = 0; i < ARRAY_LEN(exprs); i++) {
+			AUTO(cron_auto_free) struct cron *a = cron_of(exprs[i], "UTC");
+			AUTO(cron_auto_free) struct cron *b = cron_of(exprs[i], "Etc/GMT-5");
+			const int64_t east = cron_expr(a)->every_s ? 0 : 5 * 3600 * SECOND;
+			struct wall t = wall_of("2023-12-31T12:00:00Z"), u = {t.ms - east};
+
+			for (int n = 0; n < 500; n++) {
+				bool more = cron_next(a, t, &t);
+
+				CHECK(cron_next(b, u, &u) == more);
+				if (!more)
+					break;
+				CHECK_INT(u.ms, t.ms - east);
+			}
+		}
+	}
+	IT ("fires for a list when it does for one of its items, each of the same class") {
+		static const char *const unions[][3] = {
+			{"0,30 2 * * *", "0 2 * * *", "30 2 * * *"},
+			{"15 1-2 * * *", "15 1 * * *", "15 2 * * *"},
+			{"0 2 1,L * *", "0 2 1 * *", "0 2 L * *"},
+			{"30 1 * * MON,SUN#1", "30 1 * * MON", "30 1 * * SUN#1"},
+			{"30 2 * 3,11 *", "30 2 * 3 *", "30 2 * 11 *"},
+			{"*/20,7 * * * *", "*/20 * * * *", "7 * * * *"},
+			{"0 */6,1 * * *", "0 */6 * * *", "0 1-1/1 * * *"},
+			{"0 2 13 * SUN", "0 2 13 * *", "0 2 * * SUN"},
+		};
+
+		for (size_t i = 0; i < ARRAY_LEN(unions) * ARRAY_LEN(zones); i++) {
+			const char *const *u = unions[i / ARRAY_LEN(zones)];
+			const char *zone = zones[i % ARRAY_LEN(zones)];
+			AUTO(cron_auto_free) struct cron *both = cron_of(u[0], zone);
+			AUTO(cron_auto_free) struct cron *one = cron_of(u[1], zone);
+			AUTO(cron_auto_free) struct cron *other = cron_of(u[2], zone);
+			struct wall t = wall_of("2010-10-01T00:00:00Z"), x, y;
+
+			for (int n = 0; n < 2000; n++) {
+				CHECK(cron_next(one, t, &x) && cron_next(other, t, &y));
+				if (!CHECK(cron_next(both, t, &t)))
+					break;
+				CHECK_INT(t.ms, x.ms < y.ms ? x.ms : y.ms);
+			}
 		}
 	}
 	IT ("takes a schedule that cannot fire without searching long") {

@@ -334,30 +334,30 @@ test_folder(void)
 		make_file(&file, 3600, "<+01>-1");
 		put_zone("Test", buf_str(&file));
 		CHECK(zone_load(STR("Test"), &z, NULL));
-		CHECK(zone_refresh(z, &changed, NULL) && !changed);
+		CHECK(zone_refresh(&z, &changed, NULL) && !changed);
 		make_file(&file, 7200, "<+02>-2");
 		put_zone("Test", buf_str(&file));
-		CHECK(zone_refresh(z, &changed, NULL) && changed);
+		CHECK(zone_refresh(&z, &changed, NULL) && changed);
 		CHECK_INT(zone_span_at(z, 0).offset, 7200);
 		CHECK_INT(zone_span_at(z, at("2100-01-01T00:00:00Z")).offset, 7200);
-		CHECK(zone_refresh(z, &changed, NULL) && !changed);
+		CHECK(zone_refresh(&z, &changed, NULL) && !changed);
 	}
 	IT ("says that nothing changed when the same is written anew") {
 		put_zone("Test", buf_str(&file));
-		CHECK(zone_refresh(z, &changed, NULL) && !changed);
+		CHECK(zone_refresh(&z, &changed, NULL) && !changed);
 	}
 	IT ("keeps what it has when the file is cut off or gone, and tries again") {
 		put_zone("Test", str_make(file.data, file.len / 2));
-		CHECK(!zone_refresh(z, &changed, &err) && !changed);
+		CHECK(!zone_refresh(&z, &changed, &err) && !changed);
 		CHECK_INT(err.code, E_CORRUPT);
 		CHECK_INT(zone_span_at(z, 0).offset, 7200);
-		CHECK(!zone_refresh(z, &changed, &err));
+		CHECK(!zone_refresh(&z, &changed, &err));
 		CHECK(os_remove_tree(folder, NULL) && os_mkdirs(folder, 0700, NULL));
-		CHECK(!zone_refresh(z, &changed, &err) && !changed);
+		CHECK(!zone_refresh(&z, &changed, &err) && !changed);
 		CHECK_STR(err_text(&err), "unknown time zone 'Test'");
 		make_file(&file, 10800, "<+03>-3");
 		put_zone("Test", buf_str(&file));
-		CHECK(zone_refresh(z, &changed, NULL) && changed);
+		CHECK(zone_refresh(&z, &changed, NULL) && changed);
 		CHECK_INT(zone_span_at(z, 0).offset, 10800);
 	}
 	IT ("refuses a file that is huge, empty or a folder") {

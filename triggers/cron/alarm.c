@@ -55,9 +55,8 @@ alarm_arm(struct alarm *alarm, bool again)
 	timerfd_settime(alarm->fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, NULL);
 }
 
-/* From the back: a step moves items, and those that come forward have been seen. */
-static void
-alarm_step(struct alarm *alarm)
+void
+alarm_each(struct alarm *alarm, void (*fn)(struct heap_item *item))
 {
 	struct heap_item **items =
 		mem_alloc_array(alarm->heap.count + 1, sizeof(struct heap_item *));
@@ -66,7 +65,7 @@ alarm_step(struct alarm *alarm)
 	for (size_t i = 0; i < count; i++)
 		items[i] = alarm->heap.items[i];
 	for (size_t i = 0; i < count; i++)
-		alarm->on_step(items[i]);
+		fn(items[i]);
 	free(items);
 }
 
@@ -88,7 +87,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	if (step > STEP_MS || step < -STEP_MS) {
 		snprintf(text, sizeof(text), "%lld", (long long)step);
 		log_warning("the clock was set; schedules are worked out anew", "by_ms", text);
-		alarm_step(alarm);
+		alarm_each(alarm, alarm->on_step);
 	}
 	while ((top = heap_top(&alarm->heap)) && top->due <= now.ms &&
 	       clock_mono(alarm->core->clock).ms - began.ms < SLICE_MS) {
@@ -147,8 +146,8 @@ alarm_remove(struct alarm *alarm, struct heap_item *item)
 	alarm_arm(alarm, false);
 }
 
-bool
-alarm_is_empty(const struct alarm *alarm)
+size_t
+alarm_count(const struct alarm *alarm)
 {
-	return !alarm->heap.count;
+	return alarm->heap.count;
 }

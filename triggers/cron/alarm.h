@@ -19,7 +19,9 @@ bool alarm_new(struct core *core, alarm_on_due *on_due, alarm_on_step *on_step, 
 void alarm_free(struct alarm *alarm);
 /* at: of the wall clock, HEAP_NEVER: it only stands there, for on_step. */
 void alarm_set(struct alarm *alarm, struct heap_item *item, int64_t at_ms);
+/* Calls fn for each item, which may be moved. */
+void alarm_each(struct alarm *alarm, void (*fn)(struct heap_item *item));
 void alarm_remove(struct alarm *alarm, struct heap_item *item);
-bool alarm_is_empty(const struct alarm *alarm);
+size_t alarm_count(const struct alarm *alarm);
 
 #endif

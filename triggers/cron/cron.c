@@ -11,8 +11,13 @@
 /* The clock is behind a tick that has run: less is a clock that is being slewed. */
 #define BEHIND_MS 60000
 
+/* How often zones are looked at, where any schedule has one: a stat a zone. */
+#define REFRESH_MS 3600000
+
 /* Of all schedules of this process. */
 static struct alarm *alarm_of_all;
+static struct core *core_of_all;
+static struct heap_item refresh_item;
 
 struct tick *
 tick_find(struct core *core, const char *trigger)
@@ -185,9 +190,50 @@ tick_look(struct tick *tick)
 }
 
 static void
+refresh_one(struct heap_item *item)
+{
+	struct tick *tick;
+
+	if (item == &refresh_item)
+		return;
+	tick = CONTAINER_OF(item, struct tick, due);
+	if (tick_refresh(tick))
+		tick_look(tick);
+}
+
+static void
+refresh_all(void)
+{
+	refresh_begin();
+	alarm_each(alarm_of_all, refresh_one);
+	alarm_set(alarm_of_all, &refresh_item, core_wall(core_of_all).ms + REFRESH_MS);
+}
+
+static void
 on_due(struct heap_item *item)
 {
-	tick_look(CONTAINER_OF(item, struct tick, due));
+	if (item == &refresh_item)
+		refresh_all();
+	else
+		tick_look(CONTAINER_OF(item, struct tick, due));
+}
+
+static bool
+alarm_begin(struct core *core, struct err *err)
+{
+	core_of_all = core;
+	return alarm_of_all || alarm_new(core, on_due, on_due, &alarm_of_all, err);
+}
+
+/* With the last schedule. */
+static void
+alarm_end(void)
+{
+	if (alarm_count(alarm_of_all) > (refresh_item.place ? 1 : 0))
+		return;
+	alarm_remove(alarm_of_all, &refresh_item);
+	alarm_free(alarm_of_all);
+	alarm_of_all = NULL;
 }
 
 /* --- life ---------------------------------------------------------------------------------- */
@@ -203,6 +249,9 @@ tick_resume(struct tick *tick, const struct conf_section *section, struct err *e
 	char print[sizeof(tick->cursor.print)];
 	struct cron_cursor *c = &tick->cursor;
 
+	/* One transaction for all that are read at a start: each by itself would lock the file. */
+	if (!turn_begin(core->store, err))
+		return false;
 	schedule_print(section, print);
 	*c = (struct cron_cursor){.last = now,
 				  .passed = TICKS_RANGE_NONE,
@@ -249,11 +298,12 @@ cron_start(struct core *core, const struct trigger *trigger, struct err *err)
 	tick->next = WALL_NONE;
 	tick->in_flight = fire_is_pending(trigger->name);
 	if (!tick_configure(tick, trigger->section, err) ||
-	    !tick_resume(tick, trigger->section, err) ||
-	    (!alarm_of_all && !alarm_new(core, on_due, on_due, &alarm_of_all, err))) {
+	    !tick_resume(tick, trigger->section, err) || !alarm_begin(core, err)) {
 		tick_free(tick);
 		return NULL;
 	}
+	if (!refresh_item.place && strcmp(zone_name(cron_zone(tick->cron)), "UTC"))
+		alarm_set(alarm_of_all, &refresh_item, core_wall(core).ms + REFRESH_MS);
 	if (!trigger_is_enabled(core, trigger))
 		tick_is_off(tick, trigger, NULL);
 	/* Nothing fires from within a start: what is due, is due at once. */
@@ -272,10 +322,7 @@ cron_stop(struct source *source)
 
 	alarm_remove(alarm_of_all, &tick->due);
 	tick_free(tick);
-	if (!alarm_is_empty(alarm_of_all))
-		return;
-	alarm_free(alarm_of_all);
-	alarm_of_all = NULL;
+	alarm_end();
 }
 
 static struct wall

@@ -62,6 +62,13 @@ bool cron_backfill(struct source *source, const struct source_backfill *wanted, 
 /* The next time of a backfill that goes on; false: there is none. */
 bool backfill_next(struct tick *tick, struct wall *ret);
 
+/* --- refresh.c ----------------------------------------------------------------------------- */
+
+/* Looks at each zone once from here on. */
+void refresh_begin(void);
+/* Takes over zone data that is new. True: its times may be others. */
+bool tick_refresh(struct tick *tick);
+
 /* --- failures.c ---------------------------------------------------------------------------- */
 
 /* pause_after_failures: pauses the trigger when so many runs failed in a row. True: it did. */

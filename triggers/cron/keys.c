@@ -3,10 +3,12 @@
 #include "triggers/cron/inside.h"
 
 #include "base/digest.h"
+#include "pure/cron_explain.h"
 
 static const struct conf_key keys[] = {
 	{"schedule", CONF_STRING, .flags = CONF_REQUIRED,
-	 .help = "five, six (seconds first) or seven fields (year last), @daily, @every 90s"},
+	 .help = "five, six (seconds first) or seven fields (year last), @daily, @every 90s, or "
+		 "calendar:Mon..Fri 07:30 as systemd writes it"},
 	{"timezone", CONF_STRING, .help = "IANA zone of the schedule; default UTC"},
 	{"catchup", CONF_ENUM, "one", "one|none|all",
 	 .help = "what happens to times that were missed"},
@@ -26,6 +28,7 @@ static const struct conf_key keys[] = {
 	 .help = "runs in all; ticks that were skipped do not count"},
 	{"pause_after_failures", CONF_INT, .min = 1, .max = 1000,
 	 .help = "so many runs that failed in a row pause the trigger"},
+	{"strict", CONF_BOOL, "no", .help = "refuse a schedule that crons read differently"},
 	{"allow_never", CONF_BOOL, "no", .help = "load also a schedule that never fires"},
 };
 
@@ -75,6 +78,32 @@ never_check(const struct conf_section *section, struct cron *cron, struct conf_r
 		conf_complain(report, section, "schedule", "%s", err_text(&err));
 }
 
+struct linted {
+	const struct conf_section *section;
+	struct conf_report *report;
+};
+
+static void
+on_lint(void *arg, const char *text)
+{
+	const struct linted *linted = arg;
+
+	conf_warn(linted->report, linted->section, "schedule", "%s", text);
+}
+
+/* What is valid, and may not be meant. */
+static void
+lint_check(const struct conf_section *section, struct cron *cron, struct conf_report *report)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+	struct linted linted = {section, report};
+
+	if (conf_bool(section, "strict") && !cron_check_strict(cron_expr(cron), &err))
+		conf_complain(report, section, "schedule", "%s", err_text(&err));
+	else
+		cron_lint(cron, clock_wall(clock_system()), on_lint, &linted);
+}
+
 static void
 cron_check(const struct conf_section *section, struct conf_report *report)
 {
@@ -83,10 +112,12 @@ cron_check(const struct conf_section *section, struct conf_report *report)
 	static const char *const names[] = {"start", "end"};
 	struct wall times[ARRAY_LEN(names)];
 
-	if (!schedule_of(section, &cron, &err))
+	if (!schedule_of(section, &cron, &err)) {
 		conf_complain(report, section, "schedule", "%s", err_text(&err));
-	else
+	} else {
 		never_check(section, cron, report);
+		lint_check(section, cron, report);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		AUTO(err_fini) struct err bad = ERR_INIT;
 
