@@ -116,8 +116,7 @@ reservation_new(struct ledger *ledger, const struct run_row *run, struct wall at
 					   [PAYER_TENANT] = run->tenant,
 					   [PAYER_USER] = run->user,
 					   [PAYER_AGENT] = run->agent,
-					   [PAYER_TRIGGER] =
-						   *run->trigger ? run->trigger : NULL};
+					   [PAYER_TRIGGER] = *run->trigger ? run->trigger : NULL};
 
 	reservation->run = run->seq;
 	reservation->tenant = mem_strdup(run->tenant);
@@ -171,8 +170,8 @@ reservation_fit(struct ledger *ledger, struct reservation *reservation, const st
 		fits_tokens = has_room(purse->limit_tokens, purse->spent_tokens,
 				       purse->reserved_tokens, reservation->tokens, &tokens);
 		if (!fits_uusd || !fits_tokens) {
-			refuse(purse, fits_uusd, fits_uusd ? reservation->tokens : reservation->uusd,
-			       err);
+			refuse(purse, fits_uusd,
+			       fits_uusd ? reservation->tokens : reservation->uusd, err);
 			buf_puts(&hold->scope, purse->key);
 			hold->until = purse->ends;
 			return false;
@@ -221,10 +220,17 @@ ledger_reserve(struct core *core, const struct run_row *run, struct hold *hold, 
 }
 
 void
-ledger_adopt(struct core *core, const struct run_row *run, struct wall began)
+ledger_adopt(struct core *core, const struct run_row *run, const struct run_meters *used,
+	     struct wall began)
 {
+	/* As it was when it was claimed. Borrowed strings. */
+	struct run_row then = *run;
+
+	then.used.cost_uusd -= used->cost_uusd;
+	then.used.input_tokens -= used->input_tokens;
+	then.used.output_tokens -= used->output_tokens;
 	if (!reservation_find(core->ledger, run->seq))
-		reservation_close(core->ledger, reservation_new(core->ledger, run, began));
+		reservation_close(core->ledger, reservation_new(core->ledger, &then, began));
 }
 
 void
@@ -313,8 +319,7 @@ ledger_door(struct core *core, const struct run_limits *limits, const char *tena
 		if (!purse)
 			continue;
 		fits = has_room(purse->limit_uusd, purse->spent_uusd, 0, uusd, &allowed);
-		if (fits &&
-		    has_room(purse->limit_tokens, purse->spent_tokens, 0, tokens, &allowed))
+		if (fits && has_room(purse->limit_tokens, purse->spent_tokens, 0, tokens, &allowed))
 			continue;
 		refuse(purse, fits, fits ? tokens : uusd, err);
 		*ret_until = purse->ends;

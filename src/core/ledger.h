@@ -29,8 +29,9 @@ void hold_fini(struct hold *hold);
  * when. A claim that fails afterwards gives it back by ledger_release(). */
 bool ledger_reserve(struct core *core, const struct run_row *run, struct hold *hold,
 		    struct err *err);
-/* An attempt that runs already, begun at that time. */
-void ledger_adopt(struct core *core, const struct run_row *run, struct wall began);
+/* An attempt that runs already: what it has used of the run's, and when it began. */
+void ledger_adopt(struct core *core, const struct run_row *run, const struct run_meters *used,
+		  struct wall began);
 /* In the turn: the run waits until its scope has room. */
 bool ledger_hold(struct core *core, const struct run_row *run, const struct hold *hold,
 		 const char *why, struct err *err);

@@ -50,8 +50,8 @@ day_of(const struct zone *zone, struct wall at, char day[DAY_LEN], struct wall *
 	next = t + (today + DAY_S - local_of(zone, t));
 	for (int i = 0; i < STEPS && floor_day(local_of(zone, next)) == today; i++)
 		next += STEP_S;
-	for (int i = 0; i < STEPS && next - STEP_S > t &&
-			floor_day(local_of(zone, next - STEP_S)) != today;
+	for (int i = 0;
+	     i < STEPS && next - STEP_S > t && floor_day(local_of(zone, next - STEP_S)) != today;
 	     i++)
 		next -= STEP_S;
 	ret_ends->ms = next * 1000;

@@ -143,4 +143,3 @@ ledger_reload(struct core *core)
 	ledger->unhold_all = true;
 	core_timer_arm(core, &ledger->timer, 0, ledger_on_timer, ledger);
 }
-

@@ -56,7 +56,6 @@ struct ledger {
 	bool unhold_all;
 };
 
-
 /* --- ledger_purse.c --- */
 
 const char *payer_name(enum payer payer);

@@ -85,7 +85,7 @@ limit_of(const struct conf_section *section, const char *key)
 
 void
 payer_limits(struct core *core, enum payer payer, const char *tenant, int64_t *ret_uusd,
-	  int64_t *ret_tokens)
+	     int64_t *ret_tokens)
 {
 	const struct conf_section *budget =
 		conf_section(registry_conf(core->registry), "budget", "");
@@ -185,8 +185,7 @@ purse_of(struct ledger *ledger, enum payer payer, const char *tenant, const char
 	if (uusd == INT64_MAX && tokens == INT64_MAX)
 		return true;
 	key = payer_key(payer, tenant, name);
-	day_of(payer_zone(ledger, payer, tenant), core_wall(ledger->core), day,
-	       &ends);
+	day_of(payer_zone(ledger, payer, tenant), core_wall(ledger->core), day, &ends);
 	HASH_FIND_STR(ledger->purses, key, purse);
 	if (!purse) {
 		if (HASH_COUNT(ledger->purses) >= PURSES_MAX)
@@ -205,4 +204,3 @@ purse_of(struct ledger *ledger, enum payer payer, const char *tenant, const char
 	*ret = purse;
 	return true;
 }
-

@@ -106,10 +106,10 @@ view_reservations(struct view *view)
 
 	HASH_ITER (hh, view->core->ledger->reservations, reservation, next) {
 		for (int i = 0; i < PAYERS; i++) {
-			struct line *line = reservation->keys[i]
-						    ? line_of(view, reservation->keys[i],
-							      reservation->days[i])
-						    : NULL;
+			struct line *line =
+				reservation->keys[i]
+					? line_of(view, reservation->keys[i], reservation->days[i])
+					: NULL;
 
 			if (!line)
 				continue;
