@@ -23,13 +23,6 @@ static const struct {
 	{"application/octet-stream", BODY_BYTES},
 };
 
-/* Headers that prove who sent it are nobody else's business. */
-static const struct str secret_headers[] = {STR("authorization"), STR("cookie"),
-					    STR("proxy-authorization"), STR("x-gitlab-token"),
-					    STR("x-api-key")};
-static const struct str secret_parts[] = {STR("signature"), STR("token"), STR("secret"),
-					  STR("hmac")};
-
 struct str
 hook_media_type(struct str content_type)
 {
@@ -123,18 +116,6 @@ hook_body(struct str content_type, struct str body, bool any, struct buf *made,
 	return true;
 }
 
-static bool
-header_is_secret(struct str name)
-{
-	for (size_t i = 0; i < ARRAY_LEN(secret_headers); i++)
-		if (str_eq(name, secret_headers[i]))
-			return true;
-	for (size_t i = 0; i < ARRAY_LEN(secret_parts); i++)
-		if (memmem(name.p, name.len, secret_parts[i].p, secret_parts[i].len))
-			return true;
-	return false;
-}
-
 /* Did a header of this name come before the i-th? */
 static bool
 header_came_before(const struct http_request *req, size_t i, struct str name)
@@ -159,7 +140,7 @@ headers_build(const struct http_request *req, struct buf *out)
 		struct str name, value;
 
 		http_header_at(req, i, &name, &value);
-		if (header_is_secret(name) || header_came_before(req, i, name))
+		if (signature_header_is_secret(name) || header_came_before(req, i, name))
 			continue;
 		if (!first)
 			buf_putc(out, ',');
