@@ -120,17 +120,23 @@ OPTIONS(webhook_verify_options, SCHEME_OPTIONS,
 OPTIONS(webhook_sign_options, SCHEME_OPTIONS,
 	{"id", 0, "ID", "of the delivery, where the scheme signs one"},
 	{"curl", 0, "URL", "print a curl command that sends it there"});
-OPTIONS(cron_next_options, {"tz", 0, "ZONE", "time zone, as Europe/Berlin (UTC)"},
+#define CRON_OPTIONS                                                                               \
+	{"tz", 0, "ZONE", "time zone, as Europe/Berlin (UTC)"},                                    \
+	{"trigger", 0, "NAME", "draw H as this trigger does"},                                     \
+	{                                                                                          \
+		"dialect", 0, "NAME", "how EXPR is written: rouse (the default) or quartz"         \
+	}
+OPTIONS(cron_next_options, CRON_OPTIONS,
 	{"from", 0, "WHEN", "the first instant later than this one (now)"},
 	{"count", 'n', "N", "how many (5)"},
 	{"jsonl", 0, NULL,
 	 "read {id,expr,tz,from,count} from standard input, one a line, and answer each"});
-OPTIONS(cron_prev_options, {"tz", 0, "ZONE", "time zone, as Europe/Berlin (UTC)"},
+OPTIONS(cron_prev_options, CRON_OPTIONS,
 	{"from", 0, "WHEN", "the first instant earlier than this one (now)"},
 	{"count", 'n', "N", "how many (5)"});
-OPTIONS(cron_match_options, {"tz", 0, "ZONE", "time zone, as Europe/Berlin (UTC)"},
+OPTIONS(cron_match_options, CRON_OPTIONS,
 	{"from", 0, "WHEN", "this instant (now)"});
-OPTIONS(cron_explain_options, {"tz", 0, "ZONE", "time zone, as Europe/Berlin (UTC)"},
+OPTIONS(cron_explain_options, CRON_OPTIONS,
 	{"from", 0, "WHEN", "the ten instants later than this one (now)"},
 	{"strict", 0, NULL, "refuse what crons read differently"});
 OPTIONS(token_create_options,

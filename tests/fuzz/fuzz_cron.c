@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "pure/cron_explain.h"
+#include "pure/cron_import.h"
 #include "pure/cron_next.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -72,6 +73,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!size)
 		return 0;
+	if (data[0] & 4) {
+		cron_import_quartz(str_make(data + 1, size - 1), &text, NULL);
+		buf_clear(&text);
+	}
 	if (data[0] & 2)
 		buf_puts(&given, "calendar:");
 	buf_add(&given, data + 1, size - 1);

@@ -74,6 +74,8 @@ def _(rouse):
     expect(rouse.cli("cron", "explain", "0 12 * * *", "--tz", "Europe/Berlin", "--json").json["transition"], None, "nothing at noon")
     check("never fires: February has at most 29 days" in rouse.cli("cron", "explain", "0 0 30 2 *").out, "it never fires")
     check("means both to some crons" in rouse.cli("cron", "explain", "0 0 */2 * MON", "--strict", expect_code=1).err, "strict")
+    expect(rouse.cli("cron", "explain", "0 0/5 14 ? * 2-6", "--dialect", "quartz", "--json").json["expr"], "0 */5 14 * * MON-FRI", "from Quartz")
+    check("rouse or quartz" in rouse.cli("cron", "explain", "0 0 * * *", "--dialect", "x", expect_code=2).err, "no such dialect")
     check("Monday to Friday" in rouse.cli("cron", "explain", "calendar:Mon..Fri 9:00 Europe/Berlin").out, "a calendar event")
 
 
@@ -95,6 +97,14 @@ def _(rouse):
     check("write + before day-of-week" in said, said)
     expect(check_says(schedule="0 0 */2 * +MON", strict="yes")[0], 0, "exit status with a +")
     expect(check_says(schedule="calendar:Mon..Fri 07:30", strict="yes"), (0, ""), "a plain calendar event")
+
+
+@scenario("H is drawn from the trigger's name: the daemon and --trigger agree")
+def _(rouse):
+    house(rouse, "H H H * *")
+    [beat] = rouse.items("/v1/triggers")
+    said = rouse.cli("cron", "next", "H H H * *", "--trigger", "beat", "-n", "1", "--json").json["next"]
+    expect(beat["next"].replace(".000", ""), said[0], "the next fire")
 
 
 main()

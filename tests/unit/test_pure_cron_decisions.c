@@ -2,6 +2,7 @@
  */
 /* SPDX-License-Identifier: MIT */
 #include "pure/cron_explain.h"
+#include "pure/cron_import.h"
 
 #include "tests/unit/tap.h"
 
@@ -82,9 +83,13 @@ test_fields(void)
 		CHECK_STR(utc("0 30 7 1 1 * 2030", "2024-01-01T00:00:00Z", 2), "2030-01-01T07:30.");
 		CHECK(refuses("99 18 * * ? 2026", "a year needs 7 fields"));
 	}
-	IT ("2: a/n is an error that shows the range") {
+	IT ("2: a/n is an error that shows the range; where Quartz is imported it is that range") {
+		AUTO(buf_fini) struct buf text = BUF_INIT;
+
 		CHECK(refuses("0/5 * * * *", "write 0-59/5"));
 		CHECK(refuses("0 0 * * 1/2", "write 1-6/2"));
+		CHECK(cron_import_quartz(STR("0 0/5 * * * ?"), &text, NULL));
+		CHECK_STR(buf_cstr(&text), "0 0-59/5 * * * ?");
 	}
 	IT ("3: a range that runs backwards is an error that shows the two halves") {
 		CHECK(refuses("0 22-2 * * *", "write 22-23,0-2"));

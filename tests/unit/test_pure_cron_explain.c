@@ -111,6 +111,11 @@ static const struct {
 	{"0 0 31 * *", NULL, "day 31: skips 5 months a year; L is the last day\n"},
 	{"0 0 29 2 *", NULL, "day 29: skips 1 month a year; L is the last day\n"},
 	{"0 0 30 1-3 *", NULL, "day 30: skips 1 month a year; L is the last day\n"},
+	{"0 0 1,31 * *", NULL, "day 31: skips 5 months a year; L is the last day\n"},
+	{"0 0 29-31 * *", NULL, "day 29: skips 1 month a year; L is the last day\n"},
+	{"0 0 1-31 * *", NULL, ""},
+	{"0 0 28-31 * *", NULL, ""},
+	{"0 0 31 1,3 *", NULL, ""},
 	{"calendar:*-*-31", NULL, "day 31: skips 5 months a year; ~01 is the last day\n"},
 };
 
