@@ -41,7 +41,7 @@ house_helper(const char *name)
 	buf_printf(&path, "%s/%s", dir, name);
 	if (access(buf_cstr(&path), X_OK)) {
 		buf_clear(&path);
-		buf_printf(&path, "%s/%s", !strcmp(name, "rouse-jq") ? LIBEXECDIR : BINDIR, name);
+		buf_printf(&path, "%s/%s", !strcmp(name, "rouse-shim") ? BINDIR : LIBEXECDIR, name);
 	}
 	return buf_take(&path);
 }
