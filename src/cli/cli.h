@@ -120,6 +120,8 @@ CLI_VERB(verb_trigger_enable);
 CLI_VERB(verb_trigger_disable);
 CLI_VERB(verb_trigger_fire);
 CLI_VERB(verb_trigger_backfill);
+CLI_VERB(verb_trigger_next);
+CLI_VERB(verb_trigger_simulate);
 CLI_VERB(verb_trigger_test);
 CLI_VERB(verb_event_list);
 CLI_VERB(verb_event_show);

@@ -113,6 +113,8 @@ files_make(struct undo *undo, const struct trigger_place *place, const struct tr
 		     !file_make(undo, place, files[i].secret_path, files[i].secret, 0600,
 				place->uid, err)))
 			return false;
+		if (!files[i].conf_path)
+			continue;
 		buf_printf(&fresh, "%s.new", files[i].conf_path);
 		trial->args[trial->count++] = fresh.data;
 		/* A .new that was left behind when its writer was killed is nobody's. */
@@ -138,8 +140,10 @@ trigger_files_write(struct cli *cli, const struct trigger_place *place,
 	if (!files_make(&undo, place, files, count, &trial, err) ||
 	    !cli_roused_try((const char *const *)trial.args, place->uid, &said, err))
 		return false;
-	for (size_t i = 0; i < count; i++) {
-		if (renameat2(AT_FDCWD, trial.args[3 + i], AT_FDCWD, files[i].conf_path,
+	for (size_t i = 0, fresh = 3; i < count; i++) {
+		if (!files[i].conf_path)
+			continue;
+		if (renameat2(AT_FDCWD, trial.args[fresh++], AT_FDCWD, files[i].conf_path,
 			      RENAME_NOREPLACE))
 			return err_errno(err, errno, "cannot make %s", files[i].conf_path);
 		undo_add(&undo, files[i].conf_path);

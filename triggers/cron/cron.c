@@ -98,7 +98,8 @@ tick_go_back(struct tick *tick, struct wall now)
 		   buf_cstr(&time));
 	log_warning("schedule waits for the clock", "trigger", tick->source.name, "why",
 		    buf_cstr(&text));
-	source_set_health(&tick->source, HEALTH_STALE, buf_cstr(&text));
+	source_note_error(&tick->source, buf_cstr(&text));
+	source_set_health(&tick->source, HEALTH_STALE, NULL);
 }
 
 /* While it is disabled its times pass; the first of them is told of. True: nothing more is to be
@@ -331,11 +332,23 @@ cron_next_of(struct source *source)
 	return CONTAINER_OF(source, struct tick, source)->next;
 }
 
+/* What was done or missed before does not matter, where the schedule begins and ends does. */
+static bool
+cron_follows(struct source *source, struct wall after, struct wall *ret)
+{
+	struct tick *tick = CONTAINER_OF(source, struct tick, source);
+	struct ticks_policy policy = tick->policy;
+
+	policy.done = TICKS_RANGE_NONE;
+	return ticks_next(tick->cron, &policy, after, ret);
+}
+
 const struct source_kind cron_kind = {.name = "cron",
 				      .tables = cron_tables,
 				      .trust = TRUST_TRUSTED,
 				      .start = cron_start,
 				      .stop = cron_stop,
 				      .next = cron_next_of,
+				      .follows = cron_follows,
 				      .wake = cron_wake,
 				      .backfill = cron_backfill};

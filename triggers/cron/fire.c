@@ -64,7 +64,7 @@ static void
 tick_refused(struct tick *tick, const struct err *err)
 {
 	source_set_health(&tick->source, HEALTH_FAILING, err_text(err));
-	tick->source.backlog = 1;
+	source_set_backlog(&tick->source, 1, WALL_NONE);
 	tick->refusals++;
 	tick_wait(tick, again.base_ms / 2 +
 				backoff_delay(&again, tick->refusals, entropy_below(UINT64_MAX)));
@@ -92,7 +92,7 @@ on_admitted(void *arg, const struct admission_result *result, const struct err *
 		return;
 	}
 	tick->refusals = 0;
-	tick->source.backlog = 0;
+	source_set_backlog(&tick->source, 0, WALL_NONE);
 	source_set_health(&tick->source, HEALTH_OK, NULL);
 	tick_look(tick);
 }

@@ -41,7 +41,9 @@ static const struct conf_table table = {.section = "trigger",
 					.keys = keys,
 					.count = ARRAY_LEN(keys),
 					.check = cron_check,
-					.help = "a schedule"};
+					.help = "a schedule",
+					.hint = "rouse trigger next {name} shows when it "
+						"fires, rouse trigger fire {name} does it now."};
 const struct conf_table *const cron_tables[] = {&table, NULL};
 
 static bool
