@@ -30,6 +30,13 @@ const struct verb_option verb_paging[] = {
 OPTIONS(pause_options, {"agent", 0, "AGENT", "only this agent"},
 	{"trigger", 0, "TRIGGER", "only this trigger"},
 	{"tenant", 0, "TENANT", "only this tenant"});
+OPTIONS(retry_options, {"budget.deadline", 0, "DURATION", "time that it may take"},
+	{"budget.steps", 0, "N", "steps, those that it made included"},
+	{"budget.tools", 0, "N", "tool calls, likewise"},
+	{"budget.tokens", 0, "N", "tokens, likewise"},
+	{"budget.context", 0, "N", "tokens of context at once"},
+	{"budget.cost", 0, "DOLLARS", "what it may cost, with what it has cost"},
+	{"budget.output", 0, "SIZE", "bytes that it may print"});
 OPTIONS(reason_options, {"reason", 0, "TEXT", "why; kept with the decision"});
 OPTIONS(yes_options, {"yes", 'y', NULL, "do not ask"});
 OPTIONS(trigger_add_options,
@@ -249,8 +256,11 @@ const struct verb verb_table[] = {
 	 verb_run_events},
 	{"run", "cancel", "RUN...", 1, VERB_MANY, reason_options, NULL, 0, "stop it", NULL,
 	 verb_run_cancel},
-	{"run", "retry", "RUN...", 1, VERB_MANY, NULL, NULL, 0, "try it again, from its checkpoint",
-	 NULL, verb_run_retry},
+	{"run", "retry", "RUN...", 1, VERB_MANY, retry_options, NULL, 0,
+	 "let it go on, from its checkpoint",
+	 "A new run takes up what the old one's checkpoint, steps and decisions were. One that a "
+	 "budget stopped goes on with what it has used; give it more of what it ran out of.",
+	 verb_run_retry},
 	{"run", "send", "RUN TEXT", 2, 2, NULL, NULL, 0, "say something to it",
 	 "The agent reads {\"type\":\"input\",\"text\":TEXT} on its standard input.",
 	 verb_run_send},
