@@ -74,7 +74,7 @@ refuse(const struct purse *purse, bool tokens, int64_t need, struct err *err)
 	struct budget_row row;
 
 	payer_row(purse->key, purse->day, &row);
-	buf_puts(&who, *row.name ? row.scope : "everything together");
+	buf_puts(&who, *row.name ? row.scope : "all runs together");
 	if (*row.name)
 		buf_cat(&who, " ", row.name);
 	wall_format(purse->ends, &until);
