@@ -23,6 +23,7 @@ struct metrics;
 struct attempts;
 struct rate;
 struct keep;
+struct ledger;
 struct listeners;
 
 struct core {
@@ -41,6 +42,7 @@ struct core {
 	struct apply *apply;
 	struct sources *sources;
 	struct keep *keep;	     /* retention */
+	struct ledger *ledger;	     /* what a day may cost */
 	struct attempts *attempts;   /* live ones */
 	struct rate *rates;	     /* by name of trigger or address */
 	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */

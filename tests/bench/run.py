@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # Benchmarks: a table for people, and JSON (bench.json in the build folder) for comparisons.
 # SPDX-License-Identifier: MIT
-"""run.py [quick] [disk|bare|ingest|webhook|latency|runs|idle|start|cron|lateness]...: all, or those named. Figures of a shared machine vary: compare what stands side by side, not absolutes."""
+"""run.py [quick] [disk|bare|ingest|webhook|latency|runs|idle|start|cron|lateness|triggers]...: all, or those named. Figures of a shared machine vary: compare what stands side by side, not absolutes."""
 import os
 import statistics
 import sys
@@ -231,6 +231,35 @@ def start():
     rouse.close()
 
 
+TRIGGERS = {
+    "hooks, plain filters": 'source = webhook\nverify = none\nfilter = .data.action == "a{i}"\nentity = .data.n\n',
+    "schedules": "source = cron\nschedule = {minute} {hour} * * *\n",
+    "two jq programs each": "source = manual\nfilter = .data.items | map(select(.n > {i})) | length > 0\npayload = {{n: .data.x, by: {i}}}\n",
+}
+
+
+def triggers():
+    for count in (1000, 10000) if QUICK else (10000, 100000):
+        for what, keys in TRIGGERS.items():
+            rouse = house("/bin/true")
+            folder = os.path.join(rouse.dir, "triggers.d")
+            os.makedirs(folder)
+            for begin in range(0, count, 1000):
+                with open(os.path.join(folder, f"{begin:06}.conf"), "w") as f:
+                    for i in range(begin, begin + 1000):
+                        f.write(f"[trigger t{i}]\nagent = a\n" + keys.format(i=i, minute=i % 60, hour=i // 60 % 24))
+            note(f"{count:,} {what}: start to ready", ready(rouse) * 1000, "ms")
+            with open(os.path.join(folder, "000000.conf"), "a") as f:
+                f.write("intent = other\n")
+            began = time.monotonic()
+            said = rouse.api("POST", "/v1/reload", timeout=120).expect(200).json
+            note(f"{count:,} {what}: reload, one changed", (time.monotonic() - began) * 1000, "ms")
+            expect(said["changed"], ["t999"], "what the reload touched")
+            with open(f"/proc/{rouse.daemon.pid}/status") as f:
+                note(f"{count:,} {what}: resident memory", int(next(line for line in f if line.startswith("VmRSS")).split()[1]), "KiB")
+            rouse.close()
+
+
 def spent(rouse):
     """Seconds of processor time so far."""
     with open(f"/proc/{rouse.daemon.pid}/stat") as f:
@@ -309,7 +338,7 @@ def bench():
     folder = tempfile.mkdtemp(prefix="rouse-bench-")
     try:
         parts = {"disk": lambda: disk(folder), "bare": bare, "ingest": ingest, "webhook": lambda: webhook(folder), "latency": latency, "runs": runs,
-                 "idle": idle, "start": start, "cron": cron, "lateness": lateness}
+                 "idle": idle, "start": start, "cron": cron, "lateness": lateness, "triggers": triggers}
         for name, part in parts.items():
             if name in sys.argv[1:] or not set(parts) & set(sys.argv[1:]):
                 part()
