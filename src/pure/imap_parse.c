@@ -145,7 +145,8 @@ response_split(struct str line, struct imap_response *ret, struct err *err)
 {
 	struct str first, word, rest = word_split(line, &first);
 
-	*ret = (struct imap_response){.kind = IMAP_UNTAGGED};
+	*ret = (struct imap_response){
+		.kind = IMAP_UNTAGGED, .text = STR(""), .name = STR(""), .args = STR("")};
 	if (str_eq(first, STR("+"))) {
 		ret->kind = IMAP_CONTINUE;
 		ret->text = rest;
