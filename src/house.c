@@ -44,7 +44,7 @@
 struct house {
 	struct core core;
 	struct conf_schema schema;
-	char *config, *state_dir, *spool_root, *shim_path, *socket;
+	char *config, *state_dir, *spool_root, *shim_path, *mime_path, *socket;
 	struct api *api;
 	struct api_host host;
 	json_t *listening;
@@ -74,7 +74,7 @@ helper_path(const char *name)
 	buf_printf(&path, "%s/%s", dir, name);
 	if (access(buf_cstr(&path), X_OK)) {
 		buf_clear(&path);
-		buf_printf(&path, "%s/%s", !strcmp(name, "rouse-jq") ? LIBEXECDIR : BINDIR, name);
+		buf_printf(&path, "%s/%s", !strcmp(name, "rouse-shim") ? BINDIR : LIBEXECDIR, name);
 	}
 	return buf_take(&path);
 }
@@ -448,6 +448,8 @@ house_build(struct house *house, struct err *err)
 	core->started = core_wall(core);
 	house->shim_path = helper_path("rouse-shim");
 	core->shim_path = house->shim_path;
+	house->mime_path = helper_path("rouse-mime");
+	core->mime_path = house->mime_path;
 	core->jail = jail_new(core->base, jq);
 	core->fetch = fetch_pool_new(core->base);
 	core->work = work_pool_new(core->base, WORK_THREADS, WORK_WAITING);
@@ -527,6 +529,7 @@ house_free(struct house *house)
 	free(house->state_dir);
 	free(house->spool_root);
 	free(house->shim_path);
+	free(house->mime_path);
 	free(house->socket);
 	free(house);
 }

@@ -104,6 +104,8 @@ admission_new(struct core *core, const struct happening *h)
 	a->agent = h->trigger ? registry_agent(a->registry, h->trigger->agent) : h->agent;
 	a->at = core_wall(core);
 	a->event_id = uuid_v7(a->at);
+	if (h->event_id)
+		memcpy(a->event_id.text, h->event_id, sizeof(a->event_id.text));
 	event_document(h, a->event_id.text, a->at, &a->document);
 	a->has_key = h->natural_key.p != NULL;
 	buf_add_str(&a->cursor, h->cursor);
@@ -115,6 +117,7 @@ admission_new(struct core *core, const struct happening *h)
 	envelope_traceparent(h->traceparent, &a->traceparent);
 	a->cause = cause_parse(h->cause);
 	a->refused = h->refused.p ? str_dup(h->refused) : NULL;
+	a->rejected = h->rejected;
 	a->replay_of = mem_strdup(h->replay_of);
 	a->fingerprint = h->fingerprint;
 	a->by_hand = h->by_hand;

@@ -12,6 +12,7 @@ struct happening {
 	const struct agent *agent;     /* only without trigger */
 	struct str source;	       /* "webhook/NAME"; p NULL: KIND/NAME of the trigger */
 	struct str type;	       /* p NULL: "rouse.KIND" */
+	const char *event_id;	       /* of uuid_v7(), where something is kept under it; NULL */
 	struct str id;		       /* the sender's own id; p NULL: the event's */
 	struct str subject;	       /* p NULL */
 	struct str content_type;       /* p NULL: application/json */
@@ -24,6 +25,7 @@ struct happening {
 				   new */
 	struct str refused; /* the source has decided: outcome `filtered` with this rule (a ping); p
 			       NULL */
+	bool rejected;	    /* and the outcome is `rejected`: it is what a person should see */
 	struct str correlation, traceparent, cause; /* headers of the caller; p NULL */
 	struct str cursor; /* of the source, kept in the same transaction; p NULL */
 	/* Facts of the source (store/facts.h), kept in the same transaction, whatever the outcome.

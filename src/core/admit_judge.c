@@ -67,7 +67,7 @@ mapping_decides(struct admission *a)
 	const struct mapped *key = &a->mapped[PROGRAM_KEY];
 
 	if (a->refused)
-		return outcome_set(a, "filtered", "%s", a->refused);
+		return outcome_set(a, a->rejected ? "rejected" : "filtered", "%s", a->refused);
 	if (a->mapped[PROGRAM_FILTER].state != MAPPED_FAILED && filter_says_no(a))
 		return true;
 	if (reject_failed(a))
