@@ -90,8 +90,7 @@ agent_start(const struct spool_job *job, const int fds[3], pid_t *ret_pid, int *
 void
 agent_terminate(void)
 {
-	tree_signal(getpid(), SIGTERM);
-	tree_signal(getpid(), SIGCONT);
+	tree_terminate(getpid());
 }
 
 void

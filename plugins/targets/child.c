@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/os.h"
+#include "base/uuid.h"
 #include "io/proc.h"
 #include "io/work.h"
 
@@ -33,7 +34,7 @@ struct child {
 	size_t written;
 	bool exited, timed_out, out_cut;
 	int wait_status;
-	char *mark_name, *mark;
+	struct uuid mark;
 	struct core_timer *timer, *done;
 	child_on_done *on_done;
 	void *arg;
@@ -61,8 +62,6 @@ child_free(struct child *child)
 	buf_fini(&child->errors);
 	core_timer_free(child->timer);
 	core_timer_free(child->done);
-	free(child->mark_name);
-	free(child->mark);
 	free(child);
 }
 
@@ -88,7 +87,7 @@ child_give(void *arg)
 
 /* What runs in a work thread, and ends there: what left the group is found by its mark. */
 struct hunt {
-	char *name, *mark;
+	struct uuid mark;
 };
 
 static void
@@ -96,9 +95,7 @@ hunt_run(void *arg)
 {
 	struct hunt *hunt = arg;
 
-	proc_kill_marked(hunt->name, hunt->mark);
-	free(hunt->name);
-	free(hunt->mark);
+	proc_kill_marked(CHILD_MARK, hunt->mark.text);
 	free(hunt);
 }
 
@@ -114,8 +111,7 @@ tree_kill_all(const struct child *child)
 	struct hunt *hunt = mem_alloc(sizeof(*hunt));
 
 	kill(-child->group, SIGKILL);
-	hunt->name = mem_strdup(child->mark_name);
-	hunt->mark = mem_strdup(child->mark);
+	hunt->mark = child->mark;
 	if (!work_submit(child->core->work, hunt_run, hunt_on_done, hunt, NULL))
 		hunt_run(hunt);
 }
@@ -259,6 +255,22 @@ end_open(struct child *child, struct pipe_end *end, int mine, event_callback_fn 
 	return true;
 }
 
+/* The array is owned, its items are not. */
+static const char **
+envp_marked(const struct child *child, const struct child_spec *spec, struct buf *mark)
+{
+	const char **envp;
+	size_t count = 0;
+
+	while (spec->envp[count])
+		count++;
+	buf_printf(mark, CHILD_MARK "=%s", child->mark.text);
+	envp = mem_alloc((count + 2) * sizeof(*envp));
+	memcpy(envp, spec->envp, count * sizeof(*envp));
+	envp[count] = buf_cstr(mark);
+	return envp;
+}
+
 static bool
 child_spawn(struct child *child, const struct child_spec *spec, const char *const *argv,
 	    struct err *err)
@@ -266,8 +278,10 @@ child_spawn(struct child *child, const struct child_spec *spec, const char *cons
 	AUTO(auto_close) int in = -1;
 	AUTO(auto_close) int out = -1;
 	AUTO(auto_close) int errors = -1;
+	AUTO(buf_fini) struct buf mark = BUF_INIT;
+	AUTO(auto_free) const char **envp = envp_marked(child, spec, &mark);
 	struct proc_spec proc = {
-		.argv = argv, .envp = spec->envp, .workdir = spec->workdir, .new_session = true};
+		.argv = argv, .envp = envp, .workdir = spec->workdir, .new_session = true};
 
 	if (!end_open(child, &child->in, 1, on_writable, &in, err) ||
 	    !end_open(child, &child->out, 0, on_output, &out, err) ||
@@ -300,8 +314,7 @@ child_start(struct core *core, const struct child_spec *spec, child_on_done *on_
 				.err = {.fd = -1},
 				.on_done = on_done,
 				.arg = arg};
-	child->mark_name = mem_strdup(spec->mark_name);
-	child->mark = mem_strdup(spec->mark);
+	child->mark = uuid_v7(core_wall(core));
 	ok = buf_try_reserve(&child->input, spec->input.len) ||
 	     err_set(err, E_FULL, "no memory for %zu bytes of a child's input", spec->input.len);
 	if (ok) {

@@ -8,12 +8,16 @@
 #define CHILD_OUT_MAX (64 * 1024)
 #define CHILD_ERR_MAX 4096
 
+/* In the environment of each child and of all that it starts: a value of its own, by which that
+ * tree and no other is found when its time is over. The next child for the same change may run by
+ * then.
+ */
+#define CHILD_MARK "ROUSE_CHILD"
+
 struct child_spec {
 	const char *command; /* split into words; no shell */
 	const char *workdir;
 	const char *const *envp;
-	const char *mark_name,
-		*mark;	  /* of envp: by these its whole tree is found when its time is over */
 	struct str input; /* copied */
 	int64_t timeout_ms;
 };

@@ -171,8 +171,6 @@ job_run(struct exec_job *job, const char *key, child_on_done *on_done)
 	AUTO(buf_fini) struct buf change_name = BUF_INIT;
 	struct child_spec spec = {.command = conf_str(section, key),
 				  .workdir = conf_str(section, "workdir"),
-				  .mark_name = "ROUSE_CHANGE_ID",
-				  .mark = change->id,
 				  .timeout_ms =
 					  job->until.ms - clock_mono(job->outcome.core->clock).ms};
 

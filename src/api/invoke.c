@@ -1,7 +1,6 @@
 /* Invocation of an agent by the API: Idempotency-Key, Prefer: wait. SPEC 5, 13. */
 /* SPDX-License-Identifier: MIT */
 #include "api/inside.h"
-#include "base/digest.h"
 #include "core/admit.h"
 #include "core/run.h"
 #include "core/stream.h"
@@ -120,30 +119,6 @@ wait_of(const struct http_request *req)
 	return 0;
 }
 
-static struct str
-key_of(const struct http_request *req)
-{
-	struct str key = str_trim(http_header(req, "idempotency-key", 0));
-
-	if (key.len >= 2 && key.p[0] == '"' && key.p[key.len - 1] == '"')
-		key = str_make(key.p + 1, key.len - 2);
-	return key.len ? key : STR_NONE;
-}
-
-/* The same request gives the same number, however its members are ordered. Never 0. */
-static uint64_t
-fingerprint_of(const json_t *payload)
-{
-	AUTO(buf_fini) struct buf sorted = BUF_INIT;
-	struct digest digest;
-	uint64_t print;
-
-	json_write_sorted(&sorted, payload);
-	digest = digest_of(DIGEST_SHA256, buf_str(&sorted));
-	memcpy(&print, digest.bytes, sizeof(print));
-	return print ? print : 1;
-}
-
 static bool
 invoke(struct api *api, struct http_request *req, const struct agent *agent, struct err *err)
 {
@@ -151,7 +126,7 @@ invoke(struct api *api, struct http_request *req, const struct agent *agent, str
 	struct str body = str_trim(http_body(req));
 	struct happening happening = {.agent = agent,
 				      .data = body.len ? body : STR("null"),
-				      .natural_key = key_of(req),
+				      .natural_key = http_idempotency_key(req),
 				      .correlation = http_header(req, "x-correlation-id", 0),
 				      .cause = http_header(req, "rouse-cause", 0)};
 	AUTO(buf_fini) struct buf extension = BUF_INIT;
@@ -161,7 +136,7 @@ invoke(struct api *api, struct http_request *req, const struct agent *agent, str
 		return err_prefix(err, "body");
 	if (!http_header(req, "traceparent", 1).p)
 		happening.traceparent = http_header(req, "traceparent", 0);
-	happening.fingerprint = fingerprint_of(payload);
+	happening.fingerprint = admit_fingerprint(payload);
 	buf_puts(&extension, "\"invoked_by\":");
 	buf_json_cstr(&extension, api_by(req));
 	happening.extension = buf_str(&extension);

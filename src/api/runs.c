@@ -30,13 +30,9 @@ runs_answer(struct api *api, struct http_request *req, const char *const *column
 	if (api_list_begin(req, columns, &listing.list, &err)) {
 		if (dead && listing.list.count < LIST_FILTERS)
 			query->filters[listing.list.count] = (struct list_filter){"dead", "1"};
-		if (runs_list(api->core->store, query, run_add, &listing, &err)) {
-			api_list_reply(&listing.list, req);
-			return;
-		}
+		runs_list(api->core->store, query, run_add, &listing, &err);
 	}
-	api_list_fini(&listing.list);
-	http_reply_error(req, &err);
+	api_list_reply(&listing.list, req, &err);
 }
 
 static void
@@ -62,15 +58,7 @@ on_dlq_list(void *arg, struct http_request *req, const struct route_match *match
 static void
 on_show(void *arg, struct http_request *req, const struct route_match *match)
 {
-	struct api *api = arg;
-	AUTO(auto_free) char *id = api_param(match, 0);
-	AUTO(err_fini) struct err err = ERR_INIT;
-	json_t *object = api_make_run(api->core, id, NULL, &err);
-
-	if (object)
-		api_reply(req, 200, object);
-	else
-		http_reply_error(req, &err);
+	api_show(arg, req, match, api_make_run);
 }
 
 /* What a person says with an action: {"reason": …}. */

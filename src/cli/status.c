@@ -36,15 +36,11 @@ static const struct column agent_columns[] = {
 };
 
 static const struct column trigger_columns[] = {
-	{"TRIGGER", "name", CELL_TEXT},
-	{"SOURCE", "source", CELL_TEXT},
-	{"AGENT", "agent", CELL_TEXT},
-	{"ON", "enabled", CELL_TEXT},
-	{"HEALTH", "health", CELL_STATUS},
-	{"LAST EVENT", "last_event", CELL_TIME},
-	{"NEXT", "next", CELL_TIME},
-	{"WAITING", "backlog", CELL_COUNT},
-	{"LAST ERROR", "last_error", CELL_TEXT},
+	{"TRIGGER", "name", CELL_TEXT},	   {"SOURCE", "source", CELL_TEXT},
+	{"AGENT", "agent", CELL_TEXT},	   {"ON", "enabled", CELL_TEXT},
+	{"HEALTH", "health", CELL_STATUS}, {"LAST EVENT", "last_event", CELL_TIME},
+	{"NEXT", "next", CELL_TIME},	   {"WAITING", "backlog", CELL_COUNT},
+	{"LAG", "lag_ms", CELL_SPAN},	   {"LAST ERROR", "last_error", CELL_TEXT},
 };
 
 static const struct column paused_columns[] = {
@@ -90,6 +86,10 @@ verb_status(struct cli *cli, struct err *err)
 		      json_object_get(reply.json, "agents"));
 	print_section(cli, trigger_columns, ARRAY_LEN(trigger_columns),
 		      json_object_get(reply.json, "triggers"));
+	if (json_int(reply.json, "trigger_count", 0) >
+	    (int64_t)json_array_size(json_object_get(reply.json, "triggers")))
+		cli_note("These are some of %lld triggers: rouse trigger list",
+			 (long long)json_int(reply.json, "trigger_count", 0));
 	return true;
 }
 

@@ -34,6 +34,7 @@ admission_free(struct admission *a)
 	}
 	buf_fini(&a->document);
 	buf_fini(&a->cursor);
+	buf_fini(&a->cursor_idle);
 	buf_fini(&a->natural_key);
 	buf_fini(&a->correlation);
 	buf_fini(&a->traceparent);
@@ -47,6 +48,7 @@ admission_free(struct admission *a)
 	buf_fini(&a->entity);
 	err_fini(&a->err);
 	free(a->refused);
+	free(a->unreadable);
 	free(a->replay_of);
 	registry_unref(a->registry);
 	free(a);
@@ -109,6 +111,9 @@ admission_new(struct core *core, const struct happening *h)
 	event_document(h, a->event_id.text, a->at, &a->document);
 	a->has_key = h->natural_key.p != NULL;
 	buf_add_str(&a->cursor, h->cursor);
+	buf_add_str(&a->cursor_idle, h->cursor_idle);
+	if (h->trigger)
+		a->overlap = h->overlap_is_set ? h->overlap : h->trigger->overlap;
 	buf_add_str(&a->natural_key, h->natural_key);
 	buf_add_str(&a->correlation, h->correlation);
 	buf_add_str(&a->schedule, h->schedule);
@@ -117,11 +122,13 @@ admission_new(struct core *core, const struct happening *h)
 	envelope_traceparent(h->traceparent, &a->traceparent);
 	a->cause = cause_parse(h->cause);
 	a->refused = h->refused.p ? str_dup(h->refused) : NULL;
-	a->rejected = h->rejected;
+	a->refused_as = h->refused_as ? h->refused_as : "filtered";
+	a->unreadable = h->unreadable.p ? str_dup(h->unreadable) : NULL;
 	a->replay_of = mem_strdup(h->replay_of);
 	a->fingerprint = h->fingerprint;
 	a->by_hand = h->by_hand;
 	a->again = h->again;
+	a->by_change = h->by_change;
 	a->trust = trust_of(h);
 	a->stage = h->stage || (h->trigger && stages(h->trigger, a->trust));
 	facts_copy(a, h->facts, h->fact_count);
@@ -291,7 +298,7 @@ overlap_skips(struct admission *a, bool *ret_skip)
 	size_t count = 0;
 
 	*ret_skip = false;
-	if (!a->trigger || a->trigger->overlap != OVERLAP_SKIP || a->by_hand)
+	if (!a->trigger || a->overlap != OVERLAP_SKIP || a->by_hand)
 		return true;
 	key_scope(a, &scope);
 	if (a->has_key && !a->again &&
@@ -343,7 +350,7 @@ run_admit(struct admission *a)
 	if (!event_keep(a, seq) || !runs_insert(store, &row, &seq, &ready, &a->err))
 		return false;
 	if (a->trigger && !a->by_hand &&
-	    !overlap_settle(a->core, a->trigger, row.entity, seq, &a->err))
+	    !overlap_settle(a->core, a->overlap, a->trigger->name, row.entity, seq, &a->err))
 		return false;
 	a->result.run_seq = seq;
 	memcpy(a->result.run_id, run_id.text, sizeof(run_id.text));
@@ -394,6 +401,9 @@ on_committed(void *arg, const struct err *err)
 		  a->result.run_id);
 	if (new_run)
 		queue_wake(a->core->queue, a->agent->name);
+	if (a->trigger)
+		sources_note_event(a->core, a->trigger, a->at,
+				   a->err.code == E_MAPPING ? err_text(&a->err) : NULL);
 	a->on_done(a->arg, &a->result, &a->err);
 	admission_free(a);
 }
@@ -414,6 +424,15 @@ admission_fail(struct admission *a)
 	log_error("event not kept", "trigger", a->trigger ? a->trigger->name : NULL, "error",
 		  err_text(&a->err));
 	turn_after(a->core->store, on_failed, a);
+}
+
+/* What the source knows from now on depends on what became of the event. */
+static struct str
+cursor_of(const struct admission *a)
+{
+	bool new_run = a->result.run_id[0] && !a->result.replayed;
+
+	return buf_str(!new_run && a->cursor_idle.len ? &a->cursor_idle : &a->cursor);
 }
 
 static void
@@ -438,7 +457,7 @@ admission_keep(struct admission *a)
 		kept = run_admit(a);
 	}
 	if (kept && a->cursor.len)
-		kept = cursors_set(a->core->store, a->trigger->name, buf_str(&a->cursor), &a->err);
+		kept = cursors_set(a->core->store, a->trigger->name, cursor_of(a), &a->err);
 	if (kept && a->fact_count)
 		kept = facts_write(a->core->store, a->trigger->name, a->facts, a->fact_count,
 				   &a->err);

@@ -6,6 +6,7 @@
 #include "core/halt.h"
 #include "core/overlap.h"
 #include "core/rate.h"
+#include "store/runs.h"
 
 bool
 mapped_text(const struct mapped *mapped, struct buf *out)
@@ -61,13 +62,30 @@ filter_says_no(struct admission *a)
 	return false;
 }
 
+/* Rouse itself made it happen: the change of a run that this very trigger woke. */
+static bool
+wakes_itself(struct admission *a)
+{
+	AUTO(run_row_fini) struct run_row run = {0};
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	return a->by_change && a->trigger && *a->cause.parent &&
+	       runs_get(a->core->store, a->cause.parent, &run, &err) &&
+	       !strcmp(run.trigger, a->trigger->name) &&
+	       outcome_set(a, "looped", "a change of run %s, which this trigger woke", run.id);
+}
+
 bool
 mapping_decides(struct admission *a)
 {
 	const struct mapped *key = &a->mapped[PROGRAM_KEY];
 
 	if (a->refused)
-		return outcome_set(a, a->rejected ? "rejected" : "filtered", "%s", a->refused);
+		return outcome_set(a, a->refused_as, "%s", a->refused);
+	if (a->unreadable) {
+		err_set(&a->err, E_MAPPING, "%s", a->unreadable);
+		return outcome_set(a, "rejected", "%s", a->unreadable);
+	}
 	if (a->mapped[PROGRAM_FILTER].state != MAPPED_FAILED && filter_says_no(a))
 		return true;
 	if (reject_failed(a))
@@ -84,7 +102,7 @@ mapping_decides(struct admission *a)
 		buf_add_str(&a->key, buf_str(&a->natural_key));
 	}
 	mapped_text(&a->mapped[PROGRAM_ENTITY], &a->entity);
-	if (a->trigger && !a->entity.len && overlap_orders(a->trigger->overlap))
+	if (a->trigger && !a->entity.len && overlap_orders(a->overlap))
 		buf_cat(&a->entity, "trigger/", a->trigger->name);
 	if (a->mapped[PROGRAM_TENANT].state == MAPPED_VALUE)
 		buf_clear(&a->tenant);
@@ -99,7 +117,7 @@ mapping_decides(struct admission *a)
 	if (a->trigger && a->cause.hops > a->trigger->max_hops)
 		return outcome_set(a, "looped", "hop %d, and max_hops is %d", a->cause.hops,
 				   a->trigger->max_hops);
-	return false;
+	return wakes_itself(a);
 }
 
 bool

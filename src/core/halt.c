@@ -8,6 +8,7 @@
 #include "core/apply.h"
 #include "core/attempt.h"
 #include "core/queue.h"
+#include "core/source.h"
 #include "store/changes.h"
 #include "store/state.h"
 
@@ -109,6 +110,14 @@ switch_is_on(const struct switches *switches, const char *scope, const char *nam
 	return entry_find(switches, scope, name, kind) != NULL;
 }
 
+struct wall
+switch_since(const struct switches *switches, const char *scope, const char *name, const char *kind)
+{
+	const struct entry *entry = entry_find(switches, scope, name, kind);
+
+	return entry ? entry->since : WALL_NONE;
+}
+
 bool
 core_is_halted(const struct core *core)
 {
@@ -144,6 +153,33 @@ on_switched(void *arg, const struct err *err)
 		halt_running(core, "the daemon was halted");
 	queue_wake(core->queue, NULL);
 	apply_wake(core->apply, NULL);
+	sources_wake(core->sources);
+}
+
+struct trigger_turn {
+	struct core *core;
+	char name[];
+};
+
+/* Also where the COMMIT failed: then it is as it was. */
+static void
+on_trigger_turned(void *arg, const struct err *err UNUSED)
+{
+	struct trigger_turn *turn = arg;
+
+	sources_switched(turn->core, turn->name);
+	free(turn);
+}
+
+static void
+trigger_turned(struct core *core, const char *name)
+{
+	size_t size = strlen(name) + 1;
+	struct trigger_turn *turn = mem_alloc(sizeof(*turn) + size);
+
+	turn->core = core;
+	memcpy(turn->name, name, size);
+	turn_after(core->store, on_trigger_turned, turn);
 }
 
 static bool
@@ -176,6 +212,8 @@ switch_turn(struct core *core, const char *scope, const char *name, const char *
 	else if ((entry = entry_find(core->switches, scope, name, kind)))
 		entry_free(core->switches, entry);
 	turn_after(core->store, on_switched, core);
+	if (!strcmp(scope, "trigger"))
+		trigger_turned(core, name);
 	log_info(on ? "switched on" : "switched off", "what", kind, "scope", scope, "name", name,
 		 "by", by);
 	return true;

@@ -3,6 +3,8 @@
 #include "core/tables.h"
 
 #include "base/mem.h"
+#include "conf/conf.h"
+#include "http/proxies.h"
 
 static const struct conf_key daemon_keys[] = {
 	{"state_dir", CONF_PATH, LOCALSTATEDIR "/lib/rouse",
@@ -39,8 +41,8 @@ static const struct conf_key http_keys[] = {
 	 .help = "PEM file of the certificate chain; makes the listener TLS"},
 	{"tls_key", CONF_PATH, .help = "PEM file of the certificate's key"},
 	{"rate_per_ip", CONF_RATE, .help = "requests that one address may make"},
-	{"trusted_proxies", CONF_LIST, .flags = CONF_LATER,
-	 .help = "addresses whose X-Forwarded-For is believed"},
+	{"trusted_proxies", CONF_LIST,
+	 .help = "addresses or networks (10.0.0.0/8) whose X-Forwarded-* is believed"},
 };
 
 static const struct conf_key store_keys[] = {
@@ -161,6 +163,8 @@ static const struct conf_key trigger_keys[] = {
 	{"overlap", CONF_ENUM, .choices = "queue|queue_one|skip|cancel_other|allow",
 	 .help = "what happens while a run of the same trigger and entity is not done"},
 	{"rate", CONF_RATE, .help = "events that it takes; more are shed with 429"},
+	{"stale_after", CONF_DURATION, .min = 1000, .max = 366LL * 86400000,
+	 .help = "silence that is an alarm: without an event for so long its health is stale"},
 	{"mode", CONF_ENUM, .choices = "apply|stage",
 	 .help = "apply: changes are approved as they arrive; stage: a person decides; default: "
 		 "stage where trust is untrusted"},
@@ -186,7 +190,28 @@ static const struct conf_key target_keys[] = {
 						     .help = what}
 
 TABLE(daemon, "daemon", false, "the daemon itself");
-TABLE(http, "http", false, "the HTTP listener");
+static void
+http_check(const struct conf_section *section, struct conf_report *report)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+	struct str url = str_of(conf_str(section, "public_url"));
+	struct proxies *proxies = NULL;
+	const char *const *items;
+	size_t count = conf_list(section, "trusted_proxies", &items);
+
+	if (!proxies_new(items, count, &proxies, &err))
+		conf_complain(report, section, "trusted_proxies", "%s", err_text(&err));
+	proxies_free(proxies);
+	if (url.p && !str_starts(url, STR("http://")) && !str_starts(url, STR("https://")))
+		conf_complain(report, section, "public_url",
+			      "%s; expected a URL, as https://rouse.example.com", url.p);
+}
+
+static const struct conf_table http_table = {.section = "http",
+					     .keys = http_keys,
+					     .count = ARRAY_LEN(http_keys),
+					     .check = http_check,
+					     .help = "the HTTP listener"};
 TABLE(store, "store", false, "the database");
 TABLE(limits, "limits", false, "how much at once");
 TABLE(budget, "budget", false,

@@ -214,13 +214,6 @@ tree_signal_one(pid_t pid, pid_t parent, pid_t root, int sig)
 	return pidfd_send_signal(fd, sig, NULL, 0) == 0;
 }
 
-size_t
-tree_signal(pid_t root, int sig)
-{
-	AUTO(tree_fini) struct tree tree = TREE_INIT;
-	return scan_run(&tree, root, true, sig);
-}
-
 static int
 by_pid(const void *a, const void *b)
 {
@@ -241,20 +234,46 @@ nobody_is_new(struct tree *now, const struct tree *before)
 	return known;
 }
 
-/* The kernel lets no fork end in a process that has a signal waiting, so a pass that meets only
- * those who were sent SIGSTOP before has met all there are. */
+/* Stops every descendant of root and fills *ret with them. The kernel lets no fork end in a process
+ * that has a signal waiting, so a pass that meets only those who were sent SIGSTOP before has met
+ * all there are. */
+static void
+tree_stop(struct tree *ret, pid_t root)
+{
+	struct tree before = TREE_INIT;
+	for (int pass = 0; pass < STOP_PASSES; pass++) {
+		struct tree last = *ret;
+		scan_run(&before, root, true, SIGSTOP);
+		*ret = before;
+		before = last;
+		if (nobody_is_new(ret, &before))
+			break;
+	}
+	tree_fini(&before);
+}
+
+/* From the leaves up, and each whole before the next: who has its SIGTERM may be gone at once (one
+ * that was not running when it was sent SIGSTOP is not stopped yet), and its children with another
+ * parent, but these have had theirs. What a handler then starts is left to it. */
+size_t
+tree_terminate(pid_t root)
+{
+	AUTO(tree_fini) struct tree tree = TREE_INIT;
+	size_t count = 0;
+	tree_stop(&tree, root);
+	tree_scan(&tree, root);
+	for (size_t i = tree.count; i-- > 0;) {
+		const struct tree_node *node = &tree.nodes[i];
+		count += tree_signal_one(node->pid, node->parent, root, SIGTERM);
+		tree_signal_one(node->pid, node->parent, root, SIGCONT);
+	}
+	return count;
+}
+
 size_t
 tree_kill(pid_t root)
 {
-	struct tree trees[2] = {TREE_INIT, TREE_INIT};
-	for (int pass = 0; pass < STOP_PASSES; pass++) {
-		struct tree *now = &trees[pass % 2], *before = &trees[(pass + 1) % 2];
-		scan_run(now, root, true, SIGSTOP);
-		if (nobody_is_new(now, before))
-			break;
-	}
-	size_t count = scan_run(&trees[0], root, true, SIGKILL);
-	tree_fini(&trees[0]);
-	tree_fini(&trees[1]);
-	return count;
+	AUTO(tree_fini) struct tree tree = TREE_INIT;
+	tree_stop(&tree, root);
+	return scan_run(&tree, root, true, SIGKILL);
 }

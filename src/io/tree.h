@@ -35,8 +35,10 @@ bool tree_has(const struct tree *tree, pid_t pid);
  * until we reap it); false when it is not that process any more. A pid that went to another is not
  * hit. */
 bool tree_signal_one(pid_t pid, pid_t parent, pid_t root, int sig);
-/* Signals every descendant of root once. Returns how many. */
-size_t tree_signal(pid_t root, int sig);
+/* Sends SIGTERM to every descendant of root, once: they are stopped first, or whoever loses its
+ * parent to the signal meanwhile would be missed. Whoever was stopped before is woken too. Returns
+ * how many were sent it. */
+size_t tree_terminate(pid_t root);
 /* Ends every descendant of root: stops them in passes until one meets nobody new, for who has been
  * sent SIGSTOP starts no other; then kills them all. Returns how many were sent SIGKILL; call it
  * again until all are reaped. */

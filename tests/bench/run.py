@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # Benchmarks: a table for people, and JSON (bench.json in the build folder) for comparisons.
 # SPDX-License-Identifier: MIT
-"""run.py [quick] [disk|bare|ingest|webhook|latency|runs|idle|start]...: all, or those named. Figures of a shared machine vary: compare what stands side by side, not absolutes."""
+"""run.py [quick] [disk|bare|ingest|webhook|latency|runs|idle|start|cron]...: all, or those named. Figures of a shared machine vary: compare what stands side by side, not absolutes."""
 import os
 import statistics
 import sys
@@ -77,6 +77,46 @@ def webhook(folder):
     LOADS = kept
     process.kill()
     end_all()
+
+
+def npm(package):
+    """Whether that npm package is here, as `npm ci` in tests/npm leaves it; tries to get it."""
+    folder = os.path.join(SOURCE, "tests/npm")
+    if shutil.which("npm") and not os.path.isdir(os.path.join(folder, "node_modules", package)):
+        spawn(["npm", "ci", "--no-audit", "--no-fund"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).wait()
+    return shutil.which("node") and os.path.isdir(os.path.join(folder, "node_modules", package))
+
+
+def cron():
+    """Next-fire computations over the eight expressions of the manual, ours beside croner's, round by round."""
+    seconds = "0.05" if QUICK else "0.3"
+    programs = {"rouse": [os.path.join(HERE, "bench_cron"), "1", seconds]}
+    if npm("croner"):
+        programs["npm croner"] = ["node", os.path.join(SOURCE, "tests/bench/croner.js"), seconds]
+    else:
+        print("npm's croner is not here: left out")
+    rates, parses = {}, []
+    for _ in range(3 if QUICK else 5):
+        for name, argv in programs.items():
+            out, _ = spawn(argv, stdout=subprocess.PIPE, text=True).communicate(timeout=300)
+            for said in map(json.loads, out.splitlines()):
+                if "parse" in said:
+                    parses.append(said["parse"])
+                else:
+                    rates.setdefault((said["zone"], name), []).append(said["next"])
+    for zone in ("UTC", "America/New_York"):
+        medians = {}
+        for name in programs:
+            rounds = [statistics.median(r) for r in rates[zone, name]]  # over the expressions
+            each = [statistics.median(r) for r in zip(*rates[zone, name])]  # over the rounds
+            medians[name] = statistics.median(rounds)
+            note(f"cron next, {zone}, {name}: median of 8 expressions", round(medians[name]),
+                 f"/s   rounds {min(rounds):,.0f} to {max(rounds):,.0f}   expressions {min(each):,.0f} to {max(each):,.0f}")
+            figures[f"cron next, {zone}, {name}: rounds"] = [min(rounds), max(rounds)]
+            figures[f"cron next, {zone}, {name}: expressions"] = each
+        if len(medians) == 2:
+            note(f"cron next, {zone}: rouse over croner", medians["rouse"] / medians["npm croner"], "times")
+    note("cron expressions parsed", round(statistics.median(parses)), f"/s   rounds {min(parses):,.0f} to {max(parses):,.0f}")
 
 
 def house(agent, **keys):
@@ -196,7 +236,7 @@ def bench():
     folder = tempfile.mkdtemp(prefix="rouse-bench-")
     try:
         parts = {"disk": lambda: disk(folder), "bare": bare, "ingest": ingest, "webhook": lambda: webhook(folder), "latency": latency, "runs": runs,
-                 "idle": idle, "start": start}
+                 "idle": idle, "start": start, "cron": cron}
         for name, part in parts.items():
             if name in sys.argv[1:] or not set(parts) & set(sys.argv[1:]):
                 part()

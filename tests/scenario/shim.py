@@ -483,6 +483,29 @@ def _():
     assert b"READABLE /proc" not in r.out() and r.out().count(b"denied /proc") == 4, r.out()
 
 
+# --- how a run is ended ---
+
+
+@it("every process of an agent is asked to end, also one whose parent is the first to go")
+def _():
+    code = ("import os, signal\n"
+            "for i in range(40):\n"
+            "    if os.fork() == 0:\n"
+            "        if os.fork() == 0:\n"
+            "            signal.pthread_sigmask(signal.SIG_BLOCK, [15])\n"
+            "            os.write(1, b'up\\n')\n"
+            "            signal.sigwait([15])\n"
+            "            os.write(1, b'asked\\n')\n"
+            "            os._exit(0)\n"
+            "        while True: signal.pause()\n"
+            "while True: signal.pause()\n")
+    r = Run(["python3", "-c", code], grace_ms=20000, linger_ms=20000)
+    assert r.until(lambda: r.out().count(b"up\n") == 40), r.out()
+    r.say(b"C cancel")
+    ends(r.wait().status(), signal=15, reason="cancel")
+    eq((r.out().count(b"asked\n"), r.status()["killed"]), (40, 0))
+
+
 # --- hostile agents: each ends as it should, within its grace and two seconds, and nobody is left ---
 
 

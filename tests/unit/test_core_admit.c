@@ -500,7 +500,7 @@ trusts(void)
 	got = rig_admit((struct happening){.trigger = rig_trigger("open"),
 					   .event_id = "01a1fdff-3d50-71db-9c56-a078a0d7e183",
 					   .refused = STR("it is too large"),
-					   .rejected = true});
+					   .refused_as = "rejected"});
 	IT ("what a source rejects is an event under the id that it gave, with its reason") {
 		CHECK_STR(got.outcome, "rejected");
 		CHECK_STR(got.rule, "it is too large");

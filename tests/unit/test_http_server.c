@@ -322,6 +322,34 @@ test_bodies(void)
 static void
 test_fields(void)
 {
+	IT ("an idempotency key is the same with its quotes or bare") {
+		static const struct {
+			const char *field, *key;
+		} keys[] = {
+			{"Idempotency-Key: \"8e03978e-40d5\"\r\n", "8e03978e-40d5"},
+			{"Idempotency-Key:  8e03978e-40d5 \r\n", "8e03978e-40d5"},
+			{"Idempotency-Key: \"\r\n", "\""},
+			{"Idempotency-Key: \"a\r\n", "\"a"},
+			{"Idempotency-Key: \"\"\r\n", NULL},
+			{"Idempotency-Key:\r\n", NULL},
+			{"", NULL},
+		};
+		for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+			WITH_RIG(rig_limits());
+			AUTO(buf_fini) struct buf text = BUF_INIT;
+			buf_printf(&text,
+				   "POST /late HTTP/1.1\r\nHost: me\r\n%sContent-Length: 0\r\n\r\n",
+				   keys[i].field);
+			client_say(&c, buf_cstr(&text));
+			CHECK(RIG_AWAIT(&rig, rig.held_count == 1));
+			struct str key = http_idempotency_key(rig.held[0]);
+			AUTO(auto_free) char *got = key.p ? str_dup(key) : NULL;
+			CHECK_STR(got, keys[i].key);
+			rig_answer(&rig, 0);
+			rig_fini(&rig);
+		}
+	}
+
 	IT ("fields and parameters are found, decoded, in their order") {
 		WITH_RIG(rig_limits());
 		client_say(&c, "POST /late%20x?a=1&b=%C3%A4+c&empty&a=2&%61b=3&&=9 "

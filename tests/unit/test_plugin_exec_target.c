@@ -1,10 +1,15 @@
 /* Exec targets, with real commands. */
 /* SPDX-License-Identifier: MIT */
+#include <pthread.h>
+#include <signal.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/os.h"
 #include "io/proc.h"
+#include "io/work.h"
+#include "plugins/targets/child.h"
 #include "tests/fakes/target.h"
 #include "tests/unit/tap.h"
 
@@ -181,6 +186,66 @@ all_done(void *arg)
 	return got.count_done == *(unsigned *)arg;
 }
 
+static bool
+is_written(void *arg)
+{
+	return *file_text(arg) != '\0';
+}
+
+static void
+file_write(const char *name)
+{
+	AUTO(buf_fini) struct buf path = BUF_INIT;
+
+	buf_printf(&path, "%s/%s", f.dir, name);
+	CHECK(os_write_file(buf_cstr(&path), STR("1"), 0600, NULL));
+}
+
+/* What a child left behind is ours when that child is dead. */
+static bool
+is_killed(void *arg)
+{
+	int status;
+
+	return waitpid(*(pid_t *)arg, &status, WNOHANG) > 0 && WIFSIGNALED(status);
+}
+
+/* Both threads of the fake's pool stand here until they are let go. */
+struct hold {
+	pthread_barrier_t all_here, go_on;
+};
+
+static void
+thread_stand(void *arg)
+{
+	struct hold *hold = arg;
+
+	pthread_barrier_wait(&hold->all_here);
+	pthread_barrier_wait(&hold->go_on);
+}
+
+static void
+thread_on_done(void *arg)
+{
+	(void)arg;
+}
+
+static void
+threads_hold(struct hold *hold)
+{
+	pthread_barrier_init(&hold->all_here, NULL, 3);
+	pthread_barrier_init(&hold->go_on, NULL, 3);
+	for (int i = 0; i < 2; i++)
+		CHECK(work_submit(f.core.work, thread_stand, thread_on_done, hold, NULL));
+	pthread_barrier_wait(&hold->all_here);
+}
+
+static void
+threads_release(struct hold *hold)
+{
+	pthread_barrier_wait(&hold->go_on);
+}
+
 static void
 test_bad_days(void)
 {
@@ -201,6 +266,33 @@ test_bad_days(void)
 		CHECK(got.took_ms < 3000);
 		fake_idle(&f, 300);
 		CHECK_INT(proc_kill_marked("ROUSE_CHANGE_ID", CHANGE_ID), 0);
+	}
+	IT ("hunts for what an attempt left without hitting the next attempt of the same change") {
+		static struct hold before, after;
+		pid_t left;
+
+		CHECK(in_dir("sh -c '(setsid sleep 555 & echo $! > left); sleep 555'",
+			     "timeout = 500ms\n"));
+		threads_hold(&before);
+		CHECK_INT(go(&change, false), TARGET_FAILED);
+		CHECK_INT(got.code, E_TIMEOUT);
+		left = (pid_t)strtol(file_text("left"), NULL, 10);
+		CHECK(left > 1 && !kill(left, 0));
+		CHECK(in_dir("sh -c 'echo up > up; while test ! -e go; do sleep 0.02; done; echo "
+			     "whole'",
+			     ""));
+		memset(&got, 0, sizeof(got));
+		t.kind->apply(&f.core, &t, &change, false, on_done, NULL);
+		CHECK(fake_until(&f, is_written, (void *)"up", TARGET_MS));
+		threads_release(&before);
+		CHECK(fake_until(&f, is_killed, &left, TARGET_MS));
+		threads_hold(&after); /* that they are free says that the hunt is over */
+		threads_release(&after);
+		CHECK(!got.done);
+		file_write("go");
+		CHECK(fake_until_true(&f, &got.done, TARGET_MS));
+		CHECK_INT(got.outcome, TARGET_DONE);
+		CHECK_STR(got.receipt, "{\"exit\":0,\"output\":\"whole\"}");
 	}
 	IT ("does not wait for what a command leaves behind with its output open") {
 		CHECK(command_is("sh -c 'sleep 555 & echo done'", ""));

@@ -182,7 +182,7 @@ mail_admit(struct mail *mail)
 				      .event_id = mail->event_id.text,
 				      .data = buf_str(&mail->data),
 				      .natural_key = buf_str(&mail->key),
-				      .rejected = true,
+				      .refused_as = "rejected",
 				      .trust_is_set = true,
 				      .trust = mail->vouched ? TRUST_AUTHENTICATED
 							     : TRUST_UNTRUSTED};

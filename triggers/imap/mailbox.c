@@ -125,7 +125,7 @@ fail_for(struct mailbox *box, const struct err *err, int64_t ms)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 
-	look_lost(box, err);
+	scan_lost(box, err);
 	disconnect(box);
 	buf_printf(&text, "%s; next try in ", err_text(err));
 	duration_print(ms < 1000 ? 1000 : ms / 1000 * 1000, &text);
@@ -265,7 +265,7 @@ on_data(void *arg, const struct imap_response *r)
 		if (box->step == STEP_IDLE)
 			session_wake(box->session);
 	}
-	look_data(box, r);
+	scan_data(box, r);
 }
 
 static void
@@ -312,19 +312,19 @@ on_done(void *arg, const struct imap_response *r)
 			refused(box, "the mailbox", r);
 			break;
 		}
-		look_selected(box);
+		scan_selected(box);
 		break;
 	case STEP_LAST_UID:
-		look_selected(box);
+		scan_selected(box);
 		break;
 	case STEP_IDLE:
 		place_set_resting(&box->place, false, now_of(box));
 		if (r->status != IMAP_OK)
 			box->has_idle = false;
-		look_begin(box);
+		scan_begin(box);
 		break;
 	case STEP_NOOP:
-		look_begin(box);
+		scan_begin(box);
 		break;
 	case STEP_MARK:
 	case STEP_DELETE:
@@ -332,7 +332,7 @@ on_done(void *arg, const struct imap_response *r)
 		mark_done(box, r);
 		break;
 	default:
-		look_done(box, r);
+		scan_done(box, r);
 	}
 }
 

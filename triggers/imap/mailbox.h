@@ -127,18 +127,18 @@ void mailbox_rest(struct mailbox *box);
 bool mailbox_is_on(const struct mailbox *box);
 void mailbox_command(struct mailbox *box, enum step step, size_t bytes, const char *command);
 
-/* --- look.c: searching, fetching --- */
+/* --- scan.c: searching, fetching --- */
 
 /* The mailbox is selected: is it the one of the journal? Then a look. */
-void look_selected(struct mailbox *box);
-void look_begin(struct mailbox *box);
-void look_data(struct mailbox *box, const struct imap_response *response);
+void scan_selected(struct mailbox *box);
+void scan_begin(struct mailbox *box);
+void scan_data(struct mailbox *box, const struct imap_response *response);
 /* The command of a step of the look is over. */
-void look_done(struct mailbox *box, const struct imap_response *response);
+void scan_done(struct mailbox *box, const struct imap_response *response);
 /* Goes on where it can: fetches more, or ends. */
-void look_go_on(struct mailbox *box);
+void scan_go_on(struct mailbox *box);
 /* The connection is lost: what was being fetched waits. */
-void look_lost(struct mailbox *box, const struct err *err);
+void scan_lost(struct mailbox *box, const struct err *err);
 
 enum mail_end {
 	MAIL_KEPT,     /* it has an event */

@@ -121,5 +121,5 @@ mark_done(struct mailbox *box, const struct imap_response *r)
 		mailbox_fail(box, &err);
 		return;
 	}
-	look_go_on(box);
+	scan_go_on(box);
 }

@@ -57,7 +57,7 @@ journal_prepare(struct mailbox *box, struct err *err)
 }
 
 void
-look_selected(struct mailbox *box)
+scan_selected(struct mailbox *box)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 
@@ -74,7 +74,7 @@ look_selected(struct mailbox *box)
 		if (journal_prepare(box, &err)) {
 			box->high = box->uidnext - 1;
 			box->saved = box->journal.last;
-			look_begin(box);
+			scan_begin(box);
 			return;
 		}
 	}
@@ -111,7 +111,7 @@ search_send(struct mailbox *box, enum step step, uint64_t from, const char *crit
 }
 
 void
-look_begin(struct mailbox *box)
+scan_begin(struct mailbox *box)
 {
 	struct journal *journal = &box->journal;
 
@@ -268,7 +268,7 @@ search_done(struct mailbox *box)
 	}
 	pending_add_due(box);
 	found_tidy(box);
-	look_go_on(box);
+	scan_go_on(box);
 }
 
 /* --- how far it has come
@@ -302,7 +302,7 @@ backlog_note(struct mailbox *box)
 }
 
 static void
-look_end(struct mailbox *box)
+scan_end(struct mailbox *box)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct journal *journal = &box->journal;
@@ -330,7 +330,7 @@ look_end(struct mailbox *box)
 	if (box->held) {
 		mailbox_rest(box);
 	} else if (again || box->stirred) {
-		look_begin(box);
+		scan_begin(box);
 	} else {
 		box->failures = box->holds = 0;
 		mailbox_rest(box);
@@ -438,7 +438,7 @@ flight_is_full(const struct mailbox *box)
 }
 
 void
-look_go_on(struct mailbox *box)
+scan_go_on(struct mailbox *box)
 {
 	if (!box->session || session_is_busy(box->session))
 		return;
@@ -452,7 +452,7 @@ look_go_on(struct mailbox *box)
 		if (box->batch_count)
 			batch_send(box);
 		else
-			look_go_on(box);
+			scan_go_on(box);
 		return;
 	}
 	if (box->flight_count) {
@@ -461,7 +461,7 @@ look_go_on(struct mailbox *box)
 	}
 	if (!box->held && mark_begin(box))
 		return;
-	look_end(box);
+	scan_end(box);
 }
 
 /* --- what the server says
@@ -549,7 +549,7 @@ fetch_take(struct mailbox *box, struct str args)
 }
 
 void
-look_data(struct mailbox *box, const struct imap_response *r)
+scan_data(struct mailbox *box, const struct imap_response *r)
 {
 	bool searches = box->step == STEP_SEARCH || box->step == STEP_SEARCH_ALL;
 
@@ -570,7 +570,7 @@ meta_done(struct mailbox *box, const struct imap_response *r)
 		else if (!box->found[i].answered)
 			vanished(box, box->found[i].uid);
 	}
-	look_go_on(box);
+	scan_go_on(box);
 }
 
 static void
@@ -592,11 +592,11 @@ body_done(struct mailbox *box, const struct imap_response *r)
 	box->one_by_one -= box->one_by_one > 0;
 	box->batch_count = 0;
 	low_water(box);
-	look_go_on(box);
+	scan_go_on(box);
 }
 
 void
-look_done(struct mailbox *box, const struct imap_response *r)
+scan_done(struct mailbox *box, const struct imap_response *r)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 
@@ -616,7 +616,7 @@ look_done(struct mailbox *box, const struct imap_response *r)
 /* One message alone is to blame for what happened while it was fetched; of several the next fetches
  * will tell which. */
 void
-look_lost(struct mailbox *box, const struct err *err)
+scan_lost(struct mailbox *box, const struct err *err)
 {
 	bool alone = box->batch_count == 1;
 
@@ -662,7 +662,7 @@ mailbox_on_mail(struct mailbox *box, const struct mail_meta *meta, size_t bytes,
 	}
 	low_water(box);
 	if (box->step == STEP_FLIGHT)
-		look_go_on(box);
+		scan_go_on(box);
 	else
 		backlog_note(box);
 }
