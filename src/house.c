@@ -17,6 +17,7 @@
 #include "core/attempt.h"
 #include "core/halt.h"
 #include "core/keep.h"
+#include "core/ledger.h"
 #include "core/metrics.h"
 #include "core/queue.h"
 #include "core/rate.h"
@@ -88,6 +89,7 @@ rooms_build(struct house *house, struct err *err)
 	core->apply = apply_new(core);
 	core->sources = sources_new(core);
 	core->keep = keep_new(core);
+	core->ledger = ledger_new(core);
 	core->switches = switches_new(core, err);
 	return core->switches != NULL;
 }
@@ -214,8 +216,8 @@ house_resume(struct house *house, struct err *err)
 {
 	struct core *core = &house->core;
 
-	if (!queue_load(core->queue, err) || !attempts_adopt_all(core, err) ||
-	    !apply_load(core->apply, err))
+	if (!ledger_load(core, err) || !queue_load(core->queue, err) ||
+	    !attempts_adopt_all(core, err) || !apply_load(core->apply, err))
 		return false;
 	sources_reload(core->sources, NULL, NULL, NULL, NULL);
 	triggers_add_routes(core, api_router(house->api));
@@ -238,6 +240,8 @@ house_build(struct house *house, struct err *err)
 	core->shim_path = house->shim_path;
 	house->mime_path = house_helper("rouse-mime");
 	core->mime_path = house->mime_path;
+	house->git_path = house_helper("rouse-git");
+	core->git_path = house->git_path;
 	core->jail = jail_new(core->base, jq);
 	core->fetch = fetch_pool_new(core->base);
 	core->work = work_pool_new(core->base, WORK_THREADS, WORK_WAITING);
@@ -303,6 +307,7 @@ house_free(struct house *house)
 	apply_free(core->apply);
 	queue_free(core->queue);
 	keep_free(core->keep);
+	ledger_free(core->ledger);
 	work_pool_free(core->work);
 	plugins_fini(core);
 	fetch_pool_free(core->fetch);
@@ -330,6 +335,7 @@ house_free(struct house *house)
 	free(house->spool_root);
 	free(house->shim_path);
 	free(house->mime_path);
+	free(house->git_path);
 	free(house->socket);
 	free(house);
 }

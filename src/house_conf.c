@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "core/apply.h"
+#include "core/ledger.h"
 #include "core/queue.h"
 #include "core/source.h"
 #include "io/jail.h"
@@ -40,7 +41,7 @@ house_helper(const char *name)
 	buf_printf(&path, "%s/%s", dir, name);
 	if (access(buf_cstr(&path), X_OK)) {
 		buf_clear(&path);
-		buf_printf(&path, "%s/%s", strcmp(name, "rouse-shim") ? LIBEXECDIR : BINDIR, name);
+		buf_printf(&path, "%s/%s", !strcmp(name, "rouse-shim") ? BINDIR : LIBEXECDIR, name);
 	}
 	return buf_take(&path);
 }
@@ -197,6 +198,7 @@ house_reload(void *arg, json_t *ret_answer, struct err *err)
 	core->registry = fresh;
 	house_log_setup(registry_conf(fresh));
 	sources_reload(core->sources, old, added, changed, removed);
+	ledger_reload(core);
 	registry_unref(old);
 	limits = house_http_limits(registry_conf(fresh));
 	http_server_set_limits(api_server(house->api), &limits);

@@ -125,6 +125,7 @@ invoke(struct api *api, struct http_request *req, const struct agent *agent, str
 	AUTO(json_auto_decref) json_t *payload = NULL;
 	struct str body = str_trim(http_body(req));
 	struct happening happening = {.agent = agent,
+				      .caller_waits = true,
 				      .data = body.len ? body : STR("null"),
 				      .natural_key = http_idempotency_key(req),
 				      .correlation = http_header(req, "x-correlation-id", 0),

@@ -248,7 +248,6 @@ verb_help(struct cli *cli, struct err *err)
 	return true;
 }
 
-/* spent + reserved to limit: what is left, beside the columns of the API. */
 bool
 verb_budget(struct cli *cli, struct err *err)
 {
@@ -260,6 +259,8 @@ verb_budget(struct cli *cli, struct err *err)
 		{"RESERVED $", "reserved_usd", CELL_MONEY},
 		{"LIMIT $", "limit_usd", CELL_MONEY},
 		{"LEFT $", "left_usd", CELL_MONEY},
+		{"TOKENS", "tokens", CELL_TEXT},
+		{"WAITING", "held", CELL_TEXT},
 	};
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	unsigned widths[ARRAY_LEN(columns)] = {0};
@@ -273,12 +274,6 @@ verb_budget(struct cli *cli, struct err *err)
 		return err_set(err, E_CORRUPT,
 			       "the daemon answered a list without items to /v1/budget");
 	json_array_foreach (items, i, item) {
-		double limit = json_num(item, "limit_usd", -1);
-
-		if (limit >= 0)
-			json_object_set_new(item, "left_usd",
-					    json_real(limit - json_num(item, "spent_usd", 0) -
-						      json_num(item, "reserved_usd", 0)));
 		if (cli->out.json) {
 			AUTO(buf_fini) struct buf line = BUF_INIT;
 

@@ -388,11 +388,46 @@ file_is_ours(struct str text, const char *name)
 	return sections == 1 && ours == 1;
 }
 
+/* The files that add made for this trigger, as far as its section still names them. */
+struct leftovers {
+	char *paths[SECRETS_MAX];
+	size_t count;
+};
+
+static void
+leftovers_fini(struct leftovers *leftovers)
+{
+	for (size_t i = 0; i < leftovers->count; i++)
+		free(leftovers->paths[i]);
+}
+
+static void
+leftovers_find(const struct trigger_place *place, const char *name, const char *text,
+	       struct leftovers *ret)
+{
+	AUTO(buf_fini) struct buf begin = BUF_INIT;
+
+	buf_printf(&begin, "file:%s/secrets/%s.", place->dir, name);
+	for (const char *at = text; (at = strstr(at, buf_cstr(&begin))) && ret->count < SECRETS_MAX;
+	     at++) {
+		size_t len = begin.len + strspn(at + begin.len, "abcdefghijklmnopqrstuvwxyz_");
+		char *path = str_dup(str_make(at + 5, len - 5));
+
+		/* Another's of a longer name goes on with a dot. */
+		if (len > begin.len && (!at[len] || strchr(" ,\r\n", at[len])) &&
+		    !access(path, F_OK))
+			ret->paths[ret->count++] = path;
+		else
+			free(path);
+	}
+}
+
 static bool
-removable(struct cli *cli, const struct trigger_place *place, bool *ret_secret, struct err *err)
+removable(struct cli *cli, const struct trigger_place *place, struct leftovers *ret,
+	  struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
-	AUTO(buf_fini) struct buf text = BUF_INIT, reference = BUF_INIT;
+	AUTO(buf_fini) struct buf text = BUF_INIT;
 	const char *name = cli_arg(cli, 0);
 
 	if (access(place->conf_path, F_OK)) {
@@ -412,9 +447,7 @@ removable(struct cli *cli, const struct trigger_place *place, bool *ret_secret, 
 		return err_set(err, E_STATE,
 			       "%s holds more than [trigger %s]; take that section out by hand",
 			       place->conf_path, name);
-	buf_printf(&reference, "file:%s", place->secret_path);
-	*ret_secret =
-		strstr(buf_cstr(&text), buf_cstr(&reference)) && !access(place->secret_path, F_OK);
+	leftovers_find(place, name, buf_cstr(&text), ret);
 	return true;
 }
 
@@ -424,14 +457,18 @@ verb_trigger_remove(struct cli *cli, struct err *err)
 	AUTO(trigger_place_fini) struct trigger_place place = TRIGGER_PLACE_INIT;
 	AUTO(buf_fini) struct buf away = BUF_INIT, said = BUF_INIT;
 	const char *try_args[] = {"-t", "-c", NULL, NULL};
-	bool secret = false, yes;
+	AUTO(leftovers_fini) struct leftovers secrets = {.count = 0};
+	bool yes;
 
 	if (!trigger_place_get(cli, cli_arg(cli, 0), &place, err) ||
-	    !removable(cli, &place, &secret, err))
+	    !removable(cli, &place, &secrets, err))
 		return false;
 	if (!cli->out.json)
-		print_f(&cli->out, "Removes %s%s%s\n", place.conf_path, secret ? " and " : "",
-			secret ? place.secret_path : "");
+		print_f(&cli->out, "Removes %s", place.conf_path);
+	for (size_t i = 0; i < secrets.count && !cli->out.json; i++)
+		print_f(&cli->out, " and %s", secrets.paths[i]);
+	if (!cli->out.json)
+		print_f(&cli->out, "\n");
 	if (!cli_confirm(cli, "trigger remove", "Remove it?", &yes, err) || !yes)
 		return yes || err->code == E_OK;
 	buf_printf(&away, "%s.removed", place.conf_path);
@@ -444,8 +481,8 @@ verb_trigger_remove(struct cli *cli, struct err *err)
 		return err_prefix(err, "it stays, as the daemon cannot do without it");
 	}
 	unlink(buf_cstr(&away));
-	if (secret)
-		unlink(place.secret_path);
+	for (size_t i = 0; i < secrets.count; i++)
+		unlink(secrets.paths[i]);
 	if (cli->out.json)
 		print_f(&cli->out, "{\"removed\":\"%s\"}\n", cli_arg(cli, 0));
 	else

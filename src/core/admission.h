@@ -32,7 +32,7 @@ struct admission {
 	const char *refused_as;
 	char *refused, *unreadable, *replay_of;
 	uint64_t fingerprint;
-	bool by_hand, again, stage, by_change, has_key;
+	bool caller_waits, by_hand, again, stage, by_change, has_key;
 	enum trust trust;
 	struct buf fact_bytes; /* all items and values, in turn */
 	struct fact *facts;    /* into fact_bytes */

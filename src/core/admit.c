@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "core/agent.h"
 #include "core/envelope.h"
+#include "core/ledger.h"
 #include "core/metrics.h"
 #include "core/overlap.h"
 #include "core/queue.h"
@@ -126,6 +127,7 @@ admission_new(struct core *core, const struct happening *h)
 	a->unreadable = h->unreadable.p ? str_dup(h->unreadable) : NULL;
 	a->replay_of = mem_strdup(h->replay_of);
 	a->fingerprint = h->fingerprint;
+	a->caller_waits = h->caller_waits;
 	a->by_hand = h->by_hand;
 	a->again = h->again;
 	a->by_change = h->by_change;
@@ -288,21 +290,33 @@ key_scope(const struct admission *a, struct buf *out)
 		a->trigger ? a->trigger->name : a->agent->name);
 }
 
-/* A known key is its run's, whatever else goes on: only a new one can be skipped, and stays free
+/* A known key is its run's, whatever else goes on: only a new one can be refused, and stays free
  * then. */
+static bool
+key_is_known(struct admission *a, bool *ret_known)
+{
+	AUTO(buf_fini) struct buf scope = BUF_INIT;
+	int64_t known = 0;
+
+	key_scope(a, &scope);
+	if (a->has_key && !a->again &&
+	    !keys_find(a->core->store, buf_str(&scope), buf_str(&a->key), &known, &a->err))
+		return false;
+	*ret_known = known != 0;
+	return true;
+}
+
 static bool
 overlap_skips(struct admission *a, bool *ret_skip)
 {
-	AUTO(buf_fini) struct buf scope = BUF_INIT;
-	int64_t seqs[1], known = 0;
+	int64_t seqs[1];
 	size_t count = 0;
+	bool known;
 
 	*ret_skip = false;
 	if (!a->trigger || a->overlap != OVERLAP_SKIP || a->by_hand)
 		return true;
-	key_scope(a, &scope);
-	if (a->has_key && !a->again &&
-	    !keys_find(a->core->store, buf_str(&scope), buf_str(&a->key), &known, &a->err))
+	if (!key_is_known(a, &known))
 		return false;
 	if (known)
 		return true;
@@ -317,6 +331,34 @@ overlap_skips(struct admission *a, bool *ret_skip)
 	return true;
 }
 
+/* A day that is spent: who waits for an answer is told so. What nobody waits for is queued, until
+ * the next day. */
+static bool
+day_is_spent(struct admission *a, bool *ret_spent)
+{
+	const struct run_limits *limits = a->trigger ? &a->trigger->limits : &a->agent->limits;
+	AUTO(err_fini) struct err why = ERR_INIT;
+	struct wall until = WALL_NONE;
+	bool known;
+
+	*ret_spent = false;
+	if (!a->caller_waits || ledger_door(a->core, limits, text_or_null(&a->tenant),
+					    text_or_null(&a->user), &until, &why))
+		return true;
+	if (why.code != E_BUDGET)
+		return err_move(&a->err, &why);
+	if (!key_is_known(a, &known))
+		return false;
+	if (known)
+		return true;
+	*ret_spent = outcome_set(a, "shed", "budget: %s", err_text(&why));
+	if (!event_keep(a, 0))
+		return false;
+	err_move(&a->err, &why);
+	a->err.again_ms = until.ms - a->at.ms;
+	return true;
+}
+
 /* A new run, its event and its key, or the known run of the key. */
 static bool
 run_admit(struct admission *a)
@@ -325,10 +367,16 @@ run_admit(struct admission *a)
 	struct uuid run_id;
 	struct run_row row;
 	int64_t known = 0, seq = runs_next_seq(store);
-	bool same = true, ready, skip;
+	bool same = true, ready, skip, spent;
 
-	if (!overlap_skips(a, &skip) || skip)
-		return skip && a->err.code == E_OK;
+	if (!overlap_skips(a, &skip))
+		return false;
+	if (skip)
+		return true;
+	if (!day_is_spent(a, &spent))
+		return false;
+	if (spent)
+		return true;
 	if (a->has_key && !a->again) {
 		AUTO(buf_fini) struct buf scope = BUF_INIT;
 

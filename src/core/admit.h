@@ -45,6 +45,7 @@ struct happening {
 	struct str schedule;	 /* JSON of envelope.schedule; p NULL */
 	struct str tenant, user; /* where no program says; p NULL */
 	uint64_t fingerprint;	 /* of the request, for invocations (422 on another); 0 */
+	bool caller_waits;	 /* for an answer: what cannot start today is refused, not queued */
 	bool by_hand;		 /* fired by a person: works on a disabled trigger */
 	bool again;		 /* a person wants it once more: no key is looked at */
 	bool stage;		 /* asked for: nothing applied */

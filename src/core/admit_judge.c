@@ -124,7 +124,7 @@ bool
 door_is_shut(struct admission *a)
 {
 	const struct switches *switches = a->core->switches;
-	int64_t wait_ms;
+	int64_t wait_ms = 0;
 
 	if (!a->trigger)
 		return false;
@@ -140,6 +140,7 @@ door_is_shut(struct admission *a)
 			"trigger %s takes %lld events per %lld ms; try again in %lld ms",
 			a->trigger->name, (long long)a->trigger->rate_count,
 			(long long)a->trigger->rate_per_ms, (long long)wait_ms);
+		a->err.again_ms = wait_ms;
 		return outcome_set(a, "shed", "rate: more than %lld per %lld ms",
 				   (long long)a->trigger->rate_count,
 				   (long long)a->trigger->rate_per_ms);

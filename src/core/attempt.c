@@ -7,6 +7,8 @@
 #include "core/agent.h"
 #include "core/envelope.h"
 #include "core/gate.h"
+#include "core/ledger.h"
+#include "core/meter.h"
 #include "core/metrics.h"
 #include "core/protocol.h"
 #include "core/queue.h"
@@ -271,8 +273,10 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 	attempt->now.open_tools = row->used.tools;
 	attempt->started.ms -= wall_age_ms(core, row->started);
 	protocol_recall(attempt);
+	meter_recall(attempt);
 	attempt->durable = attempt->now;
 	queue_note_running(core->queue, attempt->run.agent, 1);
+	ledger_adopt(core, &attempt->run, &row->used, row->started);
 	if (!attempt->agent)
 		err_set(&err, E_NOT_FOUND, "agent %s is no longer configured", run->agent);
 	else if (attempt->agent->kind->adopt(attempt, &err)) {

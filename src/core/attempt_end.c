@@ -9,6 +9,7 @@
 #include "base/uuid.h"
 #include "core/agent.h"
 #include "core/gate.h"
+#include "core/ledger.h"
 #include "core/metrics.h"
 #include "core/queue.h"
 #include "core/run.h"
@@ -54,6 +55,7 @@ on_ended(void *arg, const struct err *err)
 	log_info("run ends", "run", attempt->run.id, "agent", attempt->run.agent, "status", status,
 		 "reason", verdict->reason);
 	queue_note_running(core->queue, attempt->run.agent, -1);
+	ledger_release(core, attempt->run.seq, &attempt->now.used);
 	if (verdict->event == RUN_RETRY) {
 		queue_note_queued(core->queue, attempt->run.agent, 1);
 		queue_wake_at(core->queue, (struct wall){core_wall(core).ms + verdict->delay_ms});
@@ -116,7 +118,8 @@ ending_rows(struct ending *ending, struct err *err)
 			return false;
 		move.from = asked.status;
 	}
-	if (!attempt_store_progress(attempt, err))
+	if (!attempt_store_progress(attempt, err) ||
+	    !ledger_settle(attempt->core, &attempt->run, &attempt->now.used, err))
 		return false;
 	if (!attempts_end(store, attempt->run.seq, attempt->n, verdict->attempt_status,
 			  verdict->attempt_reason, ending->text, ending->end.exit_code,

@@ -413,9 +413,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def on_budget(self, method, rest, query, body):
         return {"items": [{"scope": "day", "name": "", "day": "2026-11-20", "spent_usd": 1.5,
-                           "reserved_usd": 0.25, "limit_usd": 20},
+                           "reserved_usd": 0.25, "limit_usd": 20, "left_usd": 18.25, "tokens": 4000, "held": 2},
                           {"scope": "agent", "name": "triage", "day": "2026-11-20", "spent_usd": 1.5,
-                           "reserved_usd": 0.25, "limit_usd": None}]}
+                           "reserved_usd": 0.25, "limit_usd": None, "left_usd": None, "tokens": 4000, "held": 0}]}
 
     def on_db(self, method, rest, query, body):
         if rest[0] == "backup":

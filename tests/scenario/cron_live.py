@@ -342,6 +342,13 @@ def _(rouse):
     rouse.restart()
     wait("it fires again", lambda: len(envelopes(rouse, "boot")) == 2)
     expect(outcomes(rouse, "boot"), ["ran", "ran"], "events")
+    rouse.cli("trigger", "disable", "boot")
+    rouse.restart()
+    wait("it is held", lambda: outcomes(rouse, "boot")[0] == "held")
+    rouse.cli("trigger", "enable", "boot")
+    stays("its time is over", lambda: len(outcomes(rouse, "boot")) == 3, 0.5)
+    rouse.restart()
+    wait("the next start fires it", lambda: len(envelopes(rouse, "boot")) == 3)
 
 
 @scenario("a schedule that never fires does not load; one that is over does, with a warning")

@@ -134,7 +134,9 @@ tick_switch_on(struct tick *tick, const struct trigger *trigger)
 	if (tick->cursor.off == CURSOR_ON || !trigger_is_enabled(tick->source.core, trigger))
 		return;
 	tick->cursor.off = CURSOR_ON;
-	if (now.ms > tick->cursor.last.ms)
+	if (cron_expr(tick->cron)->reboot)
+		tick->cursor.last = tick->source.core->started;
+	else if (now.ms > tick->cursor.last.ms)
 		tick->cursor.last = now;
 	tick_save(tick);
 }

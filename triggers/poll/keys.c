@@ -31,14 +31,16 @@ static const struct conf_key keys[] = {
 
 static void poll_check(const struct conf_section *section, struct conf_report *report);
 
-static const struct conf_table table = {.section = "trigger",
-					.named = true,
-					.selector = "source",
-					.value = "poll",
-					.keys = keys,
-					.count = ARRAY_LEN(keys),
-					.check = poll_check,
-					.help = "an HTTP resource that changed"};
+static const struct conf_table table = {
+	.section = "trigger",
+	.named = true,
+	.selector = "source",
+	.value = "poll",
+	.keys = keys,
+	.count = ARRAY_LEN(keys),
+	.check = poll_check,
+	.help = "an HTTP resource that changed",
+	.hint = "It wakes when what {url} answers is another than before."};
 const struct conf_table *const poll_tables[] = {&table, NULL};
 
 static bool

@@ -487,6 +487,7 @@ request_fill(const struct delivery *delivery, const struct trigger *trigger,
 
 	h->trigger = trigger;
 	h->extension = buf_str(&delivery->extension);
+	h->caller_waits = true;
 	h->correlation = http_header(req, "x-correlation-id", 0);
 	if (!http_header(req, "traceparent", 1).p)
 		h->traceparent = http_header(req, "traceparent", 0);
