@@ -275,7 +275,7 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 	protocol_recall(attempt);
 	meter_recall(attempt);
 	attempt->durable = attempt->now;
-	queue_note_running(core->queue, attempt->run.agent, 1);
+	queue_note_running(core->queue, attempt->run.agent, attempt->run.tenant, 1);
 	ledger_adopt(core, &attempt->run, &row->used, row->started);
 	if (!attempt->agent)
 		err_set(&err, E_NOT_FOUND, "agent %s is no longer configured", run->agent);

@@ -54,7 +54,7 @@ on_ended(void *arg, const struct err *err)
 	}
 	log_info("run ends", "run", attempt->run.id, "agent", attempt->run.agent, "status", status,
 		 "reason", verdict->reason);
-	queue_note_running(core->queue, attempt->run.agent, -1);
+	queue_note_running(core->queue, attempt->run.agent, attempt->run.tenant, -1);
 	ledger_release(core, attempt->run.seq, &attempt->now.used);
 	if (verdict->event == RUN_RETRY) {
 		queue_note_queued(core->queue, attempt->run.agent, 1);
@@ -65,7 +65,7 @@ on_ended(void *arg, const struct err *err)
 		metrics_observe(core->metrics, "rouse_run_duration_seconds", "agent",
 				attempt->run.agent, (double)attempt->now.used.active_ms / 1000);
 	}
-	queue_wake(core->queue, NULL);
+	queue_room(core->queue);
 	if (attempt->agent && attempt->state) {
 		attempt->agent->kind->release(attempt, true);
 		attempt->state = NULL;
@@ -111,7 +111,6 @@ ending_rows(struct ending *ending, struct err *err)
 					       ? (struct wall){now.ms + verdict->delay_ms}
 					       : WALL_NONE};
 	AUTO(run_row_fini) struct run_row asked = {0};
-	bool ready;
 
 	if (attempt->has_asked) {
 		if (!runs_get_seq(store, attempt->run.seq, &asked, err))
@@ -133,7 +132,8 @@ ending_rows(struct ending *ending, struct err *err)
 	if (run_is_final(to) && !gates_cancel(attempt->core, attempt->run.id, err))
 		return false;
 	if (run_is_final(to) && attempt->run.entity &&
-	    !runs_free_entity(store, attempt->run.entity, &ready, err))
+	    !runs_free_entity(store, attempt->run.entity, queue_note_ready, attempt->core->queue,
+			      err))
 		return false;
 	if (run_is_final(to) && !signal_ended(attempt->core, &attempt->run, move.to, move.reason,
 					      move.error, move.result, err))
