@@ -489,11 +489,23 @@ house_new(const char *config, struct house **ret, struct err *err)
 	return false;
 }
 
+/* It ends already, be it that it could not begin: a SIGTERM must not kill it halfway, once its own
+ * handlers are gone. */
+static void
+signals_hold(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+}
+
 void
 house_free(struct house *house)
 {
 	struct core *core = &house->core;
 
+	signals_hold();
 	if (house->api)
 		api_free(house->api);
 	sources_free(core->sources);
@@ -550,16 +562,6 @@ on_idle(void *arg)
 	keep_wake(house->core.keep);
 }
 
-/* It ends already: a second SIGTERM must not kill it halfway through taking the house down. */
-static void
-signals_hold(void)
-{
-	sigset_t all;
-
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, NULL);
-}
-
 int
 house_run(struct house *house)
 {
@@ -593,7 +595,6 @@ house_run(struct house *house)
 		}
 	}
 	turn_end(core->store);
-	signals_hold();
 	log_info("stopped");
 	return house->status;
 }

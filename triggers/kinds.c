@@ -2,11 +2,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "triggers/kinds.h"
 
+#include "triggers/after/after.h"
 #include "triggers/cron/cron.h"
 #include "triggers/manual/manual.h"
+#include "triggers/topic/topic.h"
 #include "triggers/webhook/webhook.h"
 
-const struct source_kind *const trigger_kinds[] = {&webhook_kind, &cron_kind, &manual_kind, NULL};
+const struct source_kind *const trigger_kinds[] = {&webhook_kind, &cron_kind,	&after_kind,
+						   &topic_kind,	  &manual_kind, NULL};
 
 void
 triggers_add_routes(struct core *core, struct router *router)

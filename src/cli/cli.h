@@ -147,6 +147,8 @@ CLI_VERB(verb_gate_ignore);
 CLI_VERB(verb_webhook_verify);
 CLI_VERB(verb_webhook_sign);
 CLI_VERB(verb_cron_next);
+CLI_VERB(verb_cron_prev);
+CLI_VERB(verb_cron_match);
 CLI_VERB(verb_cron_explain);
 CLI_VERB(verb_db_backup);
 CLI_VERB(verb_db_check);

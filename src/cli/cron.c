@@ -1,4 +1,4 @@
-/* rouse cron next, explain. */
+/* rouse cron next, prev, match, explain. */
 /* SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
 
@@ -6,10 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cron_words.h"
 #include "cli/jsonl.h"
 #include "pure/civil.h"
-#include "pure/cron_next.h"
+#include "pure/cron_explain.h"
 
 #define COUNT 5
 #define COUNT_MOST 100000
@@ -25,16 +24,26 @@ instant_utc(int64_t seconds, struct buf *out)
 		   (int)(of_day / 3600), (int)(of_day / 60 % 60), (int)(of_day % 60));
 }
 
-/* Local time with its offset, and the day of the week: what people want to see. */
+/* Local time with its offset; of old some had seconds. */
+static void
+instant_offset(const struct zone *zone, int64_t seconds, struct buf *out)
+{
+	int32_t offset = zone_span_at(zone, seconds).offset, away = offset < 0 ? -offset : offset;
+
+	instant_utc(seconds + offset, out);
+	buf_printf(out, "%c%02d:%02d", offset < 0 ? '-' : '+', away / 3600, away / 60 % 60);
+	if (away % 60)
+		buf_printf(out, ":%02d", away % 60);
+}
+
+/* With the day of the week: what people want to see. */
 static void
 instant_local(const struct zone *zone, int64_t seconds, struct buf *out)
 {
-	int32_t offset = zone_span_at(zone, seconds).offset, away = offset < 0 ? -offset : offset;
-	int64_t local = seconds + offset;
+	int64_t local = seconds + zone_span_at(zone, seconds).offset;
 
 	buf_printf(out, "%s ", cron_weekday_name(civil_weekday(civil_floor_div(local, DAY_S))));
-	instant_utc(local, out);
-	buf_printf(out, "%c%02d:%02d", offset < 0 ? '-' : '+', away / 3600, away / 60 % 60);
+	instant_offset(zone, seconds, out);
 }
 
 static bool
@@ -137,12 +146,18 @@ next_lines(struct cli *cli, struct err *err)
 static bool
 cron_of(struct cli *cli, struct cron **ret, struct err *err)
 {
-	struct err why = ERR_INIT;
+	return cron_new(str_of(cli_arg(cli, 0)), str_or_none(cli_opt(cli, "tz")), STR("rouse"), ret,
+			err);
+}
 
-	if (cron_new(str_of(cli_arg(cli, 0)), str_or_none(cli_opt(cli, "tz")), STR("rouse"), ret,
-		     &why))
-		return true;
-	return err_move(err, &why);
+/* What next, prev, match and explain have in common: the expression and the instant. */
+static bool
+cron_and_from(struct cli *cli, struct cron **ret, struct wall *ret_from, struct err *err)
+{
+	const char *from = cli_opt(cli, "from");
+
+	*ret_from = cli->out.now;
+	return (!from || from_parse(from, ret_from, err)) && cron_of(cli, ret, err);
 }
 
 static void
@@ -166,121 +181,205 @@ put_instant(struct cli *cli, const struct zone *zone, struct wall at, size_t ind
 	buf_putc(out, '\n');
 }
 
+typedef bool step_fn(struct cron *cron, struct wall t, struct wall *ret);
+
 static size_t
-put_next(struct cli *cli, struct cron *cron, struct wall at, uint64_t count)
+put_instants(struct cli *cli, struct cron *cron, step_fn *step, struct wall at, uint64_t count)
 {
 	size_t shown = 0;
 
-	while (shown < count && cron_next(cron, at, &at))
+	while (shown < count && step(cron, at, &at))
 		put_instant(cli, cron_zone(cron), at, shown++);
 	return shown;
 }
 
-bool
-verb_cron_next(struct cli *cli, struct err *err)
+/* next and prev. */
+static bool
+walk(struct cli *cli, step_fn *step, const char *name, struct err *err)
 {
 	AUTO(cron_auto_free) struct cron *cron = NULL;
-	const char *from = cli_opt(cli, "from");
-	struct wall at = cli->out.now;
+	struct wall at;
 	uint64_t count;
 	size_t shown;
 
-	if (cli_has(cli, "jsonl"))
-		return next_lines(cli, err);
-	if (!cli_arg(cli, 0))
-		return err_set(err, E_USAGE,
-			       "rouse cron next wants EXPR, as '0 9 * * MON-FRI', or --jsonl");
 	if (!cli_number(cli, "count", COUNT, 1, COUNT_MOST, &count, err) ||
-	    (from && !from_parse(from, &at, err)) || !cron_of(cli, &cron, err))
+	    !cron_and_from(cli, &cron, &at, err))
 		return false;
 	if (cli->out.json)
-		print_f(&cli->out, "{\"next\":[");
-	shown = put_next(cli, cron, at, count);
+		print_f(&cli->out, "{\"%s\":[", name);
+	shown = put_instants(cli, cron, step, at, count);
 	if (cli->out.json)
 		print_f(&cli->out, "]}\n");
 	if (shown < count)
 		cli_note(cron_expr(cron)->reboot
 				 ? "It fires once when the daemon starts, never by the clock."
-			 : shown ? "And then never again."
-				 : "It never fires.");
+			 : shown ? step == cron_next ? "And then never again." : "Never before."
+			 : step == cron_next ? "It never fires."
+					     : "It never fired.");
 	return true;
 }
 
-/* The next change of the zone's offset after now; false: there is none. */
-static bool
-next_transition(const struct zone *zone, int64_t now, int64_t *ret)
+bool
+verb_cron_next(struct cli *cli, struct err *err)
 {
-	struct zone_span span = zone_span_at(zone, now);
+	if (cli_has(cli, "jsonl"))
+		return next_lines(cli, err);
+	if (!cli_arg(cli, 0))
+		return err_set(err, E_USAGE,
+			       "rouse cron next wants EXPR, as '0 9 * * MON-FRI', or --jsonl");
+	return walk(cli, cron_next, "next", err);
+}
 
-	if (span.until >= ZONE_MAX)
+bool
+verb_cron_prev(struct cli *cli, struct err *err)
+{
+	return walk(cli, cron_prev, "prev", err);
+}
+
+bool
+verb_cron_match(struct cli *cli, struct err *err)
+{
+	AUTO(cron_auto_free) struct cron *cron = NULL;
+	struct wall at;
+	bool match;
+
+	if (!cron_and_from(cli, &cron, &at, err))
 		return false;
-	*ret = span.until;
+	match = cron_match(cron, at);
+	if (cli->out.json)
+		print_f(&cli->out, "{\"match\":%s}\n", match ? "true" : "false");
+	else
+		print_f(&cli->out, "%s\n", match ? "yes" : "no");
+	cli->status = match ? 0 : 1;
+	return true;
+}
+
+/* ---- explain ---- */
+
+struct explanation {
+	struct cron *cron;
+	struct wall from;
+	struct buf plain, words, change, never;
+	json_t *lints;
+};
+
+static void
+explanation_fini(struct explanation *x)
+{
+	cron_free(x->cron);
+	buf_fini(&x->plain);
+	buf_fini(&x->words);
+	buf_fini(&x->change);
+	buf_fini(&x->never);
+	json_decref(x->lints);
+}
+
+static void
+add_lint(void *arg, const char *text)
+{
+	json_array_append_new(arg, json_string(text));
+}
+
+static bool
+explain(struct cli *cli, struct explanation *x, struct err *err)
+{
+	AUTO(err_fini) struct err never = ERR_INIT;
+	struct cron_change change;
+
+	if (!cron_and_from(cli, &x->cron, &x->from, err) ||
+	    (cli_has(cli, "strict") && !cron_check_strict(cron_expr(x->cron), err)))
+		return false;
+	cron_print(cron_expr(x->cron), &x->plain);
+	cron_explain(x->cron, &x->words);
+	if (cron_next_change(x->cron, x->from, &change))
+		cron_explain_change(x->cron, &change, &x->change);
+	if (!cron_check_fires(x->cron, x->from, &never))
+		buf_puts(&x->never, err_text(&never));
+	x->lints = json_array();
+	cron_lint(x->cron, x->from, add_lint, x->lints);
 	return true;
 }
 
 static void
-explain_json(struct cli *cli, struct cron *cron, const char *plain, const char *words)
+put_member(struct buf *out, const char *name, const struct buf *text)
+{
+	buf_printf(out, ",\"%s\":", name);
+	if (text->len)
+		buf_json_cstr(out, buf_cstr(text));
+	else
+		buf_puts(out, "null");
+}
+
+static void
+explain_json(struct cli *cli, const struct explanation *x)
 {
 	struct buf *out = &cli->out.buf;
+	AUTO(auto_free) char *lints = json_dumps(x->lints, JSON_COMPACT);
+	struct wall at = x->from;
 
 	buf_puts(out, "{\"expr\":");
-	buf_json_cstr(out, plain);
+	buf_json_cstr(out, buf_cstr(&x->plain));
 	buf_puts(out, ",\"text\":");
-	buf_json_cstr(out, words);
-	buf_printf(out, ",\"class\":\"%s\",\"tz\":",
-		   cron_expr(cron)->reboot   ? "reboot"
-		   : cron_expr(cron)->rhythm ? "rhythm"
-					     : "appointment");
-	buf_json_cstr(out, zone_name(cron_zone(cron)));
+	buf_json_cstr(out, buf_cstr(&x->words));
+	buf_printf(out, ",\"class\":\"%s\",\"tz\":", cron_class(cron_expr(x->cron)));
+	buf_json_cstr(out, zone_name(cron_zone(x->cron)));
 	buf_puts(out, ",\"next\":[");
-	put_next(cli, cron, cli->out.now, EXPLAIN_NEXT);
-	buf_puts(out, "]}\n");
+	put_instants(cli, x->cron, cron_next, x->from, EXPLAIN_NEXT);
+	buf_puts(out, "],\"local\":[");
+	for (size_t i = 0; i < EXPLAIN_NEXT && cron_next(x->cron, at, &at); i++) {
+		buf_puts(out, i ? ",\"" : "\"");
+		instant_offset(cron_zone(x->cron), at.ms / 1000, out);
+		buf_putc(out, '"');
+	}
+	buf_putc(out, ']');
+	put_member(out, "transition", &x->change);
+	put_member(out, "never", &x->never);
+	buf_printf(out, ",\"warnings\":%s}\n", lints);
 }
 
-static void
-explain_class(struct cli *cli, struct cron *cron)
-{
-	const struct zone *zone = cron_zone(cron);
-	AUTO(buf_fini) struct buf at = BUF_INIT;
-	int64_t change;
+static const struct {
+	const char *name, *meaning;
+} classes[] = {
+	{"appointment", "once a matching date; a skipped time fires when the clock goes on, a "
+			"repeated one the first time"},
+	{"rhythm",
+	 "follows real time; nothing extra when clocks skip, both passes when they repeat"},
+	{"interval", "follows real time, the same in every zone"},
+	{"start", "once when the daemon starts, never by the clock"},
+};
 
-	if (cron_expr(cron)->reboot)
-		return;
-	print_f(&cli->out, "class   %s\n",
-		cron_expr(cron)->every_s  ? "interval: follows real time, the same in every zone"
-		: cron_expr(cron)->rhythm ? "rhythm: follows real time; nothing extra when clocks "
-					    "skip, both passes when they repeat"
-					  : "appointment: once a matching date; a skipped time "
-					    "fires when the clock goes on, a "
-					    "repeated one the first time");
-	print_f(&cli->out, "zone    %s", zone_name(zone));
-	if (next_transition(zone, cli->out.now.ms / 1000, &change)) {
-		instant_local(zone, change, &at);
-		print_f(&cli->out, "; its offset changes next on %s", buf_cstr(&at));
-	}
+static void
+explain_text(struct cli *cli, const struct explanation *x)
+{
+	const char *class = cron_class(cron_expr(x->cron));
+	const json_t *lint;
+	size_t i;
+
+	print_f(&cli->out, "%s\n\nplain    %s\n", buf_cstr(&x->words), buf_cstr(&x->plain));
+	for (i = 0; i < ARRAY_LEN(classes); i++)
+		if (!strcmp(class, classes[i].name))
+			print_f(&cli->out, "class    %s: %s\n", class, classes[i].meaning);
+	print_f(&cli->out, "zone     %s\n", zone_name(cron_zone(x->cron)));
+	if (x->change.len)
+		print_f(&cli->out, "clocks   %s\n", buf_cstr(&x->change));
+	json_array_foreach (x->lints, i, lint)
+		print_f(&cli->out, "warning  %s\n", json_string_value(lint));
 	print_f(&cli->out, "\n");
+	put_instants(cli, x->cron, cron_next, x->from, EXPLAIN_NEXT);
+	if (x->never.len)
+		print_f(&cli->out, "%s\n", buf_cstr(&x->never));
 }
 
 bool
 verb_cron_explain(struct cli *cli, struct err *err)
 {
-	AUTO(cron_auto_free) struct cron *cron = NULL;
-	AUTO(buf_fini) struct buf plain = BUF_INIT, words = BUF_INIT;
-	AUTO(err_fini) struct err never = ERR_INIT;
+	AUTO(explanation_fini) struct explanation x = {.cron = NULL};
 
-	if (!cron_of(cli, &cron, err))
+	if (!explain(cli, &x, err))
 		return false;
-	cron_print(cron_expr(cron), &plain);
-	cron_words(buf_str(&plain), &words);
-	if (cli->out.json) {
-		explain_json(cli, cron, buf_cstr(&plain), buf_cstr(&words));
-		return true;
-	}
-	print_f(&cli->out, "%s.\n\nplain   %s\n", buf_cstr(&words), buf_cstr(&plain));
-	explain_class(cli, cron);
-	print_f(&cli->out, "\n");
-	put_next(cli, cron, cli->out.now, EXPLAIN_NEXT);
-	if (!cron_check_fires(cron, cli->out.now, &never))
-		print_f(&cli->out, "%s\n", err_text(&never));
+	if (cli->out.json)
+		explain_json(cli, &x);
+	else
+		explain_text(cli, &x);
 	return true;
 }

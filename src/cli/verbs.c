@@ -111,7 +111,14 @@ OPTIONS(cron_next_options, {"tz", 0, "ZONE", "time zone, as Europe/Berlin (UTC)"
 	{"count", 'n', "N", "how many (5)"},
 	{"jsonl", 0, NULL,
 	 "read {id,expr,tz,from,count} from standard input, one a line, and answer each"});
-OPTIONS(cron_explain_options, {"tz", 0, "ZONE", "time zone, as Europe/Berlin (UTC)"});
+OPTIONS(cron_prev_options, {"tz", 0, "ZONE", "time zone, as Europe/Berlin (UTC)"},
+	{"from", 0, "WHEN", "the first instant earlier than this one (now)"},
+	{"count", 'n', "N", "how many (5)"});
+OPTIONS(cron_match_options, {"tz", 0, "ZONE", "time zone, as Europe/Berlin (UTC)"},
+	{"from", 0, "WHEN", "this instant (now)"});
+OPTIONS(cron_explain_options, {"tz", 0, "ZONE", "time zone, as Europe/Berlin (UTC)"},
+	{"from", 0, "WHEN", "the ten instants later than this one (now)"},
+	{"strict", 0, NULL, "refuse what crons read differently"});
 OPTIONS(token_create_options,
 	{"scope", 0, "SCOPES", "read, invoke, review, apply, admin; comma separated or repeated"},
 	{"expires", 0, "WHEN", "a duration from now (90d) or an instant; never when not given"});
@@ -252,7 +259,14 @@ const struct verb verb_table[] = {
 	 "sign a body as a provider would", "Prints the headers, or a curl command with them.",
 	 verb_webhook_sign},
 	{"cron", "next", "[EXPR]", 0, 1, cron_next_options, NULL, VERB_LOCAL, "when it fires next",
-	 NULL, verb_cron_next},
+	 "EXPR: five, six (seconds first) or seven fields (year last), @daily, @every 90s, or "
+	 "'calendar:Mon..Fri 09:00' as systemd writes it.",
+	 verb_cron_next},
+	{"cron", "prev", "EXPR", 1, 1, cron_prev_options, NULL, VERB_LOCAL,
+	 "when it fired last, latest first", NULL, verb_cron_prev},
+	{"cron", "match", "EXPR", 1, 1, cron_match_options, NULL, VERB_LOCAL,
+	 "does it fire at that instant?", "Ends with 0 when it does, 1 when not.",
+	 verb_cron_match},
 	{"cron", "explain", "EXPR", 1, 1, cron_explain_options, NULL, VERB_LOCAL,
 	 "what it means, in words", NULL, verb_cron_explain},
 	{"db", "backup", "PATH", 1, 1, NULL, NULL, 0, "copy the database while it is in use", NULL,

@@ -294,6 +294,8 @@ section_digest(struct conf_section *section)
 				continue;
 			buf_printf(&text, "%c%s=%zu:", 0, value->name, set.len);
 			buf_add_str(&text, buf_str(&set));
+			if (key->row->type == CONF_SECRET)
+				secret_print_now(value, &text);
 		}
 	}
 	digest = digest_of(DIGEST_SHA256, buf_str(&text));

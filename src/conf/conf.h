@@ -59,7 +59,8 @@ const char *conf_section_name(const struct conf_section *section); /* "" for unn
 const char *conf_section_file(const struct conf_section *section);
 int conf_section_line(const struct conf_section *section);
 const struct conf *conf_section_conf(const struct conf_section *section);
-/* A digest of kind, name and all values: equal digests, nothing changed. 64 hex digits. */
+/* A digest of kind, name, all values and the secrets that they referred to when it was loaded:
+ * equal digests, nothing changed. 64 hex digits; another process may make others. */
 const char *conf_section_digest(const struct conf_section *section);
 
 /* Values by key: what the file says, else the default. The key must be in a table of the section

@@ -129,6 +129,14 @@ void section_type(struct conf_section *section, struct conf_report *report);
 void section_digest(struct conf_section *section);
 void conf_free(struct conf *conf);
 
+/* Complains about files of a secret that others may read, write or run, or that are no files; warns
+ * of those that are missing. Looks at them, does not read them: who checks may not. */
+void secret_files_check(const struct conf_section *section, const struct conf_key *row,
+			const struct conf_value *value, struct conf_report *report);
+/* Appends what tells the secrets that value refers to now from others, and only within this
+ * process: a hash under a key of its own. */
+void secret_print_now(const struct conf_value *value, struct buf *out);
+
 /* What a type is called, and how text becomes a value of it. */
 const char *conf_type_name(enum conf_type type);
 bool value_parse(const struct conf_key *row, const char *text, const char *dir, struct arena *arena,

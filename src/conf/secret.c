@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/digest.h"
 #include "base/os.h"
+#include "base/uuid.h"
 #include "conf/inside.h"
 
 enum { SECRET_MAX = 64 * 1024 };
@@ -33,12 +35,23 @@ secret_buf_fini(struct buf *b)
 	buf_fini(b);
 }
 
+/* What is wrong whoever looks. */
 static bool
-file_is_private(const struct stat *st, const char *path, struct err *err)
+file_is_sound(const struct stat *st, bool trusted, const char *path, struct err *err)
 {
-	if (st->st_mode & 0007)
+	if (!S_ISREG(st->st_mode))
+		return err_set(err, E_DENIED,
+			       "%s is no regular file; expected a file that holds the secret",
+			       path);
+	if (!trusted && st->st_mode & 0007)
 		return err_set(err, E_DENIED,
 			       "%s may be read, written or run by others; chmod o= %s", path, path);
+	return true;
+}
+
+static bool
+file_is_of_us(const struct stat *st, const char *path, struct err *err)
+{
 	if (st->st_uid != 0 && st->st_uid != geteuid())
 		return err_set(
 			err, E_DENIED,
@@ -90,11 +103,7 @@ read_secret_file(const char *path, bool trusted, struct buf *ret, struct err *er
 		return err_errno(err, errno, "cannot open %s", path);
 	if (fstat(fd, &st))
 		return err_errno(err, errno, "cannot look at %s", path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, E_DENIED,
-			       "%s is no regular file; expected a file that holds the secret",
-			       path);
-	if (!trusted && !file_is_private(&st, path, err))
+	if (!file_is_sound(&st, trusted, path, err) || (!trusted && !file_is_of_us(&st, path, err)))
 		return false;
 	return read_whole(fd, path, ret, err);
 }
@@ -127,14 +136,20 @@ from_cred(const char *name, const char *dir UNUSED, struct buf *ret, struct err 
 		name, name, buf_cstr(&path));
 }
 
+static void
+path_below(const char *name, const char *dir, struct buf *ret)
+{
+	if (name[0] != '/' && dir)
+		buf_printf(ret, "%s/", dir);
+	buf_puts(ret, name);
+}
+
 static bool
 from_file(const char *name, const char *dir, struct buf *ret, struct err *err)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 
-	if (name[0] != '/' && dir)
-		buf_printf(&path, "%s/", dir);
-	buf_puts(&path, name);
+	path_below(name, dir, &path);
 	return read_secret_file(buf_cstr(&path), false, ret, err);
 }
 
@@ -256,4 +271,55 @@ secrets_resolve(const struct conf_section *section, const char *key, struct secr
 	*ret = secrets;
 	secrets = (struct secrets)SECRETS_INIT;
 	return true;
+}
+
+/* --- for whoever loads a configuration --- */
+
+void
+secret_files_check(const struct conf_section *section, const struct conf_key *row,
+		   const struct conf_value *value, struct conf_report *report)
+{
+	if (row->type != CONF_SECRET || value->bad)
+		return;
+	for (size_t i = 0; i < value->item_count; i++) {
+		AUTO(buf_fini) struct buf path = BUF_INIT;
+		AUTO(err_fini) struct err err = ERR_INIT;
+		struct stat st;
+
+		if (strncmp(value->items[i], "file:", 5))
+			continue;
+		path_below(value->items[i] + 5, value->dir, &path);
+		if (stat(buf_cstr(&path), &st)) {
+			if (errno == ENOENT || errno == ENOTDIR)
+				conf_warn(report, section, value->name,
+					  "%s does not exist; create it with mode 0600",
+					  buf_cstr(&path));
+			continue;
+		}
+		if (!file_is_sound(&st, false, buf_cstr(&path), &err))
+			report_key(report, section, value->name, value->file, value->line, "%s",
+				   err_text(&err));
+	}
+}
+
+/* The key makes the hash of a weak secret worth nothing to who comes by it. */
+void
+secret_print_now(const struct conf_value *value, struct buf *out)
+{
+	static unsigned char key[32];
+	static bool made;
+
+	if (!made)
+		entropy_fill(key, sizeof(key));
+	made = true;
+	for (size_t i = 0; i < value->item_count; i++) {
+		AUTO(secret_buf_fini) struct buf bytes = BUF_INIT;
+		AUTO(err_fini) struct err err = ERR_INIT;
+		bool ok = secret_resolve_one(value->items[i], value->dir, &bytes, &err);
+		struct str parts[] = {str_make((const char *)key, sizeof(key)), buf_str(&bytes)};
+		struct digest digest = digest_of_parts(DIGEST_SHA256, parts, ARRAY_LEN(parts));
+
+		buf_printf(out, "%c%d:", 0, ok ? 0 : (int)err.code);
+		hex_encode(out, str_make(digest.bytes, digest.len));
+	}
 }

@@ -253,6 +253,7 @@ key_type(struct conf_section *section, const struct raw *raw, struct conf_report
 	value->next = *at;
 	*at = value;
 	plain_warn(section, key->row, value, report);
+	secret_files_check(section, key->row, value, report);
 	later_warn(section, key->row, report);
 }
 

@@ -29,7 +29,7 @@ struct admission {
 	struct cause cause;
 	char *refused, *replay_of;
 	uint64_t fingerprint;
-	bool by_hand, again, stage, has_key;
+	bool by_hand, again, stage, by_change, has_key;
 	enum trust trust;
 	struct buf fact_bytes; /* all items and values, in turn */
 	struct fact *facts;    /* into fact_bytes */

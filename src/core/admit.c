@@ -119,6 +119,7 @@ admission_new(struct core *core, const struct happening *h)
 	a->fingerprint = h->fingerprint;
 	a->by_hand = h->by_hand;
 	a->again = h->again;
+	a->by_change = h->by_change;
 	a->trust = trust_of(h);
 	a->stage = h->stage || (h->trigger && stages(h->trigger, a->trust));
 	facts_copy(a, h->facts, h->fact_count);

@@ -40,6 +40,8 @@ struct happening {
 	bool by_hand;		 /* fired by a person: works on a disabled trigger */
 	bool again;		 /* a person wants it once more: no key is looked at */
 	bool stage;		 /* asked for: nothing applied */
+	bool by_change;		 /* the cause is an applied change: of a run that this trigger woke
+				    itself it wakes nobody (looped) */
 	const char *replay_of;	 /* run id; NULL */
 };
 

@@ -6,6 +6,7 @@
 #include "core/halt.h"
 #include "core/overlap.h"
 #include "core/rate.h"
+#include "store/runs.h"
 
 bool
 mapped_text(const struct mapped *mapped, struct buf *out)
@@ -61,6 +62,19 @@ filter_says_no(struct admission *a)
 	return false;
 }
 
+/* Rouse itself made it happen: the change of a run that this very trigger woke. */
+static bool
+wakes_itself(struct admission *a)
+{
+	AUTO(run_row_fini) struct run_row run = {0};
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	return a->by_change && a->trigger && *a->cause.parent &&
+	       runs_get(a->core->store, a->cause.parent, &run, &err) &&
+	       !strcmp(run.trigger, a->trigger->name) &&
+	       outcome_set(a, "looped", "a change of run %s, which this trigger woke", run.id);
+}
+
 bool
 mapping_decides(struct admission *a)
 {
@@ -99,7 +113,7 @@ mapping_decides(struct admission *a)
 	if (a->trigger && a->cause.hops > a->trigger->max_hops)
 		return outcome_set(a, "looped", "hop %d, and max_hops is %d", a->cause.hops,
 				   a->trigger->max_hops);
-	return false;
+	return wakes_itself(a);
 }
 
 bool

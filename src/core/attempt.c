@@ -15,6 +15,7 @@
 #include "core/protocol.h"
 #include "core/queue.h"
 #include "core/run.h"
+#include "core/signal.h"
 #include "core/stream.h"
 #include "store/changes.h"
 #include "store/events.h"
@@ -345,6 +346,9 @@ progress_count(const struct attempt *attempt)
 	const char *agent = attempt->run.agent,
 		   *tenant = attempt->run.tenant ? attempt->run.tenant : "";
 
+	if (attempt->now.emitted != attempt->durable.emitted)
+		metrics_count(metrics, "rouse_emissions_total", "agent", agent, NULL, NULL,
+			      attempt->now.emitted - attempt->durable.emitted);
 	if (now->input_tokens != before->input_tokens)
 		metrics_count(metrics, "rouse_tokens_total", "agent", agent, "kind", "input",
 			      (double)(now->input_tokens - before->input_tokens));
@@ -528,6 +532,9 @@ ending_rows(struct ending *ending, struct err *err)
 		return false;
 	if (run_is_final(to) && attempt->run.entity &&
 	    !runs_free_entity(store, attempt->run.entity, &ready, err))
+		return false;
+	if (run_is_final(to) && !signal_ended(attempt->core, &attempt->run, move.to, move.reason,
+					      move.error, move.result, err))
 		return false;
 	done_log(attempt, ending, move.to);
 	attempt_tell(attempt, move.to, verdict->reason);

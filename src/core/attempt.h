@@ -15,6 +15,7 @@ struct attempt_progress {
 	int64_t offset;			/* bytes of output handled */
 	int64_t open_steps, open_tools; /* begun and counted, not yet done */
 	unsigned logged;		/* rows that its lines made in the run log */
+	unsigned emitted;		/* `emit` lines, taken or not */
 	bool has_result;
 	bool over_budget; /* it says things still, and proposes nothing any more */
 };

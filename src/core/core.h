@@ -23,6 +23,7 @@ struct metrics;
 struct attempts;
 struct rate;
 struct keep;
+struct listeners;
 
 struct core {
 	struct event_base *base;
@@ -39,9 +40,10 @@ struct core {
 	struct queue *queue;
 	struct apply *apply;
 	struct sources *sources;
-	struct keep *keep;	   /* retention */
-	struct attempts *attempts; /* live ones */
-	struct rate *rates;	   /* by name of trigger or address */
+	struct keep *keep;	     /* retention */
+	struct attempts *attempts;   /* live ones */
+	struct rate *rates;	     /* by name of trigger or address */
+	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */
 
 	const char *state_dir;	/* STATE_DIR */
 	const char *spool_root; /* STATE_DIR/spool */

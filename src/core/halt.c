@@ -8,6 +8,7 @@
 #include "core/apply.h"
 #include "core/attempt.h"
 #include "core/queue.h"
+#include "core/source.h"
 #include "store/changes.h"
 #include "store/state.h"
 
@@ -144,6 +145,7 @@ on_switched(void *arg, const struct err *err)
 		halt_running(core, "the daemon was halted");
 	queue_wake(core->queue, NULL);
 	apply_wake(core->apply, NULL);
+	sources_wake(core->sources);
 }
 
 static bool

@@ -41,6 +41,7 @@ static const struct family {
 	{"rouse_event_to_start_seconds", "histogram", "From the event to the start of its agent."},
 	{"rouse_tokens_total", "counter", "Tokens that agents reported."},
 	{"rouse_cost_usd_total", "counter", "US dollars that agents reported."},
+	{"rouse_emissions_total", "counter", "What agents said on topics, by agent."},
 	{"rouse_changes_total", "counter", "Changes that reached a status at a target."},
 	{"rouse_cron_lateness_seconds", "histogram", "How late ticks were."},
 };

@@ -7,11 +7,14 @@
 #include "base/json.h"
 #include "core/change.h"
 #include "core/gate.h"
+#include "core/signal.h"
 #include "store/runs.h"
 
 /* Rows of the run log that one attempt may make by its lines; what follows is counted, not kept. */
 #define LOG_ROWS_MAX 20000
 #define RECALL_ROWS 1000
+/* Emissions of one attempt; all of them stand in the run log, so that they can be counted again. */
+#define EMITS_MAX 50000
 #define TOKENS_MAX 1000000000000LL
 
 struct line_type {
@@ -189,6 +192,21 @@ on_change(struct attempt *attempt, const json_t *line)
 }
 
 static void
+on_emit(struct attempt *attempt, const json_t *line)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	if (++attempt->now.emitted > EMITS_MAX + 1)
+		return;
+	if (attempt->now.emitted > EMITS_MAX)
+		err_set(&err, E_RATE,
+			"more than %d emissions in one attempt; the rest is not taken", EMITS_MAX);
+	else if (may_act(attempt, &err) && signal_emit(attempt, line, &err))
+		return;
+	refuse(attempt, "emit", &err);
+}
+
+static void
 on_gate(struct attempt *attempt, const json_t *line)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -248,7 +266,7 @@ static const struct line_type types[] = {
 	{"change", on_change},
 	{"approval", on_gate},
 	{"ask", on_gate},
-	{"emit", on_kept},
+	{"emit", on_emit},
 	{"log", on_kept},
 	{"suspend", on_kept},
 	{"error", on_error},
@@ -270,11 +288,18 @@ is_last_word(const char *type)
 	return !strcmp(type, "result") || !strcmp(type, "error");
 }
 
-/* A row of the run log, up to the bound; last words always, for protocol_recall(). */
+/* What protocol_recall() needs stands in the run log, whatever its bound. */
+static bool
+is_recalled(const struct attempt *attempt, const char *type)
+{
+	return is_last_word(type) || (!strcmp(type, "emit") && attempt->now.emitted < EMITS_MAX);
+}
+
+/* A row of the run log, up to the bound. */
 static void
 line_keep(struct attempt *attempt, const char *type, struct str data)
 {
-	if (++attempt->now.logged < LOG_ROWS_MAX || is_last_word(type))
+	if (++attempt->now.logged < LOG_ROWS_MAX || is_recalled(attempt, type))
 		attempt_log(attempt, type, data);
 	else if (attempt->now.logged == LOG_ROWS_MAX)
 		attempt_log(attempt, "log",
@@ -330,6 +355,8 @@ on_row(void *arg, const struct log_row *row)
 	AUTO(json_auto_decref) json_t *object = NULL;
 
 	recall->seq = row->seq;
+	if (row->attempt == recall->attempt->n && !strcmp(row->type, "emit"))
+		recall->attempt->now.emitted++;
 	if (row->attempt == recall->attempt->n && is_last_word(row->type) &&
 	    json_read(str_of(row->data), &object, NULL) && json_is_object(object))
 		type_find(row->type)->handle(recall->attempt, object);

@@ -14,6 +14,7 @@
 #include "core/gate.h"
 #include "core/put.h"
 #include "core/queue.h"
+#include "core/signal.h"
 #include "pure/backoff.h"
 #include "core/stream.h"
 #include "store/changes.h"
@@ -258,7 +259,8 @@ unqueue_rows(struct core *core, const struct run_row *run, enum run_state to, co
 	bool ready;
 
 	return runs_move(core->store, run->seq, &move, err) && gates_cancel(core, run->id, err) &&
-	       (!run->entity || runs_free_entity(core->store, run->entity, &ready, err));
+	       (!run->entity || runs_free_entity(core->store, run->entity, &ready, err)) &&
+	       signal_ended(core, run, move.to, NULL, why, NULL, err);
 }
 
 static bool

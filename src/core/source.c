@@ -209,6 +209,16 @@ sources_reload(struct sources *sources, const struct registry *old, json_t *ret_
 	}
 }
 
+void
+sources_wake(struct sources *sources)
+{
+	struct live *live, *next;
+
+	HASH_ITER (hh, sources->by_name, live, next)
+		if (live->source && live->source->kind->wake)
+			live->source->kind->wake(live->source);
+}
+
 bool
 trigger_is_enabled(const struct core *core, const struct trigger *trigger)
 {

@@ -37,6 +37,9 @@ struct source_kind {
 	void (*stop)(struct source *source);
 	/* When it will fire next; WALL_NONE: unknown. May be NULL. */
 	struct wall (*next)(struct source *source);
+	/* It was switched on, resumed, or the daemon was: looks again at what it kept back. May be
+	 * NULL. */
+	void (*wake)(struct source *source);
 	/* Looks across all triggers of the kind once the configuration is whole (two on one path).
 	 * May be NULL. */
 	void (*check_all)(const struct registry *registry, struct conf_report *report);
@@ -59,6 +62,8 @@ void sources_free(struct sources *sources);
  * strings. */
 void sources_reload(struct sources *sources, const struct registry *old, json_t *ret_added,
 		    json_t *ret_changed, json_t *ret_removed);
+/* Wakes every live source whose kind wants it. */
+void sources_wake(struct sources *sources);
 struct source *sources_find(struct sources *sources, const char *name);
 /* What went wrong last with a trigger, or why it did not start; NULL: nothing. */
 const char *sources_error(struct sources *sources, const char *name);

@@ -197,8 +197,8 @@ suffix(int n)
 					: "th";
 }
 
-static void
-add_dom(struct buf *out, const struct cron_expr *e)
+void
+cron_explain_dom(const struct cron_expr *e, struct buf *out)
 {
 	struct list l = {out, BUF_INIT, 0};
 
@@ -228,11 +228,10 @@ add_dom(struct buf *out, const struct cron_expr *e)
 			list_add(&l, "%d%s-last day", n + 1, suffix(n + 1));
 	}
 	list_end(&l);
-	buf_puts(out, " of the month");
 }
 
-static void
-add_dow(struct buf *out, const struct cron_expr *e)
+void
+cron_explain_dow(const struct cron_expr *e, struct buf *out)
 {
 	struct list l = {out, BUF_INIT, 0};
 	/* Sunday last: Friday to Sunday is one run. */
@@ -265,13 +264,14 @@ add_day(struct buf *out, const struct cron_expr *e)
 	}
 	buf_puts(out, " on ");
 	if (e->dom_star) {
-		add_dow(out, e);
-	} else if (e->dow_star) {
-		add_dom(out, e);
-	} else {
-		add_dom(out, e);
+		cron_explain_dow(e, out);
+		return;
+	}
+	cron_explain_dom(e, out);
+	buf_puts(out, " of the month");
+	if (!e->dow_star) {
 		buf_puts(out, e->both ? ", if that is also " : " and also on ");
-		add_dow(out, e);
+		cron_explain_dow(e, out);
 	}
 }
 

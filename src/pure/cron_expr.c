@@ -4,8 +4,10 @@
 
 #include <inttypes.h>
 
+#include "pure/calendar.h"
 #include "pure/cron_field.h"
 
+#define CALENDAR STR("calendar:")
 #define ALL(bits) ((UINT64_C(1) << (bits)) - 1)
 
 struct word {
@@ -97,8 +99,8 @@ is_year(struct str s)
 	return s.len == 4 && str_to_u64(s, &n) && n > 7;
 }
 
-static void
-set_class(struct cron_expr *e)
+void
+cron_expr_set_class(struct cron_expr *e)
 {
 	for (enum cron_field f = CRON_SECOND; f <= CRON_HOUR; f++)
 		if (is_full(e, f))
@@ -125,7 +127,7 @@ parse_words(struct word words[CRON_FIELDS], size_t count, struct str seed, struc
 		if (!cron_field_parse(field, words[i].text, words[i].column, seed, e, err))
 			return false;
 	e->fields = (uint8_t)count;
-	set_class(e);
+	cron_expr_set_class(e);
 	return true;
 }
 
@@ -269,11 +271,27 @@ take_zone(struct reader *r, struct cron_expr *e, struct err *err)
 	return true;
 }
 
+static bool
+parse_calendar(struct str rest, size_t column, const struct cron_expr *prefix,
+	       struct cron_expr *ret, struct err *err)
+{
+	size_t skip = CALENDAR.len;
+
+	if (prefix->zone[0])
+		return err_set(err, E_INVALID,
+			       "cron:%zu: calendar: the time zone stands at its end; write "
+			       "calendar:%.*s %s",
+			       prefix->zone_column, cut(rest) - (int)skip, rest.p + skip,
+			       prefix->zone);
+	return calendar_parse(str_make(rest.p + skip, rest.len - skip), column + skip, ret, err);
+}
+
 bool
 cron_parse(struct str text, struct str seed, struct cron_expr *ret, struct err *err)
 {
 	struct reader r = {text.p ? text : STR(""), 0};
 	struct cron_expr e = {.every_s = 0};
+	struct str rest;
 
 	if (text.len > CRON_TEXT_MAX)
 		return err_set(err, E_INVALID, "cron:%d: longer than %d bytes", CRON_TEXT_MAX + 1,
@@ -281,6 +299,9 @@ cron_parse(struct str text, struct str seed, struct cron_expr *ret, struct err *
 	if (!take_zone(&r, &e, err))
 		return false;
 	skip_space(&r);
+	rest = str_make(r.text.p + r.at, r.text.len - r.at);
+	if (str_starts(rest, CALENDAR))
+		return parse_calendar(rest, r.at + 1, &e, ret, err);
 	if (r.at == r.text.len)
 		return err_set(
 			err, E_INVALID,

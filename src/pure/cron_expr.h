@@ -1,4 +1,5 @@
-/* Cron expressions: parsed once into masks. Grammar, decisions and error texts: the manual's. */
+/* Cron expressions: parsed once into masks. Grammar, decisions and error texts: the manual's.
+ * "calendar:" and a systemd calendar event (pure/calendar.h) become the same masks. */
 /* SPDX-License-Identifier: MIT */
 #ifndef ROUSE_PURE_CRON_EXPR_H
 #define ROUSE_PURE_CRON_EXPR_H
@@ -38,9 +39,12 @@ struct cron_expr {
 	uint8_t fields; /* 5, 6 or 7; 0: @every or @reboot */
 	bool both;	/* + before day-of-week: both days must match */
 	bool dom_star, dow_star;
-	bool dom_step, dow_step; /* written with a star and a step above 1 */
-	bool rhythm;		 /* follows real time; else a list of appointments */
-	bool reboot;		 /* once when the daemon starts, never by the clock */
+	uint8_t star_step[CRON_FIELDS]; /* n of a whole field with a step: star/n, 0-59/n; 0: none
+					 */
+	uint16_t star_column;		/* of such a day field */
+	bool rhythm;			/* follows real time; else a list of appointments */
+	bool calendar;			/* written as a systemd calendar event */
+	bool reboot;			/* once when the daemon starts, never by the clock */
 	int64_t every_s,
 		phase_s; /* @every: each time that is phase_s more than a multiple of every_s */
 	char zone[ZONE_NAME_MAX + 1]; /* of CRON_TZ= or TZ=; empty: none */
@@ -54,6 +58,11 @@ bool cron_parse(struct str text, struct str seed, struct cron_expr *ret, struct 
 /* The same schedule in its plainest spelling: 0 9 * * MON-FRI, @every 1h30m. H is already drawn.
  * Parses to the same masks and class. */
 void cron_print(const struct cron_expr *expr, struct buf *out);
+/* One field of it, day-of-week without its +. */
+void cron_print_field(const struct cron_expr *expr, enum cron_field field, struct buf *out);
+
+/* Marks the fields that are full, and decides on the class, when all masks are set. */
+void cron_expr_set_class(struct cron_expr *expr);
 
 const char *cron_field_name(enum cron_field field);
 /* Three letters: month 1-12, weekday 0-6. */

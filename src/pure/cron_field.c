@@ -256,8 +256,8 @@ take_step(struct item *it, int *ret)
 
 /* ---- setting ---- */
 
-static void
-set_value(struct cron_expr *e, enum cron_field field, int n)
+void
+cron_field_set(struct cron_expr *e, enum cron_field field, int n)
 {
 	switch (field) {
 	case CRON_SECOND:
@@ -291,7 +291,7 @@ static void
 set_range(struct item *it, int lo, int hi, int step)
 {
 	for (int n = lo; n <= hi; n += step)
-		set_value(it->expr, it->field, n);
+		cron_field_set(it->expr, it->field, n);
 }
 
 static void
@@ -301,17 +301,25 @@ set_loose(struct item *it)
 		it->expr->loose |= (uint8_t)BIT(it->field);
 }
 
+static void
+set_star_step(struct item *it, int step)
+{
+	it->expr->star_step[it->field] = (uint8_t)step;
+	it->expr->star_column = (uint16_t)it->column;
+}
+
 /* * or ?, with a step above 1 a restriction like any other. */
 static void
 set_star(struct item *it, int step)
 {
 	bool *star = it->field == CRON_DOM ? &it->expr->dom_star : &it->expr->dow_star;
-	bool *stepped = it->field == CRON_DOM ? &it->expr->dom_step : &it->expr->dow_step;
 
 	set_loose(it);
 	set_range(it, it->row->lo, it->field == CRON_DOW ? 6 : it->row->hi, step);
-	if (it->field == CRON_DOM || it->field == CRON_DOW)
-		*(step == 1 ? star : stepped) = true;
+	if (step > 1)
+		set_star_step(it, step);
+	else if (it->field == CRON_DOM || it->field == CRON_DOW)
+		*star = true;
 }
 
 /* ---- kinds of items ---- */
@@ -384,7 +392,7 @@ parse_hash(struct item *it)
 	if (step)
 		set_loose(it);
 	if (!step || step > size)
-		set_value(it->expr, it->field, lo + (int)(hash % (uint64_t)size));
+		cron_field_set(it->expr, it->field, lo + (int)(hash % (uint64_t)size));
 	else
 		set_range(it, lo + (int)(hash % (uint64_t)step), hi, step);
 	return true;
@@ -467,6 +475,8 @@ parse_range(struct item *it, const struct value *a)
 		if (!take_step(it, &step))
 			return false;
 		set_loose(it);
+		if (a->n == it->row->lo && b.n >= (it->field == CRON_DOW ? 6 : it->row->hi))
+			set_star_step(it, step);
 		if (step > b.n - a->n)
 			it->expr->wide |= (uint8_t)BIT(it->field);
 	}
@@ -531,7 +541,7 @@ parse_value(struct item *it)
 	}
 	if (!at_end(it))
 		return fail_byte(it);
-	set_value(it->expr, it->field, v.n);
+	cron_field_set(it->expr, it->field, v.n);
 	return true;
 }
 

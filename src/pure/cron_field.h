@@ -16,6 +16,9 @@ struct cron_field_row {
 
 const struct cron_field_row *cron_field_row(enum cron_field field);
 
+/* Adds a value of the field, which must be one, to its mask. */
+void cron_field_set(struct cron_expr *expr, enum cron_field field, int n);
+
 /* Reads the field's text into expr. column: of its first byte, from 1. */
 bool cron_field_parse(enum cron_field field, struct str text, size_t column, struct str seed,
 		      struct cron_expr *expr, struct err *err);

@@ -303,10 +303,10 @@ local_before(const struct cron *c, const struct zone_span *s)
 static bool
 gap_fires(const struct cron *c, const struct zone_span *s)
 {
-	int64_t start = local_before(c, s), end = s->from + s->offset, local;
+	int64_t start = local_before(c, s), end = s->from + s->offset;
 
 	return !c->expr.rhythm && start < end && end - start < DAY_S &&
-	       nominal_next(c, start, &local) && local < end;
+	       cron_has_nominal(c, start, end);
 }
 
 /* The first local time of a span that counts: an appointment that the span before had is over. */
@@ -537,6 +537,14 @@ cron_match(struct cron *cron, struct wall t)
 
 	return t.ms > INT64_MIN && cron_next(cron, (struct wall){t.ms - 1}, &next) &&
 	       next.ms == t.ms;
+}
+
+bool
+cron_has_nominal(const struct cron *cron, int64_t from, int64_t until)
+{
+	int64_t local;
+
+	return nominal_next(cron, from, &local) && local < until;
 }
 
 bool

@@ -29,6 +29,10 @@ bool cron_prev(struct cron *cron, struct wall t, struct wall *ret);
 /* Whether it fires at t exactly. */
 bool cron_match(struct cron *cron, struct wall t);
 
+/* Whether a nominal time, one that all fields match, lies in [from, until): seconds of local time
+ * since 1970-01-01T00:00. Not for @every and @reboot. */
+bool cron_has_nominal(const struct cron *cron, int64_t from, int64_t until);
+
 /* E_INVALID "cron: never fires: ..." when there is no instant after now. @reboot is fine. */
 bool cron_check_fires(struct cron *cron, struct wall now, struct err *err);
 

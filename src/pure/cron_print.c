@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 
+#include "pure/calendar.h"
 #include "pure/cron_field.h"
 
 #define VALUES_MAX 230
@@ -125,7 +126,6 @@ add_time(struct buf *out, const struct cron_expr *e, enum cron_field field, uint
 		buf_putc(out, '*');
 	else
 		add_values(out, &v);
-	buf_putc(out, ' ');
 }
 
 static void
@@ -161,11 +161,8 @@ static void
 add_dow(struct buf *out, const struct cron_expr *e)
 {
 	struct values v = {.loose = false};
-	size_t start;
+	size_t start = out->len;
 
-	if (e->both)
-		buf_putc(out, '+');
-	start = out->len;
 	if (e->dow_star) {
 		buf_putc(out, '*');
 		return;
@@ -204,7 +201,6 @@ add_year(struct buf *out, const struct cron_expr *e)
 
 	for (int i = 0; i < 4; i++)
 		collect(&v, CRON_YEAR, e->year[i], CRON_FIRST_YEAR + i * 64);
-	buf_putc(out, ' ');
 	if (v.count == VALUES_MAX)
 		buf_putc(out, '*');
 	else
@@ -227,8 +223,43 @@ add_duration(struct buf *out, int64_t s)
 }
 
 void
+cron_print_field(const struct cron_expr *e, enum cron_field field, struct buf *out)
+{
+	switch (field) {
+	case CRON_SECOND:
+		add_time(out, e, field, e->second);
+		break;
+	case CRON_MINUTE:
+		add_time(out, e, field, e->minute);
+		break;
+	case CRON_HOUR:
+		add_time(out, e, field, e->hour);
+		break;
+	case CRON_DOM:
+		add_dom(out, e);
+		break;
+	case CRON_MONTH:
+		add_month(out, e);
+		break;
+	case CRON_DOW:
+		add_dow(out, e);
+		break;
+	case CRON_YEAR:
+		add_year(out, e);
+		break;
+	case CRON_FIELDS:
+		break;
+	}
+}
+
+void
 cron_print(const struct cron_expr *e, struct buf *out)
 {
+	if (e->calendar) {
+		buf_puts(out, "calendar:");
+		calendar_print(e, out);
+		return;
+	}
 	if (e->zone[0])
 		buf_printf(out, "CRON_TZ=%s ", e->zone);
 	if (e->reboot) {
@@ -244,15 +275,13 @@ cron_print(const struct cron_expr *e, struct buf *out)
 		}
 		return;
 	}
-	if (e->fields > 5)
-		add_time(out, e, CRON_SECOND, e->second);
-	add_time(out, e, CRON_MINUTE, e->minute);
-	add_time(out, e, CRON_HOUR, e->hour);
-	add_dom(out, e);
-	buf_putc(out, ' ');
-	add_month(out, e);
-	buf_putc(out, ' ');
-	add_dow(out, e);
-	if (e->fields > 6)
-		add_year(out, e);
+	for (enum cron_field f = e->fields > 5 ? CRON_SECOND : CRON_MINUTE; f < CRON_FIELDS; f++) {
+		if (f == CRON_YEAR && e->fields < 7)
+			break;
+		if (f > CRON_SECOND && (f > CRON_MINUTE || e->fields > 5))
+			buf_putc(out, ' ');
+		if (f == CRON_DOW && e->both)
+			buf_putc(out, '+');
+		cron_print_field(e, f, out);
+	}
 }

@@ -54,4 +54,27 @@ def _(rouse):
     rouse.cli("cron", "next", "99 * * * *", expect_code=1)
 
 
+@scenario("next, prev and match agree, also where clocks change, and say so by their exit status")
+def _(rouse):
+    at, zone = "2026-03-29T01:00:00Z", ("--tz", "Europe/Berlin")
+    expect(rouse.cli("cron", "next", "30 2 * * *", *zone, "--from", "2026-03-29T00:59:59Z", "-n", "1", "--json").json["next"], [at], "the gap's end")
+    expect(rouse.cli("cron", "prev", "30 2 * * *", *zone, "--from", "2026-03-29T01:00:01Z", "-n", "1", "--json").json["prev"], [at], "the same from behind")
+    expect(rouse.cli("cron", "match", "30 2 * * *", *zone, "--from", at, "--json").json["match"], True, "it matches")
+    expect(rouse.cli("cron", "match", "30 2 * * *", *zone, "--from", "2026-03-29T00:30:00Z", expect_code=1).out, "no\n", "01:30 is not")
+
+
+@scenario("explain says the class, ten times with offsets, the next change of clocks that matters, and what may not be meant")
+def _(rouse):
+    said = rouse.cli("cron", "explain", "30 2 * * *", "--tz", "Europe/Berlin", "--from", "2026-03-25T00:00:00Z", "--json").json
+    expect(said["class"], "appointment", "class")
+    expect(len(said["next"]), 10, "fires")
+    expect(said["local"][4:6], ["2026-03-29T03:00:00+02:00", "2026-03-30T02:30:00+02:00"], "around the gap")
+    check(said["transition"].startswith("2026-03-29: 02:00 becomes 03:00"), said["transition"])
+    expect(len(said["warnings"]), 4, "changes within two years")
+    expect(rouse.cli("cron", "explain", "0 12 * * *", "--tz", "Europe/Berlin", "--json").json["transition"], None, "nothing at noon")
+    check("never fires: February has at most 29 days" in rouse.cli("cron", "explain", "0 0 30 2 *").out, "it never fires")
+    check("means both to some crons" in rouse.cli("cron", "explain", "0 0 */2 * MON", "--strict", expect_code=1).err, "strict")
+    check("Monday to Friday" in rouse.cli("cron", "explain", "calendar:Mon..Fri 9:00 Europe/Berlin").out, "a calendar event")
+
+
 main()

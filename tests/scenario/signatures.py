@@ -106,17 +106,62 @@ def _(rouse):
     expect(again.run_id, first.run_id, "the run of a repeated webhook-id")
 
 
-@scenario("a trigger whose secret others can read takes nothing, says why, and stops no other")
+def told(rouse, said):
+    """It says where in the configuration, which file, and what to do."""
+    with open(rouse.conf) as f:
+        line = next(n for n, text in enumerate(f, 1) if "secret = " in text)
+    path = os.path.join(rouse.dir, "secret-push")
+    for word in (f"rouse.conf:{line}: [trigger push] secret: {path} may be read", f"chmod o= {path}"):
+        check(word in said, f"it should say {word!r}: {said}")
+
+
+@scenario("a secret that others can read stops the start, and is told where, until it is mended")
 def _(rouse):
-    rouse.webhook("other", agent="ok")
+    rouse.agent("ok", says(RESULT))
     rouse.webhook("push", agent="ok")
-    os.chmod(os.path.join(rouse.dir, "secret-push"), 0o644)
+    path = os.path.join(rouse.dir, "secret-push")
+    for mode in (0o644, 0o604, 0o602):
+        os.chmod(path, mode)
+        expect(rouse.refuses_to_start(), 78, "exit status (EX_CONFIG)")
+        told(rouse, rouse.log_text())
+        told(rouse, str(rouse.cli("check", rouse.conf, expect_code=1)))
+        test = spawn([os.path.join(BUILD, "roused"), "-t", "-c", rouse.conf], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        told(rouse, test.communicate(timeout=20)[0])
+        expect(test.returncode, 1, "exit status of roused -t")
+    os.chmod(path, 0o640)
+    rouse.start()
+    rouse.deliver("push").expect(202)
+
+
+@scenario("a secret that others can read now is refused on reload, and the old one goes on")
+def _(rouse):
     house(rouse)
-    rouse.deliver("push").expect(404, 503)
-    rouse.deliver("other").expect(202)
-    [push] = [t for t in rouse.items("/v1/triggers") if t["name"] == "push"]
-    expect(push["health"], "failing", "health of the trigger")
-    check("secret-push" in push["last_error"], f"the error names the file: {push}")
+    path = os.path.join(rouse.dir, "secret-push")
+    with open(path, "w") as f:
+        f.write("another")
+    os.chmod(path, 0o644)
+    told(rouse, str(rouse.cli("reload", expect_code=1)))
+    rouse.deliver("push", secret="another").expect(401)
+    rouse.deliver("push").expect(202)
+
+
+@scenario("a secret that was replaced in its file is known after a reload; others keep what they have")
+def _(rouse):
+    rouse.webhook("other", agent="ok", secret="of-the-other")
+    house(rouse)
+    path = os.path.join(rouse.dir, "secret-push")
+    for number, fresh in enumerate(("changed-in-place", "moved-over-it", "of-the-same-l1", "of-the-same-l2")):
+        at = path + (".new" if number == 1 else "")
+        with open(os.open(at, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
+            f.write(fresh)
+        os.rename(at, path)
+        rouse.deliver("push", secret=fresh).expect(401)
+        expect(rouse.api("POST", "/v1/reload").expect(200).json["changed"], ["push"], "what the reload changed")
+        rouse.deliver("push", secret=fresh).expect(202)
+        rouse.deliver("push").expect(401)
+        rouse.deliver("other", secret="of-the-other").expect(202)
+    expect(rouse.api("POST", "/v1/reload").expect(200).json["changed"], [], "what a reload of the same changes")
+    check("moved-over-it" not in rouse.log_text(), "the log must not hold the secret")
 
 
 @scenario("the secret appears in no log, no answer and no list")

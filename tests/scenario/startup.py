@@ -74,6 +74,39 @@ def _(rouse):
     rouse.refuses_to_start(rouse.state)
 
 
+def catches_term(process):
+    """Has it set its handler of SIGTERM?"""
+    try:
+        with open(f"/proc/{process.pid}/status") as f:
+            caught = next(line.split()[1] for line in f if line.startswith("SigCgt"))
+    except (OSError, StopIteration):
+        return False
+    return bool(int(caught, 16) >> signal.SIGTERM - 1 & 1)
+
+
+def under_a_storm(rouse):
+    """Its exit status, when SIGTERM comes again and again from the moment on where it is caught."""
+    rouse.launch()
+    while rouse.daemon.poll() is None:
+        if catches_term(rouse.daemon):
+            while rouse.daemon.poll() is None:
+                rouse.daemon.terminate()
+    return rouse.ended()
+
+
+@scenario("a daemon that ends is not killed by another SIGTERM, nor one that could not start")
+def _(rouse):
+    sound(rouse)
+    for _ in range(10):
+        expect(under_a_storm(rouse), 0, "exit status after SIGTERM")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen(1)
+        rouse.section("http", listen=f"127.0.0.1:{other.getsockname()[1]}")
+        for _ in range(20):
+            expect(under_a_storm(rouse), 1, "exit status where the port is taken")
+
+
 def stopped(rouse):
     sound(rouse)
     rouse.start()

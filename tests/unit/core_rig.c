@@ -18,6 +18,7 @@
 #define QUIET_ROUNDS 10000
 
 struct rig rig;
+const struct source_kind *const *rig_source_kinds;
 struct rig_answer rig_last;
 struct buf rig_told;
 
@@ -143,7 +144,8 @@ rig_load(const char *conf)
 	struct registry *registry = NULL;
 	struct conf *loaded;
 
-	registry_set_kinds(fake_source_kinds, fake_agent_kinds, fake_target_kinds);
+	registry_set_kinds(rig_source_kinds ? rig_source_kinds : fake_source_kinds,
+			   fake_agent_kinds, fake_target_kinds);
 	if (!schema.count)
 		registry_schema(&schema);
 	if (conf && !os_write_file(rig_path("rouse.conf"), str_of(conf), 0600, NULL))

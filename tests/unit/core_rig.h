@@ -29,6 +29,8 @@ struct rig {
 	int fail_commits;     /* the next so many fail for want of space */
 };
 extern struct rig rig;
+/* The kinds of source, NULL-terminated; NULL: the fakes alone. Set before the first rig_init(). */
+extern const struct source_kind *const *rig_source_kinds;
 
 /* Agents, triggers and targets that most tests need: agent `a` (target `crm`), triggers `hook`. */
 extern const char *const rig_conf;

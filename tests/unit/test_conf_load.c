@@ -199,6 +199,31 @@ check_digests(struct fixture *f)
 				  "[trigger t]\nsource = webhook\nagent = a\nsecret = plain:two\n");
 		CHECK(strcmp(one, conf_section_digest(conf_section(f->conf, "trigger", "t"))) != 0);
 	}
+	IT ("a digest follows what stands in a secret's file, and not when it was written") {
+		static const char text[] =
+			AGENT "[trigger t]\nsource = webhook\nagent = a\nsecret = file:s\n";
+		static const struct {
+			const char *secret; /* NULL: the file is gone */
+			bool same;
+		} steps[] = {{"one", true}, {"one", true}, {"two", false}, {"one\n", true},
+			     {NULL, false}, {"", false},   {"one", true}};
+		AUTO(auto_free) char *digest = NULL;
+
+		fixture_write(f, "s", "one");
+		for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+			const char *now;
+
+			if (steps[i].secret)
+				fixture_write(f, "s", steps[i].secret);
+			else
+				CHECK(!unlink(fixture_path(f, "s")));
+			fixture_load_text(f, text);
+			now = conf_section_digest(conf_section(f->conf, "trigger", "t"));
+			digest = digest ? digest : mem_strdup(now);
+			if (!CHECK(!strcmp(now, digest) == steps[i].same))
+				printf("#   step %zu\n", i);
+		}
+	}
 }
 
 static int64_t

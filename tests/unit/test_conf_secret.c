@@ -191,6 +191,41 @@ check_section(struct fixture *f)
 				       &err));
 		CHECK_INT(err.code, E_NOT_FOUND);
 	}
+	IT ("a load looks at each file of a secret, and tells where it is named") {
+		static const struct {
+			mode_t mode; /* 0: it is not there */
+			size_t errors, warnings;
+			const char *told;
+		} files[] = {
+			{0600, 0, 0, ""},
+			{0660, 0, 0, ""},
+			{0604, 1, 0, "may be read, written or run by others; chmod o= "},
+			{0666, 1, 0, "may be read, written or run by others; chmod o= "},
+			{0, 0, 1, "does not exist; create it with mode 0600"},
+		};
+
+		for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+			AUTO(buf_fini) struct buf told = BUF_INIT;
+
+			fixture_write(f, "t", "hunter2");
+			CHECK(files[i].mode ? !chmod(fixture_path(f, "t"), files[i].mode)
+					    : !unlink(fixture_path(f, "t")));
+			fixture_load_text(f, HOOK "env:NONE,\n  file:s, cred:none,\n  file:t\n");
+			CHECK_INT(conf_report_errors(f->report), files[i].errors);
+			CHECK_INT(conf_report_warnings(f->report), files[i].warnings);
+			CHECK(!f->conf == (files[i].errors > 0));
+			conf_report_print(f->report, &told);
+			CHECK(strstr(buf_cstr(&told), files[i].told));
+			CHECK(!told.len ||
+			      strstr(buf_cstr(&told), "rouse.conf:7: [trigger t] secret: "));
+			CHECK(!strstr(buf_cstr(&told), "hunter2"));
+		}
+	}
+	IT ("a secret that is no file is told at load") {
+		fixture_load_text(f, HOOK "file:.\n");
+		CHECK(!f->conf);
+		CHECK_INT(conf_report_errors(f->report), 1);
+	}
 	IT ("values show references, never a plain secret") {
 		AUTO(buf_fini) struct buf dump = BUF_INIT;
 

@@ -38,7 +38,7 @@ lines(void)
 
 		buf_printf(&line,
 			   "{\"type\":\"%s\",\"name\":\"n\",\"target\":\"crm\",\"step\":\"s\","
-			   "\"question\":\"q\"}\n",
+			   "\"question\":\"q\",\"topic\":\"t\"}\n",
 			   types[i]);
 		rig_says(agent, buf_cstr(&line));
 	}
