@@ -17,10 +17,10 @@ static const struct {
 	uint32_t magic;
 	const char *name;
 } remotes[] = {
-	{0x6969, "NFS"},	   {0xff534d42, "CIFS"},  {0xfe534d42, "SMB"},
-	{0x517b, "SMB"},	   {0x65735546, "FUSE"},  {0x01021997, "9p"},
-	{0x794c7630, "overlayfs"}, {0x00c36400, "Ceph"},  {0x5346414f, "AFS"},
-	{0x6b414653, "AFS"},	   {0x73757245, "Coda"},  {0x47504653, "GPFS"},
+	{0x6969, "NFS"},	   {0xff534d42, "CIFS"},   {0xfe534d42, "SMB"},
+	{0x517b, "SMB"},	   {0x65735546, "FUSE"},   {0x01021997, "9p"},
+	{0x794c7630, "overlayfs"}, {0x00c36400, "Ceph"},   {0x5346414f, "AFS"},
+	{0x6b414653, "AFS"},	   {0x73757245, "Coda"},   {0x47504653, "GPFS"},
 	{0x0bd00bd0, "Lustre"},	   {0x786f4256, "vboxsf"}, {0xbacbacbc, "vmhgfs"},
 };
 
@@ -106,9 +106,10 @@ ground_open(const char *path, int notify, const struct sight *sight, struct grou
 	struct stat st;
 
 	if (fd < 0 && errno == ENOENT)
-		return err_set(err, E_NOT_FOUND,
-			       "folder %s is not there; it is waited for and looked at when it comes",
-			       path);
+		return err_set(
+			err, E_NOT_FOUND,
+			"folder %s is not there; it is waited for and looked at when it comes",
+			path);
 	if (fd < 0 && errno == ENOTDIR)
 		return err_set(err, E_INVALID,
 			       "%s is no folder; path names the folder that files come to, and "
@@ -126,6 +127,9 @@ ground_open(const char *path, int notify, const struct sight *sight, struct grou
 	/* Threads may still add watches when the trigger has ended: on a descriptor of their own.
 	 */
 	ground->notify = notify < 0 ? -1 : fcntl(notify, F_DUPFD_CLOEXEC, 3);
+	ground->real = realpath(path, NULL);
+	if (!ground->real)
+		ground->real = mem_strdup(path);
 	ground->device = st.st_dev;
 	ground->inode = st.st_ino;
 	ground->is_remote = ground_remote(fd) != NULL;
@@ -151,6 +155,7 @@ ground_unref(struct ground *ground)
 		close(ground->notify);
 	sight_fini(&ground->sight);
 	free(ground->path);
+	free(ground->real);
 	free(ground);
 }
 

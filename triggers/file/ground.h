@@ -21,7 +21,8 @@ struct sight {
 /* Counted in the loop alone; what is inside does not change while it is shared. */
 struct ground {
 	int refs;
-	char *path; /* of the root, absolute */
+	char *path; /* of the root, absolute, as it was given */
+	char *real; /* ... without links */
 	int fd;	    /* of the root; -1: none */
 	int notify; /* an inotify descriptor of its own for the one instance; -1: none */
 	dev_t device;

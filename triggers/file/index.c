@@ -4,8 +4,8 @@
 
 #include <assert.h>
 
-/* Of a chunk, by measurement (docs/files.md): larger ones cost more to rewrite for one name, smaller
- * ones more rows. */
+/* Of a chunk, by measurement (docs/files.md): larger ones cost more to rewrite for one name,
+ * smaller ones more rows. */
 #define CHUNK_MAX 3600
 #define CHUNK_FILL 1800
 /* Notes that are folded at once. */
@@ -192,21 +192,42 @@ index_set(struct index *index, struct str path, const struct version *version, s
 }
 
 struct notes {
-	struct index_names names; /* slices made when all are read */
-	struct buf folder;	  /* of them */
-	bool any_folder, more;
-	size_t *lengths;
-	struct version *versions;
-	bool *gone;
-	size_t count;
-	bool damaged;
+	struct index_names names; /* in the order of their bytes */
+	size_t room;
+	struct buf folder; /* of them */
+	bool any_folder, more, damaged;
 };
+
+/* Another name; its bytes may move until names_point(). */
+static struct packed *
+names_put(struct index_names *names, size_t *room, struct str name)
+{
+	if (names->count == *room) {
+		*room = *room ? *room * 2 : 64;
+		names->entries = mem_realloc(names->entries, *room * sizeof(*names->entries));
+	}
+	names->entries[names->count] = (struct packed){.name = str_make(NULL, name.len)};
+	buf_add_str(&names->bytes, name);
+	return &names->entries[names->count++];
+}
+
+static void
+names_point(struct index_names *names)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < names->count; i++) {
+		names->entries[i].name.p = names->bytes.data + at;
+		at += names->entries[i].name.len;
+	}
+}
 
 static bool
 on_note(void *arg, const struct fact *fact)
 {
 	struct notes *notes = arg;
 	struct str folder, name, value = fact->value;
+	struct packed *entry;
 
 	if (fact->item.p[0] != 'd')
 		return false;
@@ -214,21 +235,22 @@ on_note(void *arg, const struct fact *fact)
 		notes->damaged = true;
 		return false;
 	}
-	if (!notes->count && notes->any_folder)
+	if (!notes->names.count && notes->any_folder)
 		buf_add_str(&notes->folder, folder);
-	if (!str_eq(folder, buf_str(&notes->folder)) || notes->count == FOLD_MAX) {
+	if (!str_eq(folder, buf_str(&notes->folder))) {
+		notes->more = notes->any_folder;
+		return false;
+	}
+	if (notes->names.count == FOLD_MAX) {
 		notes->more = true;
 		return false;
 	}
-	notes->lengths[notes->count] = name.len;
-	notes->gone[notes->count] = !value.len;
-	if (value.len && !version_unpack(&value, &notes->versions[notes->count])) {
+	entry = names_put(&notes->names, &notes->room, name);
+	entry->hash = pack_hash(name);
+	entry->gone = !value.len;
+	if (value.len && !version_unpack(&value, &entry->version))
 		notes->damaged = true;
-		return false;
-	}
-	buf_add_str(&notes->names.bytes, name);
-	notes->count++;
-	return true;
+	return !notes->damaged;
 }
 
 static void
@@ -236,9 +258,6 @@ notes_fini(struct notes *notes)
 {
 	index_names_fini(&notes->names);
 	buf_fini(&notes->folder);
-	free(notes->lengths);
-	free(notes->versions);
-	free(notes->gone);
 }
 
 /* The notes of folder (p NULL: of the first folder that has any). */
@@ -246,11 +265,7 @@ static bool
 notes_read(struct index *index, struct str folder, struct notes *notes, struct err *err)
 {
 	AUTO(buf_fini) struct buf after = BUF_INIT;
-	size_t at = 0;
 
-	notes->lengths = mem_alloc_array(FOLD_MAX, sizeof(*notes->lengths));
-	notes->versions = mem_alloc_array(FOLD_MAX, sizeof(*notes->versions));
-	notes->gone = mem_alloc_array(FOLD_MAX, sizeof(*notes->gone));
 	notes->any_folder = !folder.p;
 	if (folder.p)
 		item_begin(&after, 'd', folder);
@@ -260,20 +275,8 @@ notes_read(struct index *index, struct str folder, struct notes *notes, struct e
 	if (!facts_each(index->store, index->trigger, buf_str(&after), FOLD_MAX + 1, on_note, notes,
 			err))
 		return false;
-	if (notes->damaged)
-		return err_set(err, E_CORRUPT, "the index of files has a damaged note");
-	notes->names.entries = mem_alloc_array(notes->count + 1, sizeof(struct packed));
-	notes->names.count = notes->count;
-	for (size_t i = 0; i < notes->count; i++) {
-		struct packed *entry = &notes->names.entries[i];
-
-		entry->name = str_make(notes->names.bytes.data + at, notes->lengths[i]);
-		entry->hash = pack_hash(entry->name);
-		entry->gone = notes->gone[i];
-		entry->version = notes->versions[i];
-		at += notes->lengths[i];
-	}
-	return true;
+	names_point(&notes->names);
+	return !notes->damaged || err_set(err, E_CORRUPT, "the index of files has a damaged note");
 }
 
 /* Those that were read are in the chunks now. */
@@ -282,7 +285,7 @@ notes_drop(struct index *index, const struct notes *notes, struct err *err)
 {
 	AUTO(buf_fini) struct buf item = BUF_INIT;
 
-	for (size_t i = 0; i < notes->count; i++) {
+	for (size_t i = 0; i < notes->names.count; i++) {
 		struct fact fact = {.value = STR_NONE};
 
 		item_begin(&item, 'd', buf_str(&notes->folder));
@@ -291,8 +294,9 @@ notes_drop(struct index *index, const struct notes *notes, struct err *err)
 		if (!facts_write(index->store, index->trigger, &fact, 1, err))
 			return false;
 	}
-	index->notes = index->notes > (int64_t)notes->count ? index->notes - (int64_t)notes->count
-							    : 0;
+	index->notes = index->notes > (int64_t)notes->names.count
+			       ? index->notes - (int64_t)notes->names.count
+			       : 0;
 	return true;
 }
 
@@ -302,12 +306,12 @@ notes_fold(struct index *index, struct str folder, bool *ret_more, struct err *e
 	struct notes notes = {0};
 	bool ok = notes_read(index, folder, &notes, err);
 
-	if (ok && notes.count) {
-		struct packed *sorted = mem_alloc_array(notes.count, sizeof(*sorted));
+	if (ok && notes.names.count) {
+		struct packed *sorted = mem_alloc_array(notes.names.count, sizeof(*sorted));
 
-		memcpy(sorted, notes.names.entries, notes.count * sizeof(*sorted));
-		qsort(sorted, notes.count, sizeof(*sorted), pack_order);
-		ok = index_merge(index, buf_str(&notes.folder), sorted, notes.count, err) &&
+		memcpy(sorted, notes.names.entries, notes.names.count * sizeof(*sorted));
+		qsort(sorted, notes.names.count, sizeof(*sorted), pack_order);
+		ok = index_merge(index, buf_str(&notes.folder), sorted, notes.names.count, err) &&
 		     notes_drop(index, &notes, err);
 		free(sorted);
 	}
@@ -418,7 +422,7 @@ index_names_fini(struct index_names *names)
 	*names = (struct index_names){0};
 }
 
-/* Adds what lies in [from, to]. Names are offsets into names->bytes until all are read. */
+/* Adds what lies in [from, to]. */
 static void
 names_add(struct index_names *names, size_t *room, const struct packed *entries, size_t count,
 	  uint64_t from, uint32_t to)
@@ -428,26 +432,9 @@ names_add(struct index_names *names, size_t *room, const struct packed *entries,
 
 		if (entries[i].hash < from || entries[i].hash > to)
 			continue;
-		if (names->count == *room) {
-			*room = *room ? *room * 2 : 64;
-			names->entries =
-				mem_realloc(names->entries, *room * sizeof(*names->entries));
-		}
-		entry = &names->entries[names->count++];
-		*entry = entries[i];
-		entry->name.p = NULL;
-		buf_add_str(&names->bytes, entries[i].name);
-	}
-}
-
-static void
-names_point(struct index_names *names)
-{
-	size_t at = 0;
-
-	for (size_t i = 0; i < names->count; i++) {
-		names->entries[i].name.p = names->bytes.data + at;
-		at += names->entries[i].name.len;
+		entry = names_put(names, room, entries[i].name);
+		entry->hash = entries[i].hash;
+		entry->version = entries[i].version;
 	}
 }
 
@@ -513,12 +500,11 @@ index_next(struct index *index, struct str after, struct buf *ret_folder, bool *
 	AUTO(buf_fini) struct buf item = BUF_INIT;
 	struct next_folder next = {ret_folder, false};
 
-	buf_putc(&item, 'c');
-	if (after.p) {
-		/* No name has a byte 0: behind all chunks of the folder, before every other. */
-		buf_add_str(&item, after);
-		buf_putc(&item, '\1');
-	}
+	/* Behind the last chunk of a folder comes the next one. */
+	if (after.p)
+		chunk_item(&item, after, UINT32_MAX);
+	else
+		buf_putc(&item, 'c');
 	if (!facts_each(index->store, index->trigger, buf_str(&item), 1, on_next, &next, err))
 		return false;
 	*ret_found = next.found;

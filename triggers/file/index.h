@@ -49,8 +49,8 @@ void index_names_fini(struct index_names *names);
 bool index_read(struct index *index, struct str folder, uint64_t from, uint32_t to, size_t limit,
 		struct index_names *ret, uint64_t *ret_next, struct err *err);
 /* Writes changes (in order, each name once) into the chunks of folder. */
-bool index_merge(struct index *index, struct str folder, const struct packed *changes,
-		 size_t count, struct err *err);
+bool index_merge(struct index *index, struct str folder, const struct packed *changes, size_t count,
+		 struct err *err);
 /* Folds up to some hundred notes; *ret_more: there may be others. */
 bool index_fold(struct index *index, bool *ret_more, struct err *err);
 /* The first folder with a chunk that is greater than after (p NULL: the first at all), by bytes;

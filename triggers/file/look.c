@@ -26,10 +26,16 @@ clock_ns(clockid_t id)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
+/* Times that 64 bits cannot hold in nanoseconds (beyond the year 2262) are all the last one. */
 static int64_t
 stamp_ns(const struct statx_timestamp *t)
 {
-	return t->tv_sec * 1000000000 + t->tv_nsec;
+	int64_t ns;
+
+	if (__builtin_mul_overflow(t->tv_sec, 1000000000, &ns) ||
+	    __builtin_add_overflow(ns, t->tv_nsec, &ns))
+		return t->tv_sec < 0 ? INT64_MIN : INT64_MAX;
+	return ns;
 }
 
 static bool
@@ -133,9 +139,8 @@ content_look(const struct ground *ground, int fd, struct look *look)
 
 	if ((!look->hash && !look->content) || (int64_t)look->version.size > HASH_MAX)
 		return;
-	look->has_bytes = file_hash(fd, &look->version, fits ? &look->bytes : NULL,
-				    &look->is_moving) &&
-			  fits;
+	look->has_bytes =
+		file_hash(fd, &look->version, fits ? &look->bytes : NULL, &look->is_moving) && fits;
 	if (!look->has_bytes)
 		buf_clear(&look->bytes);
 }
@@ -317,7 +322,8 @@ names_read(const struct ground *ground, DIR *dir, struct listing *listing)
 		errno = 0;
 	}
 	if (errno) {
-		listing->found = LISTED_FAILED;
+		/* A folder that was removed while it was read says so. */
+		listing->found = is_nothing(errno) ? LISTED_GONE : LISTED_FAILED;
 		listing->errnum = errno;
 	}
 	for (size_t i = 0; i < listing->count; i++)
@@ -348,7 +354,7 @@ folder_list(const struct ground *ground, struct listing *listing)
 	listing->to = UINT32_MAX;
 	if (fd < 0) {
 		listing->errnum = errno;
-		listing->found = errno == EACCES      ? LISTED_DENIED
+		listing->found = errno == EACCES     ? LISTED_DENIED
 				 : is_nothing(errno) ? LISTED_GONE
 						     : LISTED_FAILED;
 		return;

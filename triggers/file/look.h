@@ -30,8 +30,8 @@ struct look {
 	struct version version;
 	mode_t mode;
 	unsigned links;
-	int64_t age_ms;	  /* since the last change of anything about it, by the local clock */
-	int64_t wait_ns;  /* a write right now might leave the same time behind; for so long */
+	int64_t age_ms;	 /* since the last change of anything about it, by the local clock */
+	int64_t wait_ns; /* a write right now might leave the same time behind; for so long */
 	int64_t ctime_ns, born_ns; /* born: 0 when the file system does not say */
 	struct buf bytes;	   /* content */
 	bool has_bytes;		   /* false: too large, or it may not be read */

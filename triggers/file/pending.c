@@ -122,6 +122,9 @@ mark_delay(const struct pendings *set, enum mark mark)
 {
 	bool holds = mark == MARK_GONE || mark == MARK_CREATED;
 
+	/* When it was listed says nothing about when it came to rest: that is looked at. */
+	if (mark == MARK_SEEN || mark == MARK_MET)
+		return 0;
 	return holds && set->settle_ms < HOLD_MS ? HOLD_MS : set->settle_ms;
 }
 
@@ -132,6 +135,9 @@ pending_delay(struct pendings *set, struct pending *pending, int64_t delay, int6
 
 	if (due > last)
 		due = last > now ? last : now;
+	/* A name that has gone may come back however long this goes on. */
+	if (pending->gone && due < now + HOLD_MS)
+		due = now + HOLD_MS;
 	heap_add(set, pending, due);
 }
 
@@ -154,14 +160,30 @@ pendings_mark(struct pendings *set, struct str path, enum mark mark, int64_t now
 		pending->unclosed = true;
 	else if (mark == MARK_WRITTEN || mark == MARK_GONE)
 		pending->unclosed = false;
+	if (mark == MARK_GONE)
+		pending->gone = true;
+	else if (mark != MARK_SEEN && mark != MARK_MET)
+		pending->gone = false;
+	if (mark == MARK_MET)
+		pending->met = true;
 	if (pending->busy) {
 		pending->again = true;
 		return pending;
 	}
 	/* What was only seen says nothing about when it happened. */
-	if (fresh || mark != MARK_SEEN)
+	if (fresh || (mark != MARK_SEEN && mark != MARK_MET))
 		pending_delay(set, pending, mark_delay(set, mark), now);
 	return pending;
+}
+
+/* Where it was thought to come from goes on by itself. */
+static void
+pending_release(struct pendings *set, const struct pending *pending, int64_t now)
+{
+	struct pending *old = pending->from ? pendings_find(set, str_of(pending->from)) : NULL;
+
+	if (old && old != pending && !old->busy && !old->place)
+		heap_add(set, old, now);
 }
 
 bool
@@ -172,7 +194,11 @@ pendings_move(struct pendings *set, struct str path, struct str to, int64_t now)
 
 	if (!old || !heir)
 		return false;
-	/* Renamed twice before it came to rest: it comes from where it was first. */
+	if (heir->busy)
+		return true;
+	/* Renamed twice before it came to rest: it comes from where it was first. Who was thought
+	 * to be there before waits for it no longer. */
+	pending_release(set, heir, now);
 	free(heir->from);
 	heir->from = old->from ? TAKE(old->from) : mem_strdup(old->path);
 	if (!strcmp(heir->from, heir->path)) {
@@ -240,11 +266,8 @@ pendings_again(struct pendings *set, struct pending *pending, int64_t due)
 void
 pendings_done(struct pendings *set, struct pending *pending, int64_t now)
 {
-	struct pending *old = pending->from ? pendings_find(set, str_of(pending->from)) : NULL;
-
 	assert(pending->busy);
-	if (old && old != pending && !old->busy && !old->place)
-		heap_add(set, old, now);
+	pending_release(set, pending, now);
 	free(pending->from);
 	pending->from = NULL;
 	if (!pending->again) {

@@ -16,20 +16,23 @@ enum mark {
 	MARK_WRITTEN, /* closed after writing, or renamed to here */
 	MARK_TOUCHED, /* its times or rights are others */
 	MARK_GONE,    /* deleted, or renamed to elsewhere */
-	MARK_SEEN     /* what was listed is not what was known */
+	MARK_SEEN,    /* what was listed is not what was known */
+	MARK_MET      /* ... the first time that this folder was listed at all */
 };
 
 struct pending {
-	char *path; /* below the root */
-	char *from; /* it may have been renamed from there; NULL */
-	char *heir; /* it may have been renamed to there, which is looked at first; NULL */
+	char *path;	    /* below the root */
+	char *from;	    /* it may have been renamed from there; NULL */
+	char *heir;	    /* it may have been renamed to there, which is looked at first; NULL */
 	int64_t due, first; /* milliseconds of the loop's clock; of the first mark */
 	size_t place;	    /* in the heap, from 1; 0: not there */
 	unsigned tries;
-	bool busy;	/* being looked at, or on its way into the store */
-	bool again;	/* marked meanwhile */
-	bool unclosed;	/* created, and no close was seen */
-	bool has_seen;	/* ... by the look before: */
+	bool busy;     /* being looked at, or on its way into the store */
+	bool again;    /* marked meanwhile */
+	bool unclosed; /* created, and no close was seen */
+	bool gone;     /* it was seen to go */
+	bool met;      /* it may have been there long before anybody looked */
+	bool has_seen; /* ... by the look before: */
 	struct version seen;
 	UT_hash_handle hh;
 };

@@ -19,6 +19,7 @@ struct dir {
 	bool is_new;	/* its files came with it: they are news, whatever their times say */
 	bool is_polled; /* no watch could be had */
 	bool is_told;	/* that it may not be read */
+	bool is_seen;	/* the folder above still has it, as far as it has been listed */
 };
 
 struct tree {
@@ -30,8 +31,8 @@ struct tree {
 	void (*on_leave)(struct tree *tree, struct dir *dir);
 };
 
-void tree_plant(struct tree *tree);  /* a root, when there is none */
-void tree_clear(struct tree *tree);  /* all */
+void tree_plant(struct tree *tree); /* a root, when there is none */
+void tree_clear(struct tree *tree); /* all */
 struct dir *tree_child(const struct tree *tree, const struct dir *parent, struct str name);
 /* The known one, or a new one (*ret_new). */
 struct dir *tree_add(struct tree *tree, struct dir *parent, struct str name, bool *ret_new);

@@ -27,6 +27,7 @@ static struct {
 	struct watched *cursor; /* whose turn is next while an event is handed out */
 	int adding;
 	struct buf strays;
+	uint64_t serial;
 } instance = {.fd = -1};
 
 /* --- the table ----------------------------------------------------------------------------- */
@@ -174,7 +175,7 @@ event_take(const struct inotify_event *event)
 		overflow_tell();
 		return;
 	}
-	if (event_hand(event) || !instance.adding || event->mask & IN_IGNORED)
+	if (event_hand(event) || !instance.adding)
 		return;
 	if (instance.strays.len > STRAYS_MAX) {
 		buf_clear(&instance.strays);
@@ -253,15 +254,17 @@ watch_join(struct core *core, struct watch_user *user, struct err *err)
 	if (instance.fd < 0) {
 		instance.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 		if (instance.fd < 0 && errno == EMFILE)
-			return err_set(err, E_FULL,
-				       "no inotify instance is left for this user "
-				       "(fs.inotify.max_user_instances is %ld); raise it with sysctl",
-				       watch_limit("max_user_instances"));
+			return err_set(
+				err, E_FULL,
+				"no inotify instance is left for this user "
+				"(fs.inotify.max_user_instances is %ld); raise it with sysctl",
+				watch_limit("max_user_instances"));
 		if (instance.fd < 0)
 			return err_errno(err, errno, "inotify");
+		instance.serial++;
 		instance.buffer = mem_alloc(READ_BYTES);
-		instance.event = event_new(core->base, instance.fd, EV_READ | EV_PERSIST,
-					   on_readable, NULL);
+		instance.event =
+			event_new(core->base, instance.fd, EV_READ | EV_PERSIST, on_readable, NULL);
 		event_add(instance.event, NULL);
 	}
 	LIST_INSERT_HEAD(&instance.users, user, entry);
@@ -291,6 +294,12 @@ int
 watch_fd(void)
 {
 	return instance.fd;
+}
+
+uint64_t
+watch_serial(void)
+{
+	return instance.serial;
 }
 
 long

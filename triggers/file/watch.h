@@ -13,10 +13,10 @@
 #define WATCH_MASK                                                                                 \
 	(IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF |   \
 	 IN_MOVE_SELF | IN_ATTRIB | IN_ONLYDIR | IN_EXCL_UNLINK | IN_MASK_ADD)
-/* Of folders above a root. */
+/* Of folders above a root: while it is there, and while it is waited for. */
 #define WATCH_GUARD                                                                                \
-	(IN_MOVE_SELF | IN_DELETE_SELF | IN_MOVED_TO | IN_CREATE | IN_ATTRIB | IN_ONLYDIR |        \
-	 IN_MASK_ADD)
+	(IN_MOVE_SELF | IN_DELETE_SELF | IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR | IN_MASK_ADD)
+#define WATCH_AWAIT (WATCH_GUARD | IN_MOVED_TO | IN_CREATE | IN_ATTRIB)
 
 struct watched;
 
@@ -41,6 +41,8 @@ struct watched {
 bool watch_join(struct core *core, struct watch_user *user, struct err *err);
 void watch_leave(struct watch_user *user);
 int watch_fd(void);
+/* Another instance has another number: what was added to an older one is not its. */
+uint64_t watch_serial(void);
 
 void watch_attach(struct watched *watched, struct watch_user *user, int wd);
 /* Ends the watch where nobody else has it. Nothing to do when not attached. */
