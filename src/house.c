@@ -2,15 +2,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "house.h"
+#include "house_parts.h"
 
 #include <assert.h>
 #include <event2/event.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -20,6 +17,7 @@
 #include "core/attempt.h"
 #include "core/halt.h"
 #include "core/keep.h"
+#include "core/ledger.h"
 #include "core/metrics.h"
 #include "core/queue.h"
 #include "core/rate.h"
@@ -29,7 +27,6 @@
 #include "io/jail.h"
 #include "io/proc.h"
 #include "io/work.h"
-#include "io/worktree.h"
 #include "listening.h"
 #include "plugins/kinds.h"
 #include "systemd.h"
@@ -40,214 +37,6 @@
 /* How long after the last commit the store may tidy up. */
 #define IDLE_MS 500
 #define DRAIN_LOOK_MS 50
-
-struct house {
-	struct core core;
-	struct conf_schema schema;
-	char *config, *state_dir, *spool_root, *shim_path, *socket;
-	struct api *api;
-	struct api_host host;
-	json_t *listening;
-	struct event *signals[4], *interrupt;
-	struct core_timer *idle, *watchdog, *drain;
-	uint64_t idle_commits;
-	struct mono drain_since;
-	bool stop, idling;
-	int status;
-};
-
-void
-house_schema(struct conf_schema *schema)
-{
-	registry_set_kinds(trigger_kinds, plugin_agents, plugin_targets);
-	registry_schema(schema);
-}
-
-static char *
-helper_path(const char *name)
-{
-	AUTO(auto_free) char *dir = os_program_dir();
-	struct buf path = BUF_INIT;
-
-	/* In the build folder all programs stand side by side; installed, helpers are in libexec.
-	 */
-	buf_printf(&path, "%s/%s", dir, name);
-	if (access(buf_cstr(&path), X_OK)) {
-		buf_clear(&path);
-		buf_printf(&path, "%s/%s", !strcmp(name, "rouse-jq") ? LIBEXECDIR : BINDIR, name);
-	}
-	return buf_take(&path);
-}
-
-static void
-report_print(const struct conf_report *report)
-{
-	AUTO(buf_fini) struct buf text = BUF_INIT;
-
-	conf_report_print(report, &text);
-	fwrite(buf_cstr(&text), 1, text.len, stderr);
-}
-
-bool
-house_check(const char *config, const char *const *extra, size_t extra_count)
-{
-	struct conf_schema schema = {.count = 0};
-	struct conf_report *report = conf_report_new();
-	struct event_base *base = event_base_new();
-	AUTO(auto_free) char *jq = helper_path("rouse-jq");
-	struct jail *jail = jail_new(base, jq);
-	struct registry *registry = NULL;
-	struct conf *conf;
-	bool ok;
-
-	house_schema(&schema);
-	conf = conf_load(&schema, config, extra, extra_count, report);
-	if (conf)
-		registry = registry_new(conf, jail, report);
-	report_print(report);
-	ok = registry && !conf_report_errors(report);
-	registry_unref(registry);
-	conf_unref(conf);
-	jail_free(jail);
-	event_base_free(base);
-	conf_report_free(report);
-	return ok;
-}
-
-/* --- configuration ------------------------------------------------------------------------ */
-
-static void
-log_configure(const struct conf *conf)
-{
-	static const char *const formats[] = {"auto", "text", "json", "journal"};
-	const struct conf_section *daemon = conf_section(conf, "daemon", "");
-	enum log_level level = LOG_INFO;
-	int format = LOG_AUTO;
-
-	log_level_parse(conf_str(daemon, "log_level"), &level);
-	for (int i = 0; i < (int)ARRAY_LEN(formats); i++)
-		if (!strcmp(formats[i], conf_str(daemon, "log_format")))
-			format = i;
-	log_setup(level, (enum log_format)format);
-}
-
-/* Half of the descriptors stay for runs, files and the operator's own socket, whoever holds the
- * others. */
-static unsigned
-connections_max(int64_t wanted)
-{
-	struct rlimit files;
-	char had[24], left[24];
-	int64_t most;
-
-	if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur / 2 >= (rlim_t)wanted)
-		return (unsigned)wanted;
-	most = files.rlim_cur >= 4 ? (int64_t)files.rlim_cur / 2 : 1;
-	snprintf(had, sizeof(had), "%" PRId64, (int64_t)files.rlim_cur);
-	snprintf(left, sizeof(left), "%" PRId64, most);
-	log_warning("fewer connections than http.max_connections, for descriptors are short "
-		    "(ulimit -n, LimitNOFILE=)",
-		    "descriptors", had, "connections", left);
-	return (unsigned)most;
-}
-
-static struct http_limits
-http_limits_of(const struct conf *conf)
-{
-	const struct conf_section *http = conf_section(conf, "http", "");
-
-	return (struct http_limits){.max_header = (size_t)conf_int(http, "max_header"),
-				    .max_body = (size_t)conf_int(http, "max_body"),
-				    .header_timeout_ms = conf_ms(http, "header_timeout"),
-				    .body_timeout_ms = conf_ms(http, "body_timeout"),
-				    .idle_timeout_ms = conf_ms(http, "idle_timeout"),
-				    .max_connections =
-					    connections_max(conf_int(http, "max_connections"))};
-}
-
-/* Envelopes say which commit of the configuration they come from, where it is kept in git. */
-static void
-commit_note(const struct house *house, struct conf *conf)
-{
-	AUTO(buf_fini) struct buf dir = BUF_INIT, commit = BUF_INIT;
-	AUTO(err_fini) struct err err = ERR_INIT;
-	const char *slash = strrchr(house->config, '/');
-
-	buf_puts(&dir, slash ? "" : ".");
-	buf_add(&dir, house->config, slash ? (size_t)(slash - house->config) + 1 : 0);
-	if (!worktree_describe(buf_cstr(&dir), &commit, &err))
-		log_warning("runs will not say the commit of their configuration", "error",
-			    err_text(&err));
-	conf_set_commit(conf, buf_cstr(&commit));
-}
-
-/* Loads a generation; what is wrong is printed, and in err the first line of it. */
-static struct registry *
-house_load(struct house *house, struct buf *ret_report, struct err *err)
-{
-	struct conf_report *report = conf_report_new();
-	struct conf *conf = conf_load(&house->schema, house->config, NULL, 0, report);
-	struct registry *registry;
-
-	if (conf)
-		commit_note(house, conf);
-	registry = conf ? registry_new(conf, house->core.jail, report) : NULL;
-	conf_report_print(report, ret_report);
-	if (!registry)
-		err_set(err, E_CONFIG, "%s does not load (%zu errors; rouse check shows them)",
-			house->config, conf_report_errors(report));
-	conf_unref(conf);
-	conf_report_free(report);
-	return registry;
-}
-
-static bool
-on_reload(void *arg, json_t *ret_answer, struct err *err)
-{
-	struct house *house = arg;
-	struct core *core = &house->core;
-	struct registry *old = core->registry, *fresh;
-	AUTO(buf_fini) struct buf report = BUF_INIT;
-	AUTO(json_auto_decref)
-	json_t *answer = ret_answer ? json_incref(ret_answer) : json_object();
-	json_t *added = json_array(), *changed = json_array(), *removed = json_array(),
-	       *errors = json_array();
-	struct str rest, line;
-	struct http_limits limits;
-
-	systemd_notify("RELOADING=1");
-	fresh = house_load(house, &report, err);
-	for (rest = buf_str(&report); rest.p && rest.len;) {
-		rest = str_split(rest, '\n', &line);
-		if (line.len)
-			json_array_append_new(errors, json_stringn(line.p, line.len));
-	}
-	json_object_set_new(answer, fresh ? "warnings" : "errors", errors);
-	systemd_notify("READY=1");
-	if (!fresh) {
-		json_decref(added);
-		json_decref(changed);
-		json_decref(removed);
-		log_error("reload refused; the old configuration goes on", "error", err_text(err));
-		return false;
-	}
-	core->registry = fresh;
-	log_configure(registry_conf(fresh));
-	sources_reload(core->sources, old, added, changed, removed);
-	registry_unref(old);
-	limits = http_limits_of(registry_conf(fresh));
-	http_server_set_limits(api_server(house->api), &limits);
-	api_configured(house->api);
-	queue_wake(core->queue, NULL);
-	apply_wake(core->apply, NULL);
-	json_object_set_new(answer, "generation",
-			    json_integer((json_int_t)conf_generation(registry_conf(fresh))));
-	json_object_set_new(answer, "added", added);
-	json_object_set_new(answer, "changed", changed);
-	json_object_set_new(answer, "removed", removed);
-	log_info("configuration reloaded", "config", house->config);
-	return true;
-}
 
 /* --- building ------------------------------------------------------------------------------ */
 
@@ -300,6 +89,7 @@ rooms_build(struct house *house, struct err *err)
 	core->apply = apply_new(core);
 	core->sources = sources_new(core);
 	core->keep = keep_new(core);
+	core->ledger = ledger_new(core);
 	core->switches = switches_new(core, err);
 	return core->switches != NULL;
 }
@@ -348,7 +138,7 @@ on_hup(evutil_socket_t sig, short what, void *arg)
 
 	(void)sig;
 	(void)what;
-	on_reload(arg, NULL, &err);
+	house_reload(arg, NULL, &err);
 }
 
 static void
@@ -426,8 +216,8 @@ house_resume(struct house *house, struct err *err)
 {
 	struct core *core = &house->core;
 
-	if (!queue_load(core->queue, err) || !attempts_adopt_all(core, err) ||
-	    !apply_load(core->apply, err))
+	if (!ledger_load(core, err) || !queue_load(core->queue, err) ||
+	    !attempts_adopt_all(core, err) || !apply_load(core->apply, err))
 		return false;
 	sources_reload(core->sources, NULL, NULL, NULL, NULL);
 	triggers_add_routes(core, api_router(house->api));
@@ -438,7 +228,7 @@ static bool
 house_build(struct house *house, struct err *err)
 {
 	struct core *core = &house->core;
-	AUTO(auto_free) char *jq = helper_path("rouse-jq");
+	AUTO(auto_free) char *jq = house_helper("rouse-jq");
 	AUTO(buf_fini) struct buf report = BUF_INIT;
 	struct http_limits limits;
 
@@ -446,8 +236,10 @@ house_build(struct house *house, struct err *err)
 	core->clock = clock_system();
 	core->version = PACKAGE_VERSION;
 	core->started = core_wall(core);
-	house->shim_path = helper_path("rouse-shim");
+	house->shim_path = house_helper("rouse-shim");
 	core->shim_path = house->shim_path;
+	house->git_path = house_helper("rouse-git");
+	core->git_path = house->git_path;
 	core->jail = jail_new(core->base, jq);
 	core->fetch = fetch_pool_new(core->base);
 	core->work = work_pool_new(core->base, WORK_THREADS, WORK_WAITING);
@@ -456,13 +248,13 @@ house_build(struct house *house, struct err *err)
 	fwrite(buf_cstr(&report), 1, report.len, stderr);
 	if (!core->registry)
 		return false;
-	log_configure(registry_conf(core->registry));
+	house_log_setup(registry_conf(core->registry));
 	if (!state_prepare(house, err) || !store_start(house, err) || !rooms_build(house, err))
 		return false;
-	limits = http_limits_of(registry_conf(core->registry));
+	limits = house_http_limits(registry_conf(core->registry));
 	house->listening = json_array();
 	house->host = (struct api_host){
-		.reload = on_reload,
+		.reload = house_reload,
 		.arg = house,
 		.config = house->config,
 		.socket = house->socket,
@@ -513,6 +305,7 @@ house_free(struct house *house)
 	apply_free(core->apply);
 	queue_free(core->queue);
 	keep_free(core->keep);
+	ledger_free(core->ledger);
 	work_pool_free(core->work);
 	plugins_fini(core);
 	fetch_pool_free(core->fetch);
@@ -539,6 +332,7 @@ house_free(struct house *house)
 	free(house->state_dir);
 	free(house->spool_root);
 	free(house->shim_path);
+	free(house->git_path);
 	free(house->socket);
 	free(house);
 }

@@ -8,7 +8,11 @@
 #include "core/halt.h"
 #include "core/metrics.h"
 #include "core/queue.h"
+#include "core/source.h"
 #include "store/runs.h"
+
+/* More are for GET /v1/triggers. */
+#define STATUS_TRIGGERS 100
 
 json_t *
 api_health(struct core *core, bool *ret_ok)
@@ -81,6 +85,26 @@ on_metrics(void *arg, struct http_request *req, const struct route_match *match)
 	http_reply(req, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(&text));
 }
 
+/* All of them, or of many those that are not well, and then the first of the others. */
+static void
+triggers_add(struct core *core, json_t *triggers)
+{
+	size_t count = registry_trigger_count(core->registry);
+
+	for (int round = count > STATUS_TRIGGERS ? 0 : 1; round < 2; round++)
+		for (size_t i = 0; i < count; i++) {
+			const struct trigger *trigger = registry_trigger_at(core->registry, i);
+			enum source_health health = trigger_health(core, trigger);
+			bool ill = health == HEALTH_FAILING || health == HEALTH_STALE;
+
+			if (count > STATUS_TRIGGERS && ill != !round)
+				continue;
+			if (json_array_size(triggers) >= STATUS_TRIGGERS)
+				return;
+			json_array_append_new(triggers, api_trigger(core, trigger));
+		}
+}
+
 static void
 on_status(void *arg, struct http_request *req, const struct route_match *match)
 {
@@ -112,10 +136,10 @@ on_status(void *arg, struct http_request *req, const struct route_match *match)
 	for (size_t i = 0; i < registry_agent_count(core->registry); i++)
 		json_array_append_new(agents,
 				      api_agent(core, registry_agent_at(core->registry, i)));
-	for (size_t i = 0; i < registry_trigger_count(core->registry); i++)
-		json_array_append_new(triggers,
-				      api_trigger(core, registry_trigger_at(core->registry, i)));
+	triggers_add(core, triggers);
 	json_object_set_new(object, "agents", agents);
+	json_object_set_new(object, "trigger_count",
+			    json_integer((json_int_t)registry_trigger_count(core->registry)));
 	json_object_set_new(object, "triggers", triggers);
 	json_put_str(
 		object, "executor",

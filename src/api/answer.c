@@ -127,6 +127,20 @@ api_reply_object_after(struct api *api, struct http_request *req, int status, ap
 	reply_after(api, req, status, make, mem_strdup(id));
 }
 
+void
+api_show(struct api *api, struct http_request *req, const struct route_match *match, api_make *make)
+{
+	AUTO(auto_free) char *id = api_param(match, 0);
+	AUTO(err_fini) struct err err = ERR_INIT;
+	int status = 200;
+	json_t *object = make(api->core, id, &status, &err);
+
+	if (object)
+		api_reply(req, status, object);
+	else
+		http_reply_error(req, &err);
+}
+
 json_t *
 api_make_run(struct core *core, void *arg, int *ret_status, struct err *err)
 {

@@ -13,18 +13,17 @@
 static bool
 address_may(struct api *api, const struct http_request *req, struct err *err)
 {
-	const struct http_peer *peer = http_peer(req);
 	AUTO(buf_fini) struct buf name = BUF_INIT;
 	int64_t wait_ms;
 
-	if (!api->rate_count || peer->local)
+	if (!api->rate_count || http_peer(req)->local)
 		return true;
-	buf_printf(&name, "address/%s", peer->address);
+	buf_printf(&name, "address/%s", http_client(req));
 	if (rate_take(api->core, buf_cstr(&name), api->rate_count, api->rate_per_ms, &wait_ms))
 		return true;
 	return err_set(err, E_RATE,
 		       "more requests from %s than http.rate_per_ip; try again in %lld ms",
-		       peer->address, (long long)wait_ms);
+		       http_client(req), (long long)wait_ms);
 }
 
 /* Found and allowed before a byte of the body is read. */
@@ -35,7 +34,6 @@ on_head(void *arg, struct http_request *req, size_t *ret_max_body, struct err *e
 	struct visit *visit = mem_alloc(sizeof(*visit));
 	const char *allow = NULL;
 
-	(void)ret_max_body;
 	if (!address_may(api, req, err)) {
 		visit_free(visit);
 		return false;
@@ -49,6 +47,11 @@ on_head(void *arg, struct http_request *req, size_t *ret_max_body, struct err *e
 	}
 	if (visit->route->scope &&
 	    !auth_check(api->auth, req, visit->route->scope, &visit->by, err)) {
+		visit_free(visit);
+		return false;
+	}
+	if (visit->route->on_head &&
+	    !visit->route->on_head(visit->arg, req, ret_max_body, err)) {
 		visit_free(visit);
 		return false;
 	}
@@ -87,6 +90,8 @@ api_new(struct core *core, const struct http_limits *limits, const struct api_ho
 	api_why_routes(api);
 	api_tokens_routes(api);
 	api_gates_routes(api);
+	api_budget_routes(api);
+	api_schedule_routes(api);
 	api_db_routes(api);
 	api_openapi_routes(api);
 	api_configured(api);
@@ -114,6 +119,18 @@ api_router(struct api *api)
 	return api->router;
 }
 
+/* The configuration was checked: every item is an address. */
+static void
+proxies_configured(struct api *api, const struct conf_section *http)
+{
+	struct proxies *proxies = NULL;
+	const char *const *items;
+	size_t count = conf_list(http, "trusted_proxies", &items);
+
+	proxies_new(items, count, &proxies, NULL);
+	http_server_set_proxies(api->server, proxies);
+}
+
 void
 api_configured(struct api *api)
 {
@@ -123,4 +140,5 @@ api_configured(struct api *api)
 	if (!conf_rate(conf_section(conf, "http", ""), "rate_per_ip", &api->rate_count,
 		       &api->rate_per_ms))
 		api->rate_count = 0;
+	proxies_configured(api, conf_section(conf, "http", ""));
 }

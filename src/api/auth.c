@@ -145,7 +145,7 @@ token_check(struct auth *auth, struct http_request *req, const char *scope, char
 	hex_encode(&hash, str_make(digest.bytes, digest.len));
 	if (!tokens_find(auth->core->store, buf_cstr(&hash), &row, NULL) || row.revoked ||
 	    (wall_is_set(row.expires) && row.expires.ms <= now.ms)) {
-		if (!rate_take(auth->core, http_peer(req)->address, FAILURES_A_MINUTE, 60000,
+		if (!rate_take(auth->core, http_client(req), FAILURES_A_MINUTE, 60000,
 			       &wait_ms))
 			return err_set(err, E_RATE,
 				       "too many wrong tokens from here; wait a minute");

@@ -84,27 +84,15 @@ on_list(void *arg, struct http_request *req, const struct route_match *match)
 	struct api_list list;
 
 	(void)match;
-	if (api_list_begin(req, columns, &list, &err) &&
-	    changes_list(api->core->store, &list.query, change_add, &list, &err)) {
-		api_list_reply(&list, req);
-		return;
-	}
-	api_list_fini(&list);
-	http_reply_error(req, &err);
+	if (api_list_begin(req, columns, &list, &err))
+		changes_list(api->core->store, &list.query, change_add, &list, &err);
+	api_list_reply(&list, req, &err);
 }
 
 static void
 on_show(void *arg, struct http_request *req, const struct route_match *match)
 {
-	struct api *api = arg;
-	AUTO(auto_free) char *id = api_param(match, 0);
-	AUTO(err_fini) struct err err = ERR_INIT;
-	json_t *object = api_make_change(api->core, id, NULL, &err);
-
-	if (object)
-		api_reply(req, 200, object);
-	else
-		http_reply_error(req, &err);
+	api_show(arg, req, match, api_make_change);
 }
 
 static void

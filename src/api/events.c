@@ -21,27 +21,24 @@ on_list(void *arg, struct http_request *req, const struct route_match *match)
 	struct api_list list;
 
 	(void)match;
-	if (api_list_begin(req, columns, &list, &err) &&
-	    events_list(api->core->store, &list.query, event_add, &list, &err)) {
-		api_list_reply(&list, req);
-		return;
-	}
-	api_list_fini(&list);
-	http_reply_error(req, &err);
+	if (api_list_begin(req, columns, &list, &err))
+		events_list(api->core->store, &list.query, event_add, &list, &err);
+	api_list_reply(&list, req, &err);
+}
+
+static json_t *
+make_event(struct core *core, void *arg, int *ret_status, struct err *err)
+{
+	AUTO(event_row_fini) struct event_row row = {0};
+
+	(void)ret_status;
+	return events_get(core->store, arg, &row, err) ? event_object(&row) : NULL;
 }
 
 static void
 on_show(void *arg, struct http_request *req, const struct route_match *match)
 {
-	struct api *api = arg;
-	AUTO(auto_free) char *id = api_param(match, 0);
-	AUTO(err_fini) struct err err = ERR_INIT;
-	AUTO(event_row_fini) struct event_row row = {0};
-
-	if (events_get(api->core->store, id, &row, &err))
-		api_reply(req, 200, event_object(&row));
-	else
-		http_reply_error(req, &err);
+	api_show(arg, req, match, make_event);
 }
 
 /* The `rouse` object of a recorded event, without its trigger, as members. */

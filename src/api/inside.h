@@ -52,6 +52,9 @@ void api_reply_after(struct api *api, struct http_request *req, api_make *make, 
 /* The same for an object that is known by its id (a string): run, change, ... */
 void api_reply_object_after(struct api *api, struct http_request *req, int status, api_make *make,
 			    const char *id);
+/* Replies now with what make gives for the id in the path, or with its error. */
+void api_show(struct api *api, struct http_request *req, const struct route_match *match,
+	      api_make *make);
 /* Makers by id: arg is the id. */
 json_t *api_make_run(struct core *core, void *arg, int *ret_status, struct err *err);
 json_t *api_make_run_id(struct core *core, void *arg, int *ret_status,
@@ -76,9 +79,8 @@ bool api_list_begin(const struct http_request *req, const char *const *columns,
 		    struct api_list *ret, struct err *err);
 /* Another item; the seq is its cursor. Returns false when the list is full. */
 bool api_list_add(struct api_list *list, json_t *take_item, int64_t seq);
-/* Replies {"items","next"} and frees. */
-void api_list_reply(struct api_list *list, struct http_request *req);
-void api_list_fini(struct api_list *list);
+/* Replies {"items","next"}, or the error where err is one, and frees. */
+void api_list_reply(struct api_list *list, struct http_request *req, const struct err *err);
 
 /* A parameter of the path as an owned string. */
 char *api_param(const struct route_match *match, size_t i);
@@ -94,6 +96,8 @@ void api_stream_routes(struct api *api);
 void api_why_routes(struct api *api);
 void api_tokens_routes(struct api *api);
 void api_gates_routes(struct api *api);
+void api_budget_routes(struct api *api);
+void api_schedule_routes(struct api *api);
 void api_db_routes(struct api *api);
 void api_openapi_routes(struct api *api);
 

@@ -1,7 +1,6 @@
 /* Invocation of an agent by the API: Idempotency-Key, Prefer: wait. SPEC 5, 13. */
 /* SPDX-License-Identifier: MIT */
 #include "api/inside.h"
-#include "base/digest.h"
 #include "core/admit.h"
 #include "core/run.h"
 #include "core/stream.h"
@@ -120,26 +119,13 @@ wait_of(const struct http_request *req)
 	return 0;
 }
 
-/* The same request gives the same number, however its members are ordered. Never 0. */
-static uint64_t
-fingerprint_of(const json_t *payload)
-{
-	AUTO(buf_fini) struct buf sorted = BUF_INIT;
-	struct digest digest;
-	uint64_t print;
-
-	json_write_sorted(&sorted, payload);
-	digest = digest_of(DIGEST_SHA256, buf_str(&sorted));
-	memcpy(&print, digest.bytes, sizeof(print));
-	return print ? print : 1;
-}
-
 static bool
 invoke(struct api *api, struct http_request *req, const struct agent *agent, struct err *err)
 {
 	AUTO(json_auto_decref) json_t *payload = NULL;
 	struct str body = str_trim(http_body(req));
 	struct happening happening = {.agent = agent,
+				      .caller_waits = true,
 				      .data = body.len ? body : STR("null"),
 				      .natural_key = http_idempotency_key(req),
 				      .correlation = http_header(req, "x-correlation-id", 0),
@@ -151,7 +137,7 @@ invoke(struct api *api, struct http_request *req, const struct agent *agent, str
 		return err_prefix(err, "body");
 	if (!http_header(req, "traceparent", 1).p)
 		happening.traceparent = http_header(req, "traceparent", 0);
-	happening.fingerprint = fingerprint_of(payload);
+	happening.fingerprint = admit_fingerprint(payload);
 	buf_puts(&extension, "\"invoked_by\":");
 	buf_json_cstr(&extension, api_by(req));
 	happening.extension = buf_str(&extension);

@@ -94,17 +94,8 @@ api_list_add(struct api_list *list, json_t *take_item, int64_t seq)
 	return ++list->got < list->query.limit;
 }
 
-void
-api_list_fini(struct api_list *list)
-{
-	for (size_t i = 0; i < list->count; i++)
-		free(list->values[i]);
-	json_decref(list->items);
-	*list = (struct api_list){0};
-}
-
-void
-api_list_reply(struct api_list *list, struct http_request *req)
+static void
+items_reply(const struct api_list *list, struct http_request *req)
 {
 	json_t *answer = json_object();
 	AUTO(buf_fini) struct buf cursor = BUF_INIT;
@@ -115,5 +106,17 @@ api_list_reply(struct api_list *list, struct http_request *req)
 			    list->got >= list->query.limit ? json_string(buf_cstr(&cursor))
 							   : json_null());
 	api_reply(req, 200, answer);
-	api_list_fini(list);
+}
+
+void
+api_list_reply(struct api_list *list, struct http_request *req, const struct err *err)
+{
+	if (err->code == E_OK)
+		items_reply(list, req);
+	else
+		http_reply_error(req, err);
+	for (size_t i = 0; i < list->count; i++)
+		free(list->values[i]);
+	json_decref(list->items);
+	*list = (struct api_list){0};
 }

@@ -4,8 +4,8 @@
 #include "api/objects.h"
 #include "core/admit.h"
 #include "core/agent.h"
-#include "core/event.h"
 #include "core/halt.h"
+#include "core/put.h"
 #include "core/queue.h"
 #include "core/source.h"
 #include "store/events.h"
@@ -36,32 +36,25 @@ json_t *
 api_trigger(struct core *core, const struct trigger *trigger)
 {
 	struct source *source = sources_find(core->sources, trigger->name);
-	AUTO(event_row_fini) struct event_row last = {0};
 	json_t *object = json_object();
 	bool enabled = trigger_is_enabled(core, trigger);
 	struct wall next = source && source->kind->next ? source->kind->next(source) : WALL_NONE;
-	const char *error;
-	int64_t backlog = 0;
+	struct trigger_state state;
 
-	runs_count_trigger(core->store, trigger->name, &backlog, NULL);
+	trigger_state_get(core, trigger, &state);
 	json_put_str(object, "name", trigger->name);
 	json_put_str(object, "source", trigger->kind->name);
 	json_put_str(object, "agent", trigger->agent);
 	json_object_set_new(object, "enabled", json_boolean(enabled));
-	json_put_str(object, "health",
-		     !source	? "failing"
-		     : !enabled ? "stopped"
-				: source_health_name(source->health));
-	json_put_wall(object, "since", source ? source->since.ms : core->started.ms);
-	if (events_last(core->store, trigger->name, &last, NULL))
-		json_put_wall(object, "last_event", last.time.ms);
-	else
-		json_object_set_new(object, "last_event", json_null());
-	error = sources_error(core->sources, trigger->name);
-	json_object_set_new(object, "last_error", error ? json_string(error) : json_null());
+	json_put_str(object, "health", source_health_name(state.health));
+	json_put_wall(object, "since", state.since.ms);
+	json_put_wall(object, "last_event", state.last_event.ms);
+	put_or_null(object, "last_outcome", state.last_outcome);
+	put_or_null(object, "last_error", state.last_error);
+	json_put_wall(object, "last_error_at", state.last_error_at.ms);
 	json_put_wall(object, "next", enabled ? next.ms : WALL_NONE.ms);
-	json_object_set_new(object, "backlog",
-			    json_integer(backlog + (source ? source->backlog : 0)));
+	json_object_set_new(object, "backlog", json_integer(state.backlog));
+	json_object_set_new(object, "lag_ms", json_integer(state.lag_ms));
 	json_object_set_new(
 		object, "paused",
 		json_boolean(switch_is_on(core->switches, "trigger", trigger->name, "paused")));
@@ -83,13 +76,37 @@ on_agents(void *arg, struct http_request *req, const struct route_match *match)
 	api_reply(req, 200, answer);
 }
 
+static json_t *
+setting_value(const struct conf_setting *setting)
+{
+	json_t *items;
+
+	if (setting->type == CONF_INT)
+		return json_integer(setting->number);
+	if (setting->type == CONF_BOOL)
+		return json_boolean(setting->number);
+	if (!setting->is_list)
+		return json_string(setting->text);
+	items = json_array();
+	for (size_t i = 0; i < setting->count; i++)
+		json_array_append_new(items, json_string(setting->items[i]));
+	return items;
+}
+
+/* What is in effect, and which of it nobody has set. */
 static void
 settings_add(json_t *object, const struct conf_section *section)
 {
-	AUTO(buf_fini) struct buf text = BUF_INIT;
+	json_t *settings = json_object(), *defaults = json_array();
+	struct conf_setting setting;
 
-	conf_dump_section(section, &text);
-	json_put_str(object, "settings", buf_cstr(&text));
+	for (size_t i = 0; conf_setting(section, i, &setting); i++) {
+		json_object_set_new(settings, setting.name, setting_value(&setting));
+		if (setting.is_default)
+			json_array_append_new(defaults, json_string(setting.name));
+	}
+	json_object_set_new(object, "settings", settings);
+	json_object_set_new(object, "defaults", defaults);
 	json_put_str(object, "file", conf_section_file(section));
 	json_object_set_new(object, "line", json_integer(conf_section_line(section)));
 }
@@ -113,11 +130,29 @@ on_agent(void *arg, struct http_request *req, const struct route_match *match)
 	api_reply(req, 200, object);
 }
 
+static bool
+trigger_wanted(struct core *core, const struct trigger *trigger, const struct list_query *query,
+	       size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct list_filter *filter = &query->filters[i];
+		const char *value = trigger->kind->name;
+
+		if (!strcmp(filter->column, "agent"))
+			value = trigger->agent;
+		else if (!strcmp(filter->column, "health"))
+			value = source_health_name(trigger_health(core, trigger));
+		if (strcmp(filter->value, value))
+			return false;
+	}
+	return true;
+}
+
 /* A page of triggers; the cursor is the place in the registry. */
 static void
 on_triggers(void *arg, struct http_request *req, const struct route_match *match)
 {
-	static const char *const columns[] = {"source", "agent", NULL};
+	static const char *const columns[] = {"source", "agent", "health", NULL};
 	struct api *api = arg;
 	const struct registry *registry = api->core->registry;
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -125,23 +160,17 @@ on_triggers(void *arg, struct http_request *req, const struct route_match *match
 
 	(void)match;
 	if (!api_list_begin(req, columns, &list, &err)) {
-		api_list_fini(&list);
-		http_reply_error(req, &err);
+		api_list_reply(&list, req, &err);
 		return;
 	}
 	for (size_t i = (size_t)list.query.before_seq; i < registry_trigger_count(registry); i++) {
 		const struct trigger *trigger = registry_trigger_at(registry, i);
-		bool wanted = true;
 
-		for (size_t f = 0; f < list.count; f++)
-			wanted = wanted && !strcmp(list.query.filters[f].value,
-						   !strcmp(list.query.filters[f].column, "agent")
-							   ? trigger->agent
-							   : trigger->kind->name);
-		if (wanted && !api_list_add(&list, api_trigger(api->core, trigger), (int64_t)i + 1))
+		if (trigger_wanted(api->core, trigger, &list.query, list.count) &&
+		    !api_list_add(&list, api_trigger(api->core, trigger), (int64_t)i + 1))
 			break;
 	}
-	api_list_reply(&list, req);
+	api_list_reply(&list, req, &err);
 }
 
 static const struct trigger *
@@ -201,6 +230,86 @@ on_fire(void *arg, struct http_request *req, const struct route_match *match)
 	if (!json_check(happening.data, &err) ||
 	    !admit_event(api->core, &happening, api_on_admitted, req, &err))
 		http_reply_error(req, &err);
+}
+
+/* --- backfill ------------------------------------------------------------------------------ */
+
+static bool
+backfill_read(const json_t *body, struct source_backfill *ret, struct err *err)
+{
+	const char *from = json_str(body, "from"), *to = json_str(body, "to"),
+		   *overlap = json_str(body, "overlap");
+	enum overlap known;
+
+	if (!from || !wall_parse(str_of(from), &ret->from))
+		return err_set(err, E_INVALID,
+			       "from: expected a time as 2026-11-20T09:30:00Z (exclusive)");
+	if (!to || !wall_parse(str_of(to), &ret->to))
+		return err_set(err, E_INVALID,
+			       "to: expected a time as 2026-11-20T09:30:00Z (inclusive)");
+	ret->overlap = overlap ? overlap : "queue";
+	if (!overlap_parse(ret->overlap, &known))
+		return err_set(err, E_INVALID,
+			       "overlap: expected queue, queue_one, skip, cancel_other or allow");
+	ret->plan = json_bool(body, "plan", false);
+	return true;
+}
+
+static bool
+backfill_source(struct api *api, const struct trigger *trigger, struct source **ret,
+		struct err *err)
+{
+	const char *why = sources_error(api->core->sources, trigger->name);
+
+	*ret = sources_find(api->core->sources, trigger->name);
+	if (!*ret)
+		return err_set(err, E_STATE, "trigger %s did not start: %s", trigger->name,
+			       why ? why : "");
+	return (*ret)->kind->backfill ||
+	       err_set(err, E_STATE, "trigger %s is no schedule: it has no times to fill in",
+		       trigger->name);
+}
+
+static json_t *
+make_answer(struct core *core, void *arg, int *ret_status, struct err *err)
+{
+	json_t *answer = NULL;
+
+	(void)core;
+	*ret_status = 202;
+	json_read(str_of(arg), &answer, err);
+	return answer;
+}
+
+/* Times of the past become events, as if the trigger had been there. */
+static void
+on_backfill(void *arg, struct http_request *req, const struct route_match *match)
+{
+	struct api *api = arg;
+	const struct trigger *trigger = trigger_of(api, req, match);
+	AUTO(err_fini) struct err err = ERR_INIT;
+	AUTO(json_auto_decref) json_t *body = NULL;
+	AUTO(json_auto_decref) json_t *answer = json_object();
+	struct source_backfill wanted = {.by = api_by(req)};
+	struct source *source = NULL;
+	struct buf text = BUF_INIT;
+
+	if (!trigger)
+		return;
+	json_put_str(answer, "trigger", trigger->name);
+	if (!backfill_source(api, trigger, &source, &err) || !api_body(req, &body, &err) ||
+	    !backfill_read(body, &wanted, &err)) {
+		http_reply_error(req, &err);
+		return;
+	}
+	json_put_wall(answer, "from", wanted.from.ms);
+	json_put_wall(answer, "to", wanted.to.ms);
+	if (!source->kind->backfill(source, &wanted, answer, &err)) {
+		http_reply_error(req, &err);
+		return;
+	}
+	json_write(&text, answer);
+	api_reply_after(api, req, make_answer, buf_take(&text));
 }
 
 static void
@@ -298,6 +407,7 @@ static const struct route routes[] = {
 	{"GET", "/v1/triggers", "read", "triggers", on_triggers},
 	{"GET", "/v1/triggers/{t}", "read", "one trigger with its settings", on_trigger},
 	{"POST", "/v1/triggers/{t}/fire", "invoke", "fire it by hand", on_fire},
+	{"POST", "/v1/triggers/{t}/backfill", "invoke", "make events of past times", on_backfill},
 	{"POST", "/v1/triggers/{t}/test", "read", "what it would do, without effect", on_test},
 	{"POST", "/v1/triggers/{t}/enable", "admin", "let it fire", on_enable},
 	{"POST", "/v1/triggers/{t}/disable", "admin", "do not let it fire", on_disable},

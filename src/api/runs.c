@@ -3,6 +3,7 @@
 #include "api/inside.h"
 #include "core/attempt.h"
 #include "core/run.h"
+#include "pure/duration.h"
 #include "store/runs.h"
 
 #define STDERR_MAX 65536
@@ -30,13 +31,9 @@ runs_answer(struct api *api, struct http_request *req, const char *const *column
 	if (api_list_begin(req, columns, &listing.list, &err)) {
 		if (dead && listing.list.count < LIST_FILTERS)
 			query->filters[listing.list.count] = (struct list_filter){"dead", "1"};
-		if (runs_list(api->core->store, query, run_add, &listing, &err)) {
-			api_list_reply(&listing.list, req);
-			return;
-		}
+		runs_list(api->core->store, query, run_add, &listing, &err);
 	}
-	api_list_fini(&listing.list);
-	http_reply_error(req, &err);
+	api_list_reply(&listing.list, req, &err);
 }
 
 static void
@@ -62,15 +59,7 @@ on_dlq_list(void *arg, struct http_request *req, const struct route_match *match
 static void
 on_show(void *arg, struct http_request *req, const struct route_match *match)
 {
-	struct api *api = arg;
-	AUTO(auto_free) char *id = api_param(match, 0);
-	AUTO(err_fini) struct err err = ERR_INIT;
-	json_t *object = api_make_run(api->core, id, NULL, &err);
-
-	if (object)
-		api_reply(req, 200, object);
-	else
-		http_reply_error(req, &err);
+	api_show(arg, req, match, api_make_run);
 }
 
 /* What a person says with an action: {"reason": …}. */
@@ -112,12 +101,83 @@ replay_answer(struct api *api, struct http_request *req, const char *id, const c
 		http_reply_error(req, &err);
 }
 
+static bool
+count_parse(struct str s, int64_t *ret, struct err *err)
+{
+	int64_t n;
+
+	if (!str_to_i64(s, &n) || n < 0)
+		return err_set(err, E_INVALID, "%.*s; expected a whole number", STR_ARG(s));
+	*ret = n;
+	return true;
+}
+
+/* {"cost":5,"deadline":"30m"}: as the configuration writes them, or as numbers (dollars, counts,
+ * bytes, milliseconds). */
+static bool
+limits_of(json_t *budget, struct run_limits *ret, struct err *err)
+{
+	static const struct {
+		const char *name;
+		bool (*parse)(struct str s, int64_t *ret, struct err *err);
+		size_t offset;
+		double scale;
+	} names[] = {
+		{"deadline", duration_parse, offsetof(struct run_limits, deadline_ms), 1},
+		{"steps", count_parse, offsetof(struct run_limits, steps), 1},
+		{"tools", count_parse, offsetof(struct run_limits, tools), 1},
+		{"tokens", count_parse, offsetof(struct run_limits, tokens), 1},
+		{"context", count_parse, offsetof(struct run_limits, context), 1},
+		{"cost", money_parse, offsetof(struct run_limits, cost_uusd), 1e6},
+		{"output", size_parse, offsetof(struct run_limits, output_bytes), 1},
+	};
+	const char *name;
+	json_t *value;
+
+	json_object_foreach (budget, name, value) {
+		size_t i = 0;
+		int64_t *field;
+
+		while (i < ARRAY_LEN(names) && strcmp(names[i].name, name) != 0)
+			i++;
+		if (i == ARRAY_LEN(names))
+			return err_set(err, E_INVALID,
+				       "budget.%s is no limit of a run; expected deadline, steps, "
+				       "tools, tokens, context, cost or output",
+				       name);
+		field = (int64_t *)(void *)((char *)ret + names[i].offset);
+		if (json_is_string(value)) {
+			if (!names[i].parse(str_of(json_string_value(value)), field, err))
+				return err_prefix(err, "budget.%s", name);
+		} else if (json_is_number(value) && json_number_value(value) >= 0 &&
+			   json_number_value(value) < 1e12) {
+			*field = (int64_t)(json_number_value(value) * names[i].scale + 0.5);
+		} else {
+			return err_set(err, E_INVALID,
+				       "budget.%s: expected a number that is not "
+				       "negative, or a text as 30m or 16M",
+				       name);
+		}
+	}
+	return true;
+}
+
 static void
 on_retry(void *arg, struct http_request *req, const struct route_match *match)
 {
+	struct api *api = arg;
 	AUTO(auto_free) char *id = api_param(match, 0);
+	AUTO(auto_free) char *run_id = NULL;
+	AUTO(err_fini) struct err err = ERR_INIT;
+	AUTO(json_auto_decref) json_t *body = NULL;
+	struct run_limits limits = RUN_LIMITS_AS_THEY_WERE;
 
-	replay_answer(arg, req, id, NULL);
+	if (api_body(req, &body, &err) &&
+	    limits_of(json_object_get(body, "budget"), &limits, &err) &&
+	    run_retry(api->core, id, &limits, api_by(req), &run_id, &err))
+		api_reply_object_after(api, req, 202, api_make_run_id, run_id);
+	else
+		http_reply_error(req, &err);
 }
 
 static void

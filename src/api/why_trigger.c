@@ -78,20 +78,24 @@ held_tell(struct story *story, const struct trigger *trigger)
 static void
 health_tell(struct story *story, const struct trigger *trigger)
 {
-	struct source *source = sources_find(story->core->sources, trigger->name);
 	AUTO(buf_fini) struct buf since = BUF_INIT;
+	AUTO(buf_fini) struct buf error_at = BUF_INIT;
+	struct trigger_state state;
 
-	if (!source) {
-		if (trigger_is_enabled(story->core, trigger))
-			story_tell(story, WALL_NONE, "failing",
-				   "its source could not be started; the log of roused says why");
+	trigger_state_get(story->core, trigger, &state);
+	wall_format(state.since, &since);
+	story_tell(story, WALL_NONE, source_health_name(state.health),
+		   "its source (%s) is %s since %s", trigger->kind->name,
+		   source_health_name(state.health), buf_cstr(&since));
+	if (state.health == HEALTH_STALE)
+		story_tell(story, WALL_NONE, "stale",
+			   "it heard nothing for stale_after = %s; look at what should send to it",
+			   conf_str(trigger->section, "stale_after"));
+	if (!state.last_error)
 		return;
-	}
-	wall_format(source->since, &since);
-	story_tell(story, WALL_NONE, source_health_name(source->health),
-		   "its source (%s) is %s since %s%s%s", trigger->kind->name,
-		   source_health_name(source->health), buf_cstr(&since), source->error ? ": " : "",
-		   source->error ? source->error : "");
+	wall_format(state.last_error_at, &error_at);
+	story_tell(story, WALL_NONE, "error", "its last error was at %s: %s", buf_cstr(&error_at),
+		   state.last_error);
 }
 
 static void
@@ -120,13 +124,21 @@ static void
 backlog_tell(struct story *story, const struct trigger *trigger)
 {
 	const struct agent *agent = registry_agent(story->core->registry, trigger->agent);
+	const struct source *source = sources_find(story->core->sources, trigger->name);
+	struct trigger_state state;
 	int64_t queued = 0;
 
+	if (source && source->backlog)
+		story_tell(story, WALL_NONE, "waiting",
+			   "%" PRId64 " items wait at its source to be taken in", source->backlog);
 	if (!runs_count_trigger(story->core->store, trigger->name, &queued, &story->err) || !queued)
 		return;
+	trigger_state_get(story->core, trigger, &state);
 	story_tell(story, WALL_NONE, "queued",
-		   "%" PRId64 " of its runs wait; agent %s runs %d now (concurrency = %d)", queued,
-		   trigger->agent, queue_in_flight(story->core->queue, trigger->agent),
+		   "%" PRId64 " of its runs wait, the oldest for %" PRId64
+		   " s; agent %s runs %d now (concurrency = %d)",
+		   queued, state.lag_ms / 1000, trigger->agent,
+		   queue_in_flight(story->core->queue, trigger->agent),
 		   agent ? agent->concurrency : 0);
 	story_put(story, "queued", json_integer(queued));
 }

@@ -55,6 +55,7 @@ err_replace(struct err *err, enum err_code code, char *take_text)
 	free(err->text);
 	err->code = code;
 	err->text = take_text;
+	err->again_ms = 0;
 }
 
 bool
@@ -107,7 +108,9 @@ err_prefix(struct err *err, const char *fmt, ...)
 	va_end(ap);
 	buf_puts(&b, ": ");
 	buf_puts(&b, err_text(err));
+	int64_t again_ms = err->again_ms;
 	err_replace(err, err->code, buf_take(&b));
+	err->again_ms = again_ms;
 	errno = saved;
 	return false;
 }
@@ -122,6 +125,7 @@ err_move(struct err *dst, struct err *src)
 		return false;
 	}
 	err_replace(dst, src->code, src->text);
+	dst->again_ms = src->again_ms;
 	*src = (struct err)ERR_INIT;
 	return false;
 }

@@ -4,6 +4,7 @@
 #define ROUSE_BASE_ERR_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/mem.h"
 
@@ -46,11 +47,12 @@ enum err_code {
 struct err {
 	enum err_code code;
 	char *text;
+	int64_t again_ms; /* when to try again, where that is known; 0 */
 };
 
 #define ERR_INIT                                                                                   \
 	{                                                                                          \
-		E_OK, NULL                                                                         \
+		E_OK, NULL, 0                                                                      \
 	}
 
 void err_fini(struct err *err);

@@ -437,6 +437,18 @@ json_text(struct str s)
 	return json_stringn_nocheck(b.data, b.len);
 }
 
+char *
+json_member_text(const json_t *obj, const char *key)
+{
+	const json_t *value = json_object_get(obj, key);
+	struct buf text = BUF_INIT;
+
+	if (!value)
+		return NULL;
+	json_write(&text, value);
+	return buf_take(&text);
+}
+
 void
 json_put_str(json_t *obj, const char *key, const char *value)
 {

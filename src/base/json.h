@@ -30,6 +30,8 @@ const char *json_str(const json_t *obj, const char *key);
 int64_t json_int(const json_t *obj, const char *key, int64_t def);
 double json_num(const json_t *obj, const char *key, double def);
 bool json_bool(const json_t *obj, const char *key, bool def);
+/* A member of any type as compact JSON, owned; NULL when absent. */
+char *json_member_text(const json_t *obj, const char *key);
 /* obj[key] = string, left out when value is NULL. */
 void json_put_str(json_t *obj, const char *key, const char *value);
 void json_put_wall(json_t *obj, const char *key, int64_t wall_ms); /* null when INT64_MIN */

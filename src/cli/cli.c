@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "cli/cli.h"
+#include "cli/trigger_add.h"
 
 #include <assert.h>
 #include <curl/curl.h>
@@ -284,6 +285,8 @@ without_verb(struct cli *cli, struct err *err, bool *ret_ok)
 		print_f(&cli->out, "rouse %s\n", PACKAGE_VERSION);
 	} else if (cli->opts.help) {
 		print_help_to(cli, cli->opts.verb, cli->opts.noun);
+		if (cli->opts.verb && cli->opts.verb->run == verb_trigger_add)
+			trigger_add_help(cli_opt(cli, "source"), &cli->out.buf);
 	} else if (!cli->opts.verb) {
 		if (cli->opts.noun)
 			*ret_ok = err_set(err, E_USAGE,

@@ -9,6 +9,7 @@
 #include "cli/jsonl.h"
 #include "pure/civil.h"
 #include "pure/cron_explain.h"
+#include "pure/cron_import.h"
 
 #define COUNT 5
 #define COUNT_MOST 100000
@@ -146,8 +147,17 @@ next_lines(struct cli *cli, struct err *err)
 static bool
 cron_of(struct cli *cli, struct cron **ret, struct err *err)
 {
-	return cron_new(str_of(cli_arg(cli, 0)), str_or_none(cli_opt(cli, "tz")), STR("rouse"), ret,
-			err);
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+	const char *trigger = cli_opt(cli, "trigger"), *dialect = cli_opt(cli, "dialect");
+
+	if (!dialect || !strcmp(dialect, "rouse"))
+		buf_puts(&text, cli_arg(cli, 0));
+	else if (strcmp(dialect, "quartz"))
+		return err_set(err, E_USAGE, "dialect %s: rouse or quartz was expected", dialect);
+	else if (!cron_import_quartz(str_of(cli_arg(cli, 0)), &text, err))
+		return false;
+	return cron_new(buf_str(&text), str_or_none(cli_opt(cli, "tz")),
+			str_of(trigger ? trigger : "rouse"), ret, err);
 }
 
 /* What next, prev, match and explain have in common: the expression and the instant. */

@@ -33,7 +33,9 @@ cli_query_since(const struct cli *cli, const char *option, const char *name, str
 
 	if (!text)
 		return true;
-	if (duration_parse(str_of(text), &ms, NULL))
+	if (*text == '+' && duration_parse(str_of(text + 1), &ms, NULL))
+		at = (struct wall){cli->out.now.ms + ms};
+	else if (duration_parse(str_of(text), &ms, NULL))
 		at = (struct wall){cli->out.now.ms - ms};
 	else if (!wall_parse(str_of(text), &at))
 		return err_set(err, E_USAGE,

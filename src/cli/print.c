@@ -11,6 +11,7 @@
 #include "base/os.h"
 #include "base/uuid.h"
 #include "cli/text.h"
+#include "pure/duration.h"
 
 #define ID_SHOWN 18 /* the time and the counter of a version 7 UUID */
 #define COLUMN_GAP 2
@@ -202,6 +203,14 @@ cell_scalar(const struct print *print, enum cell kind, const json_t *value, stru
 			buf_add(out, text, ID_SHOWN);
 		else
 			text_escape(out, whole);
+	} else if (json_is_integer(value) && kind == CELL_SPAN) {
+		int64_t ms = json_integer_value(value);
+
+		/* Who looks at a table wants seconds. */
+		if (ms >= 1000)
+			duration_print(ms - ms % 1000, out);
+		else if (ms > 0)
+			duration_print(ms, out);
 	} else if (json_is_integer(value) && kind != CELL_MONEY) {
 		buf_printf(out, "%lld", (long long)json_integer_value(value));
 	} else if (json_is_number(value) && kind == CELL_MONEY) {
@@ -238,7 +247,7 @@ print_cell(const struct print *print, const struct column *column, const json_t 
 static bool
 is_right(enum cell kind)
 {
-	return kind == CELL_COUNT || kind == CELL_MONEY;
+	return kind == CELL_COUNT || kind == CELL_MONEY || kind == CELL_SPAN;
 }
 
 /* The last column that is shown goes; the first two always stay. */

@@ -32,6 +32,7 @@ enum cell {
 	CELL_STATUS, /* coloured by what the word means */
 	CELL_COUNT,  /* right-aligned */
 	CELL_MONEY,  /* right-aligned dollars */
+	CELL_SPAN,   /* milliseconds, as 1m30s; nothing for none */
 	CELL_TIME,   /* "3m ago" on a terminal, as it came elsewhere */
 	CELL_LIST,   /* an array's items, comma separated */
 	CELL_JSON,   /* compact */

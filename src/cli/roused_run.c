@@ -96,7 +96,8 @@ bool
 cli_roused_try(const char *const *args, uid_t uid, struct buf *ret_said, struct err *err)
 {
 	AUTO(auto_free) char *path = cli_roused_path();
-	const char *argv[12] = {"roused"};
+	AUTO(auto_free) const char **argv = NULL;
+	size_t count = 0;
 	int pipes[2], status;
 	bool ok;
 	pid_t pid;
@@ -106,8 +107,11 @@ cli_roused_try(const char *const *args, uid_t uid, struct buf *ret_said, struct 
 			err, E_NOT_FOUND,
 			"the program roused is neither beside rouse, nor in ../sbin, nor in PATH; "
 			"it checks what is written");
-	for (size_t i = 0; args[i] && i + 2 < ARRAY_LEN(argv); i++)
-		argv[i + 1] = args[i];
+	while (args[count])
+		count++;
+	argv = mem_alloc_array(count + 2, sizeof(*argv));
+	argv[0] = "roused";
+	memcpy(argv + 1, args, count * sizeof(*argv));
 	if (pipe2(pipes, O_CLOEXEC))
 		return err_errno(err, errno, "cannot make a pipe");
 	pid = fork();

@@ -151,12 +151,24 @@ verb_run_cancel(struct cli *cli, struct err *err)
 	return cli_each(cli, cancel_one, err);
 }
 
+static const char *const retry_limits[] = {"budget.deadline", "budget.steps",	"budget.tools",
+					   "budget.tokens",   "budget.context", "budget.cost",
+					   "budget.output"};
+
 static bool
 retry_one(struct cli *cli, const char *id, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 
-	if (!cli_post(cli, NULL, &reply, err, "/v1/runs/%s/retry", id))
+	AUTO(json_auto_decref) json_t *body = json_object();
+	json_t *budget = json_object();
+
+	json_object_set_new(body, "budget", budget);
+	for (size_t i = 0; i < ARRAY_LEN(retry_limits); i++)
+		if (cli_opt(cli, retry_limits[i]))
+			json_put_str(budget, retry_limits[i] + strlen("budget."),
+				     cli_opt(cli, retry_limits[i]));
+	if (!cli_post(cli, body, &reply, err, "/v1/runs/%s/retry", id))
 		return false;
 	if (cli_json(cli, &reply))
 		return true;

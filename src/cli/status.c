@@ -36,15 +36,11 @@ static const struct column agent_columns[] = {
 };
 
 static const struct column trigger_columns[] = {
-	{"TRIGGER", "name", CELL_TEXT},
-	{"SOURCE", "source", CELL_TEXT},
-	{"AGENT", "agent", CELL_TEXT},
-	{"ON", "enabled", CELL_TEXT},
-	{"HEALTH", "health", CELL_STATUS},
-	{"LAST EVENT", "last_event", CELL_TIME},
-	{"NEXT", "next", CELL_TIME},
-	{"WAITING", "backlog", CELL_COUNT},
-	{"LAST ERROR", "last_error", CELL_TEXT},
+	{"TRIGGER", "name", CELL_TEXT},	   {"SOURCE", "source", CELL_TEXT},
+	{"AGENT", "agent", CELL_TEXT},	   {"ON", "enabled", CELL_TEXT},
+	{"HEALTH", "health", CELL_STATUS}, {"LAST EVENT", "last_event", CELL_TIME},
+	{"NEXT", "next", CELL_TIME},	   {"WAITING", "backlog", CELL_COUNT},
+	{"LAG", "lag_ms", CELL_SPAN},	   {"LAST ERROR", "last_error", CELL_TEXT},
 };
 
 static const struct column paused_columns[] = {
@@ -90,6 +86,10 @@ verb_status(struct cli *cli, struct err *err)
 		      json_object_get(reply.json, "agents"));
 	print_section(cli, trigger_columns, ARRAY_LEN(trigger_columns),
 		      json_object_get(reply.json, "triggers"));
+	if (json_int(reply.json, "trigger_count", 0) >
+	    (int64_t)json_array_size(json_object_get(reply.json, "triggers")))
+		cli_note("These are some of %lld triggers: rouse trigger list",
+			 (long long)json_int(reply.json, "trigger_count", 0));
 	return true;
 }
 
@@ -248,7 +248,6 @@ verb_help(struct cli *cli, struct err *err)
 	return true;
 }
 
-/* spent + reserved to limit: what is left, beside the columns of the API. */
 bool
 verb_budget(struct cli *cli, struct err *err)
 {
@@ -260,6 +259,8 @@ verb_budget(struct cli *cli, struct err *err)
 		{"RESERVED $", "reserved_usd", CELL_MONEY},
 		{"LIMIT $", "limit_usd", CELL_MONEY},
 		{"LEFT $", "left_usd", CELL_MONEY},
+		{"TOKENS", "tokens", CELL_TEXT},
+		{"WAITING", "held", CELL_TEXT},
 	};
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	unsigned widths[ARRAY_LEN(columns)] = {0};
@@ -273,12 +274,6 @@ verb_budget(struct cli *cli, struct err *err)
 		return err_set(err, E_CORRUPT,
 			       "the daemon answered a list without items to /v1/budget");
 	json_array_foreach (items, i, item) {
-		double limit = json_num(item, "limit_usd", -1);
-
-		if (limit >= 0)
-			json_object_set_new(item, "left_usd",
-					    json_real(limit - json_num(item, "spent_usd", 0) -
-						      json_num(item, "reserved_usd", 0)));
 		if (cli->out.json) {
 			AUTO(buf_fini) struct buf line = BUF_INIT;
 

@@ -12,42 +12,69 @@ static const struct column trigger_columns[] = {
 	{"health", "health", CELL_STATUS},
 	{"since", "since", CELL_TIME},
 	{"last event", "last_event", CELL_TIME},
+	{"outcome", "last_outcome", CELL_TEXT},
 	{"last error", "last_error", CELL_TEXT},
+	{"error at", "last_error_at", CELL_TIME},
 	{"next", "next", CELL_TIME},
 	{"waiting", "backlog", CELL_TEXT},
+	{"lag", "lag_ms", CELL_SPAN},
 	{"URL", "url", CELL_TEXT},
 	{"file", "file", CELL_TEXT},
 	{"line", "line", CELL_TEXT},
 };
 
+static bool
+is_among(const json_t *names, const char *name)
+{
+	size_t i;
+	json_t *one;
+
+	json_array_foreach (names, i, one)
+		if (json_is_string(one) && !strcmp(json_string_value(one), name))
+			return true;
+	return false;
+}
+
+/* As they would be written in the file; those by default as comments. */
+static void
+print_settings(struct print *out, const json_t *trigger)
+{
+	const json_t *defaults = json_object_get(trigger, "defaults");
+	json_t *settings = json_object_get(trigger, "settings"), *value;
+	const char *key;
+
+	if (json_object_size(settings))
+		print_f(out, "\n");
+	json_object_foreach (settings, key, value) {
+		const struct column column = {"", key, CELL_LIST};
+		bool is_default = is_among(defaults, key);
+		const char *text = json_string_value(value),
+			   *more = text ? strchr(text, '\n') : NULL;
+		AUTO(buf_fini) struct buf cell = BUF_INIT;
+
+		print_f(out, is_default ? "# " : "");
+		print_text(out, key);
+		if (more) {
+			print_f(out, " =\n");
+			print_lines(out, is_default ? "#     " : "    ", str_of(text));
+			continue;
+		}
+		print_cell(out, &column, settings, &cell);
+		print_f(out, " = %s%s\n", buf_cstr(&cell), is_default ? "  (default)" : "");
+	}
+}
+
 bool
 verb_trigger_show(struct cli *cli, struct err *err)
 {
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
-	const char *key;
-	json_t *settings, *value;
 
 	if (!cli_get(cli, &reply, err, "/v1/triggers/%s", cli_arg(cli, 0)))
 		return false;
 	if (cli_json(cli, &reply))
 		return true;
 	print_fields(&cli->out, trigger_columns, ARRAY_LEN(trigger_columns), reply.json);
-	settings = json_object_get(reply.json, "settings");
-	if (json_is_string(settings)) {
-		print_f(&cli->out, "\n");
-		print_lines(&cli->out, "", str_of(json_string_value(settings)));
-	}
-	if (json_object_size(settings))
-		print_f(&cli->out, "\n");
-	json_object_foreach (settings, key, value) {
-		const struct column column = {"", "value", CELL_LIST};
-		AUTO(json_auto_decref) json_t *one = json_pack("{s:O}", "value", value);
-		AUTO(buf_fini) struct buf cell = BUF_INIT;
-
-		print_cell(&cli->out, &column, one, &cell);
-		print_text(&cli->out, key);
-		print_f(&cli->out, " = %s\n", buf_cstr(&cell));
-	}
+	print_settings(&cli->out, reply.json);
 	return true;
 }
 
@@ -122,6 +149,32 @@ verb_trigger_fire(struct cli *cli, struct err *err)
 							 : "recorded",
 			 run ? ", this is the run that its key started before" : "; nothing runs",
 			 json_str(reply.json, "event_id") ? json_str(reply.json, "event_id") : "");
+	return true;
+}
+
+bool
+verb_trigger_backfill(struct cli *cli, struct err *err)
+{
+	static const char *const texts[] = {"from", "to", "overlap"};
+	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
+	AUTO(json_auto_decref) json_t *body = json_object();
+	long long count;
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (cli_opt(cli, texts[i]))
+			json_put_str(body, texts[i], cli_opt(cli, texts[i]));
+	if (!cli_opt(cli, "from") || !cli_opt(cli, "to"))
+		return err_set(err, E_USAGE, "--from TIME and --to TIME are needed");
+	if (cli_opt(cli, "plan"))
+		json_object_set_new(body, "plan", json_true());
+	if (!cli_post(cli, body, &reply, err, "/v1/triggers/%s/backfill", cli_arg(cli, 0)))
+		return false;
+	if (cli_json(cli, &reply))
+		return true;
+	count = json_integer_value(json_object_get(reply.json, "count"));
+	print_text(&cli->out, cli_arg(cli, 0));
+	print_f(&cli->out, ": %lld time%s%s\n", count, count == 1 ? "" : "s",
+		cli_opt(cli, "plan") ? " would be filled in" : " to fill in");
 	return true;
 }
 

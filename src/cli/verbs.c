@@ -30,6 +30,13 @@ const struct verb_option verb_paging[] = {
 OPTIONS(pause_options, {"agent", 0, "AGENT", "only this agent"},
 	{"trigger", 0, "TRIGGER", "only this trigger"},
 	{"tenant", 0, "TENANT", "only this tenant"});
+OPTIONS(retry_options, {"budget.deadline", 0, "DURATION", "time that it may take"},
+	{"budget.steps", 0, "N", "steps, those that it made included"},
+	{"budget.tools", 0, "N", "tool calls, likewise"},
+	{"budget.tokens", 0, "N", "tokens, likewise"},
+	{"budget.context", 0, "N", "tokens of context at once"},
+	{"budget.cost", 0, "DOLLARS", "what it may cost, with what it has cost"},
+	{"budget.output", 0, "SIZE", "bytes that it may print"});
 OPTIONS(reason_options, {"reason", 0, "TEXT", "why; kept with the decision"});
 OPTIONS(yes_options, {"yes", 'y', NULL, "do not ask"});
 OPTIONS(trigger_add_options,
@@ -37,10 +44,24 @@ OPTIONS(trigger_add_options,
 	{"agent", 0, "AGENT", "the agent that it wakes"},
 	{"verify", 0, "SCHEME",
 	 "how a webhook is signed: github, standard, stripe, slack, hmac, bearer, ..."},
-	{"set", 0, "KEY=VALUE", "another key of the section; may be repeated"},
+	{"set", 0, "KEY=VALUE",
+	 "another key of the section; may be repeated. A secret may be @FILE or -"},
 	{"plan", 0, NULL, "only show the file that would be written"});
+OPTIONS(trigger_import_options,
+	{"plan", 0, NULL, "only show the files that would be written, secrets left out"},
+	{"dry-run", 0, NULL, "the same as --plan"});
 OPTIONS(data_options,
 	{"data", 0, "FILE", "the data: FILE or @FILE, - for standard input, or JSON itself"});
+OPTIONS(trigger_next_options, {"count", 'n', "N", "how many times (5), at most 1000"},
+	{"from", 0, "WHEN", "later than this (now): an instant, a duration ago, or +7d ahead"});
+OPTIONS(simulate_options,
+	{"from", 0, "WHEN", "later than this: an instant, a duration ago, or +7d ahead"},
+	{"to", 0, "WHEN", "up to this, included; +7d is ahead"},
+	{"count", 'n', "N", "at most so many times (10000)"});
+OPTIONS(backfill_options, {"from", 0, "TIME", "times after this one (2026-11-20T09:30:00Z)"},
+	{"to", 0, "TIME", "up to this one, included"},
+	{"overlap", 0, "POLICY", "queue (default), queue_one, skip, cancel_other or allow"},
+	{"plan", 0, NULL, "only count them"});
 OPTIONS(test_options,
 	{"data", 0, "FILE",
 	 "the event's data: FILE or @FILE, - for standard input, or JSON itself"},
@@ -106,17 +127,23 @@ OPTIONS(webhook_verify_options, SCHEME_OPTIONS,
 OPTIONS(webhook_sign_options, SCHEME_OPTIONS,
 	{"id", 0, "ID", "of the delivery, where the scheme signs one"},
 	{"curl", 0, "URL", "print a curl command that sends it there"});
-OPTIONS(cron_next_options, {"tz", 0, "ZONE", "time zone, as Europe/Berlin (UTC)"},
+#define CRON_OPTIONS                                                                               \
+	{"tz", 0, "ZONE", "time zone, as Europe/Berlin (UTC)"},                                    \
+	{"trigger", 0, "NAME", "draw H as this trigger does"},                                     \
+	{                                                                                          \
+		"dialect", 0, "NAME", "how EXPR is written: rouse (the default) or quartz"         \
+	}
+OPTIONS(cron_next_options, CRON_OPTIONS,
 	{"from", 0, "WHEN", "the first instant later than this one (now)"},
 	{"count", 'n', "N", "how many (5)"},
 	{"jsonl", 0, NULL,
 	 "read {id,expr,tz,from,count} from standard input, one a line, and answer each"});
-OPTIONS(cron_prev_options, {"tz", 0, "ZONE", "time zone, as Europe/Berlin (UTC)"},
+OPTIONS(cron_prev_options, CRON_OPTIONS,
 	{"from", 0, "WHEN", "the first instant earlier than this one (now)"},
 	{"count", 'n', "N", "how many (5)"});
-OPTIONS(cron_match_options, {"tz", 0, "ZONE", "time zone, as Europe/Berlin (UTC)"},
+OPTIONS(cron_match_options, CRON_OPTIONS,
 	{"from", 0, "WHEN", "this instant (now)"});
-OPTIONS(cron_explain_options, {"tz", 0, "ZONE", "time zone, as Europe/Berlin (UTC)"},
+OPTIONS(cron_explain_options, CRON_OPTIONS,
 	{"from", 0, "WHEN", "the ten instants later than this one (now)"},
 	{"strict", 0, NULL, "refuse what crons read differently"});
 OPTIONS(token_create_options,
@@ -146,25 +173,61 @@ const struct verb verb_table[] = {
 	{NULL, "halt", "", 0, 0, reason_options, NULL, 0, "stop everything now, what runs as well",
 	 "Does not ask. rouse resume ends it.", verb_halt},
 	{"trigger", "list", "", 0, 0, NULL, "source agent health", VERB_LIST,
-	 "the triggers and how they are", NULL, verb_trigger_list},
+	 "the triggers and how they are",
+	 "HEALTH is what each last did: ok, idle (nothing yet), stale (silent for longer than its "
+	 "stale_after), failing (LAST ERROR says why) or stopped (disabled, paused, enabled = no). "
+	 "NEXT is when its calendar fires, WAITING what is not begun, LAG how long the oldest of "
+	 "it "
+	 "waits. Known after a restart as before.",
+	 verb_trigger_list},
 	{"trigger", "show", "TRIGGER", 1, 1, NULL, NULL, 0, "one trigger with its settings", NULL,
 	 verb_trigger_show},
 	{"trigger", "add", "TRIGGER", 1, 1, trigger_add_options, NULL, 0,
 	 "add a trigger to the configuration",
 	 "Writes triggers.d/TRIGGER.conf once it is known that it would load, makes a secret where "
 	 "one is needed, reloads, and prints the URL, where the secret lies and a curl line that "
-	 "works. When a step fails everything is undone.",
+	 "works, or what else is next. When a step fails everything is undone, and nothing that is "
+	 "there is overwritten. The daemon need not run. rouse trigger add --source SOURCE --help "
+	 "lists the keys of a source.",
 	 verb_trigger_add},
 	{"trigger", "remove", "TRIGGER", 1, 1, yes_options, NULL, 0,
 	 "take away a trigger that add made",
 	 "Deletes triggers.d/TRIGGER.conf and the secret that add made, and reloads.",
 	 verb_trigger_remove},
-	{"trigger", "enable", "TRIGGER...", 1, VERB_MANY, NULL, NULL, 0, "let it fire again", NULL,
+	{"trigger", "import", "FILE", 1, 1, trigger_import_options, NULL, 0,
+	 "take over a hooks file of the `webhook` program",
+	 "Writes triggers.d/ID.conf with an agent and a trigger for every hook of a JSON or YAML "
+	 "file, secrets beside, once it is known that they would load, and reloads. What cannot be "
+	 "carried over is said, a sentence a line; where it decides who is heard, the trigger is "
+	 "switched off until you have looked. Nothing is overwritten; when a step fails everything "
+	 "is undone.",
+	 verb_trigger_import},
+	{"trigger", "enable", "TRIGGER...", 1, VERB_MANY, NULL, NULL, 0, "let it fire again",
+	 "What its source can still find of the time between (files, mail, refs) is taken in.",
 	 verb_trigger_enable},
 	{"trigger", "disable", "TRIGGER...", 1, VERB_MANY, NULL, NULL, 0, "keep it from firing",
-	 NULL, verb_trigger_disable},
-	{"trigger", "fire", "TRIGGER", 1, 1, data_options, NULL, 0, "fire it by hand", NULL,
+	 "Outlives restarts and reloads. What was accepted before goes on, and runs; rouse pause "
+	 "--trigger keeps that back too.",
+	 verb_trigger_disable},
+	{"trigger", "fire", "TRIGGER", 1, 1, data_options, NULL, 0, "fire it by hand",
+	 "Makes an event as its source would, with the data given; a disabled trigger fires too. "
+	 "Prints the run.",
 	 verb_trigger_fire},
+	{"trigger", "next", "[TRIGGER]", 0, 1, trigger_next_options, NULL, 0,
+	 "when it fires next, or which of all",
+	 "Without TRIGGER: all that are enabled and follow a calendar, in the order of time.",
+	 verb_trigger_next},
+	{"trigger", "simulate", "[TRIGGER]", 0, 1, simulate_options, NULL, 0,
+	 "what would have fired, between two times",
+	 "The calendars of the configuration in force are followed from one time to the other, "
+	 "past or future, changes to and from daylight saving included. Nothing runs, nothing is "
+	 "kept.",
+	 verb_trigger_simulate},
+	{"trigger", "backfill", "TRIGGER", 1, 1, backfill_options, NULL, 0,
+	 "fire the past times of a schedule",
+	 "Each time between --from and --to that has not had its run gets one, in the background "
+	 "and in order; at most 10000 at once. The envelope says backfill.",
+	 verb_trigger_backfill},
 	{"trigger", "test", "TRIGGER", 1, 1, test_options, NULL, 0,
 	 "what would it do with this event?",
 	 "Shows the filter's verdict, key, entity, payload and envelope. Nothing runs, nothing is "
@@ -193,8 +256,11 @@ const struct verb verb_table[] = {
 	 verb_run_events},
 	{"run", "cancel", "RUN...", 1, VERB_MANY, reason_options, NULL, 0, "stop it", NULL,
 	 verb_run_cancel},
-	{"run", "retry", "RUN...", 1, VERB_MANY, NULL, NULL, 0, "try it again, from its checkpoint",
-	 NULL, verb_run_retry},
+	{"run", "retry", "RUN...", 1, VERB_MANY, retry_options, NULL, 0,
+	 "let it go on, from its checkpoint",
+	 "A new run takes up what the old one's checkpoint, steps and decisions were. One that a "
+	 "budget stopped goes on with what it has used; give it more of what it ran out of.",
+	 verb_run_retry},
 	{"run", "send", "RUN TEXT", 2, 2, NULL, NULL, 0, "say something to it",
 	 "The agent reads {\"type\":\"input\",\"text\":TEXT} on its standard input.",
 	 verb_run_send},
@@ -265,8 +331,7 @@ const struct verb verb_table[] = {
 	{"cron", "prev", "EXPR", 1, 1, cron_prev_options, NULL, VERB_LOCAL,
 	 "when it fired last, latest first", NULL, verb_cron_prev},
 	{"cron", "match", "EXPR", 1, 1, cron_match_options, NULL, VERB_LOCAL,
-	 "does it fire at that instant?", "Ends with 0 when it does, 1 when not.",
-	 verb_cron_match},
+	 "does it fire at that instant?", "Ends with 0 when it does, 1 when not.", verb_cron_match},
 	{"cron", "explain", "EXPR", 1, 1, cron_explain_options, NULL, VERB_LOCAL,
 	 "what it means, in words", NULL, verb_cron_explain},
 	{"db", "backup", "PATH", 1, 1, NULL, NULL, 0, "copy the database while it is in use", NULL,

@@ -88,6 +88,7 @@ option_slot(struct signature_options *options, struct str name)
 		{STR("signed"), &options->signed_text},
 		{STR("timestamp_header"), &options->timestamp_header},
 		{STR("id_header"), &options->id_header},
+		{STR("separator"), &options->separator},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(slots); i++)

@@ -306,46 +306,52 @@ section_digest(struct conf_section *section)
 		mem_zero(set.data, set.cap);
 }
 
-static void
-dump_value(const char *name, const char *text, bool is_default, struct buf *out)
+/* The i-th of those that are set, or have a default; value-by-value, for below a prefix there may
+ * be many. */
+static const struct conf_value *
+setting_find(const struct conf_section *section, bool variant, size_t *i,
+	     const struct shape_key **ret_key)
 {
-	struct str rest = str_of(text), line;
-
-	buf_printf(out, "%s%s =", is_default ? "# " : "", name);
-	if (rest.len)
-		buf_putc(out, ' ');
-	for (bool first = true; rest.p; first = false) {
-		rest = str_split(rest, '\n', &line);
-		buf_printf(out, "%s%s%.*s",
-			   first	? ""
-			   : is_default ? "\n#"
-					: "\n",
-			   first || !line.len ? "" : "    ", STR_ARG(line));
-	}
-	buf_puts(out, is_default ? "  (default)\n" : "\n");
-}
-
-static void
-dump_keys(const struct conf_section *section, bool variant, struct buf *out)
-{
-	for (size_t i = 0; i < section->shape->count; i++) {
-		const struct shape_key *key = &section->shape->keys[i];
-		const struct conf_value *value = section->values[i];
+	for (size_t k = 0; k < section->shape->count; k++) {
+		const struct shape_key *key = &section->shape->keys[k];
+		const struct conf_value *value = section->values[k];
 
 		if (key->variant != variant)
 			continue;
+		*ret_key = key;
+		if (!value && key->def && !(*i)--)
+			return key->def;
 		for (; value; value = value->next)
-			dump_value(value->name, value->text, false, out);
-		if (!section->values[i] && key->def)
-			dump_value(key->row->name, key->def->text, true, out);
+			if (!(*i)--)
+				return value;
 	}
+	return NULL;
 }
 
-void
-conf_dump_section(const struct conf_section *section, struct buf *out)
+bool
+conf_setting(const struct conf_section *section, size_t i, struct conf_setting *ret)
 {
-	section_label(section, out);
-	buf_putc(out, '\n');
-	dump_keys(section, false, out);
-	dump_keys(section, true, out);
+	const struct shape_key *key = NULL;
+	const struct conf_value *value = setting_find(section, false, &i, &key);
+
+	if (!value)
+		value = setting_find(section, true, &i, &key);
+	if (!value)
+		return false;
+	*ret = (struct conf_setting){
+		.name = value == key->def ? key->row->name : value->name,
+		.type = key->row->type,
+		.text = value->text,
+		.is_default = value == key->def,
+	};
+	/* Not of secrets: their items are not masked. */
+	if (key->row->type == CONF_LIST || key->row->type == CONF_ENUM_LIST ||
+	    key->row->type == CONF_NAME_LIST) {
+		ret->is_list = true;
+		ret->items = value->items;
+		ret->count = value->item_count;
+	}
+	if (key->row->type == CONF_INT || key->row->type == CONF_BOOL)
+		ret->number = value->i;
+	return true;
 }

@@ -33,7 +33,7 @@ void conf_warn(struct conf_report *report, const struct conf_section *section, c
 
 /* Reads path (rouse.conf), then *.conf of agents.d triggers.d batches.d targets.d beside it in
  * name order (no hidden files), then extra[] (files that are not loaded yet: "would it load?";
- * those that were read already are left out). At most 1 MiB a file, 100,000 sections. Types and
+ * those that were read already are left out). At most 32 MiB a file, 250,000 sections. Types and
  * checks everything, references included. NULL when there was an error; the report has all of them.
  * A missing rouse.conf is an error; missing .d folders are not. */
 struct conf *conf_load(const struct conf_schema *schema, const char *path, const char *const *extra,
@@ -83,7 +83,19 @@ size_t conf_list(const struct conf_section *section, const char *key,
 bool conf_below(const struct conf_section *section, const char *prefix, size_t i,
 		const char **ret_name, const char **ret_value);
 
-/* Every section and key as it is in effect, defaults marked, secrets as their references. */
-void conf_dump_section(const struct conf_section *section, struct buf *out);
+/* One key as it is in effect. */
+struct conf_setting {
+	const char *name;
+	enum conf_type type;
+	const char *text; /* secrets as their references, plain ones masked */
+	bool is_list;
+	const char *const *items; /* of a list */
+	size_t count;
+	int64_t number; /* of INT, BOOL */
+	bool is_default;
+};
+/* The i-th key of a section, those of the kind of section before those of a variant; false beyond
+ * the last. */
+bool conf_setting(const struct conf_section *section, size_t i, struct conf_setting *ret);
 
 #endif

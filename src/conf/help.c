@@ -162,6 +162,10 @@ row_json(const struct conf_table *table, const struct conf_key *row, struct buf 
 		   row->flags & CONF_PREFIX ? "true" : "false",
 		   row->flags & CONF_MANY ? "true" : "false");
 	buf_json_cstr(out, row->help);
+	buf_puts(out, ",\"about\":");
+	buf_json_cstr(out, table->help);
+	buf_puts(out, ",\"hint\":");
+	buf_json_cstr(out, table->hint);
 	buf_puts(out, "}\n");
 }
 

@@ -69,6 +69,8 @@ struct conf_table {
 	size_t count;
 	conf_check *check; /* may be NULL */
 	const char *help;  /* one line about the section or variant */
+	const char *hint;  /* what a person does next to see it work, {KEY} for a value and {name}
+			    * for  the section's name ("Put a file into {path}."); NULL */
 };
 
 #define CONF_TABLES_MAX 64
@@ -83,7 +85,8 @@ void conf_schema_add(struct conf_schema *schema, const struct conf_table *table)
  * "key" or "section" (NULL: all). false when none does; suggestion then in err. */
 bool conf_schema_help(const struct conf_schema *schema, const char *what, struct buf *out,
 		      struct err *err);
-/* The same rows as JSON objects, one a line: section selector key type default choices help. */
+/* The same rows as JSON objects, one a line: section selector key type default choices help,
+ * and about and hint of their table. */
 void conf_schema_json(const struct conf_schema *schema, struct buf *out);
 /* roff of rouse.conf(5)'s key lists. */
 void conf_schema_man(const struct conf_schema *schema, struct buf *out);

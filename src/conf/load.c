@@ -12,7 +12,7 @@
 #include "conf/read.h"
 #include "conf/write.h"
 
-enum { FILE_MAX = 1024 * 1024, SECTIONS_MAX = 100000, FOLDERS = 4 };
+enum { FILE_MAX = 32 << 20, SECTIONS_MAX = 250000, FOLDERS = 4 };
 
 static const char *const folders[FOLDERS] = {"agents.d", "triggers.d", "batches.d", "targets.d"};
 
@@ -364,7 +364,7 @@ file_load(struct loader *l, const char *path, bool once)
 		on_no_section(l, 0);
 	} else if (err.code == E_TOO_LARGE) {
 		report_at(l->report, l->conf, l->file, 0, false,
-			  "is larger than 1 MiB and was not read; split it into several files");
+			  "is larger than 32 MiB and was not read; split it into several files");
 	} else {
 		report_at(l->report, l->conf, l->file, 0, false, "%s", err_text(&err));
 	}

@@ -25,11 +25,14 @@ struct admission {
 	struct mapped mapped[PROGRAMS];
 	int pending;
 
-	struct buf cursor, natural_key, correlation, traceparent, schedule, tenant, user;
+	struct buf cursor, cursor_idle, natural_key, correlation, traceparent, schedule, tenant,
+		user;
 	struct cause cause;
-	char *refused, *replay_of;
+	enum overlap overlap;
+	const char *refused_as;
+	char *refused, *unreadable, *replay_of;
 	uint64_t fingerprint;
-	bool by_hand, again, stage, by_change, has_key;
+	bool caller_waits, by_hand, again, stage, by_change, has_key;
 	enum trust trust;
 	struct buf fact_bytes; /* all items and values, in turn */
 	struct fact *facts;    /* into fact_bytes */

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "core/agent.h"
 #include "core/envelope.h"
+#include "core/ledger.h"
 #include "core/metrics.h"
 #include "core/overlap.h"
 #include "core/queue.h"
@@ -34,6 +35,7 @@ admission_free(struct admission *a)
 	}
 	buf_fini(&a->document);
 	buf_fini(&a->cursor);
+	buf_fini(&a->cursor_idle);
 	buf_fini(&a->natural_key);
 	buf_fini(&a->correlation);
 	buf_fini(&a->traceparent);
@@ -47,6 +49,7 @@ admission_free(struct admission *a)
 	buf_fini(&a->entity);
 	err_fini(&a->err);
 	free(a->refused);
+	free(a->unreadable);
 	free(a->replay_of);
 	registry_unref(a->registry);
 	free(a);
@@ -107,6 +110,9 @@ admission_new(struct core *core, const struct happening *h)
 	event_document(h, a->event_id.text, a->at, &a->document);
 	a->has_key = h->natural_key.p != NULL;
 	buf_add_str(&a->cursor, h->cursor);
+	buf_add_str(&a->cursor_idle, h->cursor_idle);
+	if (h->trigger)
+		a->overlap = h->overlap_is_set ? h->overlap : h->trigger->overlap;
 	buf_add_str(&a->natural_key, h->natural_key);
 	buf_add_str(&a->correlation, h->correlation);
 	buf_add_str(&a->schedule, h->schedule);
@@ -115,8 +121,11 @@ admission_new(struct core *core, const struct happening *h)
 	envelope_traceparent(h->traceparent, &a->traceparent);
 	a->cause = cause_parse(h->cause);
 	a->refused = h->refused.p ? str_dup(h->refused) : NULL;
+	a->refused_as = h->refused_as ? h->refused_as : "filtered";
+	a->unreadable = h->unreadable.p ? str_dup(h->unreadable) : NULL;
 	a->replay_of = mem_strdup(h->replay_of);
 	a->fingerprint = h->fingerprint;
+	a->caller_waits = h->caller_waits;
 	a->by_hand = h->by_hand;
 	a->again = h->again;
 	a->by_change = h->by_change;
@@ -279,21 +288,33 @@ key_scope(const struct admission *a, struct buf *out)
 		a->trigger ? a->trigger->name : a->agent->name);
 }
 
-/* A known key is its run's, whatever else goes on: only a new one can be skipped, and stays free
+/* A known key is its run's, whatever else goes on: only a new one can be refused, and stays free
  * then. */
 static bool
-overlap_skips(struct admission *a, bool *ret_skip)
+key_is_known(struct admission *a, bool *ret_known)
 {
 	AUTO(buf_fini) struct buf scope = BUF_INIT;
-	int64_t seqs[1], known = 0;
-	size_t count = 0;
+	int64_t known = 0;
 
-	*ret_skip = false;
-	if (!a->trigger || a->trigger->overlap != OVERLAP_SKIP || a->by_hand)
-		return true;
 	key_scope(a, &scope);
 	if (a->has_key && !a->again &&
 	    !keys_find(a->core->store, buf_str(&scope), buf_str(&a->key), &known, &a->err))
+		return false;
+	*ret_known = known != 0;
+	return true;
+}
+
+static bool
+overlap_skips(struct admission *a, bool *ret_skip)
+{
+	int64_t seqs[1];
+	size_t count = 0;
+	bool known;
+
+	*ret_skip = false;
+	if (!a->trigger || a->overlap != OVERLAP_SKIP || a->by_hand)
+		return true;
+	if (!key_is_known(a, &known))
 		return false;
 	if (known)
 		return true;
@@ -308,6 +329,34 @@ overlap_skips(struct admission *a, bool *ret_skip)
 	return true;
 }
 
+/* A day that is spent: who waits for an answer is told so. What nobody waits for is queued, until
+ * the next day. */
+static bool
+day_is_spent(struct admission *a, bool *ret_spent)
+{
+	const struct run_limits *limits = a->trigger ? &a->trigger->limits : &a->agent->limits;
+	AUTO(err_fini) struct err why = ERR_INIT;
+	struct wall until = WALL_NONE;
+	bool known;
+
+	*ret_spent = false;
+	if (!a->caller_waits || ledger_door(a->core, limits, text_or_null(&a->tenant),
+					    text_or_null(&a->user), &until, &why))
+		return true;
+	if (why.code != E_BUDGET)
+		return err_move(&a->err, &why);
+	if (!key_is_known(a, &known))
+		return false;
+	if (known)
+		return true;
+	*ret_spent = outcome_set(a, "shed", "budget: %s", err_text(&why));
+	if (!event_keep(a, 0))
+		return false;
+	err_move(&a->err, &why);
+	a->err.again_ms = until.ms - a->at.ms;
+	return true;
+}
+
 /* A new run, its event and its key, or the known run of the key. */
 static bool
 run_admit(struct admission *a)
@@ -316,10 +365,16 @@ run_admit(struct admission *a)
 	struct uuid run_id;
 	struct run_row row;
 	int64_t known = 0, seq = runs_next_seq(store);
-	bool same = true, ready, skip;
+	bool same = true, ready, skip, spent;
 
-	if (!overlap_skips(a, &skip) || skip)
-		return skip && a->err.code == E_OK;
+	if (!overlap_skips(a, &skip))
+		return false;
+	if (skip)
+		return true;
+	if (!day_is_spent(a, &spent))
+		return false;
+	if (spent)
+		return true;
 	if (a->has_key && !a->again) {
 		AUTO(buf_fini) struct buf scope = BUF_INIT;
 
@@ -341,7 +396,7 @@ run_admit(struct admission *a)
 	if (!event_keep(a, seq) || !runs_insert(store, &row, &seq, &ready, &a->err))
 		return false;
 	if (a->trigger && !a->by_hand &&
-	    !overlap_settle(a->core, a->trigger, row.entity, seq, &a->err))
+	    !overlap_settle(a->core, a->overlap, a->trigger->name, row.entity, seq, &a->err))
 		return false;
 	a->result.run_seq = seq;
 	memcpy(a->result.run_id, run_id.text, sizeof(run_id.text));
@@ -392,6 +447,9 @@ on_committed(void *arg, const struct err *err)
 		  a->result.run_id);
 	if (new_run)
 		queue_wake(a->core->queue, a->agent->name);
+	if (a->trigger)
+		sources_note_event(a->core, a->trigger, a->at,
+				   a->err.code == E_MAPPING ? err_text(&a->err) : NULL);
 	a->on_done(a->arg, &a->result, &a->err);
 	admission_free(a);
 }
@@ -412,6 +470,15 @@ admission_fail(struct admission *a)
 	log_error("event not kept", "trigger", a->trigger ? a->trigger->name : NULL, "error",
 		  err_text(&a->err));
 	turn_after(a->core->store, on_failed, a);
+}
+
+/* What the source knows from now on depends on what became of the event. */
+static struct str
+cursor_of(const struct admission *a)
+{
+	bool new_run = a->result.run_id[0] && !a->result.replayed;
+
+	return buf_str(!new_run && a->cursor_idle.len ? &a->cursor_idle : &a->cursor);
 }
 
 static void
@@ -436,7 +503,7 @@ admission_keep(struct admission *a)
 		kept = run_admit(a);
 	}
 	if (kept && a->cursor.len)
-		kept = cursors_set(a->core->store, a->trigger->name, buf_str(&a->cursor), &a->err);
+		kept = cursors_set(a->core->store, a->trigger->name, cursor_of(a), &a->err);
 	if (kept && a->fact_count)
 		kept = facts_write(a->core->store, a->trigger->name, a->facts, a->fact_count,
 				   &a->err);

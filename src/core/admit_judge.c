@@ -81,7 +81,11 @@ mapping_decides(struct admission *a)
 	const struct mapped *key = &a->mapped[PROGRAM_KEY];
 
 	if (a->refused)
-		return outcome_set(a, "filtered", "%s", a->refused);
+		return outcome_set(a, a->refused_as, "%s", a->refused);
+	if (a->unreadable) {
+		err_set(&a->err, E_MAPPING, "%s", a->unreadable);
+		return outcome_set(a, "rejected", "%s", a->unreadable);
+	}
 	if (a->mapped[PROGRAM_FILTER].state != MAPPED_FAILED && filter_says_no(a))
 		return true;
 	if (reject_failed(a))
@@ -98,7 +102,7 @@ mapping_decides(struct admission *a)
 		buf_add_str(&a->key, buf_str(&a->natural_key));
 	}
 	mapped_text(&a->mapped[PROGRAM_ENTITY], &a->entity);
-	if (a->trigger && !a->entity.len && overlap_orders(a->trigger->overlap))
+	if (a->trigger && !a->entity.len && overlap_orders(a->overlap))
 		buf_cat(&a->entity, "trigger/", a->trigger->name);
 	if (a->mapped[PROGRAM_TENANT].state == MAPPED_VALUE)
 		buf_clear(&a->tenant);
@@ -120,7 +124,7 @@ bool
 door_is_shut(struct admission *a)
 {
 	const struct switches *switches = a->core->switches;
-	int64_t wait_ms;
+	int64_t wait_ms = 0;
 
 	if (!a->trigger)
 		return false;
@@ -136,6 +140,7 @@ door_is_shut(struct admission *a)
 			"trigger %s takes %lld events per %lld ms; try again in %lld ms",
 			a->trigger->name, (long long)a->trigger->rate_count,
 			(long long)a->trigger->rate_per_ms, (long long)wait_ms);
+		a->err.again_ms = wait_ms;
 		return outcome_set(a, "shed", "rate: more than %lld per %lld ms",
 				   (long long)a->trigger->rate_count,
 				   (long long)a->trigger->rate_per_ms);

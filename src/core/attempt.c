@@ -1,28 +1,21 @@
 /* Attempts: one envelope being carried out now, from its claim to its end. */
 /* SPDX-License-Identifier: MIT */
-#include "core/attempt.h"
-
-#include <inttypes.h>
+#include "core/attempt_parts.h"
 
 #include "base/json.h"
 #include "base/log.h"
-#include "base/uuid.h"
 #include "core/agent.h"
-#include "core/apply.h"
 #include "core/envelope.h"
 #include "core/gate.h"
+#include "core/ledger.h"
+#include "core/meter.h"
 #include "core/metrics.h"
 #include "core/protocol.h"
 #include "core/queue.h"
 #include "core/run.h"
-#include "core/signal.h"
 #include "core/stream.h"
-#include "store/changes.h"
 #include "store/events.h"
 #include "store/runs.h"
-
-/* How long a step that the store refused waits before it is tried again. */
-#define STORE_RETRY_MS 500
 
 struct attempts {
 	struct core *core;
@@ -32,23 +25,11 @@ struct attempts {
 	struct wall gate_due;
 };
 
-/* An end whose rows are being written: kept until they are on disk. */
-struct ending {
-	struct attempt *attempt;
-	struct attempt_end end;
-	char *reason, *text;
-	struct run_verdict verdict;
-	struct core_timer *timer;
-};
-
 /* Output whose commit is awaited; by id, because the attempt may end first. */
 struct took {
 	struct core *core;
 	char id[64];
 };
-
-static void ending_write(void *arg);
-static void ending_free(struct ending *ending);
 
 struct attempts *
 attempts_new(struct core *core)
@@ -92,7 +73,7 @@ attempt_new(struct core *core, struct run_row *take_run, int n)
 	return attempt;
 }
 
-static void
+void
 attempt_free(struct attempt *attempt)
 {
 	HASH_DEL(attempt->core->attempts->by_id, attempt);
@@ -168,8 +149,7 @@ attempt_log(struct attempt *attempt, const char *type, struct str data)
 								     .data = data});
 }
 
-/* A run's new state, to whom it may concern. */
-static void
+void
 attempt_tell(struct attempt *attempt, const char *status, const char *reason)
 {
 	AUTO(json_auto_decref) json_t *object = NULL;
@@ -293,8 +273,10 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 	attempt->now.open_tools = row->used.tools;
 	attempt->started.ms -= wall_age_ms(core, row->started);
 	protocol_recall(attempt);
+	meter_recall(attempt);
 	attempt->durable = attempt->now;
 	queue_note_running(core->queue, attempt->run.agent, 1);
+	ledger_adopt(core, &attempt->run, &row->used, row->started);
 	if (!attempt->agent)
 		err_set(&err, E_NOT_FOUND, "agent %s is no longer configured", run->agent);
 	else if (attempt->agent->kind->adopt(attempt, &err)) {
@@ -379,12 +361,12 @@ on_took(void *arg, const struct err *err)
 	if (attempt->ending)
 		return;
 	attempt->now = attempt->durable;
-	core_timer_arm(attempt->core, &attempt->progress_timer, STORE_RETRY_MS, attempt_on_rewind,
+	core_timer_arm(attempt->core, &attempt->progress_timer, ATTEMPT_RETRY_MS, attempt_on_rewind,
 		       attempt);
 }
 
-static bool
-progress_store(struct attempt *attempt, struct err *err)
+bool
+attempt_store_progress(struct attempt *attempt, struct err *err)
 {
 	return runs_progress(attempt->core->store, attempt->run.seq, attempt->n,
 			     &(struct run_progress){.used = attempt->now.run_used,
@@ -404,7 +386,7 @@ attempt_took(struct attempt *attempt)
 	if (!attempt->progress_dirty || attempt->ending)
 		return;
 	attempt->progress_dirty = false;
-	if (!progress_store(attempt, &err))
+	if (!attempt_store_progress(attempt, &err))
 		log_error("progress not kept", "run", attempt->run.id, "error", err_text(&err));
 	if (attempt->took_pending)
 		return;
@@ -424,194 +406,4 @@ attempt_stop(struct attempt *attempt, const char *reason, const char *text)
 	attempt->stop_reason = reason;
 	attempt->stop_text = mem_strdup(text);
 	attempt->agent->kind->cancel(attempt, reason);
-}
-
-/* --- the end ------------------------------------------------------------------------------ */
-
-static void
-ending_free(struct ending *ending)
-{
-	if (!ending)
-		return;
-	core_timer_free(ending->timer);
-	free(ending->reason);
-	free(ending->text);
-	free(ending);
-}
-
-static void
-on_ended(void *arg, const struct err *err)
-{
-	struct ending *ending = arg;
-	struct attempt *attempt = ending->attempt;
-	struct core *core = attempt->core;
-	const struct run_verdict *verdict = &ending->verdict;
-	const char *status = run_state_name(run_next(RUN_RUNNING, verdict->event));
-
-	if (err->code != E_OK) {
-		core_timer_arm(core, &ending->timer, STORE_RETRY_MS, ending_write, ending);
-		return;
-	}
-	log_info("run ends", "run", attempt->run.id, "agent", attempt->run.agent, "status", status,
-		 "reason", verdict->reason);
-	queue_note_running(core->queue, attempt->run.agent, -1);
-	if (verdict->event == RUN_RETRY) {
-		queue_note_queued(core->queue, attempt->run.agent, 1);
-		queue_wake_at(core->queue, (struct wall){core_wall(core).ms + verdict->delay_ms});
-	} else {
-		metrics_count(core->metrics, "rouse_runs_total", "agent", attempt->run.agent,
-			      "status", status, 1);
-		metrics_observe(core->metrics, "rouse_run_duration_seconds", "agent",
-				attempt->run.agent, (double)attempt->now.used.active_ms / 1000);
-	}
-	queue_wake(core->queue, NULL);
-	if (attempt->agent && attempt->state) {
-		attempt->agent->kind->release(attempt, true);
-		attempt->state = NULL;
-	}
-	attempt_free(attempt);
-}
-
-static void
-done_log(struct attempt *attempt, const struct ending *ending, const char *status)
-{
-	AUTO(json_auto_decref) json_t *object = json_object();
-	AUTO(buf_fini) struct buf text = BUF_INIT;
-
-	json_put_str(object, "type", "done");
-	json_put_str(object, "status", status);
-	json_put_str(object, "reason", ending->verdict.reason);
-	json_put_str(object, "attempt_status", ending->verdict.attempt_status);
-	if (ending->end.exit_code >= 0)
-		json_object_set_new(object, "exit", json_integer(ending->end.exit_code));
-	if (ending->end.signal)
-		json_object_set_new(object, "signal", json_integer(ending->end.signal));
-	json_put_str(object, "error", ending->text);
-	json_write(&text, object);
-	attempt_log(attempt, "done", buf_str(&text));
-}
-
-/* Every row that an end changes; false leaves none of them. */
-static bool
-ending_rows(struct ending *ending, struct err *err)
-{
-	struct attempt *attempt = ending->attempt;
-	struct store *store = attempt->core->store;
-	const struct run_verdict *verdict = &ending->verdict;
-	enum run_state to = run_next(RUN_RUNNING, verdict->event);
-	struct wall now = core_wall(attempt->core);
-	struct run_move move = {.from = "running",
-				.to = run_state_name(to),
-				.reason = verdict->reason,
-				.error = verdict->event == RUN_SUCCEED ? NULL : ending->text,
-				.result = attempt->result,
-				.ended = run_is_final(to) ? now : WALL_NONE,
-				.due = verdict->event == RUN_RETRY
-					       ? (struct wall){now.ms + verdict->delay_ms}
-					       : WALL_NONE};
-	AUTO(run_row_fini) struct run_row asked = {0};
-	bool ready;
-
-	if (attempt->has_asked) {
-		if (!runs_get_seq(store, attempt->run.seq, &asked, err))
-			return false;
-		move.from = asked.status;
-	}
-	if (!progress_store(attempt, err))
-		return false;
-	if (!attempts_end(store, attempt->run.seq, attempt->n, verdict->attempt_status,
-			  verdict->attempt_reason, ending->text, ending->end.exit_code,
-			  ending->end.signal, now, err))
-		return false;
-	if (!runs_move(store, attempt->run.seq, &move, err))
-		return false;
-	if (run_is_final(to) && verdict->event != RUN_SUCCEED &&
-	    !changes_mark_partial(store, attempt->run.seq, err))
-		return false;
-	if (run_is_final(to) && !gates_cancel(attempt->core, attempt->run.id, err))
-		return false;
-	if (run_is_final(to) && attempt->run.entity &&
-	    !runs_free_entity(store, attempt->run.entity, &ready, err))
-		return false;
-	if (run_is_final(to) && !signal_ended(attempt->core, &attempt->run, move.to, move.reason,
-					      move.error, move.result, err))
-		return false;
-	done_log(attempt, ending, move.to);
-	attempt_tell(attempt, move.to, verdict->reason);
-	return true;
-}
-
-static void
-ending_write(void *arg)
-{
-	struct ending *ending = arg;
-	AUTO(err_fini) struct err err = ERR_INIT;
-	struct core *core = ending->attempt->core;
-
-	if (turn_savepoint(core->store, &err)) {
-		if (ending_rows(ending, &err)) {
-			turn_release(core->store);
-			turn_after(core->store, on_ended, ending);
-			return;
-		}
-		turn_undo(core->store);
-	}
-	log_error("end of run not kept yet", "run", ending->attempt->run.id, "error",
-		  err_text(&err));
-	core_timer_arm(core, &ending->timer, STORE_RETRY_MS, ending_write, ending);
-}
-
-/* A sentence for people about an end that says nothing itself. */
-static char *
-ending_text(const struct attempt *attempt, const struct attempt_end *end)
-{
-	struct buf text = BUF_INIT;
-
-	if (attempt->stop_text)
-		buf_puts(&text, attempt->stop_text);
-	else if (end->text)
-		buf_puts(&text, end->text);
-	else if (attempt->said.code != E_OK)
-		buf_puts(&text, err_text(&attempt->said));
-	else if (end->reason && !strcmp(end->reason, "deadline"))
-		buf_printf(&text, "not done within %" PRId64 " ms (budget.deadline); stopped",
-			   attempt->run.limits.deadline_ms);
-	else if (end->reason && !strcmp(end->reason, "output"))
-		buf_printf(&text, "printed more than %" PRId64 " bytes (budget.output); stopped",
-			   attempt->run.limits.output_bytes);
-	else if (end->lost)
-		buf_puts(&text, "its executor is gone without a word");
-	else if (end->signal)
-		buf_printf(&text, "ended by signal %d", end->signal);
-	else if (end->exit_code > 0)
-		buf_printf(&text, "exit status %d", end->exit_code);
-	return text.len ? buf_take(&text) : NULL;
-}
-
-void
-attempt_exit(struct attempt *attempt, const struct attempt_end *end)
-{
-	struct ending *ending;
-	int64_t active_ms;
-
-	if (attempt->ending)
-		return;
-	ending = mem_alloc(sizeof(*ending));
-	active_ms = clock_mono(attempt->core->clock).ms - attempt->started.ms;
-	attempt->ending = true;
-	attempt->end = ending;
-	attempt->now.used.active_ms += active_ms;
-	attempt->now.run_used.active_ms += active_ms;
-	ending->attempt = attempt;
-	ending->end = *end;
-	ending->reason = mem_strdup(end->reason);
-	ending->end.reason = ending->reason;
-	ending->text = ending_text(attempt, end);
-	ending->end.text = ending->text;
-	if (attempt->agent)
-		ending->verdict = run_judge(attempt, &ending->end, entropy_below(UINT64_MAX));
-	else
-		ending->verdict = (struct run_verdict){
-			.event = RUN_FAIL, .reason = "permanent", .attempt_status = "failed"};
-	core_timer_arm(attempt->core, &ending->timer, 0, ending_write, ending);
 }

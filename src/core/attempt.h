@@ -17,6 +17,7 @@ struct attempt_progress {
 	unsigned logged;		/* rows that its lines made in the run log */
 	unsigned emitted;		/* `emit` lines, taken or not */
 	bool has_result;
+	unsigned warned;  /* of budgets that are nearly used: bits of enum meter */
 	bool over_budget; /* it says things still, and proposes nothing any more */
 };
 
@@ -39,6 +40,7 @@ struct attempt {
 	int64_t said_retry_after_ms; /* -1 */
 	const char *stop_reason;     /* why we stopped it (budget_…, cancelled, deadline); NULL */
 	char *stop_text;
+	bool unpriced; /* a model without a price was told of in the log */
 	bool progress_dirty, took_pending, ending;
 	bool has_asked;	    /* a person: its run may be waiting */
 	struct ending *end; /* while its rows are being written; NULL */

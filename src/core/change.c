@@ -70,18 +70,6 @@ change_next(enum change_state state, enum change_event ev)
 
 /* --- a proposal ---------------------------------------------------------------------------- */
 
-static char *
-text_of(const json_t *line, const char *key)
-{
-	json_t *value = json_object_get(line, key);
-	struct buf text = BUF_INIT;
-
-	if (!value)
-		return NULL;
-	json_write(&text, value);
-	return buf_take(&text);
-}
-
 /* The agent's own key, else one that is the same when the same run proposes the same thing again.
  */
 static char *
@@ -130,10 +118,10 @@ proposal_read(const struct attempt *attempt, const json_t *line, struct change_r
 	change->op = mem_strdup(op);
 	change->entity = mem_strdup(json_str(line, "entity"));
 	if (!change->entity && json_is_integer(json_object_get(line, "entity")))
-		change->entity = text_of(line, "entity");
-	change->before = text_of(line, "before");
-	change->after = text_of(line, "after");
-	change->patch = text_of(line, "patch");
+		change->entity = json_member_text(line, "entity");
+	change->before = json_member_text(line, "before");
+	change->after = json_member_text(line, "after");
+	change->patch = json_member_text(line, "patch");
 	change->reason = mem_strdup(json_str(line, "reason"));
 	change->confidence =
 		isfinite(confidence) && confidence >= 0 && confidence <= 1 ? confidence : -1;

@@ -23,6 +23,7 @@ struct metrics;
 struct attempts;
 struct rate;
 struct keep;
+struct ledger;
 struct listeners;
 
 struct core {
@@ -41,6 +42,7 @@ struct core {
 	struct apply *apply;
 	struct sources *sources;
 	struct keep *keep;	     /* retention */
+	struct ledger *ledger;	     /* what a day may cost */
 	struct attempts *attempts;   /* live ones */
 	struct rate *rates;	     /* by name of trigger or address */
 	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */
@@ -48,6 +50,7 @@ struct core {
 	const char *state_dir;	/* STATE_DIR */
 	const char *spool_root; /* STATE_DIR/spool */
 	const char *shim_path;	/* of rouse-shim */
+	const char *git_path;	/* of rouse-git */
 	const char *version;
 	struct wall started;
 	bool draining; /* SIGTERM came: nothing new starts */

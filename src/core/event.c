@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/event.h"
 
+#include "base/digest.h"
 #include "base/json.h"
 #include "core/source.h"
 
@@ -30,9 +31,13 @@ event_document(const struct happening *h, const char *event_id, struct wall at, 
 		buf_json_str(out, h->type);
 	else
 		buf_cat(out, "\"rouse.", kind, "\"");
-	buf_puts(out, ",\"time\":\"");
-	wall_format(at, out);
-	buf_putc(out, '"');
+	if (h->time.p) {
+		member(out, "time", h->time);
+	} else {
+		buf_puts(out, ",\"time\":\"");
+		wall_format(at, out);
+		buf_putc(out, '"');
+	}
 	if (h->subject.p)
 		member(out, "subject", h->subject);
 	member(out, "datacontenttype",
@@ -75,6 +80,19 @@ event_object(const struct event_row *row)
 			json_object_set_new(object, "document", document);
 	}
 	return object;
+}
+
+uint64_t
+admit_fingerprint(const json_t *payload)
+{
+	AUTO(buf_fini) struct buf sorted = BUF_INIT;
+	struct digest digest;
+	uint64_t print;
+
+	json_write_sorted(&sorted, payload);
+	digest = digest_of(DIGEST_SHA256, buf_str(&sorted));
+	memcpy(&print, digest.bytes, sizeof(print));
+	return print ? print : 1;
 }
 
 static void

@@ -29,18 +29,6 @@ static const struct decision {
 static bool gate_resume(struct attempt *attempt, const char *id, struct err *err);
 static void gates_watch_at(struct core *core, struct wall at);
 
-static char *
-member_text(const json_t *line, const char *key)
-{
-	json_t *value = json_object_get(line, key);
-	struct buf text = BUF_INIT;
-
-	if (!value)
-		return NULL;
-	json_write(&text, value);
-	return buf_take(&text);
-}
-
 static struct wall
 gate_expiry(const struct core *core, const json_t *line)
 {
@@ -149,8 +137,9 @@ gate_open(struct attempt *attempt, const json_t *line, struct err *err)
 		.run = attempt->run.seq,
 		.kind = mem_strdup(ask ? "ask" : "approval"),
 		.step = mem_strdup(step ? step : question),
-		.payload = ask ? member_text(line, "schema") : member_text(line, "payload"),
-		.allow = member_text(line, "allow"),
+		.payload =
+			ask ? json_member_text(line, "schema") : json_member_text(line, "payload"),
+		.allow = json_member_text(line, "allow"),
 		.status = mem_strdup("waiting"),
 		.created = now,
 		.expires = gate_expiry(core, line),

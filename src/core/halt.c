@@ -110,6 +110,14 @@ switch_is_on(const struct switches *switches, const char *scope, const char *nam
 	return entry_find(switches, scope, name, kind) != NULL;
 }
 
+struct wall
+switch_since(const struct switches *switches, const char *scope, const char *name, const char *kind)
+{
+	const struct entry *entry = entry_find(switches, scope, name, kind);
+
+	return entry ? entry->since : WALL_NONE;
+}
+
 bool
 core_is_halted(const struct core *core)
 {
@@ -148,6 +156,32 @@ on_switched(void *arg, const struct err *err)
 	sources_wake(core->sources);
 }
 
+struct trigger_turn {
+	struct core *core;
+	char name[];
+};
+
+/* Also where the COMMIT failed: then it is as it was. */
+static void
+on_trigger_turned(void *arg, const struct err *err UNUSED)
+{
+	struct trigger_turn *turn = arg;
+
+	sources_switched(turn->core, turn->name);
+	free(turn);
+}
+
+static void
+trigger_turned(struct core *core, const char *name)
+{
+	size_t size = strlen(name) + 1;
+	struct trigger_turn *turn = mem_alloc(sizeof(*turn) + size);
+
+	turn->core = core;
+	memcpy(turn->name, name, size);
+	turn_after(core->store, on_trigger_turned, turn);
+}
+
 static bool
 switch_rows(struct core *core, const char *scope, const char *name, const char *kind, bool on,
 	    const char *by, struct err *err)
@@ -178,6 +212,8 @@ switch_turn(struct core *core, const char *scope, const char *name, const char *
 	else if ((entry = entry_find(core->switches, scope, name, kind)))
 		entry_free(core->switches, entry);
 	turn_after(core->store, on_switched, core);
+	if (!strcmp(scope, "trigger"))
+		trigger_turned(core, name);
 	log_info(on ? "switched on" : "switched off", "what", kind, "scope", scope, "name", name,
 		 "by", by);
 	return true;

@@ -10,6 +10,9 @@ void switches_free(struct switches *switches);
 /* scope: all agent trigger tenant; kind: paused halted disabled. */
 bool switch_is_on(const struct switches *switches, const char *scope, const char *name,
 		  const char *kind);
+/* WALL_NONE: it is off. */
+struct wall switch_since(const struct switches *switches, const char *scope, const char *name,
+			 const char *kind);
 bool switch_turn(struct core *core, const char *scope, const char *name, const char *kind, bool on,
 		 const char *by, struct err *err);
 bool core_is_halted(const struct core *core);

@@ -5,7 +5,9 @@
 #include <assert.h>
 
 #include "base/log.h"
+#include "core/ledger_day.h"
 #include "core/registry.h"
+#include "store/budgets.h"
 #include "store/keys.h"
 #include "store/retention.h"
 
@@ -73,6 +75,19 @@ keep_slice(struct keep *keep, bool *ret_through, struct err *err)
 	return ok;
 }
 
+/* Days of the ledger are kept as long as decided changes. */
+static bool
+keep_days(struct keep *keep, struct err *err)
+{
+	const struct conf_section *section =
+		conf_section(registry_conf(keep->core->registry), "retention", "");
+	struct wall before = {core_wall(keep->core).ms - conf_ms(section, "changes")};
+	char day[DAY_LEN];
+
+	day_of(NULL, before, day, NULL);
+	return budgets_forget(keep->core->store, day, err);
+}
+
 static void
 keep_step(void *arg)
 {
@@ -81,7 +96,7 @@ keep_step(void *arg)
 	AUTO(buf_fini) struct buf gone = BUF_INIT;
 	bool through = true;
 
-	if (!keep_slice(keep, &through, &err)) {
+	if ((!keep->at && !keep_days(keep, &err)) || !keep_slice(keep, &through, &err)) {
 		log_warning("old rows are not let go of now", "error", err_text(&err));
 		keep->sweeping = false;
 		return;

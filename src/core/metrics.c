@@ -6,6 +6,7 @@
 #include "core/apply.h"
 #include "core/queue.h"
 #include "core/registry.h"
+#include "core/source.h"
 #include "core/stream.h"
 #include "store/changes.h"
 #include "store/runs.h"
@@ -190,6 +191,70 @@ agents_print(struct core *core, struct buf *out)
 	}
 }
 
+/* With more triggers than this only those that are behind have a line. */
+#define LAGS_MAX 1000
+
+static void
+lag_print(struct core *core, const struct trigger *trigger, struct buf *out)
+{
+	struct trigger_state state;
+
+	trigger_state_get(core, trigger, &state);
+	buf_puts(out, "rouse_trigger_lag_seconds{");
+	label_add(out, "trigger", trigger->name);
+	buf_printf(out, "} %.3f\n", (double)state.lag_ms / 1000);
+}
+
+static bool
+lag_next(void *arg, const char *name)
+{
+	struct core *core = ((void **)arg)[0];
+	const struct trigger *trigger = registry_trigger(core->registry, name);
+
+	if (trigger)
+		lag_print(core, trigger, ((void **)arg)[1]);
+	return true;
+}
+
+static void
+lags_print(struct core *core, struct buf *out)
+{
+	size_t count = registry_trigger_count(core->registry);
+	void *both[] = {core, out};
+
+	gauge_head(out, "rouse_trigger_lag_seconds",
+		   "How long the oldest item of a trigger waits.");
+	for (size_t i = 0; count <= LAGS_MAX && i < count; i++)
+		lag_print(core, registry_trigger_at(core->registry, i), out);
+	if (count > LAGS_MAX)
+		runs_waiting_triggers(core->store, LAGS_MAX, lag_next, both, NULL);
+}
+
+static void
+triggers_print(struct core *core, struct buf *out)
+{
+	int64_t counts[HEALTHS] = {0};
+
+	lags_print(core, out);
+	gauge_head(out, "rouse_trigger_stale",
+		   "1 while a trigger that has stale_after is silent for longer.");
+	for (size_t i = 0; i < registry_trigger_count(core->registry); i++) {
+		const struct trigger *trigger = registry_trigger_at(core->registry, i);
+		enum source_health health = trigger_health(core, trigger);
+
+		counts[health]++;
+		if (!trigger->stale_ms)
+			continue;
+		buf_puts(out, "rouse_trigger_stale{");
+		label_add(out, "trigger", trigger->name);
+		buf_printf(out, "} %d\n", health == HEALTH_STALE);
+	}
+	gauge_head(out, "rouse_triggers", "Triggers by health.");
+	for (int i = 0; i < HEALTHS; i++)
+		buf_printf(out, "rouse_triggers{health=\"%s\"} %lld\n",
+			   source_health_name((enum source_health)i), (long long)counts[i]);
+}
+
 static bool
 change_print(void *arg, const char *status, const char *target, int64_t n)
 {
@@ -240,6 +305,7 @@ metrics_print(struct core *core, struct buf *out)
 
 	families_print(core->metrics, out);
 	agents_print(core, out);
+	triggers_print(core, out);
 	runs_oldest_queued(core->store, &oldest, NULL);
 	gauge_head(out, "rouse_oldest_queued_seconds", "Age of the run that waits longest.");
 	buf_printf(out, "rouse_oldest_queued_seconds %.3f\n",

@@ -34,18 +34,18 @@ run_yield(struct core *core, enum overlap overlap, int64_t seq, struct err *err)
 }
 
 bool
-overlap_settle(struct core *core, const struct trigger *trigger, const char *entity, int64_t seq,
-	       struct err *err)
+overlap_settle(struct core *core, enum overlap overlap, const char *trigger, const char *entity,
+	       int64_t seq, struct err *err)
 {
 	int64_t seqs[RUNS_A_TIME];
 	size_t count = 0;
 
-	if (!overlap_orders(trigger->overlap))
+	if (!overlap_orders(overlap))
 		return true;
-	if (!runs_unfinished(core->store, trigger->name, entity, seqs, RUNS_A_TIME, &count, err))
+	if (!runs_unfinished(core->store, trigger, entity, seqs, RUNS_A_TIME, &count, err))
 		return false;
 	for (size_t i = 0; i < count; i++)
-		if (seqs[i] < seq && !run_yield(core, trigger->overlap, seqs[i], err))
+		if (seqs[i] < seq && !run_yield(core, overlap, seqs[i], err))
 			return false;
 	return true;
 }

@@ -10,7 +10,7 @@
 bool overlap_orders(enum overlap overlap);
 /* The run `seq` was inserted in this turn: queue_one skips those that wait, cancel_other cancels
  * all others. */
-bool overlap_settle(struct core *core, const struct trigger *trigger, const char *entity,
-		    int64_t seq, struct err *err);
+bool overlap_settle(struct core *core, enum overlap overlap, const char *trigger,
+		    const char *entity, int64_t seq, struct err *err);
 
 #endif

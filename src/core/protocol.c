@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "core/change.h"
 #include "core/gate.h"
+#include "core/meter.h"
 #include "core/signal.h"
 #include "store/runs.h"
 
@@ -15,7 +16,6 @@
 #define RECALL_ROWS 1000
 /* Emissions of one attempt; all of them stand in the run log, so that they can be counted again. */
 #define EMITS_MAX 50000
-#define TOKENS_MAX 1000000000000LL
 
 struct line_type {
 	const char *name;
@@ -32,21 +32,6 @@ keep_text(char **field, const json_t *value)
 	json_write(&text, value);
 	free(*field);
 	*field = buf_take(&text);
-}
-
-/* Stops the run the moment a meter passes its limit. limit < 0: none. */
-static void
-budget_check(struct attempt *attempt, int64_t used, int64_t limit, const char *reason,
-	     const char *what)
-{
-	AUTO(buf_fini) struct buf text = BUF_INIT;
-
-	if (limit < 0 || used <= limit)
-		return;
-	buf_printf(&text, "used %lld %s, and its budget is %lld", (long long)used, what,
-		   (long long)limit);
-	attempt->now.over_budget = true;
-	attempt_stop(attempt, reason, buf_cstr(&text));
 }
 
 /* A use counts at its beginning, or at an end whose beginning was not told. */
@@ -71,12 +56,8 @@ on_step(struct attempt *attempt, const json_t *line)
 	AUTO(json_auto_decref) json_t *steps = NULL;
 	json_t *output;
 
-	if (use_counts(&attempt->now.open_steps, done)) {
-		attempt->now.used.steps++;
-		attempt->now.run_used.steps++;
-		budget_check(attempt, attempt->now.run_used.steps, attempt->run.limits.steps,
-			     "budget_steps", "steps");
-	}
+	if (use_counts(&attempt->now.open_steps, done))
+		meter_step(attempt);
 	if (!done || !name)
 		return;
 	if (!attempt->completed_steps || !json_read(str_of(attempt->completed_steps), &steps, NULL))
@@ -91,60 +72,7 @@ on_tool(struct attempt *attempt, const json_t *line)
 {
 	if (!use_counts(&attempt->now.open_tools, !strcmp(json_str(line, "type"), "tool_end")))
 		return;
-	attempt->now.used.tools++;
-	attempt->now.run_used.tools++;
-	budget_check(attempt, attempt->now.run_used.tools, attempt->run.limits.tools,
-		     "budget_tools", "tool calls");
-}
-
-/* A count that an agent reports: nothing below zero, nothing beyond reason, whole. */
-static int64_t
-count_of(const json_t *line, const char *key)
-{
-	double n = json_num(line, key, 0);
-
-	if (!isfinite(n) || n <= 0)
-		return 0;
-	return n > (double)TOKENS_MAX ? TOKENS_MAX : (int64_t)n;
-}
-
-static int64_t
-add_capped(int64_t a, int64_t b)
-{
-	return a > INT64_MAX - b ? INT64_MAX : a + b;
-}
-
-static void
-meters_add(struct run_meters *used, int64_t input, int64_t output, int64_t cache, int64_t cost)
-{
-	used->input_tokens = add_capped(used->input_tokens, input);
-	used->output_tokens = add_capped(used->output_tokens, output);
-	used->cache_tokens = add_capped(used->cache_tokens, cache);
-	used->cost_uusd = add_capped(used->cost_uusd, cost);
-}
-
-static void
-on_usage(struct attempt *attempt, const json_t *line)
-{
-	int64_t input = count_of(line, "input_tokens"), output = count_of(line, "output_tokens");
-	int64_t cache = count_of(line, "cache_read_tokens"),
-		context = count_of(line, "context_tokens");
-	double dollars = json_num(line, "cost_usd", 0);
-	int64_t cost = isfinite(dollars) && dollars > 0
-			       ? dollars > 1e9 ? (int64_t)1e15 : (int64_t)(dollars * 1e6 + 0.5)
-			       : 0;
-	const struct run_limits *limits = &attempt->run.limits;
-	const struct run_meters *used = &attempt->now.run_used;
-
-	meters_add(&attempt->now.used, input, output, cache, cost);
-	meters_add(&attempt->now.run_used, input, output, cache, cost);
-	attempt->now.used.context = attempt->now.run_used.context = context;
-	budget_check(attempt, add_capped(used->input_tokens, used->output_tokens), limits->tokens,
-		     "budget_tokens", "tokens");
-	budget_check(attempt, context, limits->context ? limits->context : -1, "budget_context",
-		     "tokens of context");
-	budget_check(attempt, used->cost_uusd, limits->cost_uusd, "budget_cost",
-		     "millionths of a dollar");
+	meter_tool(attempt);
 }
 
 static void
@@ -261,7 +189,7 @@ static const struct line_type types[] = {
 	{"step", on_step},
 	{"tool_start", on_tool},
 	{"tool_end", on_tool},
-	{"usage", on_usage},
+	{"usage", meter_usage},
 	{"checkpoint", on_checkpoint},
 	{"change", on_change},
 	{"approval", on_gate},

@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "core/attempt.h"
 #include "core/halt.h"
+#include "core/ledger.h"
 #include "store/runs.h"
 
 /* Claims in one turn, so that one commit does not grow without bound. */
@@ -35,6 +36,7 @@ struct claim {
 	struct core *core;
 	struct run_row run;
 	int n;
+	bool held; /* its budget has no room: it waits */
 };
 
 static void queue_on_turn(void *arg);
@@ -208,6 +210,7 @@ on_claimed(void *arg, const struct err *err)
 	if (err->code == E_OK) {
 		attempt_start(core, &claim->run, claim->n);
 	} else {
+		ledger_release(core, claim->run.seq, NULL);
 		queue_note_running(core->queue, claim->run.agent, -1);
 		queue_note_queued(core->queue, claim->run.agent, 1);
 		core_timer_arm(core, &core->queue->again, RETRY_MS, queue_on_again, core->queue);
@@ -225,20 +228,32 @@ claim_rows(struct claim *claim, const char *agent, struct err *err)
 		conf_section(registry_conf(core->registry), "daemon", "");
 	struct wall now = core_wall(core);
 	struct wall lease = {now.ms + conf_ms(daemon, "lease")};
+	AUTO(hold_fini) struct hold hold = {.until = WALL_NONE};
+	AUTO(err_fini) struct err failure = ERR_INIT;
 
 	if (!runs_peek(core->store, agent, switches_paused(core->switches, "trigger"),
 		       switches_paused(core->switches, "tenant"), &claim->run, err) ||
 	    !turn_savepoint(core->store, err))
 		return false;
-	if (runs_claim(core->store, claim->run.seq, now, lease, &claim->n, err)) {
+	if (!ledger_reserve(core, &claim->run, &hold, err)) {
+		claim->held = err->code == E_BUDGET &&
+			      ledger_hold(core, &claim->run, &hold, err_text(err), &failure);
+	} else if (runs_claim(core->store, claim->run.seq, now, lease, &claim->n, err)) {
 		turn_release(core->store);
 		return true;
+	} else {
+		ledger_release(core, claim->run.seq, NULL);
 	}
-	turn_undo(core->store);
+	if (claim->held)
+		turn_release(core->store);
+	else
+		turn_undo(core->store);
+	if (failure.code != E_OK)
+		err_move(err, &failure);
 	return false;
 }
 
-/* True: one was claimed. */
+/* True: one was claimed, or put aside. */
 static bool
 slot_claim(struct queue *queue, struct slot *slot)
 {
@@ -252,6 +267,11 @@ slot_claim(struct queue *queue, struct slot *slot)
 		queue_note_queued(queue, slot->agent, -1);
 		queue_note_running(queue, slot->agent, 1);
 		turn_after(core->store, on_claimed, claim);
+		return true;
+	}
+	if (claim->held) {
+		run_row_fini(&claim->run);
+		free(claim);
 		return true;
 	}
 	slot->woken = false;

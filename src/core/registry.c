@@ -43,6 +43,18 @@ static_assert(ARRAY_LEN(trust_names) == TRUSTS, "a name for every trust");
 static const char *const overlap_names[] = {"queue", "queue_one", "skip", "cancel_other", "allow"};
 static_assert(ARRAY_LEN(overlap_names) == OVERLAPS, "a name for every overlap");
 
+bool
+overlap_parse(const char *name, enum overlap *ret)
+{
+	for (int i = 0; name && i < OVERLAPS; i++) {
+		if (strcmp(overlap_names[i], name))
+			continue;
+		*ret = (enum overlap)i;
+		return true;
+	}
+	return false;
+}
+
 static const char *const priority_names[] = {"high", "normal", "low"};
 
 const char *
@@ -175,21 +187,87 @@ agent_init(struct agent *agent, const struct conf_section *section, const struct
 }
 
 static void
-program_init(struct program *program, const struct conf_section *section, enum program_name name,
-	     struct jail *jail, struct conf_report *report)
+program_init(struct program *program, const struct conf_section *section, enum program_name name)
 {
-	AUTO(err_fini) struct err err = ERR_INIT;
-
 	program->text = conf_str(section, program_names[name]);
-	if (!program->text || path_compile(str_of(program->text), &program->path))
-		return;
-	if (jail && !jail_check(jail, program->text, &err))
-		conf_complain(report, section, program_names[name], "%s", err_text(&err));
+	if (program->text)
+		path_compile(str_of(program->text), &program->path);
+}
+
+/* The programs that only rouse-jq can tell right from wrong. */
+struct asked {
+	const char **texts;
+	struct asked_place {
+		const struct conf_section *section;
+		const char *key;
+	} * places;
+	size_t count, room;
+	struct conf_report *report;
+};
+
+static void
+asked_add(struct asked *asked, const struct conf_section *section, const char *key,
+	  const char *text)
+{
+	if (asked->count == asked->room) {
+		asked->room = asked->room ? asked->room * 2 : 64;
+		asked->texts = mem_realloc(asked->texts, asked->room * sizeof(*asked->texts));
+		asked->places = mem_realloc(asked->places, asked->room * sizeof(*asked->places));
+	}
+	asked->texts[asked->count] = text;
+	asked->places[asked->count++] = (struct asked_place){section, key};
+}
+
+static void
+on_wrong(void *arg, size_t i, const struct err *err)
+{
+	const struct asked *asked = arg;
+
+	conf_complain(asked->report, asked->places[i].section, asked->places[i].key, "%s",
+		      err_text(err));
+}
+
+/* Those that its source has beside those of every trigger. */
+static void
+asked_add_own(struct asked *asked, const struct trigger *trigger)
+{
+	for (size_t t = 0; trigger->kind && trigger->kind->tables[t]; t++) {
+		const struct conf_table *table = trigger->kind->tables[t];
+
+		for (size_t i = 0; i < table->count; i++) {
+			const char *key = table->keys[i].name;
+
+			if (table->keys[i].type == CONF_JQ && !strcmp(table->section, "trigger") &&
+			    conf_str(trigger->section, key))
+				asked_add(asked, trigger->section, key,
+					  conf_str(trigger->section, key));
+		}
+	}
+}
+
+static void
+programs_check(const struct registry *registry, struct jail *jail, struct conf_report *report)
+{
+	struct asked asked = {.report = report};
+
+	for (size_t i = 0; i < registry->trigger_count; i++) {
+		const struct trigger *trigger = &registry->triggers[i];
+
+		for (int p = 0; p < PROGRAMS; p++)
+			if (trigger->programs[p].text && !trigger->programs[p].path)
+				asked_add(&asked, trigger->section, program_names[p],
+					  trigger->programs[p].text);
+		asked_add_own(&asked, trigger);
+	}
+	if (asked.count)
+		jail_check_all(jail, asked.texts, asked.count, on_wrong, &asked);
+	free(asked.texts);
+	free(asked.places);
 }
 
 static void
 trigger_init(struct trigger *trigger, const struct conf_section *section,
-	     const struct registry *registry, struct jail *jail, struct conf_report *report)
+	     const struct registry *registry, struct conf_report *report)
 {
 	const struct agent *agent;
 	const char *mode = conf_str(section, "mode");
@@ -201,7 +279,7 @@ trigger_init(struct trigger *trigger, const struct conf_section *section,
 	trigger->intent = conf_str(section, "intent") ? conf_str(section, "intent") : trigger->name;
 	trigger->enabled = conf_bool(section, "enabled");
 	for (int i = 0; i < PROGRAMS; i++)
-		program_init(&trigger->programs[i], section, (enum program_name)i, jail, report);
+		program_init(&trigger->programs[i], section, (enum program_name)i);
 	trigger->priority = name_index(conf_str(section, "priority"), priority_names, 3, 1);
 	trigger->overlap = (enum overlap)name_index(
 		conf_str(section, "overlap"), overlap_names, OVERLAPS,
@@ -217,6 +295,8 @@ trigger_init(struct trigger *trigger, const struct conf_section *section,
 	trigger->max_hops = (int)conf_int(section, "max_hops");
 	if (!conf_rate(section, "rate", &trigger->rate_count, &trigger->rate_per_ms))
 		trigger->rate_count = 0;
+	trigger->stale_ms =
+		conf_is_set(section, "stale_after") ? conf_ms(section, "stale_after") : 0;
 	trigger->commit = conf_commit(conf_section_conf(section));
 	agent = registry_agent(registry, trigger->agent);
 	if (!agent)
@@ -285,10 +365,12 @@ registry_fill(struct registry *registry, struct jail *jail, struct conf_report *
 	i = 0;
 	for (const struct conf_section *s = conf_next(conf, "trigger", NULL); s;
 	     s = conf_next(conf, "trigger", s), i++) {
-		trigger_init(&registry->triggers[i], s, registry, jail, report);
+		trigger_init(&registry->triggers[i], s, registry, report);
 		entry_add(&registry->triggers_by_name, entry++, conf_section_name(s),
 			  &registry->triggers[i]);
 	}
+	if (jail)
+		programs_check(registry, jail, report);
 	for (size_t k = 0; source_kinds && source_kinds[k]; k++)
 		if (source_kinds[k]->check_all)
 			source_kinds[k]->check_all(registry, report);

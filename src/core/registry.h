@@ -41,6 +41,8 @@ enum overlap {
 	OVERLAPS
 };
 
+bool overlap_parse(const char *name, enum overlap *ret);
+
 struct retry_policy {
 	int attempts; /* in all */
 	struct backoff backoff;
@@ -78,6 +80,7 @@ struct trigger {
 	enum trust trust; /* what the section says, else the most that the source can know */
 	int max_hops;
 	int64_t rate_count, rate_per_ms; /* 0: none */
+	int64_t stale_ms;		 /* silence that is an alarm; 0: none is */
 	struct run_limits limits; /* of its runs: the agent's, narrowed by its own budget.* */
 	const char *commit;
 };

@@ -368,21 +368,36 @@ replay_fill(const struct run_row *old, const struct agent *agent, const struct u
 	row->created = now;
 	row->started = row->ended = row->due = WALL_NONE;
 	row->used = (struct run_meters){0};
+	row->held = NULL;
 	row->dropped = false;
 	row->replay_of = old->id;
 	if (payload)
 		row->payload = (char *)payload;
 }
 
+/* What the old one had come to, for one that goes on from there. */
+static bool
+retry_rows(struct core *core, int64_t seq, const struct run_row *old, const struct run_row *row,
+	   struct err *err)
+{
+	const struct run_progress progress = {.used = row->used,
+					      .checkpoint = old->checkpoint,
+					      .completed_steps = old->completed_steps,
+					      .decisions = old->decisions};
+
+	return runs_progress(core->store, seq, 0, &progress, err);
+}
+
 /* The new run; the old one leaves the dead letters, and the decision says by what. */
 static bool
-replay_rows(struct core *core, const struct run_row *old, const struct run_row *row, const char *by,
-	    struct err *err)
+replay_rows(struct core *core, const struct run_row *old, const struct run_row *row, bool goes_on,
+	    const char *by, struct err *err)
 {
 	int64_t seq;
 	bool ready;
 
 	return runs_insert(core->store, row, &seq, &ready, err) &&
+	       (!goes_on || retry_rows(core, seq, old, row, err)) &&
 	       (strcmp(old->status, "failed") || old->dropped ||
 		runs_drop(core->store, old->seq, err)) &&
 	       decisions_add(core->store, "run", old->id, "replay", by, row->id, NULL, row->created,
@@ -406,9 +421,54 @@ payload_is_kept(struct core *core, const struct run_row *run, struct err *err)
 					 run->id);
 }
 
-bool
-run_replay(struct core *core, const char *run_id, const char *payload, const char *by,
-	   char **ret_run_id, struct err *err)
+/* A limit that a run may be given anew, and the word that it ends with when it passes it. */
+static const struct limit_name {
+	const char *name, *reason;
+	size_t offset;
+} limit_names[] = {
+	{"deadline", "deadline", offsetof(struct run_limits, deadline_ms)},
+	{"steps", "budget_steps", offsetof(struct run_limits, steps)},
+	{"tools", "budget_tools", offsetof(struct run_limits, tools)},
+	{"tokens", "budget_tokens", offsetof(struct run_limits, tokens)},
+	{"context", "budget_context", offsetof(struct run_limits, context)},
+	{"cost", "budget_cost", offsetof(struct run_limits, cost_uusd)},
+	{"output", "budget_output", offsetof(struct run_limits, output_bytes)},
+};
+
+static int64_t *
+limit_at(struct run_limits *limits, size_t i)
+{
+	return (int64_t *)(void *)((char *)limits + limit_names[i].offset);
+}
+
+/* The limits that it goes on with; what it has used counts where a budget stopped it. */
+static bool
+retry_limits(const struct run_row *old, struct run_limits wanted, struct run_row *row,
+	     struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(limit_names); i++) {
+		int64_t limit = *limit_at(&wanted, i), *is = limit_at(&row->limits, i);
+
+		if (old->reason && !strcmp(old->reason, limit_names[i].reason)) {
+			row->used = old->used;
+			if (limit == INT64_MIN || (limit >= 0 && limit <= *is))
+				return err_set(err, E_BUDGET,
+					       "run %s was stopped by its %s; say with how much it "
+					       "goes on, more than it had: --budget.%s",
+					       old->id, limit_names[i].reason, limit_names[i].name);
+		}
+		if (limit != INT64_MIN)
+			*is = limit;
+	}
+	/* The context is no sum, and the output is counted by what an attempt prints. */
+	row->used.context = row->used.output_bytes = 0;
+	return true;
+}
+
+/* limits NULL: a new run of the same payload; otherwise it goes on from where the old one was. */
+static bool
+run_again(struct core *core, const char *run_id, const char *payload,
+	  const struct run_limits *limits, const char *by, char **ret_run_id, struct err *err)
 {
 	AUTO(run_row_fini) struct run_row old = {0};
 	const struct agent *agent;
@@ -426,9 +486,11 @@ run_replay(struct core *core, const char *run_id, const char *payload, const cha
 		return err_set(err, E_NOT_FOUND, "agent %s of run %s is no longer configured",
 			       old.agent, old.id);
 	replay_fill(&old, agent, &id, payload, now, &row);
+	if (limits && !retry_limits(&old, *limits, &row, err))
+		return false;
 	if (!payload_is_kept(core, &row, err) || !turn_savepoint(core->store, err))
 		return false;
-	if (!replay_rows(core, &old, &row, by, err)) {
+	if (!replay_rows(core, &old, &row, limits != NULL, by, err)) {
 		turn_undo(core->store);
 		return false;
 	}
@@ -437,6 +499,20 @@ run_replay(struct core *core, const char *run_id, const char *payload, const cha
 	turn_after(core->store, on_row_kept, note_new(core, &row, 1));
 	*ret_run_id = mem_strdup(id.text);
 	return true;
+}
+
+bool
+run_replay(struct core *core, const char *run_id, const char *payload, const char *by,
+	   char **ret_run_id, struct err *err)
+{
+	return run_again(core, run_id, payload, NULL, by, ret_run_id, err);
+}
+
+bool
+run_retry(struct core *core, const char *run_id, const struct run_limits *limits, const char *by,
+	  char **ret_run_id, struct err *err)
+{
+	return run_again(core, run_id, NULL, limits, by, ret_run_id, err);
 }
 
 bool

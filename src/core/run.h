@@ -61,6 +61,14 @@ bool run_skip(struct core *core, const struct run_row *run, const char *why, str
  * ret_run_id: owned. payload NULL: the same. */
 bool run_replay(struct core *core, const char *run_id, const char *payload, const char *by,
 		char **ret_run_id, struct err *err);
+/* A run that has ended goes on as a new one from its checkpoint, with what its steps gave and what
+ * was decided. One that a budget stopped keeps what it has used, and asks for a larger limit
+ * (E_BUDGET otherwise). limits: those of the new run, INT64_MIN: as they were. */
+bool run_retry(struct core *core, const char *run_id, const struct run_limits *limits,
+	       const char *by, char **ret_run_id, struct err *err);
+#define RUN_LIMITS_AS_THEY_WERE                                                                    \
+	((struct run_limits){INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN,     \
+			     INT64_MIN})
 bool run_drop(struct core *core, const char *run_id, const char *by, const char *reason,
 	      struct err *err);
 /* A live run waits for a person (running to waiting), or goes on; nothing to do where it does not

@@ -3,11 +3,14 @@
 #include "core/source.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "base/log.h"
 #include "base/map.h"
 #include "core/halt.h"
-#include "core/stream.h"
+#include "core/health.h"
+#include "store/events.h"
+#include "store/runs.h"
 
 /* A live source and the digest of the section that it was started from. */
 struct live {
@@ -20,6 +23,7 @@ struct live {
 struct sources {
 	struct core *core;
 	struct live *by_name;
+	struct health *health;
 };
 
 static const char *const health_names[] = {"ok", "idle", "stale", "failing", "stopped"};
@@ -34,6 +38,7 @@ source_init(struct source *source, struct core *core, const struct source_kind *
 	source->name = mem_strdup(name);
 	source->health = HEALTH_IDLE;
 	source->since = core_wall(core);
+	source->waiting_since = WALL_NONE;
 }
 
 void
@@ -55,47 +60,56 @@ source_health_name(enum source_health health)
 	return health_names[health];
 }
 
-/* Tells who follows that a trigger's health is another. */
-static void
-source_tell(const struct source *source)
+static struct health *
+health_of(const struct source *source)
 {
-	AUTO(json_auto_decref) json_t *object = NULL;
-	AUTO(buf_fini) struct buf text = BUF_INIT;
+	return source->core->sources->health;
+}
 
-	if (!source->core->stream || !stream_count(source->core->stream))
-		return;
-	object = json_object();
-	json_put_str(object, "name", source->name);
-	json_put_str(object, "source", source->kind->name);
-	json_put_str(object, "health", source_health_name(source->health));
-	json_put_wall(object, "since", source->since.ms);
-	json_put_str(object, "last_error", source->error);
-	json_write(&text, object);
-	stream_publish(source->core->stream,
-		       &(struct stream_event){.kind = "trigger",
-					      .id = source->name,
-					      .type = source_health_name(source->health),
-					      .data = buf_str(&text)});
+void
+source_note_error(struct source *source, const char *error)
+{
+	health_error(health_of(source), source->name, error);
+}
+
+/* Not while it starts: nobody can look it up yet, and sources_reload() looks at all. */
+static void
+source_look(const struct source *source)
+{
+	const struct trigger *trigger = source_trigger(source);
+
+	if (trigger && sources_find(source->core->sources, source->name) == source)
+		health_look(health_of(source), trigger);
 }
 
 void
 source_set_health(struct source *source, enum source_health health, const char *error)
 {
-	bool changed;
-
 	if (source->health != health) {
 		source->since = core_wall(source->core);
 		if (health == HEALTH_FAILING)
 			log_warning("source fails", "trigger", source->name, "error", error);
 	}
-	changed = source->health != health;
 	source->health = health;
+	if (error && health == HEALTH_FAILING)
+		source_note_error(source, error);
 	if (source->error != error) {
 		free(source->error);
 		source->error = mem_strdup(error);
 	}
-	if (changed)
-		source_tell(source);
+	source_look(source);
+}
+
+void
+source_set_backlog(struct source *source, int64_t backlog, struct wall oldest)
+{
+	if (!backlog)
+		source->waiting_since = WALL_NONE;
+	else if (wall_is_set(oldest))
+		source->waiting_since = oldest;
+	else if (!wall_is_set(source->waiting_since))
+		source->waiting_since = core_wall(source->core);
+	source->backlog = backlog;
 }
 
 struct sources *
@@ -104,6 +118,7 @@ sources_new(struct core *core)
 	struct sources *sources = mem_alloc(sizeof(*sources));
 
 	sources->core = core;
+	sources->health = health_new(core);
 	return sources;
 }
 
@@ -127,6 +142,7 @@ sources_free(struct sources *sources)
 		return;
 	HASH_ITER (hh, sources->by_name, live, next)
 		live_stop(sources, live);
+	health_free(sources->health);
 	free(sources);
 }
 
@@ -168,6 +184,7 @@ live_start(struct sources *sources, const struct trigger *trigger)
 	live->source = trigger->kind->start(sources->core, trigger, &err);
 	if (!live->source) {
 		live->error = mem_strdup(err_text(&err));
+		health_error(sources->health, trigger->name, err_text(&err));
 		log_error("trigger does not start", "trigger", trigger->name, "error",
 			  err_text(&err));
 	}
@@ -207,6 +224,7 @@ sources_reload(struct sources *sources, const struct registry *old, json_t *ret_
 			live_stop(sources, live);
 		live_start(sources, trigger);
 	}
+	health_configured(sources->health);
 }
 
 void
@@ -224,4 +242,92 @@ trigger_is_enabled(const struct core *core, const struct trigger *trigger)
 {
 	return trigger->enabled &&
 	       !switch_is_on(core->switches, "trigger", trigger->name, "disabled");
+}
+
+void
+sources_note_event(struct core *core, const struct trigger *trigger, struct wall at,
+		   const char *error)
+{
+	struct source *source = sources_find(core->sources, trigger->name);
+	const struct trigger *now = registry_trigger(core->registry, trigger->name);
+
+	/* It came in under a configuration that knew it. */
+	if (!now)
+		return;
+	health_event(core->sources->health, trigger->name, at);
+	if (error)
+		health_error(core->sources->health, trigger->name, error);
+	if (source && source->health == HEALTH_IDLE) {
+		source->health = HEALTH_OK;
+		source->since = core_wall(core);
+	}
+	health_look(core->sources->health, now);
+}
+
+void
+sources_switched(struct core *core, const char *name)
+{
+	const struct trigger *trigger = registry_trigger(core->registry, name);
+
+	if (trigger)
+		health_look(core->sources->health, trigger);
+}
+
+/* --- a trigger as a whole ------------------------------------------------------------------ */
+
+enum source_health
+trigger_health(const struct core *core, const struct trigger *trigger)
+{
+	const struct source *source = sources_find(core->sources, trigger->name);
+	struct health_facts facts;
+
+	if (!trigger_is_enabled(core, trigger) ||
+	    switch_is_on(core->switches, "trigger", trigger->name, "paused"))
+		return HEALTH_STOPPED;
+	if (!source)
+		return HEALTH_FAILING;
+	if (source->health == HEALTH_FAILING)
+		return HEALTH_FAILING;
+	facts = health_facts(core->sources->health, trigger->name);
+	if (facts.stale)
+		return HEALTH_STALE;
+	/* What it did before a restart was well, too. */
+	if (source->health == HEALTH_IDLE && wall_is_set(facts.last_event))
+		return HEALTH_OK;
+	return source->health;
+}
+
+static int64_t
+age_ms(struct wall now, struct wall then)
+{
+	return wall_is_set(then) && then.ms < now.ms ? now.ms - then.ms : 0;
+}
+
+void
+trigger_state_get(const struct core *core, const struct trigger *trigger, struct trigger_state *ret)
+{
+	const struct source *source = sources_find(core->sources, trigger->name);
+	struct health_facts facts = health_facts(core->sources->health, trigger->name);
+	AUTO(buf_fini) struct buf outcome = BUF_INIT;
+	AUTO(err_fini) struct err none = ERR_INIT;
+	struct wall now = core_wall(core), oldest = WALL_NONE;
+
+	*ret = (struct trigger_state){.health = trigger_health(core, trigger),
+				      .since = facts.since,
+				      .last_event = facts.last_event,
+				      .last_error = facts.error,
+				      .last_error_at = facts.error_at};
+	if (!wall_is_set(ret->since))
+		ret->since = source ? source->since : core->started;
+	if (events_newest(core->store, trigger->name, &ret->last_event, &outcome, &none))
+		snprintf(ret->last_outcome, sizeof(ret->last_outcome), "%s", buf_cstr(&outcome));
+	runs_count_trigger(core->store, trigger->name, &ret->backlog, NULL);
+	if (ret->backlog)
+		runs_oldest_of(core->store, trigger->name, &oldest, NULL);
+	ret->lag_ms = age_ms(now, oldest);
+	if (!source || !source->backlog)
+		return;
+	ret->backlog += source->backlog;
+	if (age_ms(now, source->waiting_since) > ret->lag_ms)
+		ret->lag_ms = age_ms(now, source->waiting_since);
 }

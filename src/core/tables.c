@@ -3,6 +3,9 @@
 #include "core/tables.h"
 
 #include "base/mem.h"
+#include "conf/conf.h"
+#include "http/proxies.h"
+#include "pure/zone.h"
 
 static const struct conf_key daemon_keys[] = {
 	{"state_dir", CONF_PATH, LOCALSTATEDIR "/lib/rouse",
@@ -39,8 +42,8 @@ static const struct conf_key http_keys[] = {
 	 .help = "PEM file of the certificate chain; makes the listener TLS"},
 	{"tls_key", CONF_PATH, .help = "PEM file of the certificate's key"},
 	{"rate_per_ip", CONF_RATE, .help = "requests that one address may make"},
-	{"trusted_proxies", CONF_LIST, .flags = CONF_LATER,
-	 .help = "addresses whose X-Forwarded-For is believed"},
+	{"trusted_proxies", CONF_LIST,
+	 .help = "addresses or networks (10.0.0.0/8) whose X-Forwarded-* is believed"},
 };
 
 static const struct conf_key store_keys[] = {
@@ -75,13 +78,37 @@ static const struct conf_key budget_keys[] = {
 	 .help = "what a run may cost, US dollars"},
 	{"output", CONF_SIZE, "16M", .min = 1024, .max = 1099511627776,
 	 .help = "bytes that a run may print"},
-	{"cost_per_day", CONF_MONEY, .flags = CONF_LATER,
+	{"cost_per_day", CONF_MONEY, .min = 0, .max = -1,
 	 .help = "what all runs of a day may cost"},
-	{"cost_per_user_day", CONF_MONEY, "20", .flags = CONF_LATER,
+	{"cost_per_user_day", CONF_MONEY, "20", .min = 0, .max = -1,
 	 .help = "what the runs of one user may cost a day"},
-	{"cost_per_tenant_day", CONF_MONEY, .flags = CONF_LATER,
+	{"cost_per_tenant_day", CONF_MONEY, .min = 0, .max = -1,
 	 .help = "what the runs of one tenant may cost a day"},
-	{"tokens_per_day", CONF_INT, .flags = CONF_LATER, .help = "tokens of all runs of a day"},
+	{"tokens_per_day", CONF_INT, .min = 0, .max = -1, .help = "tokens of all runs of a day"},
+};
+
+static const struct conf_key tenant_keys[] = {
+	{"weight", CONF_INT, "1", .min = 1, .max = 1000, .flags = CONF_LATER,
+	 .help = "its share of what may run, beside other tenants"},
+	{"max_running", CONF_INT, .min = 1, .max = 100000, .flags = CONF_LATER,
+	 .help = "runs of this tenant at once"},
+	{"cost_per_day", CONF_MONEY, .min = 0, .max = -1,
+	 .help = "what its runs may cost a day; default: budget.cost_per_tenant_day"},
+	{"tokens_per_day", CONF_INT, .min = 0, .max = -1, .help = "tokens of its runs a day"},
+	{"timezone", CONF_STRING, .help = "IANA zone of its days; default UTC"},
+};
+
+static const struct conf_key model_keys[] = {
+	{"input_price", CONF_MONEY, .min = 0, .max = -1,
+	 .help = "US dollars for a million tokens in"},
+	{"output_price", CONF_MONEY, .min = 0, .max = -1,
+	 .help = "US dollars for a million tokens out"},
+	{"cache_read_price", CONF_MONEY, .min = 0, .max = -1,
+	 .help = "US dollars for a million tokens read from a cache"},
+	{"cache_write_price", CONF_MONEY, .min = 0, .max = -1,
+	 .help = "US dollars for a million tokens written to a cache"},
+	{"url", CONF_STRING, .flags = CONF_LATER, .help = "where the model is reached"},
+	{"key", CONF_SECRET, .flags = CONF_LATER, .help = "the key of its API"},
 };
 
 static const struct conf_key retention_keys[] = {
@@ -161,6 +188,8 @@ static const struct conf_key trigger_keys[] = {
 	{"overlap", CONF_ENUM, .choices = "queue|queue_one|skip|cancel_other|allow",
 	 .help = "what happens while a run of the same trigger and entity is not done"},
 	{"rate", CONF_RATE, .help = "events that it takes; more are shed with 429"},
+	{"stale_after", CONF_DURATION, .min = 1000, .max = 366LL * 86400000,
+	 .help = "silence that is an alarm: without an event for so long its health is stale"},
 	{"mode", CONF_ENUM, .choices = "apply|stage",
 	 .help = "apply: changes are approved as they arrive; stage: a person decides; default: "
 		 "stage where trust is untrusted"},
@@ -186,7 +215,48 @@ static const struct conf_key target_keys[] = {
 						     .help = what}
 
 TABLE(daemon, "daemon", false, "the daemon itself");
-TABLE(http, "http", false, "the HTTP listener");
+
+static void
+tenant_check(const struct conf_section *section, struct conf_report *report)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+	AUTO(zone_auto_free) struct zone *zone = NULL;
+	const char *name = conf_str(section, "timezone");
+
+	if (name && !zone_load(str_of(name), &zone, &err))
+		conf_complain(report, section, "timezone", "%s", err_text(&err));
+}
+
+static const struct conf_table tenant_table = {.section = "tenant",
+					       .named = true,
+					       .keys = tenant_keys,
+					       .count = ARRAY_LEN(tenant_keys),
+					       .check = tenant_check,
+					       .help = "one of those for whom runs are"};
+TABLE(model, "model", true, "what a model costs");
+
+static void
+http_check(const struct conf_section *section, struct conf_report *report)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+	struct str url = str_of(conf_str(section, "public_url"));
+	struct proxies *proxies = NULL;
+	const char *const *items;
+	size_t count = conf_list(section, "trusted_proxies", &items);
+
+	if (!proxies_new(items, count, &proxies, &err))
+		conf_complain(report, section, "trusted_proxies", "%s", err_text(&err));
+	proxies_free(proxies);
+	if (url.p && !str_starts(url, STR("http://")) && !str_starts(url, STR("https://")))
+		conf_complain(report, section, "public_url",
+			      "%s; expected a URL, as https://rouse.example.com", url.p);
+}
+
+static const struct conf_table http_table = {.section = "http",
+					     .keys = http_keys,
+					     .count = ARRAY_LEN(http_keys),
+					     .check = http_check,
+					     .help = "the HTTP listener"};
 TABLE(store, "store", false, "the database");
 TABLE(limits, "limits", false, "how much at once");
 TABLE(budget, "budget", false,
@@ -197,9 +267,10 @@ TABLE(agent, "agent", true, "a named executor");
 TABLE(trigger, "trigger", true, "something that wakes an agent");
 TABLE(target, "target", true, "a named place that changes are applied to");
 
-static const struct conf_table *const tables[] = {
-	&daemon_table,	  &http_table,	    &store_table, &limits_table,  &budget_table,
-	&retention_table, &telemetry_table, &agent_table, &trigger_table, &target_table};
+static const struct conf_table *const tables[] = {&daemon_table,    &http_table,   &store_table,
+						  &limits_table,    &budget_table, &retention_table,
+						  &telemetry_table, &agent_table,  &trigger_table,
+						  &target_table,    &tenant_table, &model_table};
 
 void
 tables_add(struct conf_schema *schema)

@@ -51,6 +51,7 @@ struct http_request {
 	void *gone_arg;
 	void *context;
 	void (*context_free)(void *context);
+	char client[PROXIES_TEXT]; /* behind trusted proxies; "": not asked for yet */
 	struct parse parse;
 };
 
@@ -113,6 +114,7 @@ struct http_server {
 	struct event_base *base;
 	struct http_limits limits;
 	struct http_handler handler;
+	struct proxies *proxies; /* NULL: none is trusted */
 	struct event *ev_later;
 	struct wheel wheel;
 	int spare_fd; /* given up for a moment to tell a client that descriptors are out */

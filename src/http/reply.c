@@ -222,8 +222,14 @@ void
 http_reply_error(struct http_request *req, const struct err *err)
 {
 	int status = err_http(err->code);
-	if (err_again(err->code) && !req->has_retry_after)
-		http_add_header(req, "Retry-After", RETRY_AFTER_S);
+	AUTO(buf_fini) struct buf after = BUF_INIT;
+
+	if (err->again_ms > 0)
+		buf_printf(&after, "%lld", (long long)((err->again_ms + 999) / 1000));
+	else if (err_again(err->code))
+		buf_puts(&after, RETRY_AFTER_S);
+	if (after.len && !req->has_retry_after)
+		http_add_header(req, "Retry-After", buf_cstr(&after));
 	if (status == 401 && !req->has_authenticate) /* RFC 9110 15.5.2 wants one */
 		http_add_header(req, "WWW-Authenticate", "Bearer");
 	reply_problem(req, status, err_name(err->code), err_text(err));

@@ -137,6 +137,31 @@ http_peer(const struct http_request *req)
 	return &req->conn->peer;
 }
 
+bool
+http_is_proxied(const struct http_request *req)
+{
+	return proxies_have(req->conn->server->proxies, req->conn->peer.address);
+}
+
+static struct str
+forwarded_for(const void *req, size_t index)
+{
+	return http_header(req, "x-forwarded-for", index);
+}
+
+const char *
+http_client(const struct http_request *req)
+{
+	/* Kept with the request, of which it is no part. */
+	char *client = (char *)req->client;
+	if (!req->conn->server->proxies)
+		return req->conn->peer.address;
+	if (!*client)
+		proxies_client(req->conn->server->proxies, req->conn->peer.address, forwarded_for,
+			       req, client);
+	return client;
+}
+
 size_t
 http_header_count(const struct http_request *req)
 {

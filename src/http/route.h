@@ -17,6 +17,8 @@ struct route {
 	const char *scope;   /* read invoke review apply admin run; NULL: open to all */
 	const char *summary; /* one line, for the OpenAPI document */
 	void (*handle)(void *arg, struct http_request *req, const struct route_match *match);
+	/* Asked when the head is there, as http_on_head is; may be NULL. */
+	bool (*on_head)(void *arg, struct http_request *req, size_t *ret_max_body, struct err *err);
 };
 
 struct router;

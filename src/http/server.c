@@ -71,6 +71,7 @@ http_server_free(struct http_server *server)
 	event_free(server->ev_later);
 	request_pool_free(server);
 	buf_fini(&server->date);
+	proxies_free(server->proxies);
 	if (server->spare_fd >= 0)
 		close(server->spare_fd);
 	free(server);
@@ -81,6 +82,13 @@ http_server_set_limits(struct http_server *server, const struct http_limits *lim
 {
 	server->limits = *limits;
 	listener_resume_all(server);
+}
+
+void
+http_server_set_proxies(struct http_server *server, struct proxies *take_proxies)
+{
+	proxies_free(server->proxies);
+	server->proxies = take_proxies;
 }
 
 /* Those who wait between requests are closed now, the others behind their next reply. */

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "http/proxies.h"
 
 struct event_base;
 struct http_server;
@@ -59,6 +60,8 @@ struct http_server *http_server_new(struct event_base *base, const struct http_l
 /* Closes listeners and connections; requests not yet answered are forgotten (their handles die). */
 void http_server_free(struct http_server *server);
 void http_server_set_limits(struct http_server *server, const struct http_limits *limits);
+/* Whose X-Forwarded-* is believed, for requests to come; take_proxies may be NULL: nobody's. */
+void http_server_set_proxies(struct http_server *server, struct proxies *take_proxies);
 
 /* Listens on host:port ("127.0.0.1:8477", "[::1]:0", ":8477"). *ret_port: the port taken.
  * cert and key (PEM files) make it TLS, both NULL plain. */
@@ -92,6 +95,11 @@ struct str http_query(const struct http_request *req);	/* raw, without '?' */
 struct str http_body(const struct http_request *req);
 struct str http_host(const struct http_request *req);
 const struct http_peer *http_peer(const struct http_request *req);
+/* Address of the client: the peer's, or whom the trusted proxy that is the peer speaks for. Lives as
+ * long as the request. */
+const char *http_client(const struct http_request *req);
+/* Is the peer a trusted proxy, so that what it says of the request (X-Forwarded-*) counts? */
+bool http_is_proxied(const struct http_request *req);
 /* The index-th value of a field by its lower-case name; p NULL when there is none. */
 struct str http_header(const struct http_request *req, const char *lower_name, size_t index);
 /* What Idempotency-Key names: a structured-field string (RFC 9651) without its quotes, or the bare

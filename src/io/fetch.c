@@ -233,6 +233,7 @@ finish(struct fetch *fetch, CURLcode code)
 	struct fetch_pool *pool = fetch->world->pool;
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct fetch_answer answer = {0};
+	char *redirect = NULL;
 	long status = 0;
 	if (code == CURLE_OK) {
 		curl.curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -242,6 +243,10 @@ finish(struct fetch *fetch, CURLcode code)
 		answer.content_type = header_of(fetch, "Content-Type");
 		answer.location = header_of(fetch, "Location");
 		answer.retry_after = header_of(fetch, "Retry-After");
+		answer.last_modified = header_of(fetch, "Last-Modified");
+		answer.content_encoding = header_of(fetch, "Content-Encoding");
+		curl.curl_easy_getinfo(fetch->easy, CURLINFO_REDIRECT_URL, &redirect);
+		answer.redirect = str_of(redirect);
 	} else {
 		fail(fetch, code, &err);
 	}

@@ -26,7 +26,9 @@ struct fetch_spec {
 struct fetch_answer {
 	int status;
 	struct str body;
-	struct str etag, content_type, location, retry_after; /* p NULL when absent */
+	/* p NULL when absent */
+	struct str etag, last_modified, content_type, content_encoding, location, retry_after;
+	struct str redirect; /* location as a whole URL; p NULL: it is no redirect */
 };
 
 /* answer NULL: err says what (E_TIMEOUT, E_UNAVAILABLE, E_DENIED for an address, E_TOO_LARGE). err

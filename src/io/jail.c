@@ -3,26 +3,23 @@
 #include "io/jail.h"
 
 #include <assert.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
 #include <event2/event.h>
 
-#include "base/clock.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "io/jail_check.h"
 #include "io/jail_helper.h"
 
 enum {
 	WAITING_MAX = 10000,
 	SENT_MAX = 256,		/* requests in the helper's hands */
 	SENT_BYTES = 512 << 10, /* unless one alone is larger */
-	CHECK_MS = 5000,
-	CHECK_IDLE_S = 5, /* then the helper for checks goes */
-	STUCK_S = 20,	  /* without any answer: 1 s of CPU should not take that long */
-	DEATHS_FREE = 2,  /* in a row, before a pause */
-	DEATHS_MAX = 6,	  /* in a row, with nobody to blame: it cannot work here */
+	STUCK_S = 20,		/* without any answer: 1 s of CPU should not take that long */
+	DEATHS_FREE = 2,	/* in a row, before a pause */
+	DEATHS_MAX = 6,		/* in a row, with nobody to blame: it cannot work here */
 	PAUSE_MS = 10,
 	PAUSE_MAX_MS = 1000,
 };
@@ -62,8 +59,7 @@ struct jail {
 	unsigned deaths;
 	bool answering;
 
-	struct helper *check;
-	struct event *check_idle;
+	struct jail_checker *checker;
 };
 
 static void
@@ -421,14 +417,6 @@ on_pump(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 
 /* --- in and out --- */
 
-static void
-on_check_idle(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
-{
-	struct jail *jail = arg;
-	helper_close(jail->check);
-	jail->check = NULL;
-}
-
 struct jail *
 jail_new(struct event_base *base, const char *program_path)
 {
@@ -439,8 +427,8 @@ jail_new(struct event_base *base, const char *program_path)
 	TAILQ_INIT(&jail->sent);
 	jail->pump = evtimer_new(base, on_pump, jail);
 	jail->stuck = evtimer_new(base, on_stuck, jail);
-	jail->check_idle = evtimer_new(base, on_check_idle, jail);
-	if (!jail->pump || !jail->stuck || !jail->check_idle)
+	jail->checker = jail_checker_new(base, jail->path);
+	if (!jail->pump || !jail->stuck)
 		abort(); /* out of memory */
 	return jail;
 }
@@ -455,10 +443,9 @@ jail_free(struct jail *jail)
 	assert(!jail->answering);
 	events_free(jail);
 	helper_close(jail->helper);
-	helper_close(jail->check);
 	event_free(jail->pump);
 	event_free(jail->stuck);
-	event_free(jail->check_idle);
+	jail_checker_free(jail->checker);
 	TAILQ_CONCAT(&jail->waiting, &jail->sent, link);
 	while ((request = TAILQ_FIRST(&jail->waiting))) {
 		TAILQ_REMOVE(&jail->waiting, request, link);
@@ -517,59 +504,17 @@ jail_pid(const struct jail *jail)
 	return jail->helper ? (int)proc_pid(jail->helper->proc) : 0;
 }
 
-/* --- checking, which waits --- */
-
-static void
-on_check_exit(void *arg, int wait_status UNUSED)
-{
-	struct jail *jail = arg;
-	helper_close(jail->check);
-	jail->check = NULL;
-}
-
-/* False when it died or took too long: err says so. */
-static bool
-check_wait(struct helper *helper, struct jail_frame *ret, struct str *ret_body, struct err *err)
-{
-	int64_t until = clock_mono(clock_system()).ms + CHECK_MS, left;
-	bool alive = true, broken = false;
-	while (alive && (left = until - clock_mono(clock_system()).ms) > 0) {
-		struct pollfd fd = {helper->fd,
-				    (short)(POLLIN | (helper_has_more(helper) ? POLLOUT : 0)), 0};
-		if (poll(&fd, 1, (int)left) < 0)
-			continue;
-		alive = (!(fd.revents & POLLOUT) || helper_write(helper)) &&
-			(!(fd.revents & (POLLIN | POLLHUP)) || helper_read(helper));
-		if (helper_take(helper, ret, ret_body, &broken))
-			return true;
-		alive = alive && !broken;
-	}
-	return err_set(err, alive ? E_TIMEOUT : E_INVALID,
-		       "the jq program cannot be compiled within 1 s of CPU and 64 MiB");
-}
+/* --- checking --- */
 
 bool
 jail_check(struct jail *jail, const char *program, struct err *err)
 {
-	struct timeval idle = {CHECK_IDLE_S, 0};
-	struct jail_frame frame = {0};
-	struct str body = STR_NONE;
-	if (!program_fits(program, err))
-		return false;
-	if (!jail->check)
-		jail->check = helper_open(jail->base, jail->path, on_check_exit, jail, err);
-	if (!jail->check) {
-		if (err)
-			err->code = E_UNAVAILABLE;
-		return false;
-	}
-	helper_put(jail->check, JAIL_PROGRAM, 0, 0, str_of(program));
-	helper_put(jail->check, JAIL_RUN, 1, 0, STR(""));
-	event_add(jail->check_idle, &idle);
-	if (!check_wait(jail->check, &frame, &body, err)) {
-		on_check_exit(jail, 0);
-		return false;
-	}
-	return !frame.code || err_set(err, (enum err_code)frame.code, "%.*s",
-				      (int)(body.len < 2000 ? body.len : 2000), body.p);
+	return program_fits(program, err) && jail_checker_one(jail->checker, program, err);
+}
+
+void
+jail_check_all(struct jail *jail, const char *const *programs, size_t count,
+	       jail_on_wrong *on_wrong, void *arg)
+{
+	jail_checker_all(jail->checker, programs, count, on_wrong, arg);
 }

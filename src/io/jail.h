@@ -24,6 +24,12 @@ void jail_free(struct jail *jail);
 /* Does the program compile? Blocks (at most 5 s; at start and reload only). E_INVALID with jq's
  * message. */
 bool jail_check(struct jail *jail, const char *program, struct err *err);
+/* The same of many, some hundred at once: on_wrong for each that does not compile, in their order.
+ * What compiled once is not looked at again. Programs beyond the first 50 that are wrong may be
+ * called wrong unseen. */
+typedef void jail_on_wrong(void *arg, size_t i, const struct err *err);
+void jail_check_all(struct jail *jail, const char *const *programs, size_t count,
+		    jail_on_wrong *on_wrong, void *arg);
 /* Runs program over input (JSON text, copied). Integers beyond 2^53 reach the program as strings.
  * At most 1,000 outputs, 16 MiB. on_answer comes later, never from within; successes come in the
  * order of the calls. E_FULL when 10,000 wait, E_TOO_LARGE for an input beyond 16 MiB. */

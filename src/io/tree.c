@@ -252,17 +252,21 @@ tree_stop(struct tree *ret, pid_t root)
 	tree_fini(&before);
 }
 
-/* Those who are stopped neither end nor leave their parent, so each is found where it was. From the
- * leaves up: who is woken finds its own signal waiting, and its children have had theirs. */
+/* From the leaves up, and each whole before the next: who has its SIGTERM may be gone at once (one
+ * that was not running when it was sent SIGSTOP is not stopped yet), and its children with another
+ * parent, but these have had theirs. What a handler then starts is left to it. */
 size_t
 tree_terminate(pid_t root)
 {
 	AUTO(tree_fini) struct tree tree = TREE_INIT;
-	size_t count;
+	size_t count = 0;
 	tree_stop(&tree, root);
-	count = scan_run(&tree, root, true, SIGTERM);
-	for (size_t i = tree.count; i-- > 0;)
-		tree_signal_one(tree.nodes[i].pid, tree.nodes[i].parent, root, SIGCONT);
+	tree_scan(&tree, root);
+	for (size_t i = tree.count; i-- > 0;) {
+		const struct tree_node *node = &tree.nodes[i];
+		count += tree_signal_one(node->pid, node->parent, root, SIGTERM);
+		tree_signal_one(node->pid, node->parent, root, SIGCONT);
+	}
 	return count;
 }
 

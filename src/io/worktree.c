@@ -2,80 +2,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "io/worktree.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <git2.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What is called of libgit2. It is not linked: with all that it pulls in it would cost an idle
- * daemon megabytes, and most configurations lie in no work tree. */
-#define GIT_CALLS(X)                                                                               \
-	X(git_libgit2_init)                                                                        \
-	X(git_libgit2_shutdown)                                                                    \
-	X(git_libgit2_opts)                                                                        \
-	X(git_error_last)                                                                          \
-	X(git_repository_open_ext)                                                                 \
-	X(git_repository_is_bare)                                                                  \
-	X(git_repository_free)                                                                     \
-	X(git_reference_name_to_id)                                                                \
-	X(git_oid_tostr)                                                                           \
-	X(git_status_options_init)                                                                 \
-	X(git_status_list_new)                                                                     \
-	X(git_status_list_entrycount)                                                              \
-	X(git_status_list_free)
+#include "io/git.h"
 
-struct git {
-	void *library;
-#define X(name) __typeof__(name) *name;
-	GIT_CALLS(X)
-#undef X
-};
-
-/* Calls git2.h's functions by their own names. */
-#define CALL(git, name, ...) ((git)->name(__VA_ARGS__))
-
-static bool
-git_bind(struct git *git, const char *name, void *place, struct err *err)
-{
-	void *symbol = dlsym(git->library, name);
-
-	if (!symbol)
-		return err_set(err, E_UNAVAILABLE,
-			       "libgit2 has no %s; install libgit2-" LIBGIT2_SOVERSION, name);
-	memcpy(place, &symbol, sizeof(symbol));
-	return true;
-}
-
-/* Looked for by the name of the interface that git2.h describes: no other would fit. */
-static bool
-git_load(struct git *git, struct err *err)
-{
-	git->library = dlopen("libgit2.so." LIBGIT2_SOVERSION, RTLD_NOW | RTLD_LOCAL);
-	if (!git->library)
-		return err_set(err, E_UNAVAILABLE,
-			       "libgit2 is not there (%s); install libgit2-" LIBGIT2_SOVERSION,
-			       dlerror());
-#define X(name) git_bind(git, #name, &git->name, err) &&
-	return GIT_CALLS(X) true;
-#undef X
-}
-
-static void
-git_unload(struct git *git)
-{
-	if (git->library)
-		dlclose(git->library);
-}
+#define CALL GIT_CALL
 
 static bool
 git_failed(const struct git *git, const char *top, struct err *err)
 {
-	const git_error *last = CALL(git, git_error_last);
-
-	return err_set(err, E_IO, "git work tree %s: %s", top,
-		       last && last->message ? last->message : "cannot be read");
+	return err_set(err, E_IO, "git work tree %s: %s", top, git_said(git));
 }
 
 static bool
@@ -126,17 +65,6 @@ owner_check(const char *top, const struct stat *git, bool *ret_roots, struct err
 		"git work tree %s is not looked at: it belongs to user %u; expected the user of "
 		"this process (%u), or root where nobody else may write",
 		top, (unsigned)(st.st_uid ? st.st_uid : git->st_uid), (unsigned)me);
-}
-
-static void
-git_confine(const struct git *git, bool trusted)
-{
-	static const int levels[] = {GIT_CONFIG_LEVEL_PROGRAMDATA, GIT_CONFIG_LEVEL_SYSTEM,
-				     GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL};
-
-	for (size_t i = 0; i < ARRAY_LEN(levels); i++)
-		CALL(git, git_libgit2_opts, GIT_OPT_SET_SEARCH_PATH, levels[i], "");
-	CALL(git, git_libgit2_opts, GIT_OPT_SET_OWNER_VALIDATION, trusted ? 0 : 1);
 }
 
 static bool

@@ -71,6 +71,15 @@ bit_count(uint64_t mask)
 	return __builtin_popcountll(mask);
 }
 
+static const char *
+suffix(int n)
+{
+	return n % 10 == 1 && n != 11	? "st"
+	       : n % 10 == 2 && n != 12 ? "nd"
+	       : n % 10 == 3 && n != 13 ? "rd"
+					: "th";
+}
+
 /* n if the values are 0, n, 2n ... to the end of the field; 0 otherwise. */
 static int
 stride(uint64_t mask, int size)
@@ -152,7 +161,7 @@ add_hours(struct buf *out, uint32_t hour)
 	if (hour == ALL_HOURS)
 		return;
 	if (n) {
-		buf_printf(out, ", in every %d. hour from 00:00", n);
+		buf_printf(out, ", in every %d%s hour from 00:00", n, suffix(n));
 	} else if (hour >> first == (1u << count) - 1) {
 		buf_printf(out, ", from %02d:00 to %02d:59", first, first + count - 1);
 	} else {
@@ -188,20 +197,16 @@ add_time(struct buf *out, const struct cron_expr *e)
 
 /* ---- the day ---- */
 
-static const char *
-suffix(int n)
-{
-	return n % 10 == 1 && n != 11	? "st"
-	       : n % 10 == 2 && n != 12 ? "nd"
-	       : n % 10 == 3 && n != 13 ? "rd"
-					: "th";
-}
-
 void
 cron_explain_dom(const struct cron_expr *e, struct buf *out)
 {
 	struct list l = {out, BUF_INIT, 0};
+	int step = stride(e->dom >> 1, 31);
 
+	if (step > 1 && bit_count(e->dom) > 3 && !e->last_day && !e->last_weekday && !e->nearest) {
+		buf_printf(out, "every %d%s day from the 1st", step, suffix(step));
+		return;
+	}
 	buf_puts(out, "the ");
 	for (int a = bit_from(e->dom, 1), b; a < 64; a = bit_from(e->dom, b + 1)) {
 		for (b = a; b < 31 && (e->dom >> (b + 1) & 1);)

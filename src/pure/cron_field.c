@@ -238,8 +238,10 @@ take_step(struct item *it, int *ret)
 
 	if (!digits.len)
 		return fail_byte(it);
-	if (digits.len > DIGITS_MAX || !str_to_i64(digits, &n))
-		n = 9999;
+	if (digits.len > DIGITS_MAX)
+		return fail(it, at, "step %.*s has more than %d digits",
+			    (int)(digits.len > 20 ? 20 : digits.len), digits.p, DIGITS_MAX);
+	str_to_i64(digits, &n);
 	if (!at_end(it))
 		return fail_byte(it);
 	if (n < 1)

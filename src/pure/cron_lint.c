@@ -113,19 +113,26 @@ lint_wide(const struct linter *l)
 			     cron_field_name(f));
 }
 
+/* A day that some months lack, where no day before it stands in. */
 static void
 lint_month_end(const struct linter *l)
 {
 	const struct cron_expr *e = l->e;
-	int skipped = 0, first = e->dom ? __builtin_ctz(e->dom) : 0;
 
-	if (first < 29 || e->last_day || e->last_weekday || (!e->dow_star && !e->both))
+	if (e->dom_star || e->star_step[CRON_DOM] || e->last_day || e->last_weekday ||
+	    (!e->dow_star && !e->both))
 		return;
-	for (int m = 1; m <= 12; m++)
-		skipped += (e->month >> m & 1) && civil_month_days(2001, m) < first;
-	if (skipped)
-		warn(l, "day %d: skips %d month%s a year; %s is the last day", first, skipped,
-		     skipped > 1 ? "s" : "", e->calendar ? "~01" : "L");
+	for (int day = 29; day <= 31; day++) {
+		int skipped = 0;
+
+		if (!(e->dom >> day & 1) || (e->dom >> (day - 1) & 1))
+			continue;
+		for (int m = 1; m <= 12; m++)
+			skipped += (e->month >> m & 1) && civil_month_days(2001, m) < day;
+		if (skipped)
+			warn(l, "day %d: skips %d month%s a year; %s is the last day", day, skipped,
+			     skipped > 1 ? "s" : "", e->calendar ? "~01" : "L");
+	}
 }
 
 /* Of a rhythm that goes round the clock nobody misses an hour that never was. */

@@ -54,6 +54,12 @@ set_words(struct signature *s, const struct signature_options *o, struct err *er
 	else if (o->encoding.len && !str_eq(o->encoding, STR("hex")))
 		return err_set(err, E_CONFIG, "encoding: '%.*s' is unknown; expected hex or base64",
 			       STR_ARG(o->encoding));
+	if (o->separator.len > 1)
+		return err_set(err, E_CONFIG, "separator: '%.*s'; expected one character",
+			       STR_ARG(o->separator));
+	if (o->separator.len)
+		s->scheme.separator = o->separator.p[0];
+	s->scheme.prefix_optional = o->prefix_optional;
 	if (o->prefix.len)
 		s->scheme.prefix = s->prefix = str_dup(o->prefix);
 	if (o->signed_text.len)
@@ -118,13 +124,22 @@ signature_new(const struct signature_scheme *scheme, const struct signature_opti
 		if (!strcmp(scheme->name, "hmac")) {
 			if (!set_options(s, options, err))
 				return false;
-		} else if (options->header.len || options->algorithm.len || options->encoding.len ||
+		} else if (!strcmp(scheme->name, "token") && !options->algorithm.len &&
+			   !options->encoding.len && !options->signed_text.len &&
+			   !options->timestamp_header.len && !options->id_header.len) {
+			if (!set_header(options->header, "header", &s->header,
+					&s->scheme.headers[0].signature, err) ||
+			    !set_words(s, options, err))
+				return false;
+		} else if (options->separator.len || options->prefix_optional ||
+			   options->header.len || options->algorithm.len || options->encoding.len ||
 			   options->prefix.len || options->signed_text.len ||
 			   options->timestamp_header.len || options->id_header.len)
 			return err_set(
 				err, E_CONFIG,
-				"header, algorithm, encoding, prefix, signed, timestamp_header "
-				"and id_header are for verify = hmac; %s knows its own",
+				"header, algorithm, encoding, prefix, signed, separator, "
+				"prefix_optional, timestamp_header and id_header are for verify = "
+				"hmac (header and prefix also for token); %s knows its own",
 				scheme->name);
 	}
 	*ret = TAKE(s);
@@ -281,6 +296,30 @@ signature_encode(enum signature_encoding encoding, struct str bytes, struct buf 
 		base64_encode(out, bytes);
 	else
 		hex_encode(out, bytes);
+}
+
+bool
+signature_needs_url(const struct signature *signature)
+{
+	return signature->scheme.signed_text && strstr(signature->scheme.signed_text, "{url}");
+}
+
+bool
+signature_header_is_secret(struct str name)
+{
+	static const struct str names[] = {STR("authorization"), STR("cookie"),
+					   STR("proxy-authorization"), STR("x-gitlab-token"),
+					   STR("x-api-key")};
+	static const struct str parts[] = {STR("signature"), STR("token"), STR("secret"),
+					   STR("hmac")};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_eq(name, names[i]))
+			return true;
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (memmem(name.p, name.len, parts[i].p, parts[i].len))
+			return true;
+	return false;
 }
 
 /* ---- what the provider calls the delivery ---- */

@@ -34,6 +34,7 @@ enum signature_time {
 	SIGNATURE_TIME_HEADER, /* seconds in a header of their own */
 	SIGNATURE_TIME_FIELD,  /* t=SECONDS in the signature header's list */
 	SIGNATURE_TIME_BODY,   /* webhookTimestamp, milliseconds, in the signed body */
+	SIGNATURE_TIME_DATE,   /* "Fri 08 Sep 2017 11:24:32 UTC" in a header of its own */
 };
 
 /* The headers of one way of naming them, in lower case; NULL where there is none. */
@@ -48,7 +49,8 @@ struct signature_scheme {
 	enum signature_method method;
 	struct signature_headers headers[2]; /* the first whose signature header is there counts */
 	const char *prefix;		     /* of each signature: sha256= v0= v1, */
-	char separator; /* between several signatures in a header, 0: one only */
+	char separator;	      /* between several signatures in a header, 0: one only */
+	bool prefix_optional; /* a signature that stands alone may come without it */
 	enum digest_kind algorithm;
 	enum signature_encoding encoding;
 	const char *signed_text; /* template of {timestamp} {id} {body} {method} {url} {form} */
@@ -67,7 +69,8 @@ const struct signature_scheme *signature_find(struct str name);
 /* The rows in order, for help and completions; NULL behind the last. */
 const struct signature_scheme *signature_at(size_t index);
 
-/* What the trigger says beside the scheme. The texts are only hmac's; they are borrowed. */
+/* What the trigger says beside the scheme. The texts are only hmac's (of token: header, prefix);
+ * they are borrowed. */
 struct signature_options {
 	int64_t tolerance_ms;	     /* 0: the scheme's own (5 min; linear 1 min) */
 	struct str header;	     /* of the signature; empty: X-Signature */
@@ -75,6 +78,8 @@ struct signature_options {
 	struct str encoding;	     /* hex base64; empty: hex */
 	struct str prefix;	     /* before the signature, as sha256= */
 	struct str signed_text;	     /* template; empty: {body} */
+	struct str separator;	     /* one character between several signatures; empty: one only */
+	bool prefix_optional;	     /* also the signature alone */
 	struct str timestamp_header; /* needed where signed_text has {timestamp} */
 	struct str id_header;	     /* needed where signed_text has {id}; also the delivery's id */
 };
@@ -107,6 +112,9 @@ bool signature_verify(const struct signature *signature, const struct str *secre
 		      const struct signature_request *request, struct wall now, size_t *ret_secret,
 		      struct err *err);
 
+/* Does it sign the URL, so that the request has to have one? */
+bool signature_needs_url(const struct signature *signature);
+
 /* Calls emit for each header that makes the request one which signature_verify accepts (names in
  * lower case). id: of the delivery, where the scheme signs one. request->header may be NULL.
  * ed25519 schemes take the private key as secret (32-byte seed, or seed and public key);
@@ -115,6 +123,10 @@ bool signature_sign(const struct signature *signature, struct str secret,
 		    const struct signature_request *request, struct str id, struct wall now,
 		    void (*emit)(void *arg, const char *name, const char *value), void *arg,
 		    struct err *err);
+
+/* Does a header of this name (in lower case) prove who sent it, so that it is nobody else's to see?
+ */
+bool signature_header_is_secret(struct str name);
 
 /* The delivery's own id, by which a repeated delivery is known: header, else body member.
  * p NULL when the scheme has none. A slice of the request. */

@@ -93,6 +93,23 @@ sign_token(const struct signature_scheme *scheme, struct str secret, struct buf 
 		buf_add_str(value, secret);
 }
 
+/* "Fri 08 Sep 2017 11:24:32 UTC" */
+static void
+date_format(struct wall at, struct buf *out)
+{
+	static const char days[] = "ThuFriSatSunMonTueWed"; /* 1970 began with a Thursday */
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+	uint64_t month = 1;
+	const char *t;
+
+	wall_format(at, &text);
+	t = buf_cstr(&text); /* 2017-09-08T11:24:32.000Z */
+	str_to_u64(str_make(t + 5, 2), &month);
+	buf_printf(out, "%.3s %.2s %.3s %.4s %.8s UTC", days + at.ms / 86400000 % 7 * 3, t + 8,
+		   months + (month - 1) * 3, t, t + 11);
+}
+
 bool
 signature_sign(const struct signature *signature, struct str secret,
 	       const struct signature_request *request, struct str id, struct wall now,
@@ -124,7 +141,10 @@ signature_sign(const struct signature *signature, struct str secret,
 	if (!signature_key(scheme, secret, scheme->method == SIGNATURE_ED25519, &key))
 		return err_set(err, E_INVALID, "the secret is empty or not what %s expects",
 			       scheme->name);
-	buf_printf(&timestamp, "%" PRId64, now.ms / 1000);
+	if (scheme->time == SIGNATURE_TIME_DATE)
+		date_format(now, &timestamp);
+	else
+		buf_printf(&timestamp, "%" PRId64, now.ms / 1000);
 	s.timestamp = buf_str(&timestamp);
 	if (scheme->method == SIGNATURE_TOKEN || scheme->method == SIGNATURE_BASIC)
 		sign_token(scheme, secret, &value);

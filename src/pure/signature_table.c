@@ -155,6 +155,14 @@ static const struct signature_scheme schemes[] = {
 	 .encoding = SIGNATURE_HEX_LOWER,
 	 .signed_text = "{body}",
 	 .delivery = {"x-webhook-id"}},
+	{.name = "scalr",
+	 .method = SIGNATURE_HMAC,
+	 .headers = {{"x-signature", "date"}},
+	 .algorithm = DIGEST_SHA1,
+	 .encoding = SIGNATURE_HEX_LOWER,
+	 .signed_text = "{body}{timestamp}",
+	 .time = SIGNATURE_TIME_DATE,
+	 .tolerance_ms = FIVE_MINUTES},
 	/* Its empty fields come from the trigger's options. */
 	{.name = "hmac",
 	 .method = SIGNATURE_HMAC,
@@ -162,6 +170,8 @@ static const struct signature_scheme schemes[] = {
 	 .algorithm = DIGEST_SHA256,
 	 .encoding = SIGNATURE_HEX,
 	 .signed_text = "{body}"},
+	/* A secret in a header that the trigger names. */
+	{.name = "token", .method = SIGNATURE_TOKEN, .headers = {{"x-token"}}},
 	{.name = "bearer",
 	 .method = SIGNATURE_TOKEN,
 	 .headers = {{"authorization"}},

@@ -96,6 +96,46 @@ find_time_field(struct signing *s)
 	}
 }
 
+/* As Scalr writes it; of zones only UTC. */
+static bool
+date_parse(struct str text, struct wall *ret)
+{
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	static const char shape[] = "Www 00 Mmm 0000 00:00:00 UTC";
+	AUTO(buf_fini) struct buf rfc3339 = BUF_INIT;
+	const char *month;
+
+	if (text.len != sizeof(shape) - 1)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		bool digit = text.p[i] >= '0' && text.p[i] <= '9';
+		bool letter = (text.p[i] | 0x20) >= 'a' && (text.p[i] | 0x20) <= 'z';
+
+		if (shape[i] == '0'		    ? !digit
+		    : (i < 3 || (i >= 7 && i < 10)) ? !letter
+						    : text.p[i] != shape[i])
+			return false;
+	}
+	month = memmem(months, sizeof(months) - 1, text.p + 7, 3);
+	if (!month || (month - months) % 3)
+		return false;
+	buf_printf(&rfc3339, "%.4s-%02d-%.2sT%.8sZ", text.p + 11, (int)(month - months) / 3 + 1,
+		   text.p + 4, text.p + 16);
+	return wall_parse(buf_str(&rfc3339), ret);
+}
+
+static bool
+check_date(const struct signing *s, struct wall now, struct err *err)
+{
+	struct wall then;
+
+	if (!date_parse(s->timestamp, &then))
+		return err_set(err, E_UNAUTHORIZED,
+			       "the header %s is no date as 'Fri 08 Sep 2017 11:24:32 UTC'",
+			       s->headers->timestamp);
+	return check_age(now.ms / 1000 * 1000 - then.ms, s->scheme->tolerance_ms, err);
+}
+
 static bool
 check_body_time(const struct signing *s, struct wall now, struct err *err)
 {
@@ -176,9 +216,10 @@ key_signed(const struct signing *s, struct str key, size_t spelling)
 			given = rest;
 			rest = STR_NONE;
 		}
-		if (!str_starts(given, prefix))
+		if (str_starts(given, prefix))
+			given = str_make(given.p + prefix.len, given.len - prefix.len);
+		else if (!s->scheme->prefix_optional || given.len != s->signature.len)
 			continue;
-		given = str_make(given.p + prefix.len, given.len - prefix.len);
 		found = ed25519 ? ed25519_holds(s, given, key, buf_str(&want))
 				: same_text(s->scheme->encoding, given, &want);
 	}
@@ -217,6 +258,8 @@ verify_signed(struct signing *s, const struct str *secrets, size_t count, struct
 		find_time_field(s);
 	if ((s->scheme->time == SIGNATURE_TIME_FIELD || s->scheme->time == SIGNATURE_TIME_HEADER) &&
 	    !check_timestamp(s, now, err))
+		return false;
+	if (s->scheme->time == SIGNATURE_TIME_DATE && !check_date(s, now, err))
 		return false;
 	if (!signing_find_url(s, err) || !find_signer(s, secrets, count, ret_secret, err))
 		return false;

@@ -3,8 +3,11 @@
 #include "pure/zone.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
+#include "base/list.h"
 #include "base/os.h"
 #include "pure/civil.h"
 #include "pure/zone_rule.h"
@@ -15,12 +18,32 @@
 #define FIRST_RULE_YEAR 1900 /* where a file has a rule but no transition */
 #define HEADER_LEN 44
 
+/* Half a year each, from 1970 to the end of ZONE_LAST_YEAR. */
+#define BUCKET_BITS 24
+#define BUCKETS 436
+
+/* Which file was read: another one has another stamp. */
+struct stamp {
+	dev_t device;
+	ino_t inode;
+	off_t size;
+	struct timespec written, changed;
+};
+
 struct zone {
-	char *name;
+	unsigned references;
+	LIST_ENTRY(zone) entry; /* of `shared`, while it is the newest of its file */
+	char *name, *path;	/* path NULL: not from a file */
+	struct stamp stamp;
 	int64_t *from;
 	int32_t *offset;
 	size_t count, cap;
+	uint16_t bucket[BUCKETS]; /* index of the span in which it begins */
 };
+
+/* What was loaded, the newest of each file, kept: a thousand schedules of one zone have one copy,
+ * and there are no more zones than tzdata has. */
+static LIST_HEAD(, zone) shared = LIST_HEAD_INITIALIZER(shared);
 
 /* One block of a TZif file. */
 struct block {
@@ -30,8 +53,10 @@ struct block {
 	size_t len;
 };
 
-static const char *const abbreviations[] = {
-	"EST", "MST", "HST", "CET", "MET", "EET", "WET", "EST5EDT", "CST6CDT", "MST7MDT", "PST8PDT",
+/* Files of zoneinfo that are no places: abbreviations, the rules of one country, this machine. */
+static const char *const no_places[] = {
+	"EST",	   "MST",     "HST",	 "CET",	    "MET",	  "EET",       "WET",
+	"EST5EDT", "CST6CDT", "MST7MDT", "PST8PDT", "posixrules", "localtime", "Factory",
 };
 
 bool
@@ -42,8 +67,8 @@ zone_name_is_valid(struct str name)
 	if (!name.len || name.len > ZONE_NAME_MAX || str_starts(name, STR("right/")) ||
 	    str_starts(name, STR("posix/")))
 		return false;
-	for (size_t i = 0; i < ARRAY_LEN(abbreviations); i++)
-		if (str_eq_cstr(name, abbreviations[i]))
+	for (size_t i = 0; i < ARRAY_LEN(no_places); i++)
+		if (str_eq_cstr(name, no_places[i]))
 			return false;
 	for (size_t i = 0; i < name.len; i++) {
 		char c = name.p[i];
@@ -97,9 +122,10 @@ add_span(struct zone *z, int64_t from, int32_t offset)
 	z->offset[z->count++] = offset;
 }
 
-/* Header and sizes of the block at the front of bytes; what it points to lies within bytes. */
+/* Header and sizes of the block at the front of bytes; what it points to lies within bytes.
+ * skipped: it is only looked over, for a better one follows, and may be empty. */
 static bool
-block_read(struct str bytes, size_t time_size, struct block *ret)
+block_read(struct str bytes, size_t time_size, bool skipped, struct block *ret)
 {
 	const unsigned char *p = (const unsigned char *)bytes.p;
 	struct block b = {.time_size = time_size};
@@ -113,7 +139,7 @@ block_read(struct str bytes, size_t time_size, struct block *ret)
 	b.time = read_u32(p + 32);
 	b.type = read_u32(p + 36);
 	b.chars = read_u32(p + 40);
-	if (b.time > COUNT_MAX || !b.type || b.type > 256 || b.chars > COUNT_MAX ||
+	if (b.time > COUNT_MAX || (!b.type && !skipped) || b.type > 256 || b.chars > COUNT_MAX ||
 	    b.leap > COUNT_MAX || b.isut > 256 || b.isstd > 256)
 		return false;
 	len = HEADER_LEN + b.time * (time_size + 1) + b.type * 6 + b.chars +
@@ -203,11 +229,36 @@ footer_read(struct str bytes, struct zone *z)
 	return true;
 }
 
+static size_t
+search(const struct zone *zone, int64_t t)
+{
+	size_t lo = 0, hi = zone->count; /* from[lo] <= t < from[hi] */
+
+	while (hi - lo > 1) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (zone->from[mid] <= t)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* When all spans are there. */
+static void
+fill_buckets(struct zone *z)
+{
+	for (int64_t i = 0; i < BUCKETS; i++)
+		z->bucket[i] = (uint16_t)search(z, i << BUCKET_BITS);
+}
+
 static struct zone *
 zone_new(struct str name)
 {
 	struct zone *z = mem_alloc(sizeof(*z));
 
+	z->references = 1;
 	z->name = str_dup(name);
 	return z;
 }
@@ -219,12 +270,12 @@ zone_parse(struct str name, struct str bytes, struct zone **ret, struct err *err
 	struct block b;
 	char version;
 
-	if (!block_read(bytes, 4, &b))
+	if (!block_read(bytes, 4, bytes.len > 4 && bytes.p[4] >= '2', &b))
 		return corrupt(err, name, "this is no TZif file");
 	version = bytes.p[4];
 	if (version >= '2') {
 		bytes = str_make(bytes.p + b.len, bytes.len - b.len);
-		if (!block_read(bytes, 8, &b))
+		if (!block_read(bytes, 8, false, &b))
 			return corrupt(err, name, "the second block is cut off");
 	}
 	if (b.leap)
@@ -233,42 +284,154 @@ zone_parse(struct str name, struct str bytes, struct zone **ret, struct err *err
 		return corrupt(err, name, "its transitions make no sense");
 	if (version >= '2' && !footer_read(str_make(bytes.p + b.len, bytes.len - b.len), z))
 		return corrupt(err, name, "its last line is no rule");
+	fill_buckets(z);
 	*ret = TAKE(z);
+	return true;
+}
+
+/* ---- files ---- */
+
+static char *
+path_of(struct str name)
+{
+	static const char *const variables[] = {"ZONEINFO", "TZDIR"};
+	AUTO(buf_fini) struct buf path = BUF_INIT;
+	const char *folder = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(variables) && !(folder && *folder); i++)
+		folder = getenv(variables[i]);
+	buf_printf(&path, "%s/%.*s", folder && *folder ? folder : "/usr/share/zoneinfo",
+		   STR_ARG(name));
+	return str_dup(buf_str(&path));
+}
+
+static bool
+stamp_of(const char *path, struct stamp *ret)
+{
+	struct stat st;
+
+	memset(ret, 0, sizeof(*ret)); /* they are compared as bytes */
+	if (stat(path, &st) < 0)
+		return false;
+	if (!S_ISREG(st.st_mode)) {
+		errno = ENOENT;
+		return false;
+	}
+	ret->device = st.st_dev;
+	ret->inode = st.st_ino;
+	ret->size = st.st_size;
+	ret->written = st.st_mtim;
+	ret->changed = st.st_ctim;
+	return true;
+}
+
+/* The newest that was read from path (NULL: UTC). */
+static struct zone *
+shared_find(const char *path)
+{
+	struct zone *z;
+
+	LIST_FOREACH (z, &shared, entry)
+		if (path ? z->path && !strcmp(z->path, path) : !z->path)
+			return z;
+	return NULL;
+}
+
+static struct zone *
+zone_share(struct zone *z)
+{
+	struct zone *old = shared_find(z->path);
+
+	if (old) {
+		LIST_REMOVE(old, entry);
+		zone_free(old);
+	}
+	LIST_INSERT_HEAD(&shared, z, entry);
+	z->references++;
+	return z;
+}
+
+/* The file as it is now; stamped before it is read, so that a later change is seen. */
+static bool
+read_zone(struct str name, const char *path, struct zone **ret, struct err *err)
+{
+	AUTO(buf_fini) struct buf bytes = BUF_INIT;
+	struct err cause = ERR_INIT;
+	struct zone *known = shared_find(path);
+	struct stamp stamp;
+
+	if (!stamp_of(path, &stamp)) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return err_set(err, E_INVALID, "unknown time zone '%.*s'", STR_ARG(name));
+		return err_errno(err, errno, "time zone '%.*s': %s", STR_ARG(name), path);
+	}
+	if (known && !memcmp(&known->stamp, &stamp, sizeof(stamp))) {
+		known->references++;
+		*ret = known;
+		return true;
+	}
+	if (!os_read_file(path, FILE_MAX, &bytes, &cause)) {
+		err_prefix(&cause, "time zone '%.*s'", STR_ARG(name));
+		return err_move(err, &cause);
+	}
+	if (!zone_parse(name, buf_str(&bytes), ret, err))
+		return false;
+	(*ret)->path = mem_strdup(path);
+	(*ret)->stamp = stamp;
+	zone_share(*ret);
 	return true;
 }
 
 bool
 zone_load(struct str name, struct zone **ret, struct err *err)
 {
-	AUTO(buf_fini) struct buf path = BUF_INIT;
-	AUTO(buf_fini) struct buf bytes = BUF_INIT;
-	const char *folder = getenv("ZONEINFO");
-	struct err cause = ERR_INIT;
+	AUTO(auto_free) char *path = NULL;
 
 	if (str_eq(name, STR("UTC"))) {
-		*ret = zone_new(name);
-		add_span(*ret, ZONE_MIN, 0);
+		*ret = shared_find(NULL);
+		if (*ret) {
+			(*ret)->references++;
+			return true;
+		}
+		*ret = zone_share(zone_new(name));
+		add_span(*ret, ZONE_MIN, 0); /* in every bucket, as index 0 */
 		return true;
 	}
 	if (!zone_name_is_valid(name))
 		return err_set(err, E_INVALID, "unknown time zone '%.*s'",
 			       (int)(name.len > ZONE_NAME_MAX ? ZONE_NAME_MAX : name.len),
 			       name.p ? name.p : "");
-	buf_printf(&path, "%s/%.*s", folder && *folder ? folder : "/usr/share/zoneinfo",
-		   STR_ARG(name));
-	if (!os_read_file(buf_cstr(&path), FILE_MAX, &bytes, &cause)) {
-		err_fini(&cause);
-		return err_set(err, E_INVALID, "unknown time zone '%.*s'", STR_ARG(name));
-	}
-	return zone_parse(name, buf_str(&bytes), ret, err);
+	path = path_of(name);
+	return read_zone(name, path, ret, err);
+}
+
+bool
+zone_refresh(struct zone **zone, bool *ret_changed, struct err *err)
+{
+	struct zone *now = NULL, *was = *zone;
+	struct stamp stamp;
+
+	*ret_changed = false;
+	if (!was->path ||
+	    (stamp_of(was->path, &stamp) && !memcmp(&stamp, &was->stamp, sizeof(stamp))))
+		return true;
+	if (!read_zone(str_of(was->name), was->path, &now, err))
+		return false;
+	*ret_changed = now->count != was->count ||
+		       memcmp(now->from, was->from, was->count * sizeof(*was->from)) ||
+		       memcmp(now->offset, was->offset, was->count * sizeof(*was->offset));
+	*zone = now;
+	zone_free(was);
+	return true;
 }
 
 void
 zone_free(struct zone *zone)
 {
-	if (!zone)
+	if (!zone || --zone->references)
 		return;
 	free(zone->name);
+	free(zone->path);
 	free(zone->from);
 	free(zone->offset);
 	free(zone);
@@ -304,15 +467,11 @@ zone_span(const struct zone *zone, size_t index)
 struct zone_span
 zone_span_at(const struct zone *zone, int64_t t)
 {
-	size_t lo = 0, hi = zone->count; /* from[lo] <= t < from[hi] */
+	size_t i;
 
-	while (hi - lo > 1) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (zone->from[mid] <= t)
-			lo = mid;
-		else
-			hi = mid;
-	}
-	return zone_span(zone, lo);
+	if (t < 0 || t >> BUCKET_BITS >= BUCKETS)
+		return zone_span(zone, search(zone, t));
+	for (i = zone->bucket[t >> BUCKET_BITS]; i + 1 < zone->count && zone->from[i + 1] <= t;)
+		i++;
+	return zone_span(zone, i);
 }

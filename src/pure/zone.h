@@ -31,10 +31,17 @@ bool zone_name_is_valid(struct str name);
  * ("right/" zones). */
 bool zone_parse(struct str name, struct str bytes, struct zone **ret, struct err *err);
 
-/* The zone of that name from $ZONEINFO or /usr/share/zoneinfo (the one place of this floor that
- * reads files); UTC needs no file. E_INVALID "unknown time zone 'X'" for every name that is not
- * there, never a fallback. */
+/* The zone of that name from $ZONEINFO, $TZDIR or /usr/share/zoneinfo (the one place of this floor
+ * that reads files); UTC needs no file. E_INVALID "unknown time zone 'X'" for every name that is
+ * not there, never a fallback; who loads it again gets the same one (one thread);
+ * E_CORRUPT, E_TOO_LARGE or E_IO for a file that is no zone. */
 bool zone_load(struct str name, struct zone **ret, struct err *err);
+
+/* Looks whether the zone's file is another one than when it was read (one stat), and reads it anew
+ * if so: *zone is another one then, and what the old one said no longer counts when *ret_changed.
+ * On failure (the file is gone or damaged) the zone stays as it was, and the next call tries again.
+ */
+bool zone_refresh(struct zone **zone, bool *ret_changed, struct err *err);
 
 void zone_free(struct zone *zone);
 void zone_auto_free(struct zone **zone); /* AUTO(zone_auto_free) */

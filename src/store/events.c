@@ -21,6 +21,7 @@ enum {
 	BY_ID,
 	BY_SEQ,
 	LAST,
+	NEWEST,
 	LIST,
 	LIST_TRIGGER,
 	LIST_OUTCOME,
@@ -40,6 +41,9 @@ static const struct statement list[] = {
 	[BY_ID] = {WHOLE "WHERE e.id >= :lo AND e.id < :hi ORDER BY e.id LIMIT 2", &event_shape},
 	[BY_SEQ] = {WHOLE "WHERE e.seq = :seq", &event_shape},
 	[LAST] = {WHOLE "WHERE e.trigger = :trigger ORDER BY e.seq DESC LIMIT 1", &event_shape},
+	[NEWEST] = {"SELECT time, outcome FROM events WHERE trigger = :trigger ORDER BY seq DESC "
+		    "LIMIT 1",
+		    NULL},
 	[LIST] = {BRIEF "WHERE " FILTERED, &event_shape},
 	[LIST_TRIGGER] = {BRIEF "WHERE e.trigger = :trigger AND " FILTERED, &event_shape},
 	[LIST_OUTCOME] = {BRIEF "WHERE e.outcome = :outcome AND e.outcome <> 'ran' AND " FILTERED,
@@ -117,6 +121,27 @@ events_last(struct store *store, const char *trigger, struct event_row *ret, str
 		return false;
 	query_text(q, "trigger", trigger);
 	return query_one(q, ret, "an event of this trigger", err);
+}
+
+bool
+events_newest(struct store *store, const char *trigger, struct wall *ret_time,
+	      struct buf *ret_outcome, struct err *err)
+{
+	AUTO(query_end) struct query *q = query_read(store, ROOM_EVENTS, NEWEST, err);
+
+	if (!q)
+		return false;
+	query_text(q, "trigger", trigger);
+	switch (query_step(q, err)) {
+	case STEP_ROW:
+		*ret_time = query_get_wall(q, 0);
+		buf_add_str(ret_outcome, query_get_text(q, 1));
+		return true;
+	case STEP_DONE:
+		return err_set(err, E_NOT_FOUND, "trigger %s has no event yet", trigger);
+	default:
+		return false;
+	}
 }
 
 static const char *const columns[] = {"trigger", "source", "outcome", "key", "run", NULL};

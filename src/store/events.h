@@ -23,6 +23,8 @@ bool events_list(struct store *store, const struct list_query *query,
 		 bool (*fn)(void *arg, const struct event_row *row), void *arg, struct err *err);
 /* The newest event of a trigger, E_NOT_FOUND when there is none. */
 bool events_last(struct store *store, const char *trigger, struct event_row *ret, struct err *err);
-/* When events of a trigger came within the last ms: how many. For rates. */
+/* When the newest one came and the word it ended in, appended; E_NOT_FOUND when there is none. */
+bool events_newest(struct store *store, const char *trigger, struct wall *ret_time,
+		   struct buf *ret_outcome, struct err *err);
 
 #endif

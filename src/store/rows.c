@@ -80,6 +80,7 @@ static const struct field run_fields[] = {
 	FIELD(run_row, ended, "ended", FIELD_WALL),
 	FIELD(run_row, event_time, "event_time", FIELD_WALL),
 	FIELD(run_row, due, "due", FIELD_WALL),
+	FIELD(run_row, held, "held", FIELD_TEXT),
 	FIELD(run_row, limits.deadline_ms, "limit_deadline_ms", FIELD_INT),
 	FIELD(run_row, limits.steps, "limit_steps", FIELD_INT),
 	FIELD(run_row, limits.tools, "limit_tools", FIELD_INT),

@@ -35,6 +35,7 @@ struct run_row {
 	char *event_id; /* joined */
 	char *trigger, *source, *agent, *intent, *mode, *batch, *entity, *tenant, *user, *key;
 	char *correlation, *traceparent, *trust, *config_commit, *session;
+	char *held; /* queued: the scope that has no money left for it; NULL */
 	char *root, *parent; /* cause: event ids */
 	int hops;
 	int priority; /* 0 high, 1 normal, 2 low */

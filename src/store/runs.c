@@ -9,7 +9,7 @@
 #define PRIORITIES 3
 #define LIVE "('queued', 'running', 'waiting')"
 #define RUN                                                                                        \
-	"SELECT r.seq, r.id, r.event, r.agent, r.trigger, r.status, r.priority, r.entity, r.due, " \
+	"SELECT r.seq, r.id, r.event, r.agent, r.trigger, r.status, r.priority, r.entity, r.due, r.held, " \
 	"r.attempts, r.max_attempts, r.created, r.started, r.ended, r.reason, r.error, "           \
 	"r.dropped, "                                                                              \
 	"r.active_ms, r.steps, r.tools, r.input_tokens, r.output_tokens, r.cache_tokens, "         \

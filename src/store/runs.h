@@ -87,6 +87,13 @@ bool runs_count_queued(struct store *store,
 bool runs_oldest_queued(struct store *store, struct wall *ret_created,
 			struct err *err); /* WALL_NONE */
 bool runs_count_dead(struct store *store, int64_t *ret, struct err *err);
+/* Of the run of a trigger that waits longest; WALL_NONE. */
+bool runs_oldest_of(struct store *store, const char *trigger, struct wall *ret_created,
+		    struct err *err);
+/* Names of triggers with runs that are queued, running or waiting, at most max; fn must not write.
+ */
+bool runs_waiting_triggers(struct store *store, unsigned max,
+			   bool (*fn)(void *arg, const char *trigger), void *arg, struct err *err);
 bool runs_count_trigger(struct store *store, const char *trigger, int64_t *ret_queued,
 			struct err *err);
 /* Those of a trigger and entity (NULL: any) that are queued, running or waiting, for overlap

@@ -3,7 +3,19 @@
 #include "store/internal.h"
 #include "store/runs.h"
 
-enum { QUEUED, NEXT_AGENT, FIRST, CREATED, DEAD, OF_TRIGGER, OPEN, OPEN_ENTITY, STATEMENTS };
+enum {
+	QUEUED,
+	NEXT_AGENT,
+	FIRST,
+	CREATED,
+	DEAD,
+	OF_TRIGGER,
+	OLDEST_OF,
+	NEXT_TRIGGER,
+	OPEN,
+	OPEN_ENTITY,
+	STATEMENTS
+};
 
 #define OPEN_STATES "status IN ('queued', 'running', 'waiting')"
 #define PRIORITIES 3
@@ -23,6 +35,12 @@ static const struct statement list[] = {
 	[OF_TRIGGER] = {"SELECT COUNT(*) FROM runs WHERE trigger = :trigger AND status = 'queued' "
 			"AND " OPEN_STATES,
 			NULL},
+	[OLDEST_OF] = {"SELECT created FROM runs WHERE trigger = :trigger AND status = 'queued' "
+		       "AND " OPEN_STATES " ORDER BY seq LIMIT 1",
+		       NULL},
+	[NEXT_TRIGGER] = {"SELECT trigger FROM runs WHERE trigger > :after AND " OPEN_STATES
+			  " ORDER BY trigger LIMIT 1",
+			  NULL},
 	[OPEN] = {"SELECT seq FROM runs WHERE trigger = :trigger AND status = :status "
 		  "AND " OPEN_STATES " ORDER BY seq LIMIT :max",
 		  NULL},
@@ -122,6 +140,49 @@ runs_count_trigger(struct store *store, const char *trigger, int64_t *ret_queued
 		return false;
 	query_text(q, "trigger", trigger);
 	return query_number(q, 0, ret_queued, err);
+}
+
+bool
+runs_oldest_of(struct store *store, const char *trigger, struct wall *ret_created, struct err *err)
+{
+	enum driver_step step;
+	AUTO(query_end) struct query *q = query_read(store, ROOM_COUNTS, OLDEST_OF, err);
+
+	if (!q)
+		return false;
+	query_text(q, "trigger", trigger);
+	step = query_step(q, err);
+	*ret_created = step == STEP_ROW ? query_get_wall(q, 0) : WALL_NONE;
+	return step != STEP_FAILED;
+}
+
+/* The next trigger by name that has any; false with E_OK: none. A step of the index each. */
+static bool
+trigger_next(struct store *store, struct buf *name, struct err *err)
+{
+	AUTO(query_end) struct query *q = query_read(store, ROOM_COUNTS, NEXT_TRIGGER, err);
+
+	if (!q)
+		return false;
+	query_text(q, "after", buf_cstr(name));
+	if (query_step(q, err) != STEP_ROW)
+		return false;
+	buf_clear(name);
+	buf_add_str(name, query_get_text(q, 0));
+	return true;
+}
+
+bool
+runs_waiting_triggers(struct store *store, unsigned max, bool (*fn)(void *arg, const char *trigger),
+		      void *arg, struct err *err)
+{
+	AUTO(buf_fini) struct buf name = BUF_INIT;
+	struct err why = ERR_INIT;
+
+	while (max-- && trigger_next(store, &name, &why))
+		if (!fn(arg, buf_cstr(&name)))
+			return true;
+	return why.code == E_OK || err_move(err, &why);
 }
 
 static bool

@@ -41,7 +41,7 @@ static const struct statement list[] = {
 		{"INSERT INTO attempts (run, n, started, lease) VALUES (:run, :n, :now, :lease)",
 		 NULL},
 	[MOVE] = {"UPDATE runs SET status = :to, reason = :reason, error = :error, ended = :ended, "
-		  "due = :due, "
+		  "due = :due, held = NULL, "
 		  "ready = (:to = 'queued' AND :due IS NULL AND " FIRST
 		  ") WHERE seq = :seq AND status = :from",
 		  NULL},
@@ -63,7 +63,8 @@ static const struct statement list[] = {
 		      "ready = 0",
 		      NULL},
 	/* One that is due but not the first of its entity waits for FREE_ENTITY from now on. */
-	[WAKE] = {"UPDATE runs SET due = NULL, ready = " FIRST " WHERE seq = :seq", NULL},
+	[WAKE] = {"UPDATE runs SET due = NULL, held = NULL, ready = " FIRST " WHERE seq = :seq",
+		  NULL},
 	[PROGRESS] = {"UPDATE runs SET active_ms = :active_ms, steps = :steps, tools = :tools, "
 		      "input_tokens = :input_tokens, "
 		      "output_tokens = :output_tokens, cache_tokens = :cache_tokens, context = "

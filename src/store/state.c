@@ -1,4 +1,4 @@
-/* Small durable facts: cursors, switches, tokens, budgets. */
+/* Small durable facts: cursors, switches, tokens. */
 /* SPDX-License-Identifier: MIT */
 #include "store/state.h"
 
@@ -15,9 +15,6 @@ enum {
 	TOKENS,
 	TOKEN_REVOKE,
 	TOKEN_TOUCH,
-	BUDGET_ADD,
-	BUDGET_GET,
-	BUDGETS,
 	STATEMENTS
 };
 
@@ -45,19 +42,6 @@ static const struct statement list[] = {
 	[TOKENS] = {"SELECT * FROM tokens ORDER BY name", &token_shape},
 	[TOKEN_REVOKE] = {"UPDATE tokens SET revoked = 1 WHERE name = :name", NULL},
 	[TOKEN_TOUCH] = {"UPDATE tokens SET last_used = :at WHERE hash = :hash", NULL},
-	[BUDGET_ADD] = {"INSERT INTO budgets (scope, name, day, spent_uusd, reserved_uusd, tokens) "
-			"VALUES (:scope, :name, :day, :spent, :reserved, :tokens) ON CONFLICT "
-			"(day, scope, name) DO UPDATE SET "
-			"spent_uusd = spent_uusd + excluded.spent_uusd, reserved_uusd = "
-			"reserved_uusd + excluded.reserved_uusd, "
-			"tokens = tokens + excluded.tokens",
-			NULL},
-	[BUDGET_GET] = {"SELECT spent_uusd, reserved_uusd, tokens FROM budgets WHERE day = :day "
-			"AND scope = :scope AND name = :name",
-			NULL},
-	[BUDGETS] = {"SELECT scope, name, spent_uusd, reserved_uusd, tokens FROM budgets WHERE day "
-		     "= :day ORDER BY scope, name",
-		     NULL},
 };
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
 const struct statements state_statements = {"state", list, STATEMENTS};
@@ -211,62 +195,4 @@ tokens_touch(struct store *store, const char *hash, struct wall at, struct err *
 	query_wall(q, "at", at);
 	query_text(q, "hash", hash);
 	return query_run(q, NULL, err);
-}
-
-/* --- budgets --- */
-
-bool
-budgets_add(struct store *store, const char *scope, const char *name, const char *day,
-	    int64_t spent_uusd, int64_t reserved_uusd, int64_t tokens, struct err *err)
-{
-	AUTO(query_end) struct query *q = query_write(store, ROOM_STATE, BUDGET_ADD, err);
-	if (!q)
-		return false;
-	query_text(q, "scope", scope);
-	query_text(q, "name", name ? name : "");
-	query_text(q, "day", day);
-	query_int(q, "spent", spent_uusd);
-	query_int(q, "reserved", reserved_uusd);
-	query_int(q, "tokens", tokens);
-	return query_run(q, NULL, err);
-}
-
-bool
-budgets_get(struct store *store, const char *scope, const char *name, const char *day,
-	    int64_t *ret_spent_uusd, int64_t *ret_reserved_uusd, int64_t *ret_tokens,
-	    struct err *err)
-{
-	AUTO(query_end) struct query *q = query_read(store, ROOM_STATE, BUDGET_GET, err);
-	if (!q)
-		return false;
-	query_text(q, "day", day);
-	query_text(q, "scope", scope);
-	query_text(q, "name", name ? name : "");
-	enum driver_step step = query_step(q, err);
-	if (step == STEP_FAILED)
-		return false;
-	bool is = step == STEP_ROW;
-	*ret_spent_uusd = is ? query_get_int(q, 0) : 0;
-	*ret_reserved_uusd = is ? query_get_int(q, 1) : 0;
-	*ret_tokens = is ? query_get_int(q, 2) : 0;
-	return true;
-}
-
-bool
-budgets_list(struct store *store, const char *day,
-	     bool (*fn)(void *arg, const char *scope, const char *name, int64_t spent,
-			int64_t reserved, int64_t tokens),
-	     void *arg, struct err *err)
-{
-	enum driver_step step;
-	AUTO(query_end) struct query *q = query_read(store, ROOM_STATE, BUDGETS, err);
-	if (!q)
-		return false;
-	query_text(q, "day", day);
-	while ((step = query_step(q, err)) == STEP_ROW) {
-		if (!fn(arg, query_get_text(q, 0).p, query_get_text(q, 1).p, query_get_int(q, 2),
-			query_get_int(q, 3), query_get_int(q, 4)))
-			return true;
-	}
-	return step == STEP_DONE;
 }

@@ -1,4 +1,4 @@
-/* Small durable facts: gates, cursors, pauses, tokens, budgets, trigger health. */
+/* Small durable facts: gates, cursors, pauses, tokens, trigger health. */
 /* SPDX-License-Identifier: MIT */
 #ifndef ROUSE_STORE_STATE_H
 #define ROUSE_STORE_STATE_H
@@ -39,17 +39,5 @@ bool gates_list(struct store *store, const struct list_query *query,
 bool gates_decide(struct store *store, int64_t seq, const char *status, const char *decision,
 		  const char *by, const char *reason, const char *answer, struct wall at,
 		  struct err *err);
-
-/* The ledger: what was spent and reserved of a scope (agent trigger user tenant all) on a day
- * ("2026-11-20"). */
-bool budgets_add(struct store *store, const char *scope, const char *name, const char *day,
-		 int64_t spent_uusd, int64_t reserved_uusd, int64_t tokens, struct err *err);
-bool budgets_get(struct store *store, const char *scope, const char *name, const char *day,
-		 int64_t *ret_spent_uusd, int64_t *ret_reserved_uusd, int64_t *ret_tokens,
-		 struct err *err); /* zeros when there is no row */
-bool budgets_list(struct store *store, const char *day,
-		  bool (*fn)(void *arg, const char *scope, const char *name, int64_t spent,
-			     int64_t reserved, int64_t tokens),
-		  void *arg, struct err *err);
 
 #endif

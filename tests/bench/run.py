@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # Benchmarks: a table for people, and JSON (bench.json in the build folder) for comparisons.
 # SPDX-License-Identifier: MIT
-"""run.py [quick] [disk|bare|ingest|webhook|latency|runs|idle|start]...: all, or those named. Figures of a shared machine vary: compare what stands side by side, not absolutes."""
+"""run.py [quick] [disk|bare|ingest|webhook|latency|runs|idle|start|cron|lateness|triggers]...: all, or those named. Figures of a shared machine vary: compare what stands side by side, not absolutes."""
 import os
 import statistics
 import sys
@@ -77,6 +77,46 @@ def webhook(folder):
     LOADS = kept
     process.kill()
     end_all()
+
+
+def npm(package):
+    """Whether that npm package is here, as `npm ci` in tests/npm leaves it; tries to get it."""
+    folder = os.path.join(SOURCE, "tests/npm")
+    if shutil.which("npm") and not os.path.isdir(os.path.join(folder, "node_modules", package)):
+        spawn(["npm", "ci", "--no-audit", "--no-fund"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).wait()
+    return shutil.which("node") and os.path.isdir(os.path.join(folder, "node_modules", package))
+
+
+def cron():
+    """Next-fire computations over the eight expressions of the manual, ours beside croner's, round by round."""
+    seconds = "0.05" if QUICK else "0.3"
+    programs = {"rouse": [os.path.join(HERE, "bench_cron"), "1", seconds]}
+    if npm("croner"):
+        programs["npm croner"] = ["node", os.path.join(SOURCE, "tests/bench/croner.js"), seconds]
+    else:
+        print("npm's croner is not here: left out")
+    rates, parses = {}, []
+    for _ in range(3 if QUICK else 5):
+        for name, argv in programs.items():
+            out, _ = spawn(argv, stdout=subprocess.PIPE, text=True).communicate(timeout=300)
+            for said in map(json.loads, out.splitlines()):
+                if "parse" in said:
+                    parses.append(said["parse"])
+                else:
+                    rates.setdefault((said["zone"], name), []).append(said["next"])
+    for zone in ("UTC", "America/New_York"):
+        medians = {}
+        for name in programs:
+            rounds = [statistics.median(r) for r in rates[zone, name]]  # over the expressions
+            each = [statistics.median(r) for r in zip(*rates[zone, name])]  # over the rounds
+            medians[name] = statistics.median(rounds)
+            note(f"cron next, {zone}, {name}: median of 8 expressions", round(medians[name]),
+                 f"/s   rounds {min(rounds):,.0f} to {max(rounds):,.0f}   expressions {min(each):,.0f} to {max(each):,.0f}")
+            figures[f"cron next, {zone}, {name}: rounds"] = [min(rounds), max(rounds)]
+            figures[f"cron next, {zone}, {name}: expressions"] = each
+        if len(medians) == 2:
+            note(f"cron next, {zone}: rouse over croner", medians["rouse"] / medians["npm croner"], "times")
+    note("cron expressions parsed", round(statistics.median(parses)), f"/s   rounds {min(parses):,.0f} to {max(parses):,.0f}")
 
 
 def house(agent, **keys):
@@ -191,12 +231,114 @@ def start():
     rouse.close()
 
 
+TRIGGERS = {
+    "hooks, plain filters": 'source = webhook\nverify = none\nfilter = .data.action == "a{i}"\nentity = .data.n\n',
+    "schedules": "source = cron\nschedule = {minute} {hour} * * *\n",
+    "two jq programs each": "source = manual\nfilter = .data.items | map(select(.n > {i})) | length > 0\npayload = {{n: .data.x, by: {i}}}\n",
+}
+
+
+def triggers():
+    for count in (1000, 10000) if QUICK else (10000, 100000):
+        for what, keys in TRIGGERS.items():
+            rouse = house("/bin/true")
+            folder = os.path.join(rouse.dir, "triggers.d")
+            os.makedirs(folder)
+            for begin in range(0, count, 1000):
+                with open(os.path.join(folder, f"{begin:06}.conf"), "w") as f:
+                    for i in range(begin, begin + 1000):
+                        f.write(f"[trigger t{i}]\nagent = a\n" + keys.format(i=i, minute=i % 60, hour=i // 60 % 24))
+            note(f"{count:,} {what}: start to ready", ready(rouse) * 1000, "ms")
+            with open(os.path.join(folder, "000000.conf"), "a") as f:
+                f.write("intent = other\n")
+            began = time.monotonic()
+            said = rouse.api("POST", "/v1/reload", timeout=120).expect(200).json
+            note(f"{count:,} {what}: reload, one changed", (time.monotonic() - began) * 1000, "ms")
+            expect(said["changed"], ["t999"], "what the reload touched")
+            with open(f"/proc/{rouse.daemon.pid}/status") as f:
+                note(f"{count:,} {what}: resident memory", int(next(line for line in f if line.startswith("VmRSS")).split()[1]), "KiB")
+            rouse.close()
+
+
+def spent(rouse):
+    """Seconds of processor time so far."""
+    with open(f"/proc/{rouse.daemon.pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def schedules(rouse, count, schedule, **keys):
+    """So many schedules, in files of a size that is taken."""
+    folder = os.path.join(rouse.dir, "triggers.d")
+    os.makedirs(folder, exist_ok=True)
+    more = "".join(f"{k} = {v}\n" for k, v in keys.items())
+    for first in range(0, count, 5000):
+        with open(os.path.join(folder, f"{first:06}.conf"), "w") as f:
+            for n in range(first, min(count, first + 5000)):
+                f.write(f"[trigger s{n}]\nsource = cron\nagent = a\nschedule = {schedule(n)}\n{more}")
+
+
+def memory(rouse):
+    with open(f"/proc/{rouse.daemon.pid}/status") as f:
+        return int(next(line for line in f if line.startswith("VmRSS")).split()[1])
+
+
+def cron():
+    count = 10000 if QUICK else 100000
+    rouse = house("/bin/true")
+    schedules(rouse, count, lambda n: f"{n % 60} {n // 60 % 24} 1 1 *", timezone="Europe/Zurich")
+    rouse.write_config()
+    began = time.monotonic()
+    rouse.cli("check", rouse.conf)
+    note(f"rouse check of {count:,} schedules", time.monotonic() - began, "s")
+    note(f"start to ready, {count:,} schedules, new", ready(rouse), "s")
+    note(f"resident memory, {count:,} schedules", memory(rouse), "KiB")
+    rouse.stop()
+    note(f"start to ready, {count:,} schedules, known", ready(rouse), "s")
+    note("  of it processor time", spent(rouse), "s")
+    schedules(rouse, 1, lambda n: "7 7 1 1 *")
+    with open(os.path.join(rouse.dir, "triggers.d/000000.conf"), "a") as f:
+        for n in range(1, min(count, 5000)):
+            f.write(f"[trigger s{n}]\nsource = cron\nagent = a\nschedule = {n % 60} {n // 60 % 24} 1 1 *\ntimezone = Europe/Zurich\n")
+    began = time.monotonic()
+    expect(rouse.api("POST", "/v1/reload", timeout=60).expect(200).json["changed"], ["s0"], "what changed")
+    note(f"reload of {count:,} schedules, one changed", time.monotonic() - began, "s")
+    rouse.close()
+
+
+def lateness():
+    count = 1000 if QUICK else 10000
+    rouse = house("/bin/true")
+    due = int(time.time()) // 60 * 60 + 120
+    schedules(rouse, count, lambda n: time.strftime("%M %H %d %m *", time.gmtime(due)))
+    rouse.start()
+    rouse.cli("pause", "--agent", "a")
+    slowest = 0
+    while time.time() < due - 0.2:
+        time.sleep(0.05)
+    while time.time() < due + 120:
+        began = time.monotonic()
+        rouse.get("/health")
+        slowest = max(slowest, time.monotonic() - began)
+        if rouse.get("/health")["queue_depth"] >= count:
+            break
+    rouse.stop()
+    db = sqlite3.connect(rouse.db)
+    late = [ms - due * 1000 for (ms,) in db.execute("SELECT created FROM runs")]
+    db.close()
+    expect(len(late), count, "runs")
+    note(f"cron lateness, {count:,} due in one second, p50", percentile(late, 0.5), "ms")
+    note(f"cron lateness, {count:,} due in one second, p99", percentile(late, 0.99), "ms")
+    note("  slowest answer of /health meanwhile", slowest * 1000, "ms")
+    rouse.close()
+
+
 def bench():
     print("Figures of a shared machine: compare what stands side by side.")
     folder = tempfile.mkdtemp(prefix="rouse-bench-")
     try:
         parts = {"disk": lambda: disk(folder), "bare": bare, "ingest": ingest, "webhook": lambda: webhook(folder), "latency": latency, "runs": runs,
-                 "idle": idle, "start": start}
+                 "idle": idle, "start": start, "cron": cron, "lateness": lateness, "triggers": triggers}
         for name, part in parts.items():
             if name in sys.argv[1:] or not set(parts) & set(sys.argv[1:]):
                 part()

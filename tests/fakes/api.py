@@ -86,8 +86,8 @@ GATES = [
      "decision": "responded", "by": "ann"},
 ]
 TRIGGERS = {"tickets": {"name": "tickets", "source": "webhook", "agent": "triage", "enabled": True,
-                        "health": "ok", "since": T0, "last_event": T0, "last_error": None, "next": None,
-                        "backlog": 0}}
+                        "health": "ok", "since": T0, "last_event": T0, "last_outcome": "ran", "last_error": None,
+                        "last_error_at": None, "next": None, "backlog": 2, "lag_ms": 90500}}
 STATE = {"reload_fails": False, "reloads": 0, "looks": {}, "stream": 0}
 LOCK = threading.Lock()
 
@@ -355,7 +355,9 @@ class Handler(BaseHTTPRequestHandler):
         if name not in known:
             raise Problem(404, "not_found", "there is no trigger %s" % name)
         if verb is None:
-            return dict({"settings": {"verify": "github", "secret": "file:/x", "events": ["a", "b"]},
+            return dict({"settings": {"verify": "github", "secret": "file:/x", "events": ["a", "b"],
+                                      "filter": ".data.a\nor .data.b", "ack": 202, "enabled": True},
+                         "defaults": ["ack", "enabled"],
                          "url": "http://127.0.0.1:8477/hooks/" + name, "file": "/etc/rouse/rouse.conf",
                          "line": 12}, **known[name])
         if verb == "fire":
@@ -411,9 +413,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def on_budget(self, method, rest, query, body):
         return {"items": [{"scope": "day", "name": "", "day": "2026-11-20", "spent_usd": 1.5,
-                           "reserved_usd": 0.25, "limit_usd": 20},
+                           "reserved_usd": 0.25, "limit_usd": 20, "left_usd": 18.25, "tokens": 4000, "held": 2},
                           {"scope": "agent", "name": "triage", "day": "2026-11-20", "spent_usd": 1.5,
-                           "reserved_usd": 0.25, "limit_usd": None}]}
+                           "reserved_usd": 0.25, "limit_usd": None, "left_usd": None, "tokens": 4000, "held": 0}]}
 
     def on_db(self, method, rest, query, body):
         if rest[0] == "backup":

@@ -47,6 +47,12 @@ jail_check(struct jail *jail UNUSED, const char *program UNUSED, struct err *err
 	return true;
 }
 
+void
+jail_check_all(struct jail *jail UNUSED, const char *const *programs UNUSED, size_t count UNUSED,
+	       jail_on_wrong *on_wrong UNUSED, void *arg UNUSED)
+{
+}
+
 bool
 jail_run(struct jail *jail UNUSED, const char *program, struct str input UNUSED,
 	 jail_on_answer *on_answer, void *arg, struct err *err)

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # Scenario: a wrong configuration is told with file and line, and never half taken.
 # SPDX-License-Identifier: MIT
+import re
+
 from lib import *
 
 
@@ -159,6 +161,39 @@ def _(rouse):
                     env={"PATH": BUILD + ":" + os.environ["PATH"], "ROUSE_SOCKET": rouse.socket})
     said, _ = process.communicate(timeout=20)
     wait("the curl line made a run", lambda: len(rouse.runs()) == 1 or (_ for _ in ()).throw(Failed(f"{line!r} said {said!r}")), 5)
+
+def examples(rouse, wake):
+    """A configuration of all examples; wake: also what stands there as a comment."""
+    folder = os.path.join(SOURCE, "etc", "examples")
+    secrets = os.path.join(rouse.dir, "secrets")
+    os.makedirs(secrets, exist_ok=True)
+    for name in sorted(os.listdir(folder)):
+        if not name.endswith(".conf"):
+            continue
+        with open(os.path.join(folder, name)) as f:
+            text = f.read()
+        if wake:
+            text = re.sub(r"^#(?=\[|[a-z_.]+ = )", "", text, flags=re.M)
+        for secret in re.findall(r"file:/etc/rouse/secrets/([\w.-]+)", text):
+            with open(os.open(os.path.join(secrets, secret), os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
+                f.write("s3cret\n")
+        text = text.replace("/etc/rouse/secrets", secrets)
+        below = os.path.join(rouse.dir, "rouse.conf" if name == "daemon.conf" else os.path.join("triggers.d", name))
+        os.makedirs(os.path.dirname(below), exist_ok=True)
+        with open(below, "w") as f:
+            f.write(text)
+    return [line for line in rouse.cli("check", "-c", os.path.join(rouse.dir, "rouse.conf"), expect_code=None).err.splitlines() if line]
+
+
+@scenario("every example passes rouse check")
+def _(rouse):
+    expect([line for line in examples(rouse, wake=False) if not line.startswith("warning: ")], [], "what is wrong with the examples")
+
+
+@scenario("so does every example with what its comments offer, but for files that are not here")
+def _(rouse):
+    wrong = [line for line in examples(rouse, wake=True) if not line.startswith("warning: ")]
+    expect([line for line in wrong if "No such file" not in line and "does not exist" not in line], [], "what is wrong with the comments")
 
 
 main()

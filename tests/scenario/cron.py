@@ -74,7 +74,37 @@ def _(rouse):
     expect(rouse.cli("cron", "explain", "0 12 * * *", "--tz", "Europe/Berlin", "--json").json["transition"], None, "nothing at noon")
     check("never fires: February has at most 29 days" in rouse.cli("cron", "explain", "0 0 30 2 *").out, "it never fires")
     check("means both to some crons" in rouse.cli("cron", "explain", "0 0 */2 * MON", "--strict", expect_code=1).err, "strict")
+    expect(rouse.cli("cron", "explain", "0 0/5 14 ? * 2-6", "--dialect", "quartz", "--json").json["expr"], "0 */5 14 * * MON-FRI", "from Quartz")
+    check("rouse or quartz" in rouse.cli("cron", "explain", "0 0 * * *", "--dialect", "x", expect_code=2).err, "no such dialect")
     check("Monday to Friday" in rouse.cli("cron", "explain", "calendar:Mon..Fri 9:00 Europe/Berlin").out, "a calendar event")
+
+
+@scenario("check warns of what may not be meant; with strict, what crons read differently does not load")
+def _(rouse):
+    def check_says(**keys):
+        rouse.agent("tick", "true")
+        rouse.section("trigger beat", source="cron", agent="tick", **keys)
+        rouse.write_config()
+        p = subprocess.run([os.path.join(BUILD, "roused"), "-t", "-c", rouse.conf], capture_output=True, text=True)
+        return p.returncode, p.stdout + p.stderr
+
+    code, said = check_says(schedule="*/7 0 */2 * MON")
+    expect(code, 0, "exit status")
+    for words in ("gap of 4 at the hour", "AND ALSO every Monday; write +MON", "*/2 beside day-of-week"):
+        check(words in said, f"{words!r} in {said!r}")
+    code, said = check_says(schedule="0 0 */2 * MON", strict="yes")
+    expect(code, 1, "exit status when strict")
+    check("write + before day-of-week" in said, said)
+    expect(check_says(schedule="0 0 */2 * +MON", strict="yes")[0], 0, "exit status with a +")
+    expect(check_says(schedule="calendar:Mon..Fri 07:30", strict="yes"), (0, ""), "a plain calendar event")
+
+
+@scenario("H is drawn from the trigger's name: the daemon and --trigger agree")
+def _(rouse):
+    house(rouse, "H H H * *")
+    [beat] = rouse.items("/v1/triggers")
+    said = rouse.cli("cron", "next", "H H H * *", "--trigger", "beat", "-n", "1", "--json").json["next"]
+    expect(beat["next"].replace(".000", ""), said[0], "the next fire")
 
 
 main()

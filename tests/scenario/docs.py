@@ -106,6 +106,12 @@ def _(rouse):
     service.shutdown()
 
 
+@scenario("docs/webhooks.md works as it stands")
+def _(rouse):
+    needs_program("curl")
+    follow(rouse, "webhooks.md", [("127.0.0.1:8477", f"127.0.0.1:{rouse.port}")])
+
+
 @scenario("docs/database.md describes every column of every view, and no other")
 def _(rouse):
     rouse.agent("a", says(RESULT))

@@ -492,8 +492,11 @@ def _():
             "for i in range(40):\n"
             "    if os.fork() == 0:\n"
             "        if os.fork() == 0:\n"
-            "            signal.signal(15, lambda *_: (os.write(1, b'asked\\n'), os._exit(0)))\n"
+            "            signal.pthread_sigmask(signal.SIG_BLOCK, [15])\n"
             "            os.write(1, b'up\\n')\n"
+            "            signal.sigwait([15])\n"
+            "            os.write(1, b'asked\\n')\n"
+            "            os._exit(0)\n"
             "        while True: signal.pause()\n"
             "while True: signal.pause()\n")
     r = Run(["python3", "-c", code], grace_ms=20000, linger_ms=20000)

@@ -181,10 +181,11 @@ rig_open(const char *conf)
 	core->queue = queue_new(core);
 	core->attempts = attempts_new(core);
 	core->apply = apply_new(core);
+	core->ledger = ledger_new(core);
 	core->sources = sources_new(core);
 	core->switches = switches_new(core, &err);
-	if (!queue_load(core->queue, &err) || !attempts_adopt_all(core, &err) ||
-	    !apply_load(core->apply, &err)) {
+	if (!ledger_load(core, &err) || !queue_load(core->queue, &err) ||
+	    !attempts_adopt_all(core, &err) || !apply_load(core->apply, &err)) {
 		printf("Bail out! %s\n", err_text(&err));
 		exit(99);
 	}
@@ -211,6 +212,7 @@ rig_close(void)
 	attempts_free(core->attempts);
 	apply_free(core->apply);
 	queue_free(core->queue);
+	ledger_free(core->ledger);
 	switches_free(core->switches);
 	stream_free(core->stream);
 	metrics_free(core->metrics);
@@ -261,6 +263,7 @@ rig_reload(const char *conf)
 		return false;
 	rig.core.registry = fresh;
 	sources_reload(rig.core.sources, old, NULL, NULL, NULL);
+	ledger_reload(&rig.core);
 	registry_unref(old);
 	queue_wake(rig.core.queue, NULL);
 	apply_wake(rig.core.apply, NULL);

@@ -12,6 +12,7 @@
 #include "core/change.h"
 #include "core/gate.h"
 #include "core/halt.h"
+#include "core/ledger.h"
 #include "core/queue.h"
 #include "core/run.h"
 #include "core/source.h"

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int tap_count, tap_failed, tap_checks;
@@ -69,12 +70,13 @@ tap_check_str(const char *got, const char *want, const char *what, const char *f
 			printf("#   got:  %lld\n#   want: %lld\n", got_, want_);                   \
 	} while (0)
 
-/* Last line of main. */
+/* Last line of main. Where lines are counted (make check), a failed one has said so: an exit status
+ * of its own would count as another failure. */
 static inline int
 tap_done(void)
 {
 	printf("1..%d\n", tap_count);
-	return tap_failed ? 1 : 0;
+	return tap_failed && !getenv("TAP_LINES_COUNT") ? 1 : 0;
 }
 
 #endif

@@ -170,13 +170,13 @@ check_files(struct fixture *f)
 		CHECK_STR(buf_cstr(&f->messages), "rouse.conf:2: [daemon] port: there is a NUL "
 						  "byte in this line; this is no text file\n");
 	}
-	IT ("a file of more than 1 MiB is refused whole") {
+	IT ("a file of more than 32 MiB is refused whole") {
 		AUTO(buf_fini) struct buf text = BUF_INIT;
 
-		while (text.len <= 1024 * 1024)
+		while (text.len <= 32 << 20)
 			buf_puts(&text, "# filler that says nothing at all\n");
 		CHECK(!fixture_load_text(f, buf_cstr(&text)));
-		CHECK_STR(buf_cstr(&f->messages), "rouse.conf: is larger than 1 MiB and was not "
+		CHECK_STR(buf_cstr(&f->messages), "rouse.conf: is larger than 32 MiB and was not "
 						  "read; split it into several files\n");
 	}
 	IT ("a file of rubbish gets a thousand messages, not half a million") {

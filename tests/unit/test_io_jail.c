@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/os.h"
-#include "io/jail.h"
+#include "io/jail_check.h"
 #include "tests/unit/tap.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -22,6 +22,7 @@
 
 static struct event_base *base;
 static struct jail *jail;
+static const char *helper_path;
 static int left; /* answers that have not come */
 
 struct seen {
@@ -178,6 +179,111 @@ test_honest(void)
 	}
 }
 
+static struct buf wrong;
+
+static void
+on_wrong(void *arg UNUSED, size_t i, const struct err *err)
+{
+	buf_printf(&wrong, "%zu:%d ", i, strstr(err_text(err), "not looked at") ? 0 : err->code);
+}
+
+static const char *
+form_of(const char *program)
+{
+	static struct buf form;
+
+	buf_clear(&form);
+	return jail_program_form(str_of(program), &form) ? buf_cstr(&form) : "(none)";
+}
+
+static void
+check_forms(void)
+{
+	IT ("gives programs one form that differ in what numbers and strings say") {
+		CHECK_STR(form_of(".n > 17 and .k == \"a b\""), ".n > 1 and .k == \"\"");
+		CHECK_STR(form_of("[.a[3], .b1, $x2]"), "[.a[1], .b1, $x2]");
+		CHECK_STR(form_of("1.5e3 + 0 + -2"), "1.5e3 + 0 + -1");
+	}
+	IT ("keeps what a compiler looks at: escapes, zero, divisors") {
+		CHECK_STR(form_of("\"a\\(.b + 2)c\""), "\"a\\(.b + 1)c\"");
+		CHECK_STR(form_of("\"\\u00e4\""), "\"\\u00e4\"");
+		CHECK_STR(form_of("4 / 2"), "4 / 2");
+		CHECK_STR(form_of("4 % 2"), "4 % 2");
+	}
+	IT ("ends a comment where it ends") {
+		CHECK_STR(form_of(".a # ) not \" this\n| .b # nor this"), ".a \n| .b ");
+	}
+	IT ("has no form for what could not stand in parentheses") {
+		static const char *const none[] = {
+			"1), (2",	".a)",	"(.a", "[.a)", "\"a", "\"\\(.a\"",
+			"\"\\(\")",	"{",	"",    "  ",   "# x", "import \"a\" as b; .",
+			"module {}; .", "\"a\\"};
+
+		for (size_t i = 0; i < ARRAY_LEN(none); i++)
+			CHECK_STR(i == 10 ? "(none)" : form_of(none[i]), "(none)");
+	}
+}
+
+static void
+check_many(void)
+{
+	static const char *const some[] = {".a | select(. > 1)",
+					   "nope(1)",
+					   ".a | select(. > 2)",
+					   ".a | (",
+					   "",
+					   "1), (2",
+					   "nope(2)",
+					   ".a | select(. > 1)",
+					   "def f: 1; f",
+					   "# only a comment",
+					   "f",
+					   "{(3): 4}",
+					   ".a as $x | $x",
+					   "$x",
+					   "label $out | break $out",
+					   "break $out",
+					   "\"\\(1 + 1)\"",
+					   "\"\\u12\"",
+					   "1 / 0"};
+	AUTO(buf_fini) struct buf alone = BUF_INIT;
+	struct jail *fresh = jail_new(base, helper_path);
+
+	check_forms();
+	IT ("says of many together what it says of each alone") {
+		for (size_t i = 0; i < ARRAY_LEN(some); i++) {
+			AUTO(err_fini) struct err err = ERR_INIT;
+
+			if (!jail_check(jail, some[i], &err))
+				buf_printf(&alone, "%zu:%d ", i, err.code);
+		}
+		CHECK(alone.len);
+		jail_check_all(fresh, some, ARRAY_LEN(some), on_wrong, NULL);
+		CHECK_STR(buf_cstr(&wrong), buf_cstr(&alone));
+		buf_clear(&wrong);
+		jail_check_all(fresh, some, ARRAY_LEN(some), on_wrong, NULL);
+		CHECK_STR(buf_cstr(&wrong), buf_cstr(&alone));
+	}
+	IT ("looks at no more than 50 that are wrong, and lets none of the others pass") {
+		static char texts[300][40];
+		const char *programs[ARRAY_LEN(texts)];
+		size_t count = 0, unseen = 0;
+
+		for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+			snprintf(texts[i], sizeof(texts[i]), "nope%zu | %zu", i, i);
+			programs[i] = texts[i];
+		}
+		buf_clear(&wrong);
+		jail_check_all(fresh, programs, ARRAY_LEN(texts), on_wrong, NULL);
+		for (const char *p = buf_cstr(&wrong); (p = strchr(p, ':')); p++, count++)
+			unseen += p[1] == '0';
+		CHECK_INT(count, ARRAY_LEN(texts));
+		CHECK(unseen >= ARRAY_LEN(texts) - 100);
+	}
+	jail_free(fresh);
+	buf_fini(&wrong);
+}
+
 static void
 test_check(void)
 {
@@ -191,6 +297,7 @@ test_check(void)
 		CHECK(strstr(err_text(&err), "nope/1"));
 		CHECK(jail_check(jail, "", &err));
 	}
+	check_many();
 	IT ("refuses a program that cannot be compiled in bounds, in bounded time") {
 		AUTO(buf_fini) struct buf text = BUF_INIT;
 		int64_t before = clock_mono(clock_system()).ms;
@@ -383,7 +490,8 @@ main(void)
 	char *real = realpath(buf_cstr(&path), NULL);
 	setenv("SECRET", "s3cret", 1);
 	base = event_base_new();
-	jail = jail_new(base, real ? real : "rouse-jq");
+	helper_path = real ? real : "rouse-jq";
+	jail = jail_new(base, helper_path);
 	test_honest();
 	test_check();
 	test_hostile();

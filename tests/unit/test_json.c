@@ -277,6 +277,21 @@ test_members(void)
 		      !json_bool(v, "n", false));
 		CHECK(!json_str(NULL, "a") && json_int(json_array_get(v, 0), "a", 3) == 3);
 	}
+	IT ("the text of a member is its JSON, of whatever type it is") {
+		AUTO(json_auto_decref)
+		json_t *object = json_pack("{s:{s:[i,n]},s:s,s:n}", "a", "b", 1, "c", "\"", "d");
+		static const struct {
+			const char *key, *text;
+		} members[] = {
+			{"a", "{\"b\":[1,null]}"}, {"c", "\"\\\"\""}, {"d", "null"}, {"e", NULL}};
+
+		for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+			AUTO(auto_free) char *text = json_member_text(object, members[i].key);
+
+			CHECK_STR(text, members[i].text);
+		}
+		CHECK(!json_member_text(NULL, "a"));
+	}
 	IT ("strings and times are put, nothing is left out, no time is null") {
 		AUTO(json_auto_decref) json_t *o = json_object();
 		AUTO(buf_fini) struct buf b = BUF_INIT;

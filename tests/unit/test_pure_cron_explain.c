@@ -50,6 +50,9 @@ static const struct {
 	{"0 0,12 1 */2 *", NULL,
 	 "At 00:00 and 12:00 on the 1st of the month in January, March, May, July, September and "
 	 "November, UTC."},
+	{"0 0 */2 * *", NULL, "At 00:00 on every 2nd day from the 1st of the month, UTC."},
+	{"0 0 */15 * *", NULL, "At 00:00 on the 1st, 16th and 31st of the month, UTC."},
+	{"15 */3 * * *", NULL, "At minute 15, in every 3rd hour from 00:00 every day, UTC."},
 	{"30 2 L * *", NULL, "At 02:30 on the last day of the month, UTC."},
 	{"0 0 1,15W,LW * *", NULL,
 	 "At 00:00 on the 1st, weekday nearest to the 15th and last weekday (Monday to Friday) of "
@@ -108,6 +111,11 @@ static const struct {
 	{"0 0 31 * *", NULL, "day 31: skips 5 months a year; L is the last day\n"},
 	{"0 0 29 2 *", NULL, "day 29: skips 1 month a year; L is the last day\n"},
 	{"0 0 30 1-3 *", NULL, "day 30: skips 1 month a year; L is the last day\n"},
+	{"0 0 1,31 * *", NULL, "day 31: skips 5 months a year; L is the last day\n"},
+	{"0 0 29-31 * *", NULL, "day 29: skips 1 month a year; L is the last day\n"},
+	{"0 0 1-31 * *", NULL, ""},
+	{"0 0 28-31 * *", NULL, ""},
+	{"0 0 31 1,3 *", NULL, ""},
 	{"calendar:*-*-31", NULL, "day 31: skips 5 months a year; ~01 is the last day\n"},
 };
 

@@ -110,6 +110,7 @@ static const struct {
 	{"0 0 * * 7-2", "cron:9: day-of-week: range 7-2 runs backwards; write 0-2"},
 	{"0 23-1 * * *", "cron:3: hour: range 23-1 runs backwards; write 23,0-1"},
 	{"0 */36 * * *", "cron:5: hour: step 36 exceeds 24; for every 36 hours write @every 36h"},
+	{"*/00005 * * * *", "cron:3: minute: step 00005 has more than 4 digits"},
 	{"0 0 * */13 *", "cron:9: month: step 13 exceeds 12"},
 	{"*/ * * * *", "cron:3: minute: '*/' is not complete"},
 	{"00000 * * * *", "cron:1: minute: 00000 has more than 4 digits"},

@@ -186,7 +186,7 @@ test_signing(void)
 			count++;
 			headers_clear(&r.headers);
 		}
-		CHECK_INT(count, 19);
+		CHECK_INT(count, 21);
 	}
 	IT ("signs with an ed25519 private key what its public key verifies") {
 		AUTO(signature_auto_free) struct signature *s = signature_named("standard_v1a");
@@ -391,6 +391,78 @@ test_hmac(void)
 			err_fini(&err);
 		}
 	}
+	IT ("takes a signature without its prefix, or one of several, only where it is told to") {
+		const char *const hex =
+			"757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+		const struct {
+			const char *format;
+			bool strict, loose;
+		} cases[] = {{"sha256=%s", true, true},
+			     {"%s", false, true},
+			     {"sha256=00,sha256=%s", false, true},
+			     {"00,%s", false, false},
+			     {"sha256=%s,", false, true},
+			     {",%s", false, false},
+			     {"sha1=%s", false, false},
+			     {"sha256=sha256=%s", false, false}};
+
+		for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+			AUTO(signature_auto_free) struct signature *strict = NULL;
+			AUTO(signature_auto_free) struct signature *loose = NULL;
+			struct signature_options o = {.prefix = STR("sha256=")};
+			AUTO(buf_fini) struct buf value = BUF_INIT;
+			struct round r;
+
+			CHECK(hmac_new(&o, &strict, NULL));
+			o.prefix_optional = true;
+			o.separator = STR(",");
+			CHECK(hmac_new(&o, &loose, NULL));
+			round_init(&r, "Hello, World!");
+			for (const char *c = cases[i].format; *c; c++)
+				if (*c == '%' && c++)
+					buf_puts(&value, hex);
+				else
+					buf_putc(&value, *c);
+			headers_add(&r.headers, "x-signature", buf_cstr(&value));
+			if (!CHECK(round_verify(&r, strict, "It's a Secret to Everybody") ==
+				   cases[i].strict) ||
+			    !CHECK(round_verify(&r, loose, "It's a Secret to Everybody") ==
+				   cases[i].loose))
+				printf("# %s\n", buf_cstr(&value));
+			headers_clear(&r.headers);
+		}
+	}
+	IT ("reads Scalr's date to the letter") {
+		static const struct {
+			const char *date;
+			bool good;
+		} cases[] = {{"Thu 01 Jan 2026 00:00:00 UTC", true},
+			     {"Thu 01 Jan 2026 00:05:00 UTC", true},
+			     {"Thu 01 Jan 2026 00:05:01 UTC", false},
+			     {"Wed 31 Dec 2025 23:55:00 UTC", true},
+			     {"Wed 31 Dec 2025 23:54:59 UTC", false},
+			     {"Thu, 01 Jan 2026 00:00:00 GMT", false},
+			     {"Thu 01 anF 2026 00:00:00 UTC", false},
+			     {"Thu 41 Jan 2026 00:00:00 UTC", false},
+			     {"Thu 01 Jan 2026 00:00:00 UT", false},
+			     {"1767225600", false}};
+		AUTO(signature_auto_free) struct signature *s = signature_named("scalr");
+
+		for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+			AUTO(buf_fini) struct buf hex = BUF_INIT;
+			struct str parts[] = {STR("{}"), str_of(cases[i].date)};
+			struct digest d = digest_hmac(DIGEST_SHA1, STR("k"), parts, 2);
+			struct round r;
+
+			round_init(&r, "{}");
+			hex_encode(&hex, str_make(d.bytes, d.len));
+			headers_add(&r.headers, "x-signature", buf_cstr(&hex));
+			headers_add(&r.headers, "date", cases[i].date);
+			if (!CHECK(round_verify(&r, s, "k") == cases[i].good))
+				printf("# %s\n", cases[i].date);
+			headers_clear(&r.headers);
+		}
+	}
 	IT ("refuses hmac's options for a scheme that knows its own") {
 		AUTO(signature_auto_free) struct signature *s = NULL;
 		struct signature_options o = {.header = STR("X-Y")};
@@ -437,7 +509,7 @@ test_deliveries(void)
 		for (; signature_at(count); count++)
 			CHECK(signature_find(str_of(signature_at(count)->name)) ==
 			      signature_at(count));
-		CHECK_INT(count, 23);
+		CHECK_INT(count, 25);
 		CHECK(!signature_find(STR("GitHub")));
 		CHECK(!signature_find(STR("")));
 	}

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/os.h"
 #include "pure/civil.h"
+#include "pure/cron_next.h"
 #include "pure/zone_rule.h"
 #include "tests/unit/tap.h"
 
@@ -124,6 +125,8 @@ test_names(void)
 						  ":UTC",
 						  "Europe/Berl\xc3n",
 						  "1UTC",
+						  "localtime",
+						  "posixrules",
 						  "Europe/-x"};
 
 		for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -137,12 +140,15 @@ test_names(void)
 		}
 		CHECK(!zone_name_is_valid(str_make("UTC\0/x", 6)));
 	}
-	IT ("looks into $ZONEINFO when it is set") {
+	IT ("looks into $ZONEINFO, or $TZDIR, when it is set") {
 		AUTO(zone_auto_free) struct zone *z = NULL;
 
 		setenv("ZONEINFO", "/nonexistent", 1);
 		CHECK(!zone_load(STR("Europe/Berlin"), &z, NULL));
 		unsetenv("ZONEINFO");
+		setenv("TZDIR", "/nonexistent", 1);
+		CHECK(!zone_load(STR("Europe/Berlin"), &z, NULL));
+		unsetenv("TZDIR");
 		CHECK(zone_load(STR("Europe/Berlin"), &z, NULL));
 	}
 }
@@ -217,6 +223,180 @@ test_files(void)
 	}
 }
 
+/* A file of any version: both blocks with two transitions, one type each, and a leap second where
+ * that is asked for. */
+static void
+make_version(struct buf *out, char version, bool leap, const char *footer)
+{
+	static const unsigned char types[12] = {0, 0, 0x0e, 0x10, 0, 0, 0, 0, 0x1c, 0x20, 1, 0};
+
+	buf_clear(out);
+	for (size_t size = 4; size <= (version ? 8 : 4); size += 4) {
+		unsigned char header[44] = "TZif", byte[8] = {0};
+
+		header[4] = (unsigned char)version;
+		header[31] = leap;
+		header[35] = 2;
+		header[39] = 2;
+		header[43] = 4;
+		buf_add(out, header, sizeof(header));
+		for (int i = 1; i <= 2; i++) { /* at 0x10000000 (1978) and 0x20000000 (1987) */
+			memset(byte, 0, sizeof(byte));
+			byte[size - 4] = (unsigned char)(i << 4);
+			buf_add(out, byte, size);
+		}
+		buf_add(out, "\1\0", 2);
+		buf_add(out, types, 12);
+		buf_add(out, "XXX", 4);
+		memset(byte, 0, sizeof(byte));
+		byte[size - 4] = 5;
+		if (leap) {
+			buf_add(out, byte, size);
+			buf_add(out, "\0\0\0\1", 4);
+		}
+	}
+	if (version)
+		buf_printf(out, "\n%s\n", footer);
+}
+
+static void
+test_versions(void)
+{
+	AUTO(buf_fini) struct buf file = BUF_INIT;
+
+	IT ("reads versions 1 to 4, with and without a footer") {
+		static const char versions[] = {0, '2', '3', '4'};
+
+		for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+			AUTO(zone_auto_free) struct zone *z = NULL;
+
+			make_version(&file, versions[i], false, "<+01>-1");
+			CHECK(zone_parse(STR("X/Y"), buf_str(&file), &z, NULL));
+			CHECK_INT(zone_count(z), 3);
+			CHECK_INT(zone_span_at(z, 0x0fffffff).offset, 3600);
+			CHECK_INT(zone_span_at(z, 0x10000000).offset, 7200);
+			CHECK_INT(zone_span_at(z, 0x20000000).offset, 3600);
+			make_version(&file, versions[i], false, "");
+			CHECK(parses(&file));
+		}
+		make_version(&file, '3', false, "<-02>2<-01>,M3.5.0/-1,M10.5.0/167");
+		CHECK(parses(&file));
+	}
+	IT ("refuses leap seconds in every version, and says so") {
+		struct zone *z = NULL;
+		struct err err = ERR_INIT;
+
+		make_version(&file, 0, true, "");
+		CHECK(!parses(&file));
+		make_version(&file, '4', true, "<+01>-1");
+		CHECK(!zone_parse(STR("a/b"), buf_str(&file), &z, &err));
+		CHECK_STR(err_text(&err), "time zone 'a/b': it counts leap seconds, which local "
+					  "time does not; is tzdata damaged?");
+		err_fini(&err);
+	}
+	IT ("skips a first block that is empty where a second follows") {
+		AUTO(buf_fini) struct buf slim = BUF_INIT;
+		static const char header[44] = "TZif2";
+
+		make_version(&file, '2', false, "<+01>-1");
+		buf_add(&slim, header, sizeof(header));
+		buf_add(&slim, file.data + 44 + 26, file.len - 44 - 26);
+		CHECK(parses(&slim));
+		slim.data[4] = 0;
+		CHECK(!parses(&slim));
+	}
+}
+
+/* ---- a folder of zones that changes ---- */
+
+static char folder[] = "/tmp/rouse-zones-XXXXXX";
+
+static void
+put_zone(const char *name, struct str bytes)
+{
+	AUTO(buf_fini) struct buf path = BUF_INIT;
+
+	buf_printf(&path, "%s/%s", folder, name);
+	CHECK(os_write_file(buf_cstr(&path), bytes, 0644, NULL));
+}
+
+static void
+test_folder(void)
+{
+	AUTO(buf_fini) struct buf file = BUF_INIT, big = BUF_INIT;
+	AUTO(zone_auto_free) struct zone *z = NULL;
+	struct err err = ERR_INIT;
+	bool changed = true;
+
+	CHECK(mkdtemp(folder) != NULL);
+	setenv("TZDIR", folder, 1);
+	IT ("notices that a zone's file is another one, and takes it over") {
+		make_file(&file, 3600, "<+01>-1");
+		put_zone("Test", buf_str(&file));
+		CHECK(zone_load(STR("Test"), &z, NULL));
+		CHECK(zone_refresh(&z, &changed, NULL) && !changed);
+		make_file(&file, 7200, "<+02>-2");
+		put_zone("Test", buf_str(&file));
+		CHECK(zone_refresh(&z, &changed, NULL) && changed);
+		CHECK_INT(zone_span_at(z, 0).offset, 7200);
+		CHECK_INT(zone_span_at(z, at("2100-01-01T00:00:00Z")).offset, 7200);
+		CHECK(zone_refresh(&z, &changed, NULL) && !changed);
+	}
+	IT ("says that nothing changed when the same is written anew") {
+		put_zone("Test", buf_str(&file));
+		CHECK(zone_refresh(&z, &changed, NULL) && !changed);
+	}
+	IT ("keeps what it has when the file is cut off or gone, and tries again") {
+		put_zone("Test", str_make(file.data, file.len / 2));
+		CHECK(!zone_refresh(&z, &changed, &err) && !changed);
+		CHECK_INT(err.code, E_CORRUPT);
+		CHECK_INT(zone_span_at(z, 0).offset, 7200);
+		CHECK(!zone_refresh(&z, &changed, &err));
+		CHECK(os_remove_tree(folder, NULL) && os_mkdirs(folder, 0700, NULL));
+		CHECK(!zone_refresh(&z, &changed, &err) && !changed);
+		CHECK_STR(err_text(&err), "unknown time zone 'Test'");
+		make_file(&file, 10800, "<+03>-3");
+		put_zone("Test", buf_str(&file));
+		CHECK(zone_refresh(&z, &changed, NULL) && changed);
+		CHECK_INT(zone_span_at(z, 0).offset, 10800);
+	}
+	IT ("refuses a file that is huge, empty or a folder") {
+		struct zone *none = NULL;
+
+		while (big.len < 300 << 10)
+			buf_add(&big, file.data, file.len);
+		put_zone("Huge", buf_str(&big));
+		CHECK(!zone_load(STR("Huge"), &none, &err));
+		CHECK_INT(err.code, E_TOO_LARGE);
+		put_zone("Empty", STR(""));
+		CHECK(!zone_load(STR("Empty"), &none, &err));
+		CHECK_INT(err.code, E_CORRUPT);
+		buf_clear(&big);
+		buf_printf(&big, "%s/Folder", folder);
+		CHECK(os_mkdirs(buf_cstr(&big), 0700, NULL));
+		CHECK(!zone_load(STR("Folder"), &none, &err));
+		CHECK_STR(err_text(&err), "unknown time zone 'Folder'");
+	}
+	IT ("changes when a schedule fires, once the schedule is refreshed") {
+		AUTO(cron_auto_free) struct cron *c = NULL;
+		struct wall t;
+
+		CHECK(cron_new(STR("0 9 * * *"), STR("Test"), STR(""), &c, NULL));
+		CHECK(cron_next(c, (struct wall){0}, &t) && t.ms == INT64_C(6) * 3600000);
+		make_file(&file, 7200, "<+02>-2");
+		put_zone("Test", buf_str(&file));
+		CHECK(cron_next(c, (struct wall){0}, &t) && t.ms == INT64_C(6) * 3600000);
+		CHECK(cron_refresh(c, &changed, NULL) && changed);
+		CHECK(cron_next(c, (struct wall){0}, &t) && t.ms == INT64_C(7) * 3600000);
+		cron_free(TAKE(c));
+		CHECK(cron_new(STR("0 9 * * *"), STR("UTC"), STR(""), &c, NULL));
+		CHECK(cron_refresh(c, &changed, NULL) && !changed);
+	}
+	unsetenv("TZDIR");
+	os_remove_tree(folder, NULL);
+	err_fini(&err);
+}
+
 static void
 test_rules(void)
 {
@@ -258,6 +438,8 @@ main(void)
 	test_known();
 	test_names();
 	test_files();
+	test_versions();
+	test_folder();
 	test_rules();
 	return tap_done();
 }

@@ -478,11 +478,10 @@ add_switch(void *arg, const char *scope, const char *name, const char *kind, con
 }
 
 static bool
-add_budget(void *arg, const char *scope, const char *name, int64_t spent, int64_t reserved,
-	   int64_t tokens)
+add_budget(void *arg, const struct budget_row *row)
 {
-	buf_printf(arg, "%s/%s=%lld,%lld,%lld ", scope, name, (long long)spent, (long long)reserved,
-		   (long long)tokens);
+	buf_printf(arg, "%s/%s=%lld,%lld ", row->scope, row->name, (long long)row->spent_uusd,
+		   (long long)row->tokens);
 	return true;
 }
 
@@ -548,18 +547,43 @@ test_state(void)
 	}
 	IT ("adds up a day's budget, and knows nothing of another day") {
 		AUTO(buf_fini) struct buf text = BUF_INIT;
-		int64_t spent, reserved, tokens;
-		CHECK(budgets_get(store, "agent", "a", "2026-11-20", &spent, &reserved, &tokens,
-				  &err) &&
-		      !spent && !reserved && !tokens);
-		CHECK(budgets_add(store, "agent", "a", "2026-11-20", 0, 500, 0, &err));
-		CHECK(budgets_add(store, "agent", "a", "2026-11-20", 120, -500, 40, &err));
-		CHECK(budgets_add(store, "all", "", "2026-11-20", 120, 0, 40, &err));
+		struct budget_row row = {"agent", "a", "2026-11-20", 7, 7};
+		CHECK(budgets_get(store, &row, &err) && !row.spent_uusd && !row.tokens);
+		row.spent_uusd = 60;
+		row.tokens = 20;
+		CHECK(budgets_add(store, &row, &err) && budgets_add(store, &row, &err));
+		row.scope = "all";
+		row.name = "";
+		CHECK(budgets_add(store, &row, &err));
 		CHECK(budgets_list(store, "2026-11-20", add_budget, &text, &err));
-		CHECK_STR(buf_cstr(&text), "agent/a=120,0,40 all/=120,0,40 ");
-		CHECK(budgets_get(store, "agent", "a", "2026-11-21", &spent, &reserved, &tokens,
-				  &err) &&
-		      !spent);
+		CHECK_STR(buf_cstr(&text), "agent/a=120,40 all/=60,20 ");
+		row.day = "2026-11-21";
+		CHECK(budgets_get(store, &row, &err) && !row.spent_uusd);
+		CHECK(budgets_forget(store, "2026-11-21", &err));
+		row.day = "2026-11-20";
+		CHECK(budgets_get(store, &row, &err) && !row.spent_uusd);
+	}
+	IT ("holds a run for want of money, and lets it go again") {
+		struct store *other = help_open("held.db");
+		int64_t run = help_run(other, (struct run_row){0}, NULL), count = 0;
+		AUTO(run_row_fini) struct run_row row = {0};
+		struct wall next;
+		unsigned woken;
+		CHECK(runs_hold(other, run, "tenant/abc", at_ms(1000), "none left", &err));
+		CHECK(runs_get_seq(other, run, &row, &err));
+		CHECK_STR(row.held, "tenant/abc");
+		CHECK_STR(row.error, "none left");
+		CHECK(runs_wake(other, at_ms(999), 10, &woken, &next, &err) && !woken &&
+		      next.ms == at_ms(1000).ms);
+		CHECK(runs_unhold(other, "tenant/x", 9, at_ms(5), &count, &err) && !count);
+		CHECK(runs_unhold(other, NULL, 9, at_ms(5), &count, &err) && count == 1);
+		CHECK(runs_wake(other, at_ms(5), 10, &woken, &next, &err) && woken == 1);
+		CHECK(runs_hold(other, run, "all/", at_ms(1000), "none left", &err));
+		CHECK(runs_wake(other, at_ms(1000), 10, &woken, &next, &err) && woken == 1);
+		CHECK(runs_unhold(other, NULL, 9, at_ms(5), &count, &err) && !count);
+		CHECK(!runs_hold(other, run + 9, "all/", at_ms(5), "", &err) && err.code == E_STATE);
+		turn_end(other);
+		store_close(other);
 	}
 	IT ("lets a gate be decided once") {
 		AUTO(buf_fini) struct buf text = BUF_INIT;

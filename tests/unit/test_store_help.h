@@ -9,6 +9,7 @@
 #include "base/digest.h"
 #include "base/os.h"
 #include "base/uuid.h"
+#include "store/budgets.h"
 #include "store/changes.h"
 #include "store/events.h"
 #include "store/internal.h"

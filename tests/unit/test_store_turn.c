@@ -154,7 +154,7 @@ write_all(struct store *store, int i)
 			    .run = run, .key = key, .entity = (char *)"x", .confidence = 0.5},
 		    &err);
 	CHECK(runs_free_entity(store, "e", &freed, &err));
-	CHECK(budgets_add(store, "agent", "a", "2026-11-20", 3, -1, 9, &err));
+	CHECK(budgets_add(store, &(struct budget_row){"agent", "a", "2026-11-20", 3, 9}, &err));
 	err_fini(&err);
 }
 

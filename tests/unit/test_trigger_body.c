@@ -14,7 +14,7 @@ data_of(const char *type, struct str body)
 	struct str data;
 
 	buf_clear(&text);
-	if (hook_body(str_of(type), body, &made, &data, &err))
+	if (hook_body(str_of(type), body, false, &made, &data, &err))
 		buf_add_str(&text, data);
 	else
 		buf_printf(&text, "%s", err_name(err.code));
@@ -71,6 +71,26 @@ other_bodies(void)
 			  "{\"a\":\"%zz%\"}");
 		CHECK_STR(data_of("application/x-www-form-urlencoded", STR("a=%ff")),
 			  "{\"a\":\"\xEF\xBF\xBD\"}");
+	}
+	IT ("a name that ends in [] always has an array, and keeps its brackets") {
+		CHECK_STR(data_of("application/x-www-form-urlencoded", STR("a[]=1&b%5B%5D=2&b[]=3")),
+			  "{\"a[]\":[\"1\"],\"b[]\":[\"2\",\"3\"]}");
+	}
+	IT ("no pair of a form is lost, whatever its name") {
+		CHECK_STR(data_of("application/x-www-form-urlencoded",
+				  STR("=1&&%00=2&%ff=3&a%22=4")),
+			  "{\"\":\"1\",\"\xEF\xBF\xBD\":[\"2\",\"3\"],\"a\\\"\":\"4\"}");
+	}
+	IT ("a form of more names than anybody needs is refused, of many values not") {
+		AUTO(buf_fini) struct buf names = BUF_INIT;
+		AUTO(buf_fini) struct buf values = BUF_INIT;
+
+		for (int i = 0; i < 10001; i++) {
+			buf_printf(&names, "n%d=&", i);
+			buf_puts(&values, "n=1&");
+		}
+		CHECK_STR(data_of("application/x-www-form-urlencoded", buf_str(&names)), "invalid");
+		CHECK(data_of("application/x-www-form-urlencoded", buf_str(&values))[0] == '{');
 	}
 	IT ("text becomes a string") {
 		CHECK_STR(data_of("text/plain; charset=utf-8", STR("a \"b\"\n")),

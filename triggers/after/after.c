@@ -23,14 +23,16 @@ after_check(const struct conf_section *section, struct conf_report *report)
 			"or after_agent = NAME");
 }
 
-static const struct conf_table table = {.section = "trigger",
-					.named = true,
-					.selector = "source",
-					.value = "after",
-					.keys = keys,
-					.count = ARRAY_LEN(keys),
-					.check = after_check,
-					.help = "the end of another run"};
+static const struct conf_table table = {
+	.section = "trigger",
+	.named = true,
+	.selector = "source",
+	.value = "after",
+	.keys = keys,
+	.count = ARRAY_LEN(keys),
+	.check = after_check,
+	.help = "the end of another run",
+	.hint = "It wakes when a run that it names ends: rouse run list shows them."};
 static const struct conf_table *const tables[] = {&table, NULL};
 
 /* What it waits for; the words are those of a configuration that it holds. */

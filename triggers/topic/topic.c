@@ -21,14 +21,16 @@ topic_check(const struct conf_section *section, struct conf_report *report)
 			      topic);
 }
 
-static const struct conf_table table = {.section = "trigger",
-					.named = true,
-					.selector = "source",
-					.value = "topic",
-					.keys = keys,
-					.count = ARRAY_LEN(keys),
-					.check = topic_check,
-					.help = "what agents emit"};
+static const struct conf_table table = {
+	.section = "trigger",
+	.named = true,
+	.selector = "source",
+	.value = "topic",
+	.keys = keys,
+	.count = ARRAY_LEN(keys),
+	.check = topic_check,
+	.help = "what agents emit",
+	.hint = "An agent that emits on the topic {topic} wakes it."};
 static const struct conf_table *const tables[] = {&table, NULL};
 
 struct subscription {

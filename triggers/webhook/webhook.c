@@ -2,13 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "triggers/webhook/webhook.h"
 
-#include "base/digest.h"
-#include "base/json.h"
 #include "base/log.h"
-#include "base/map.h"
-#include "core/run.h"
-#include "core/stream.h"
-#include "store/runs.h"
+#include "io/jail.h"
 
 #define PREFIX "/hooks/"
 
@@ -26,15 +21,23 @@ static const struct conf_key keys[] = {
 	 .help = "accepted: at once; wait=DURATION: with the run's result where it comes in time"},
 	{"ack", CONF_INT, "202", .min = 200, .max = 299,
 	 .help = "status of the answer to a delivery that is new"},
-	{"dedupe_window", CONF_DURATION, "24h", .min = 1000,
-	 .help = "how long a delivery without an id of its own is known by its bytes"},
+	{"split", CONF_JQ,
+	 .help = "jq over the event: its parts, each an event of its own with a run of its own"},
+	{"verify_token", CONF_SECRET, .flags = CONF_MANY,
+	 .help = "meta: the token of hub.challenge; default: the secret"},
+	{"dedupe_window", CONF_DURATION, "24h", .min = 0, .max = 31622400000,
+	 .help = "how long a delivery without an id of its own is known by its bytes; 0s: never"},
 	{"max_body", CONF_SIZE, .min = 1, .max = 1073741824,
 	 .help = "largest body; default http.max_body"},
-	{"header", CONF_STRING, .help = "hmac: header of the signature"},
+	{"header", CONF_STRING, .help = "hmac, token: header of the signature"},
 	{"algorithm", CONF_ENUM, .choices = "sha1|sha256|sha512", .help = "hmac: hash"},
 	{"encoding", CONF_ENUM, .choices = "hex|base64",
 	 .help = "hmac: how the signature is written"},
 	{"prefix", CONF_STRING, .help = "hmac: what stands before the signature"},
+	{"prefix_optional", CONF_BOOL, "no",
+	 .help = "hmac: a signature that stands alone may come without the prefix"},
+	{"separator", CONF_STRING,
+	 .help = "hmac: the character between several signatures, of which one has to hold"},
 	{"signed", CONF_STRING, .help = "hmac: what is signed; {body}, {timestamp}, {id}"},
 	{"timestamp_header", CONF_STRING, .help = "hmac: header of {timestamp}"},
 	{"id_header", CONF_STRING, .help = "hmac: header of {id}"},
@@ -54,18 +57,6 @@ static const struct conf_table *const tables[] = {&table, NULL};
 
 /* The live hooks of this process by path. */
 static struct hook *hooks;
-
-/* One delivery, from its request to its answer. */
-struct delivery {
-	struct core *core;
-	struct http_request *req;
-	int ack;
-	int64_t wait_ms;
-	/* respond = wait: until the run ends or time is up. */
-	struct subscriber *subscriber;
-	struct core_timer *timer;
-	char run_id[40];
-};
 
 /* --- configuration ------------------------------------------------------------------------ */
 
@@ -88,6 +79,8 @@ signature_of(const struct conf_section *section, struct signature **ret, struct 
 		.encoding = option(section, "encoding"),
 		.prefix = option(section, "prefix"),
 		.signed_text = option(section, "signed"),
+		.separator = option(section, "separator"),
+		.prefix_optional = conf_bool(section, "prefix_optional"),
 		.timestamp_header = option(section, "timestamp_header"),
 		.id_header = option(section, "id_header"),
 	};
@@ -210,6 +203,8 @@ hook_free(struct hook *hook)
 	free(hook->methods);
 	signature_free(hook->signature);
 	secrets_fini(&hook->secrets);
+	secrets_fini(&hook->verify_tokens);
+	path_free(hook->split);
 	source_fini(&hook->source);
 	free(hook);
 }
@@ -224,7 +219,8 @@ hook_secrets(struct hook *hook, const struct conf_section *section, struct err *
 	for (size_t i = 0; i < hook->secrets.count; i++)
 		if (!signature_check_secret(hook->signature, hook->secrets.items[i], err))
 			return err_prefix(err, "secret");
-	return true;
+	return !conf_is_set(section, "verify_token") ||
+	       secrets_resolve(section, "verify_token", &hook->verify_tokens, err);
 }
 
 static void
@@ -250,8 +246,9 @@ webhook_start(struct core *core, const struct trigger *trigger, struct err *err)
 	hook_methods(hook, section);
 	hook->ack = (int)conf_int(section, "ack");
 	hook->dedupe_ms = conf_ms(section, "dedupe_window");
-	hook->max_body =
-		conf_is_set(section, "max_body") ? conf_int(section, "max_body") : INT64_MAX;
+	hook->max_body = conf_is_set(section, "max_body") ? conf_int(section, "max_body") : 0;
+	if (conf_str(section, "split"))
+		path_compile(str_of(conf_str(section, "split")), &hook->split);
 	if (!signature_of(section, &hook->signature, err) ||
 	    !wait_of(section, &hook->wait_ms, err) || !hook_secrets(hook, section, err)) {
 		hook_free(hook);
@@ -281,106 +278,6 @@ const struct source_kind webhook_kind = {
 	.address = webhook_path,
 };
 
-/* --- the answer ---------------------------------------------------------------------------- */
-
-static void
-delivery_free(struct delivery *delivery)
-{
-	stream_unsubscribe(delivery->subscriber);
-	core_timer_free(delivery->timer);
-	free(delivery);
-}
-
-static void
-answer_run(struct http_request *req, int status, const struct admission_result *result)
-{
-	AUTO(buf_fini) struct buf json = BUF_INIT;
-	AUTO(buf_fini) struct buf location = BUF_INIT;
-
-	buf_reserve(&json, 192);
-	buf_cat(&json, "{\"run_id\":\"", result->run_id, "\",\"event_id\":\"", result->event_id,
-		"\",\"status\":\"", result->run_status, "\"",
-		result->replayed ? ",\"replayed\":true}" : "}");
-	buf_cat(&location, "/v1/runs/", result->run_id);
-	http_add_header(req, "Location", buf_cstr(&location));
-	if (result->replayed)
-		http_add_header(req, "Idempotency-Replayed", "true");
-	http_reply_json(req, status, buf_str(&json));
-}
-
-static void
-answer_outcome(struct http_request *req, int status, const struct admission_result *result)
-{
-	AUTO(buf_fini) struct buf json = BUF_INIT;
-
-	buf_printf(&json, "{\"event_id\":\"%s\",\"outcome\":\"%s\",\"rule\":", result->event_id,
-		   result->outcome);
-	buf_json_cstr(&json, result->rule);
-	buf_putc(&json, '}');
-	http_reply_json(req, status, buf_str(&json));
-}
-
-/* The run ended, or time is up: what it is now. */
-static void
-delivery_finish(void *arg)
-{
-	struct delivery *delivery = arg;
-	AUTO(run_row_fini) struct run_row run = {0};
-	AUTO(err_fini) struct err err = ERR_INIT;
-	AUTO(buf_fini) struct buf json = BUF_INIT;
-	AUTO(json_auto_decref) json_t *object = NULL;
-	bool final;
-
-	if (!runs_get(delivery->core->store, delivery->run_id, &run, &err)) {
-		http_reply_error(delivery->req, &err);
-		delivery_free(delivery);
-		return;
-	}
-	final = run_is_final(run_state_of(run.status));
-	object = run_object(delivery->core, &run, false);
-	json_object_set_new(object, "run_id", json_string(run.id));
-	json_write(&json, object);
-	http_reply_json(delivery->req, final ? 200 : 202, buf_str(&json));
-	delivery_free(delivery);
-}
-
-static void
-on_run_event(void *arg, const struct stream_event *event)
-{
-	struct delivery *delivery = arg;
-
-	if (!strcmp(event->kind, "run") && run_is_final(run_state_of(event->type)))
-		core_timer_arm(delivery->core, &delivery->timer, 0, delivery_finish, delivery);
-}
-
-static void
-delivery_wait(struct delivery *delivery, const struct admission_result *result)
-{
-	memcpy(delivery->run_id, result->run_id, sizeof(delivery->run_id));
-	delivery->subscriber =
-		stream_subscribe(delivery->core->stream, result->run_id, on_run_event, delivery);
-	core_timer_arm(delivery->core, &delivery->timer,
-		       run_is_final(run_state_of(result->run_status)) ? 0 : delivery->wait_ms,
-		       delivery_finish, delivery);
-}
-
-static void
-webhook_on_admitted(void *arg, const struct admission_result *result, const struct err *err)
-{
-	struct delivery *delivery = arg;
-
-	if (err->code != E_OK)
-		http_reply_error(delivery->req, err);
-	else if (!result->run_id[0])
-		answer_outcome(delivery->req, delivery->ack, result);
-	else if (delivery->wait_ms) {
-		delivery_wait(delivery, result);
-		return;
-	} else
-		answer_run(delivery->req, result->replayed ? 200 : delivery->ack, result);
-	delivery_free(delivery);
-}
-
 /* --- the request --------------------------------------------------------------------------- */
 
 static struct str
@@ -389,138 +286,196 @@ request_header(void *arg, const char *name, size_t index)
 	return http_header(arg, name, index);
 }
 
+static struct hook *
+hook_find(const struct http_request *req)
+{
+	struct str path = http_path(req);
+	struct hook *hook;
+
+	HASH_FIND(hh, hooks, path.p, path.len, hook);
+	return hook && source_trigger(&hook->source) &&
+			       trigger_is_enabled(hook->source.core, source_trigger(&hook->source))
+		       ? hook
+		       : NULL;
+}
+
+/* The word as a whole among "POST, PUT". */
+static bool
+method_is_taken(const struct hook *hook, struct str method)
+{
+	struct str rest = str_of(hook->methods), one;
+
+	while (rest.p) {
+		rest = str_split(rest, ',', &one);
+		if (str_eq(str_trim(one), method))
+			return true;
+	}
+	return false;
+}
+
 static bool
 request_admissible(const struct hook *hook, struct http_request *req, struct err *err)
 {
 	struct str type = http_header(req, "content-type", 0);
 
-	if (!hook || !source_trigger(&hook->source) ||
-	    !trigger_is_enabled(hook->source.core, source_trigger(&hook->source)))
-		return err_set(err, E_NOT_FOUND, "no webhook at %.*s", STR_ARG(http_path(req)));
-	if (!memmem(hook->methods, strlen(hook->methods), http_method(req).p,
-		    http_method(req).len)) {
+	if (!method_is_taken(hook, http_method(req))) {
 		http_add_header(req, "Allow", hook->methods);
 		return err_set(err, E_METHOD, "%.*s is not taken here; use %s",
 			       STR_ARG(http_method(req)), hook->methods);
 	}
-	if ((int64_t)http_body(req).len > hook->max_body)
-		return err_set(err, E_TOO_LARGE,
-			       "body of %zu bytes; this hook takes at most %lld (max_body)",
-			       http_body(req).len, (long long)hook->max_body);
-	if (!hook_takes(type))
+	if (!hook_takes(type) && cloudevent_mode(req) == CLOUDEVENT_NONE)
 		return err_set(err, E_MEDIA,
-			       "content type %.*s is not taken; send application/json, a form, "
-			       "text or application/octet-stream",
+			       "content type %.*s is not taken; send application/json, "
+			       "application/x-www-form-urlencoded, text or "
+			       "application/octet-stream",
 			       STR_ARG(type));
 	return true;
 }
 
-/* The key of a delivery that has no id of its own: its bytes, within a window of time. */
-static void
-key_of_bytes(const struct hook *hook, const struct http_request *req, struct buf *out)
+/* The first of a list, as the proxy that the client spoke to wrote it. */
+static struct str
+first_of(struct str list)
 {
-	struct str parts[] = {http_method(req), STR("\n"), http_target(req), STR("\n"),
-			      http_body(req)};
-	struct digest digest = digest_of_parts(DIGEST_SHA256, parts, ARRAY_LEN(parts));
+	struct str first;
 
-	buf_puts(out, "sha256:");
-	hex_encode(out, str_make(digest.bytes, digest.len));
-	buf_printf(out, ":%lld", (long long)(core_wall(hook->source.core).ms / hook->dedupe_ms));
+	str_split(list, ',', &first);
+	return str_trim(first);
+}
+
+void
+hook_url(const struct hook *hook, const struct http_request *req, struct buf *out)
+{
+	const struct conf *conf = registry_conf(hook->source.core->registry);
+	struct str url = str_of(conf_str(conf_section(conf, "http", ""), "public_url"));
+	struct str scheme = http_peer(req)->tls ? STR("https") : STR("http");
+	struct str host = http_host(req);
+
+	while (url.len && url.p[url.len - 1] == '/')
+		url.len--;
+	if (!url.len && http_is_proxied(req)) {
+		struct str proto = first_of(http_header(req, "x-forwarded-proto", 0));
+		struct str name = first_of(http_header(req, "x-forwarded-host", 0));
+
+		scheme = proto.len ? proto : scheme;
+		host = name.len ? name : host;
+	}
+	if (url.len)
+		buf_add_str(out, url);
+	else
+		buf_printf(out, "%.*s://%.*s", STR_ARG(scheme), STR_ARG(host));
+	buf_add_str(out, http_target(req));
 }
 
 static void
-natural_key(const struct hook *hook, const struct http_request *req,
-	    const struct signature_request *signed_request, struct happening *happening,
-	    struct buf *made)
+handshake_log(const struct hook *hook, const struct http_request *req,
+	      const struct handshake_answer *answer)
 {
-	happening->natural_key = signature_delivery_id(hook->signature, signed_request);
-	if (happening->natural_key.len) {
-		happening->id = happening->id.len ? happening->id : happening->natural_key;
-		return;
-	}
-	happening->natural_key = http_idempotency_key(req);
-	if (happening->natural_key.len)
-		return;
-	if (happening->id.len) {
-		buf_add_str(made, happening->source);
-		buf_putc(made, ' ');
-		buf_add_str(made, happening->id);
+	log_info("handshake answered", "trigger", hook->source.name, "handshake", answer->name,
+		 "remote", http_client(req));
+}
+
+/* Whether it was one: then it is answered. */
+static bool
+handshake_was(const struct hook *hook, struct http_request *req, bool found,
+	      struct handshake_answer *answer)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	if (!found)
+		return false;
+	handshake_log(hook, req, answer);
+	if (answer->status == 403) {
+		err_set(&err, E_DENIED, "the token of the %s is not the configured one",
+			answer->name);
+		http_reply_error(req, &err);
 	} else {
-		key_of_bytes(hook, req, made);
+		http_reply(req, answer->status, answer->content_type, buf_str(&answer->body));
 	}
-	happening->natural_key = buf_str(made);
+	return true;
 }
 
 /* Verifies, then parses, then admits. */
 static bool
-delivery_admit(struct hook *hook, struct http_request *req, struct err *err)
+request_take(struct hook *hook, struct http_request *req, struct handshake_answer *answer,
+	     struct err *err)
 {
-	struct core *core = hook->source.core;
-	AUTO(buf_fini) struct buf data = BUF_INIT;
-	AUTO(buf_fini) struct buf extension = BUF_INIT;
-	AUTO(buf_fini) struct buf made = BUF_INIT;
-	AUTO(buf_fini) struct buf key = BUF_INIT;
 	AUTO(buf_fini) struct buf url = BUF_INIT;
 	struct signature_request signed_request = {.method = http_method(req),
 						   .body = http_body(req),
 						   .header = request_header,
 						   .arg = req};
-	struct happening happening = {.trigger = source_trigger(&hook->source)};
-	struct delivery *delivery;
+	size_t secret;
+	bool asked;
 
-	buf_puts(&url, core->public_url ? core->public_url : "");
-	buf_add_str(&url, http_target(req));
+	if (signature_needs_url(hook->signature))
+		hook_url(hook, req, &url);
 	signed_request.url = buf_str(&url);
 	if (!signature_verify(hook->signature, hook->secrets.items, hook->secrets.count,
-			      &signed_request, core_wall(core), NULL, err))
+			      &signed_request, core_wall(hook->source.core), &secret, err))
 		return false;
-	if (!hook_body(http_header(req, "content-type", 0), http_body(req), &data, &happening.data,
-		       err) ||
-	    !hook_cloudevent(req, &happening, &made, err))
-		return false;
-	if (signature_is_ping(hook->signature, &signed_request))
-		happening.refused = STR("a ping of the provider");
-	hook_extension(req, &extension);
-	happening.extension = buf_str(&extension);
-	natural_key(hook, req, &signed_request, &happening, &key);
-	happening.correlation = http_header(req, "x-correlation-id", 0);
-	if (!http_header(req, "traceparent", 1).p)
-		happening.traceparent = http_header(req, "traceparent", 0);
-	happening.cause = http_header(req, "rouse-cause", 0);
-	delivery = mem_alloc(sizeof(*delivery));
-	*delivery = (struct delivery){
-		.core = core, .req = req, .ack = hook->ack, .wait_ms = hook->wait_ms};
-	if (admit_event(core, &happening, webhook_on_admitted, delivery, err))
-		return true;
-	delivery_free(delivery);
-	return false;
+	asked = handshake_signed(hook, req, secret, answer);
+	if (asked && !answer->is_ping)
+		return handshake_was(hook, req, true, answer);
+	return delivery_begin(hook, req, &signed_request, asked ? answer : NULL, err);
 }
 
 static void
 webhook_on_request(void *arg, struct http_request *req, const struct route_match *match)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
-	struct str path = http_path(req);
-	struct hook *hook;
+	struct handshake_answer answer = {.body = BUF_INIT};
+	struct hook *hook = hook_find(req);
 
 	(void)arg;
 	(void)match;
-	HASH_FIND(hh, hooks, path.p, path.len, hook);
-	if (!request_admissible(hook, req, &err) || !delivery_admit(hook, req, &err)) {
+	if (!hook) {
+		err_set(&err, E_NOT_FOUND, "no webhook at %.*s", STR_ARG(http_path(req)));
+		http_reply_error(req, &err);
+		return;
+	}
+	if (handshake_was(hook, req, handshake_unsigned(hook, req, &answer), &answer)) {
+		buf_fini(&answer.body);
+		return;
+	}
+	if (!request_admissible(hook, req, &err) || !request_take(hook, req, &answer, &err)) {
 		if (err.code == E_UNAUTHORIZED)
 			log_info("delivery refused", "trigger", hook->source.name, "remote",
-				 http_peer(req)->address, "error", err_text(&err));
+				 http_client(req), "error", err_text(&err));
 		http_reply_error(req, &err);
 	}
+	buf_fini(&answer.body);
+}
+
+/* Before a byte of the body is read: does it say how long it is, and how long may it be? */
+static bool
+webhook_on_head(void *arg, struct http_request *req, size_t *ret_max_body, struct err *err)
+{
+	static const struct str with_body[] = {STR("POST"), STR("PUT"), STR("PATCH")};
+	const struct hook *hook = hook_find(req);
+
+	(void)arg;
+	if (hook && hook->max_body)
+		*ret_max_body = (size_t)hook->max_body;
+	for (size_t i = 0; i < ARRAY_LEN(with_body); i++)
+		if (str_eq(http_method(req), with_body[i]) &&
+		    !http_header(req, "content-length", 0).p &&
+		    !http_header(req, "transfer-encoding", 0).p)
+			return err_set(err, E_LENGTH,
+				       "neither Content-Length nor Transfer-Encoding: chunked; "
+				       "say how long the body is, Content-Length: 0 where there "
+				       "is none");
+	return true;
 }
 
 #define HOOK_ROUTE(method)                                                                         \
 	{                                                                                          \
 		method, PREFIX "{path...}", NULL,                                                  \
-			"a delivery for the webhook trigger of this path", webhook_on_request      \
+			"a delivery for the webhook trigger of this path", webhook_on_request,     \
+			webhook_on_head                                                            \
 	}
-static const struct route routes[] = {HOOK_ROUTE("POST"), HOOK_ROUTE("PUT"), HOOK_ROUTE("PATCH"),
-				      HOOK_ROUTE("GET"), HOOK_ROUTE("DELETE")};
+static const struct route routes[] = {HOOK_ROUTE("POST"),   HOOK_ROUTE("PUT"),
+				      HOOK_ROUTE("PATCH"),  HOOK_ROUTE("GET"),
+				      HOOK_ROUTE("DELETE"), HOOK_ROUTE("OPTIONS")};
 
 void
 webhook_add_routes(struct core *core, struct router *router)

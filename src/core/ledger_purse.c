@@ -1,0 +1,206 @@
+/* Purses: what a scope with a limit has left of its day. */
+/* SPDX-License-Identifier: MIT */
+#include "core/ledger_inside.h"
+
+#include <assert.h>
+
+#include "base/log.h"
+
+/* Purses beyond this many push out those that nothing is reserved in: they are read again. */
+#define PURSES_MAX 16384
+
+static const char *const payer_names[] = {"all", "tenant", "user", "agent", "trigger"};
+static_assert(ARRAY_LEN(payer_names) == PAYERS, "a name for every payer");
+
+const char *
+payer_name(enum payer payer)
+{
+	return payer_names[payer];
+}
+
+static void
+purse_free(struct ledger *ledger, struct purse *purse)
+{
+	HASH_DEL(ledger->purses, purse);
+	free(purse->key);
+	free(purse);
+}
+
+void
+purses_free(struct ledger *ledger)
+{
+	struct purse *purse, *next;
+
+	HASH_ITER (hh, ledger->purses, purse, next)
+		purse_free(ledger, purse);
+}
+
+struct purse *
+purse_find(struct ledger *ledger, const char *key, const char *day)
+{
+	struct purse *purse = NULL;
+
+	if (key)
+		HASH_FIND_STR(ledger->purses, key, purse);
+	return purse && !strcmp(purse->day, day) ? purse : NULL;
+}
+
+/* --- days and limits ----------------------------------------------------------------------- */
+
+static const struct conf_section *
+tenant_section(struct core *core, const char *tenant)
+{
+	return tenant ? conf_section(registry_conf(core->registry), "tenant", tenant) : NULL;
+}
+
+const struct zone *
+payer_zone(struct ledger *ledger, enum payer payer, const char *tenant)
+{
+	const struct conf_section *section = tenant_section(ledger->core, tenant);
+	const char *name = section ? conf_str(section, "timezone") : NULL;
+	AUTO(err_fini) struct err err = ERR_INIT;
+	struct place *place;
+
+	if (!name || (payer != PAYER_TENANT && payer != PAYER_USER))
+		return NULL;
+	HASH_FIND_STR(ledger->places, name, place);
+	if (place)
+		return place->zone;
+	place = mem_alloc(sizeof(*place));
+	place->name = mem_strdup(name);
+	if (!zone_load(str_of(name), &place->zone, &err))
+		log_warning("days of a tenant are counted in UTC", "tenant", tenant, "error",
+			    err_text(&err));
+	HASH_ADD_KEYPTR(hh, ledger->places, place->name, strlen(place->name), place);
+	return place->zone;
+}
+
+static int64_t
+limit_of(const struct conf_section *section, const char *key)
+{
+	int64_t limit = section ? conf_int(section, key) : INT64_MIN;
+
+	return limit == INT64_MIN ? INT64_MAX : limit;
+}
+
+void
+payer_limits(struct core *core, enum payer payer, const char *tenant, int64_t *ret_uusd,
+	     int64_t *ret_tokens)
+{
+	const struct conf_section *budget =
+		conf_section(registry_conf(core->registry), "budget", "");
+	const struct conf_section *section = tenant_section(core, tenant);
+
+	*ret_uusd = *ret_tokens = INT64_MAX;
+	switch (payer) {
+	case PAYER_ALL:
+		*ret_uusd = limit_of(budget, "cost_per_day");
+		*ret_tokens = limit_of(budget, "tokens_per_day");
+		return;
+	case PAYER_TENANT:
+		*ret_uusd = limit_of(section, "cost_per_day");
+		if (*ret_uusd == INT64_MAX)
+			*ret_uusd = limit_of(budget, "cost_per_tenant_day");
+		*ret_tokens = limit_of(section, "tokens_per_day");
+		return;
+	case PAYER_USER:
+		*ret_uusd = limit_of(budget, "cost_per_user_day");
+		return;
+	default:
+		return;
+	}
+}
+
+char *
+payer_key(enum payer payer, const char *tenant, const char *name)
+{
+	struct buf key = BUF_INIT;
+
+	buf_cat(&key, payer_names[payer], "/");
+	if (payer == PAYER_USER && tenant)
+		buf_cat(&key, tenant, "/");
+	buf_puts(&key, name);
+	return buf_take(&key);
+}
+
+void
+payer_row(const char *key, const char *day, struct budget_row *ret)
+{
+	*ret = (struct budget_row){.name = strchr(key, '/') + 1, .day = day};
+	for (int i = 0; i < PAYERS; i++)
+		if (!strncmp(key, payer_names[i], strlen(payer_names[i])) &&
+		    key[strlen(payer_names[i])] == '/')
+			ret->scope = payer_names[i];
+}
+
+/* Another day, or a purse that was not there: what is spent from its row, what is reserved from all
+ * that runs. */
+static bool
+purse_fill(struct ledger *ledger, struct purse *purse, enum payer payer, const char *day,
+	   struct err *err)
+{
+	struct reservation *reservation, *next;
+	struct budget_row row;
+
+	payer_row(purse->key, day, &row);
+	if (!budgets_get(ledger->core->store, &row, err))
+		return false;
+	memcpy(purse->day, day, DAY_LEN);
+	purse->spent_uusd = row.spent_uusd;
+	purse->spent_tokens = row.tokens;
+	purse->reserved_uusd = purse->reserved_tokens = 0;
+	HASH_ITER (hh, ledger->reservations, reservation, next) {
+		const char *key = reservation->keys[payer];
+
+		if (!key || strcmp(key, purse->key) || strcmp(reservation->days[payer], day))
+			continue;
+		purse->reserved_uusd = add_up(purse->reserved_uusd, reservation->uusd);
+		purse->reserved_tokens = add_up(purse->reserved_tokens, reservation->tokens);
+	}
+	return true;
+}
+
+static void
+purses_drop_idle(struct ledger *ledger)
+{
+	struct purse *purse, *next;
+
+	HASH_ITER (hh, ledger->purses, purse, next)
+		if (!purse->reserved_uusd && !purse->reserved_tokens)
+			purse_free(ledger, purse);
+}
+
+bool
+purse_of(struct ledger *ledger, enum payer payer, const char *tenant, const char *name,
+	 struct purse **ret, struct err *err)
+{
+	AUTO(auto_free) char *key = NULL;
+	int64_t uusd, tokens;
+	char day[DAY_LEN];
+	struct wall ends;
+	struct purse *purse;
+
+	*ret = NULL;
+	payer_limits(ledger->core, payer, tenant, &uusd, &tokens);
+	if (uusd == INT64_MAX && tokens == INT64_MAX)
+		return true;
+	key = payer_key(payer, tenant, name);
+	day_of(payer_zone(ledger, payer, tenant), core_wall(ledger->core), day, &ends);
+	HASH_FIND_STR(ledger->purses, key, purse);
+	if (!purse) {
+		if (HASH_COUNT(ledger->purses) >= PURSES_MAX)
+			purses_drop_idle(ledger);
+		purse = mem_alloc(sizeof(*purse));
+		purse->key = TAKE(key);
+		HASH_ADD_KEYPTR(hh, ledger->purses, purse->key, strlen(purse->key), purse);
+	}
+	if (strcmp(purse->day, day) && !purse_fill(ledger, purse, payer, day, err)) {
+		purse_free(ledger, purse);
+		return false;
+	}
+	purse->ends = ends;
+	purse->limit_uusd = uusd;
+	purse->limit_tokens = tokens;
+	*ret = purse;
+	return true;
+}

@@ -1,0 +1,36 @@
+/* The house: what the room that builds it shares with the one that loads its configuration. */
+/* SPDX-License-Identifier: MIT */
+#ifndef ROUSE_HOUSE_PARTS_H
+#define ROUSE_HOUSE_PARTS_H
+
+#include "api/api.h"
+#include "house.h"
+
+struct house {
+	struct core core;
+	struct conf_schema schema;
+	char *config, *state_dir, *spool_root, *shim_path, *git_path, *socket;
+	struct api *api;
+	struct api_host host;
+	json_t *listening;
+	struct event *signals[4], *interrupt;
+	struct core_timer *idle, *watchdog, *drain;
+	uint64_t idle_commits;
+	struct mono drain_since;
+	bool stop, idling;
+	int status;
+};
+
+/* --- house_conf.c --- */
+
+/* Where a program of ours lies; owned. */
+char *house_helper(const char *name);
+/* Loads a generation. What is wrong goes to ret_report, a line each; NULL when there was an error.
+ */
+struct registry *house_load(struct house *house, struct buf *ret_report, struct err *err);
+/* An api_host's reload: the new generation, or the old one goes on. ret_answer may be NULL. */
+bool house_reload(void *arg, json_t *ret_answer, struct err *err);
+void house_log_setup(const struct conf *conf);
+struct http_limits house_http_limits(const struct conf *conf);
+
+#endif

@@ -1,0 +1,101 @@
+/* libgit2, loaded when it is needed: with all that it pulls in it would cost an idle daemon
+ * megabytes, and most have nothing to do with git. */
+/* SPDX-License-Identifier: MIT */
+#ifndef ROUSE_IO_GIT_H
+#define ROUSE_IO_GIT_H
+
+#include <git2.h>
+
+#include "base/err.h"
+
+/* What is called of it, by any room. */
+#define GIT_CALLS(X)                                                                               \
+	X(git_commit_author)                                                                       \
+	X(git_commit_free)                                                                         \
+	X(git_commit_id)                                                                           \
+	X(git_commit_lookup)                                                                       \
+	X(git_commit_message)                                                                      \
+	X(git_commit_parent_id)                                                                    \
+	X(git_commit_parentcount)                                                                  \
+	X(git_commit_tree)                                                                         \
+	X(git_credential_ssh_key_memory_new)                                                       \
+	X(git_credential_username_new)                                                             \
+	X(git_credential_userpass_plaintext_new)                                                   \
+	X(git_diff_free)                                                                           \
+	X(git_diff_get_delta)                                                                      \
+	X(git_diff_num_deltas)                                                                     \
+	X(git_diff_tree_to_tree)                                                                   \
+	X(git_error_clear)                                                                         \
+	X(git_error_last)                                                                          \
+	X(git_error_set_str)                                                                       \
+	X(git_fetch_options_init)                                                                  \
+	X(git_graph_descendant_of)                                                                 \
+	X(git_libgit2_init)                                                                        \
+	X(git_libgit2_opts)                                                                        \
+	X(git_libgit2_shutdown)                                                                    \
+	X(git_object_free)                                                                         \
+	X(git_object_id)                                                                           \
+	X(git_object_lookup)                                                                       \
+	X(git_object_peel)                                                                         \
+	X(git_object_type)                                                                         \
+	X(git_oid_fromstr)                                                                         \
+	X(git_oid_tostr)                                                                           \
+	X(git_reference_create)                                                                    \
+	X(git_reference_delete)                                                                    \
+	X(git_reference_free)                                                                      \
+	X(git_reference_iterator_free)                                                             \
+	X(git_reference_iterator_glob_new)                                                         \
+	X(git_reference_iterator_new)                                                              \
+	X(git_reference_lookup)                                                                    \
+	X(git_reference_name)                                                                      \
+	X(git_reference_name_to_id)                                                                \
+	X(git_reference_next)                                                                      \
+	X(git_reference_resolve)                                                                   \
+	X(git_reference_target)                                                                    \
+	X(git_remote_connect)                                                                      \
+	X(git_remote_create_anonymous)                                                             \
+	X(git_remote_download)                                                                     \
+	X(git_remote_free)                                                                         \
+	X(git_remote_init_callbacks)                                                               \
+	X(git_remote_ls)                                                                           \
+	X(git_repository_free)                                                                     \
+	X(git_repository_init)                                                                     \
+	X(git_repository_is_bare)                                                                  \
+	X(git_repository_open_ext)                                                                 \
+	X(git_revwalk_free)                                                                        \
+	X(git_revwalk_hide)                                                                        \
+	X(git_revwalk_new)                                                                         \
+	X(git_revwalk_next)                                                                        \
+	X(git_revwalk_push)                                                                        \
+	X(git_status_list_entrycount)                                                              \
+	X(git_status_list_free)                                                                    \
+	X(git_status_list_new)                                                                     \
+	X(git_status_options_init)                                                                 \
+	X(git_tag_lookup)                                                                          \
+	X(git_tag_free)                                                                            \
+	X(git_tag_message)                                                                         \
+	X(git_tag_name)                                                                            \
+	X(git_tag_tagger)                                                                          \
+	X(git_tree_free)
+
+struct git {
+	void *library;
+#define X(name) __typeof__(name) *name;
+	GIT_CALLS(X)
+#undef X
+};
+
+/* Calls git2.h's functions by their own names. */
+#define GIT_CALL(git, name, ...) ((git)->name(__VA_ARGS__))
+
+/* E_UNAVAILABLE: it is not installed, or not the version that git2.h describes. It is not
+ * initialised: git_libgit2_init(). */
+bool git_load(struct git *git, struct err *err);
+void git_unload(struct git *git);
+/* No configuration but the repository's own is read. any_owner: repositories of other users are
+ * opened too. After git_libgit2_init(). */
+void git_confine(const struct git *git, bool any_owner);
+/* What libgit2 said last; never NULL. */
+const char *git_said(const struct git *git);
+
+#endif
