@@ -4,7 +4,7 @@
 
 #include <assert.h>
 
-/* Of a chunk, by measurement (docs/files.md): larger ones cost more to rewrite for one name,
+/* Of a chunk: larger ones cost more to rewrite for one name,
  * smaller ones more rows. */
 #define CHUNK_MAX 3600
 #define CHUNK_FILL 1800
