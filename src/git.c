@@ -201,6 +201,10 @@ changes_tell(struct look *look, struct err *err)
 		look->incomplete = "an earlier look at it did not come to its end";
 	else if (look->request.remote && !remote_fetch(look, changed, count, err))
 		return false;
+	if (count && !look->request.plain) {
+		buf_puts(&look->out, "~ deep\n");
+		flush(look);
+	}
 	for (size_t i = 0; i < count; i++)
 		change_tell(look, changed[i]);
 	buf_printf(&look->out, ". {\"refs\":%zu,\"more\":%s,\"unreadable\":%zu}\n", look->found,
@@ -222,7 +226,8 @@ library_start(struct look *look, struct err *err)
 	git_confine(git, true);
 	GIT_CALL(git, git_libgit2_opts, GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_GLOBAL,
 		 look->request.cache);
-	if (ca_file && GIT_CALL(git, git_libgit2_opts, GIT_OPT_SET_SSL_CERT_LOCATIONS, ca_file, NULL))
+	if (ca_file &&
+	    GIT_CALL(git, git_libgit2_opts, GIT_OPT_SET_SSL_CERT_LOCATIONS, ca_file, NULL))
 		return git_failed(look, err, "ca_file cannot be read");
 	GIT_CALL(git, git_libgit2_opts, GIT_OPT_SET_MWINDOW_SIZE, (size_t)32 << 20);
 	GIT_CALL(git, git_libgit2_opts, GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, (size_t)512 << 20);

@@ -123,6 +123,7 @@ CLI_VERB(verb_trigger_backfill);
 CLI_VERB(verb_trigger_next);
 CLI_VERB(verb_trigger_simulate);
 CLI_VERB(verb_trigger_test);
+CLI_VERB(verb_emit);
 CLI_VERB(verb_event_list);
 CLI_VERB(verb_event_show);
 CLI_VERB(verb_event_replay);

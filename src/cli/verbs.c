@@ -71,6 +71,10 @@ OPTIONS(invoke_options,
 	{"wait", 0, NULL, "wait until the run ends, and print its result; ends as the run does"},
 	{"key", 0, "KEY", "idempotency key: the same one never runs twice"},
 	{"correlation-id", 0, "ID", "to be found again by it"});
+OPTIONS(emit_options,
+	{"data", 0, "FILE", "what is said: FILE or @FILE, - for standard input, or JSON itself"},
+	{"type", 0, "TYPE", "type of the event (rouse.topic)"},
+	{"key", 0, "KEY", "idempotency key: the same one wakes a trigger once"});
 OPTIONS(logs_options, {"follow", 'f', NULL, "go on until the run ends"},
 	{"attempt", 0, "N", "standard error of this attempt (the last)"});
 OPTIONS(events_options, {"follow", 'f', NULL, "go on until the run ends"},
@@ -129,7 +133,7 @@ OPTIONS(webhook_sign_options, SCHEME_OPTIONS,
 	{"curl", 0, "URL", "print a curl command that sends it there"});
 #define CRON_OPTIONS                                                                               \
 	{"tz", 0, "ZONE", "time zone, as Europe/Berlin (UTC)"},                                    \
-	{"trigger", 0, "NAME", "draw H as this trigger does"},                                     \
+		{"trigger", 0, "NAME", "draw H as this trigger does"},                             \
 	{                                                                                          \
 		"dialect", 0, "NAME", "how EXPR is written: rouse (the default) or quartz"         \
 	}
@@ -141,8 +145,7 @@ OPTIONS(cron_next_options, CRON_OPTIONS,
 OPTIONS(cron_prev_options, CRON_OPTIONS,
 	{"from", 0, "WHEN", "the first instant earlier than this one (now)"},
 	{"count", 'n', "N", "how many (5)"});
-OPTIONS(cron_match_options, CRON_OPTIONS,
-	{"from", 0, "WHEN", "this instant (now)"});
+OPTIONS(cron_match_options, CRON_OPTIONS, {"from", 0, "WHEN", "this instant (now)"});
 OPTIONS(cron_explain_options, CRON_OPTIONS,
 	{"from", 0, "WHEN", "the ten instants later than this one (now)"},
 	{"strict", 0, NULL, "refuse what crons read differently"});
@@ -246,6 +249,10 @@ const struct verb verb_table[] = {
 	 "Prints the run's id at once. With --wait it waits (as long as --timeout says, else 15m), "
 	 "prints the result and ends with 0 when the run succeeded, 1 when not.",
 	 verb_invoke},
+	{NULL, "emit", "TOPIC", 1, 1, emit_options, NULL, 0, "say something on a topic",
+	 "Wakes every trigger with source = topic and this topic, as an `emit` line of an agent "
+	 "does.",
+	 verb_emit},
 	{"run", "list", "", 0, 0, NULL, "status agent trigger batch entity tenant key", VERB_LIST,
 	 "the runs, newest first", NULL, verb_run_list},
 	{"run", "show", "RUN", 1, 1, NULL, NULL, 0, "one run with its attempts", NULL,

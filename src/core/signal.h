@@ -58,6 +58,10 @@ bool signal_raise(struct core *core, const struct signal *signal, unsigned *ret_
  * E_RATE too many in one attempt. Without a key, the same words at the same place among the
  * emissions of another attempt of the run are the same emission. */
 bool signal_emit(struct attempt *attempt, const json_t *line, struct err *err);
+/* The same by a person: said is an object of event_type, data and key; without a key each is new.
+ */
+bool signal_say(struct core *core, const char *topic, const json_t *said, const char *by,
+		unsigned *ret_heard, struct err *err);
 /* A run has reached its final status; called in the turn that writes it. error, reason, result:
  * what that turn wrote, NULL: none. */
 bool signal_ended(struct core *core, const struct run_row *run, const char *status,

@@ -72,14 +72,10 @@ type_read(const json_t *line, const char **ret, struct err *err)
 }
 
 static bool
-topic_read(const json_t *line, const char **ret, struct err *err)
+topic_check(const char *topic, struct err *err)
 {
-	const char *topic = json_str(line, "topic");
-
-	*ret = topic;
-	if (topic && conf_name_is_valid(str_of(topic)))
-		return true;
-	return err_set(err, E_INVALID,
+	return (topic && conf_name_is_valid(str_of(topic))) ||
+	       err_set(err, E_INVALID,
 		       "emit: %.60s is no topic; expected a name of a-z, 0-9, '.', '_' and '-', at "
 		       "most 40 long",
 		       topic ? topic : "nothing");
@@ -97,13 +93,26 @@ key_make(const struct attempt *attempt, const struct signal *signal, struct buf 
 	hex_encode(key, str_make(digest.bytes, 8));
 }
 
-static void
-emission_extension(const struct attempt *attempt, const char *topic, struct buf *out)
+/* What an emission says, but for its topic, which is a member of a line and stands in the path of a
+ * request. */
+static bool
+emission_read(const struct core *core, const json_t *said, struct signal *signal, struct buf *data,
+	      struct buf *key, struct err *err)
 {
-	member(out, "topic", topic);
-	member(out, "run", attempt->run.id);
-	member(out, "agent", attempt->run.agent);
-	member_wall(out, "emitted", core_wall(attempt->core));
+	const json_t *value = json_object_get(said, "data");
+
+	if (!topic_check(signal->topic, err) || !type_read(said, &signal->type, err) ||
+	    !key_read(said, key, err))
+		return false;
+	if (value)
+		json_write(data, value);
+	else
+		buf_puts(data, "null");
+	signal->data = buf_str(data);
+	return data->len <= data_max(core) ||
+	       err_set(err, E_TOO_LARGE,
+		       "emit: data of %zu bytes; a topic takes at most %zu (http.max_body)",
+		       data->len, data_max(core));
 }
 
 bool
@@ -112,35 +121,52 @@ signal_emit(struct attempt *attempt, const json_t *line, struct err *err)
 	AUTO(buf_fini) struct buf data = BUF_INIT;
 	AUTO(buf_fini) struct buf key = BUF_INIT;
 	AUTO(buf_fini) struct buf extension = BUF_INIT;
-	const json_t *said = json_object_get(line, "data");
-	struct signal signal = {.run = &attempt->run};
+	struct signal signal = {.topic = json_str(line, "topic"), .run = &attempt->run};
 	unsigned heard = 0;
 
-	if (!topic_read(line, &signal.topic, err) || !type_read(line, &signal.type, err) ||
-	    !key_read(line, &key, err))
+	if (!emission_read(attempt->core, line, &signal, &data, &key, err))
 		return false;
-	if (said)
-		json_write(&data, said);
-	else
-		buf_puts(&data, "null");
-	if (data.len > data_max(attempt->core))
-		return err_set(err, E_TOO_LARGE,
-			       "emit: data of %zu bytes; a topic takes at most %zu "
-			       "(http.max_body)",
-			       data.len, data_max(attempt->core));
 	if (!attempt->core->listeners)
 		return true;
-	signal.data = buf_str(&data);
 	if (!key.len)
 		key_make(attempt, &signal, &key);
 	signal.key = buf_str(&key);
-	emission_extension(attempt, signal.topic, &extension);
+	member(&extension, "topic", signal.topic);
+	member(&extension, "run", attempt->run.id);
+	member(&extension, "agent", attempt->run.agent);
+	member_wall(&extension, "emitted", core_wall(attempt->core));
 	signal.extension = buf_str(&extension);
 	if (!signal_raise(attempt->core, &signal, &heard, err))
 		return false;
 	if (!heard)
 		log_debug("nobody hears this topic", "topic", signal.topic, "run", attempt->run.id);
 	return true;
+}
+
+bool
+signal_say(struct core *core, const char *topic, const json_t *said, const char *by,
+	   unsigned *ret_heard, struct err *err)
+{
+	AUTO(buf_fini) struct buf data = BUF_INIT;
+	AUTO(buf_fini) struct buf key = BUF_INIT;
+	AUTO(buf_fini) struct buf extension = BUF_INIT;
+	struct signal signal = {.topic = topic};
+
+	if (!emission_read(core, said, &signal, &data, &key, err))
+		return false;
+	signal.key = buf_str(&key);
+	member(&extension, "topic", topic);
+	member(&extension, "emitted_by", by);
+	member_wall(&extension, "emitted", core_wall(core));
+	signal.extension = buf_str(&extension);
+	if (!turn_savepoint(core->store, err))
+		return false;
+	if (signal_raise(core, &signal, ret_heard, err)) {
+		turn_release(core->store);
+		return true;
+	}
+	turn_undo(core->store);
+	return false;
 }
 
 /* --- ends ---------------------------------------------------------------------------------- */

@@ -37,14 +37,14 @@ def _(rouse):
 
 @scenario("a chain of ends: what succeeded wakes one, what failed another, with its result")
 def _(rouse):
-    rouse.agent("work", 'read -r e; case "$e" in *bad*) exit 64;; esac; echo \'{"type":"result","output":{"sum":3}}\'\n')
+    rouse.agent("work", 'read -r e; case "$e" in *broken*) exit 64;; esac; echo \'{"type":"result","output":{"sum":3}}\'\n')
     rouse.agent("note", NOTE)
     rouse.webhook("push", agent="work", filter=None)
     rouse.section("trigger done", source="after", trigger="push", status="succeeded", agent="note")
     rouse.section("trigger wrong", source="after", after_agent="work", status="failed", agent="note")
     rouse.start()
     good = rouse.deliver("push", {"n": 1}).run_id
-    bad = rouse.deliver("push", {"n": "bad"}).run_id
+    bad = rouse.deliver("push", {"n": "broken"}).run_id
     marks = [json.loads(m) for m in wait("both", lambda: rouse.marks() if len(rouse.marks()) == 2 else None)]
     told = {m["trigger"]["name"]: m["payload"] for m in marks}
     expect((told["done"]["run_id"], told["done"]["status"], told["done"]["result"]), (good, "succeeded", {"sum": 3}), "of the good one")
@@ -122,6 +122,26 @@ def _(rouse):
     wait("all are events", lambda: db.execute("SELECT count(*), count(DISTINCT document ->> '$.data') FROM events WHERE trigger = 'one'").fetchone() == (10000, 10000), 60)
     db.close()
     wait("the one is read", lambda: len(rouse.marks()) == 1)
+
+
+@scenario("rouse emit says something on a topic, as a person")
+def _(rouse):
+    rouse.agent("reader", NOTE)
+    rouse.section("trigger one", source="topic", topic="news", agent="reader")
+    rouse.section("trigger two", source="topic", topic="news", agent="reader")
+    rouse.start()
+    said = rouse.cli("emit", "news", "--data", '{"n":1}', "--type", "paper.printed", "--key", "k1", "--json").json
+    expect(said, {"topic": "news", "heard": 2}, "the answer")
+    marks = wait("both read it", lambda: rouse.marks() if len(rouse.marks()) == 2 else None)
+    envelope = json.loads(marks[0])
+    expect((envelope["payload"], envelope["trust"], envelope["idempotency_key"], envelope["cause"]["hops"]), ({"n": 1}, "trusted", "k1", 0), "the envelope")
+    rouse.cli("emit", "news", "--key", "k1")
+    wait("it is known", lambda: len(rouse.items("/v1/events?outcome=replayed")) == 2)
+    check("0 triggers" in rouse.cli("emit", "silence").out, "nobody listens")
+    rouse.cli("emit", "No/Topic", expect_code=None)
+    rouse.api("POST", "/v1/topics/Wrong/emit", {}).expect(400, 422)
+    rouse.api("POST", "/v1/topics/news/emit", {"key": {}}).expect(400, 422)
+    expect(len(rouse.marks()), 2, "starts of the readers")
 
 
 @scenario("a run that is cancelled tells who waits for that")

@@ -385,6 +385,55 @@ def _(rouse):
     check(rouse.is_alive(), "the daemon lives")
 
 
+@scenario("a look that dies over what is in a repository is followed by one that tells the move alone")
+def _(rouse):
+    repo = Repo(rouse, bare=True)
+    repo("fast-import", "--quiet", stdin=b"".join(b"commit refs/heads/main\ncommitter A <a@b> %d +0000\ndata 1\nx\n" % (1600000000 + n) for n in range(150000)))
+    old = repo("rev-parse", "main")
+    house(rouse, repo.path, refs="main")
+    stop = threading.Event()
+
+    def helpers():
+        return {pid for pid, state in descendants().items() if state != "Z" and cmdline(pid).endswith("rouse-git")}
+
+    def killer():
+        while not stop.is_set():
+            for pid in helpers():
+                time.sleep(0.1)
+                if pid in helpers():
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.005)
+
+    thread = threading.Thread(target=killer)
+    thread.start()
+    try:
+        new = repo.tree_commit("new")
+        repo("update-ref", "refs/heads/main", new)
+        [event] = seen(rouse, 1, 40)
+    finally:
+        stop.set()
+        thread.join()
+    expect((event["old"], event["new"], event["kind"], event["commits"]), (old, new, "moved", []), "the move")
+    check("did not come to its end" in event["incomplete"], f"why it is no more: {event['incomplete']}")
+    learned(rouse)
+    newer = repo.tree_commit("newer", new)
+    repo("update-ref", "refs/heads/main", newer)
+    expect([c["subject"] for c in seen(rouse, 2)[-1]["commits"]], ["newer"], "the next is whole again")
+
+
+@scenario("a trigger that is removed takes its cache with it")
+def _(rouse):
+    repo = Repo(rouse)
+    repo.commit("a")
+    rouse.section("trigger other", source="manual", agent="note")
+    house(rouse, repo.path)
+    check(os.path.isdir(os.path.join(rouse.state, "git/code")), "there is a folder")
+    del rouse.sections["trigger code"]
+    rouse.write_config()
+    rouse.cli("reload")
+    wait("it is gone", lambda: not os.path.exists(os.path.join(rouse.state, "git/code")))
+
+
 # --- remote ones ----------------------------------------------------------------------------------
 
 

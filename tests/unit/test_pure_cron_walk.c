@@ -185,7 +185,7 @@ find_zones(bool all)
 		zones.names[zones.count++] = mem_strdup(some[i]);
 }
 
-/* Links have their target's spans: once is enough. */
+/* Links, and places whose clocks went alike through all that is walked: once is enough. */
 static uint64_t
 zone_hash(const struct zone *z)
 {
@@ -194,6 +194,10 @@ zone_hash(const struct zone *z)
 	for (size_t i = 0; i < zone_count(z); i++) {
 		struct zone_span s = zone_span(z, i);
 
+		if (s.until < FROM - 30 * DAY_S || s.from > UNTIL + 30 * DAY_S)
+			continue;
+		if (s.from < FROM - 30 * DAY_S)
+			s.from = 0;
 		hash = (hash ^ (uint64_t)s.from) * 1099511628211u;
 		hash = (hash ^ (uint64_t)s.offset) * 1099511628211u;
 	}

@@ -12,6 +12,7 @@
 #include "conf/secret.h"
 #include "core/admit.h"
 #include "core/halt.h"
+#include "io/work.h"
 #include "pure/backoff.h"
 #include "store/keys.h"
 #include "store/state.h"
@@ -19,6 +20,8 @@
 #include "triggers/git/settings.h"
 #include "triggers/git/watch.h"
 
+/* So many looks that die on the way one after another, and less is asked. */
+#define DEATHS_MAX 3
 /* Looks at once, of all triggers. */
 #define LOOKS_MAX 4
 /* Changes that one look tells; the rest comes with the next, at once. */
@@ -51,6 +54,7 @@ struct repo {
 	struct buf answer;
 	size_t at;			      /* of the answer: what is handled */
 	bool answering, more, whole, trouble; /* whole: it came to its end */
+	bool deep;			      /* it had begun to read what is in the repository */
 	size_t in_flight;
 	struct core_timer *poll, *step;
 	struct watch *watch;
@@ -243,9 +247,13 @@ answer_end(struct repo *repo)
 	repo->answer = (struct buf)BUF_INIT;
 	if (!repo->whole && !repo->trouble) {
 		source_set_health(&repo->source, HEALTH_FAILING, "rouse-git gave no whole answer");
-		repo->trouble = repo->plain = true;
+		repo->trouble = true;
 	}
 	if (repo->trouble) {
+		/* What it died of, it would die of again. A server that hung may not hang for ever.
+		 */
+		if (!repo->whole && (repo->deep || repo->failures + 1 >= DEATHS_MAX))
+			repo->plain = true;
 		repo_look_again(repo);
 		return;
 	}
@@ -398,6 +406,7 @@ trouble_read(struct repo *repo, struct str data)
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 
 	json_raw_string(data, &text);
+	repo->whole = true;
 	source_set_health(&repo->source, HEALTH_FAILING, buf_cstr(&text));
 	repo->trouble = true;
 }
@@ -412,6 +421,9 @@ line_handle(struct repo *repo, const struct look_line *line, unsigned *learned, 
 		return line_learn(repo, line, err);
 	case LOOK_CHANGE:
 		return learn_end(repo, err) && change_admit(repo, line, err);
+	case LOOK_DEEP:
+		repo->deep = true;
+		return true;
 	case LOOK_END:
 		end_read(repo, line->data);
 		return learn_end(repo, err);
@@ -456,15 +468,12 @@ repo_on_looked(void *arg, struct str answer, const char *died)
 	repo->look = NULL;
 	looking--;
 	repo->answering = true;
-	repo->more = repo->whole = false;
+	repo->more = repo->whole = repo->deep = false;
 	repo->trouble = *died != '\0';
 	repo->at = 0;
 	buf_add_str(&repo->answer, answer);
-	if (*died) {
-		/* What it died of, it may die of again: less is asked then. */
-		repo->plain = true;
+	if (*died)
 		source_set_health(&repo->source, HEALTH_FAILING, died);
-	}
 	answer_go_on(repo);
 	looks_next();
 }
@@ -554,10 +563,20 @@ git_start(struct core *core, const struct trigger *trigger, struct err *err)
 }
 
 static void
+cache_remove(void *arg)
+{
+	os_remove_tree(arg, NULL);
+}
+
+static void
 git_stop(struct source *source)
 {
 	struct repo *repo = CONTAINER_OF(source, struct repo, source);
 
+	/* Removed, and not only started anew. */
+	if (!source_trigger(source) &&
+	    work_submit(source->core->work, cache_remove, free, repo->cache, NULL))
+		repo->cache = NULL;
 	if (repo->waits)
 		TAILQ_REMOVE(&waiting, repo, entry);
 	if (repo->look) {

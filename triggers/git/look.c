@@ -65,7 +65,7 @@ look_on_exit(void *arg, int status)
 		buf_printf(&died, "rouse-git ended by signal %d", WTERMSIG(status));
 	if (lseek(look->out, 0, SEEK_SET) ||
 	    !os_read_fd(look->out, ANSWER_MAX, "answer of rouse-git", &answer, &err))
-		buf_printf(&died, "%s", err_text(&err));
+		buf_puts(&died, err_text(&err));
 	look->on_done(look->arg, buf_str(&answer), buf_cstr(&died));
 	look_free(look);
 }
@@ -180,6 +180,9 @@ look_next(struct str *rest)
 				       line_take(rest, &found.data) && json_check(found.data, NULL)
 			       ? found
 			       : none;
+	case '~':
+		found.kind = LOOK_DEEP;
+		return found;
 	case '.':
 		found.kind = LOOK_END;
 		return json_check(found.data, NULL) ? found : none;

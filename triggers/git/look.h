@@ -23,6 +23,7 @@ struct look_line {
 	enum {
 		LOOK_LEARN,   /* id, ref */
 		LOOK_CHANGE,  /* id, ref, cause, data */
+		LOOK_DEEP,    /* from here on it reads what is in the repository */
 		LOOK_END,     /* data: {"refs","more","unreadable"} */
 		LOOK_TROUBLE, /* data: a JSON string */
 		LOOK_NONE     /* nothing whole is left */

@@ -122,7 +122,8 @@ static const struct conf_table table = {.section = "trigger",
 					.keys = keys,
 					.count = ARRAY_LEN(keys),
 					.check = git_check,
-					.help = "refs of a git repository"};
+					.help = "refs of a git repository",
+					.hint = "Push to {repo}, or make a commit there."};
 const struct conf_table *const git_tables[] = {&table, NULL};
 
 enum trust
