@@ -248,7 +248,7 @@ live_on_event(struct watch_user *user, struct watched *watched, uint32_t mask, u
 	struct dir *dir;
 
 	if (root_is_guard(w, watched)) {
-		root_on_guard(w);
+		root_on_guard(w, mask, name);
 		return;
 	}
 	dir = CONTAINER_OF(watched, struct dir, watched);

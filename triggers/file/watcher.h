@@ -138,7 +138,7 @@ void sweep_stop(struct watcher *w);
 void root_look(struct watcher *w);
 void root_look_soon(struct watcher *w, int64_t ms);
 void root_lose(struct watcher *w, bool deleted, bool unmounted);
-void root_on_guard(struct watcher *w);
+void root_on_guard(struct watcher *w, uint32_t mask, struct str name);
 bool root_is_guard(const struct watcher *w, const struct watched *watched);
 void root_fini(struct watcher *w);
 
