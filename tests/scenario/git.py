@@ -157,6 +157,9 @@ def _(rouse):
     check(len(event["commits"][0]["message"].encode()) <= 4100, "the message is cut")
     subprocess.run(["git", "-C", repo.path.encode(), b"update-ref", b"refs/heads/gr\xfc\xdf", b"HEAD"], env=repo.env, check=True)
     expect(seen(rouse, 3)[-1]["name"], "gr\ufffd\ufffd", "the other name")
+    subprocess.run(["git", "-C", repo.path.encode(), b"update-ref", b"refs/heads/gr\xfc\xfc", b"HEAD"], env=repo.env, check=True)
+    seen(rouse, 4)
+    expect({r["key"].split()[0] for r in rouse.runs()} >= {"refs/heads/gr%FC%DF", "refs/heads/gr%FC%FC"}, True, "two names, two keys")
 
 
 @scenario("of three hundred commits the newest hundred are told, of two thousand paths the first thousand, with their number")
@@ -543,6 +546,35 @@ def _(rouse):
                 check(b"s3cr3t-w0rd" not in f.read(), f"{name} has the password")
     check("s3cr3t-w0rd" not in rouse.log_text(), "the log has it")
     server.shutdown()
+
+
+@scenario("a server that sends us elsewhere is not followed, and our password not carried there")
+def _(rouse):
+    repo = Repo(rouse)
+    repo.commit("a")
+    elsewhere = serve(rouse)
+    asked = []
+
+    class Elsewhere(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(302)
+            self.send_header("Location", elsewhere.url.replace("127.0.0.1", "localhost") + self.path)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    rouse.agent("note", NOTE)
+    rouse.section("trigger code", source="git", repo=f"http://127.0.0.1:{server.server_port}/repo/.git", agent="note", poll="1s", credentials="plain:ann:pw")
+    rouse.start()
+    wait("it fails", lambda: health(rouse)["health"] == "failing" and asked)
+    print(f"#   {health(rouse)['last_error']}")
+    expect(elsewhere.sent, 0, "bytes from elsewhere")
+    server.shutdown()
+    elsewhere.shutdown()
 
 
 @scenario("a server that hangs, is away, or sends too much holds up nobody, and what moved is seen afterwards")
