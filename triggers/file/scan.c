@@ -243,6 +243,8 @@ file_found(struct watcher *w, struct str path, uint64_t inode, bool is_missing)
 
 	if (w->is_known && (w->is_full || w->is_ending) && founds_add(founds, inode, path))
 		return;
+	if (!is_missing && live_pair(w, path, inode))
+		return;
 	live_mark(w, path, is_missing ? MARK_GONE : w->is_known ? MARK_SEEN : MARK_MET);
 }
 

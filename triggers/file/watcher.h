@@ -113,6 +113,9 @@ void live_on_overflow(struct watch_user *user);
 void live_on_leave(struct tree *tree, struct dir *dir);
 /* Marks a path; where there is no room, its folder is to be listed again. */
 void live_mark(struct watcher *w, struct str path, enum mark mark);
+/* A file that was listed may be the other half of a rename, into a folder that was not watched yet.
+ */
+bool live_pair(struct watcher *w, struct str path, uint64_t inode);
 void live_fini(struct watcher *w);
 
 /* scan.c */
