@@ -238,6 +238,8 @@ house_build(struct house *house, struct err *err)
 	core->started = core_wall(core);
 	house->shim_path = house_helper("rouse-shim");
 	core->shim_path = house->shim_path;
+	house->mime_path = house_helper("rouse-mime");
+	core->mime_path = house->mime_path;
 	house->git_path = house_helper("rouse-git");
 	core->git_path = house->git_path;
 	core->jail = jail_new(core->base, jq);
@@ -332,6 +334,7 @@ house_free(struct house *house)
 	free(house->state_dir);
 	free(house->spool_root);
 	free(house->shim_path);
+	free(house->mime_path);
 	free(house->git_path);
 	free(house->socket);
 	free(house);

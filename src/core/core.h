@@ -50,6 +50,7 @@ struct core {
 	const char *state_dir;	/* STATE_DIR */
 	const char *spool_root; /* STATE_DIR/spool */
 	const char *shim_path;	/* of rouse-shim */
+	const char *mime_path;	/* of rouse-mime */
 	const char *git_path;	/* of rouse-git */
 	const char *version;
 	struct wall started;

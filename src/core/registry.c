@@ -265,6 +265,17 @@ programs_check(const struct registry *registry, struct jail *jail, struct conf_r
 	free(asked.places);
 }
 
+/* Has the kind a key of its own by that name, which is no program (imap's user)? */
+static bool
+is_own_key(const struct source_kind *kind, const char *name)
+{
+	for (size_t t = 0; kind && kind->tables[t]; t++)
+		for (size_t i = 0; i < kind->tables[t]->count; i++)
+			if (!strcmp(kind->tables[t]->keys[i].name, name))
+				return true;
+	return false;
+}
+
 static void
 trigger_init(struct trigger *trigger, const struct conf_section *section,
 	     const struct registry *registry, struct conf_report *report)
@@ -279,7 +290,8 @@ trigger_init(struct trigger *trigger, const struct conf_section *section,
 	trigger->intent = conf_str(section, "intent") ? conf_str(section, "intent") : trigger->name;
 	trigger->enabled = conf_bool(section, "enabled");
 	for (int i = 0; i < PROGRAMS; i++)
-		program_init(&trigger->programs[i], section, (enum program_name)i);
+		if (!is_own_key(trigger->kind, program_names[i]))
+			program_init(&trigger->programs[i], section, (enum program_name)i);
 	trigger->priority = name_index(conf_str(section, "priority"), priority_names, 3, 1);
 	trigger->overlap = (enum overlap)name_index(
 		conf_str(section, "overlap"), overlap_names, OVERLAPS,
