@@ -15,6 +15,7 @@
 #include "base/os.h"
 #include "core/apply.h"
 #include "core/attempt.h"
+#include "core/breakers.h"
 #include "core/halt.h"
 #include "core/keep.h"
 #include "core/ledger.h"
@@ -103,6 +104,7 @@ rooms_build(struct house *house, struct err *err)
 	core->sources = sources_new(core);
 	core->keep = keep_new(core);
 	core->ledger = ledger_new(core);
+	core->breakers = breakers_new(core);
 	core->switches = switches_new(core, err);
 	return core->switches != NULL;
 }
@@ -229,7 +231,7 @@ house_resume(struct house *house, struct err *err)
 {
 	struct core *core = &house->core;
 
-	if (!ledger_load(core, err) || !queue_load(core->queue, err) ||
+	if (!ledger_load(core, err) || !breakers_load(core, err) || !queue_load(core->queue, err) ||
 	    !attempts_adopt_all(core, err) || !apply_load(core->apply, err))
 		return false;
 	sources_reload(core->sources, NULL, NULL, NULL, NULL);
@@ -329,6 +331,7 @@ house_free(struct house *house)
 	queue_free(core->queue);
 	keep_free(core->keep);
 	ledger_free(core->ledger);
+	breakers_free(core->breakers);
 	work_pool_free(core->work);
 	plugins_fini(core);
 	fetch_pool_free(core->fetch);

@@ -24,6 +24,7 @@ struct attempts;
 struct rate;
 struct keep;
 struct ledger;
+struct breakers;
 struct listeners;
 
 struct core {
@@ -43,6 +44,7 @@ struct core {
 	struct sources *sources;
 	struct keep *keep;	     /* retention */
 	struct ledger *ledger;	     /* what a day may cost */
+	struct breakers *breakers;   /* who is left alone for a while */
 	struct attempts *attempts;   /* live ones */
 	struct rate *rates;	     /* by name of trigger or address */
 	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */
