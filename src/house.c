@@ -15,6 +15,7 @@
 #include "base/os.h"
 #include "core/apply.h"
 #include "core/attempt.h"
+#include "core/breakers.h"
 #include "core/halt.h"
 #include "core/keep.h"
 #include "core/ledger.h"
@@ -90,6 +91,7 @@ rooms_build(struct house *house, struct err *err)
 	core->sources = sources_new(core);
 	core->keep = keep_new(core);
 	core->ledger = ledger_new(core);
+	core->breakers = breakers_new(core);
 	core->switches = switches_new(core, err);
 	return core->switches != NULL;
 }
@@ -216,7 +218,7 @@ house_resume(struct house *house, struct err *err)
 {
 	struct core *core = &house->core;
 
-	if (!ledger_load(core, err) || !queue_load(core->queue, err) ||
+	if (!ledger_load(core, err) || !breakers_load(core, err) || !queue_load(core->queue, err) ||
 	    !attempts_adopt_all(core, err) || !apply_load(core->apply, err))
 		return false;
 	sources_reload(core->sources, NULL, NULL, NULL, NULL);
@@ -238,6 +240,8 @@ house_build(struct house *house, struct err *err)
 	core->started = core_wall(core);
 	house->shim_path = house_helper("rouse-shim");
 	core->shim_path = house->shim_path;
+	house->mime_path = house_helper("rouse-mime");
+	core->mime_path = house->mime_path;
 	house->git_path = house_helper("rouse-git");
 	core->git_path = house->git_path;
 	core->jail = jail_new(core->base, jq);
@@ -306,6 +310,7 @@ house_free(struct house *house)
 	queue_free(core->queue);
 	keep_free(core->keep);
 	ledger_free(core->ledger);
+	breakers_free(core->breakers);
 	work_pool_free(core->work);
 	plugins_fini(core);
 	fetch_pool_free(core->fetch);
@@ -332,6 +337,7 @@ house_free(struct house *house)
 	free(house->state_dir);
 	free(house->spool_root);
 	free(house->shim_path);
+	free(house->mime_path);
 	free(house->git_path);
 	free(house->socket);
 	free(house);

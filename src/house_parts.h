@@ -9,7 +9,7 @@
 struct house {
 	struct core core;
 	struct conf_schema schema;
-	char *config, *state_dir, *spool_root, *shim_path, *git_path, *socket;
+	char *config, *state_dir, *spool_root, *shim_path, *git_path, *mime_path, *socket;
 	struct api *api;
 	struct api_host host;
 	json_t *listening;

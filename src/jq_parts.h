@@ -6,16 +6,6 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* --- jq_jail.c --- */
-
-/* Gives up everything but this socket, memory and time. */
-bool jail_enter(struct err *err);
-/* For the next input: a second of CPU, and 64 MiB more than is in use, which is measured every few
- * inputs or when it is said to have grown. */
-void jail_meter(bool grown);
-/* Bytes of address space in use when it was last measured. */
-size_t jail_memory(void);
-
 /* --- jq_run.c --- */
 
 struct program;

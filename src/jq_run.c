@@ -147,13 +147,13 @@ output_add(jv value, struct buf *out, struct err *err)
 	}
 	jv text = jv_dump_string(value, 0);
 	uint32_t len = (uint32_t)jv_string_length_bytes(jv_copy(text));
-	bool ok = out->len + len <= JAIL_BYTES_MAX;
+	bool ok = out->len + len <= jail_jq.bytes_max;
 	if (ok) {
 		buf_add(out, &len, sizeof(len));
 		buf_add(out, jv_string_value(text), len);
 	} else {
-		err_set(err, E_TOO_LARGE, "the jq program gives more than %d MiB",
-			JAIL_BYTES_MAX >> 20);
+		err_set(err, E_TOO_LARGE, "the jq program gives more than %zu MiB",
+			jail_jq.bytes_max >> 20);
 	}
 	jv_free(text);
 	return ok;

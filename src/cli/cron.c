@@ -301,7 +301,7 @@ explain(struct cli *cli, struct explanation *x, struct err *err)
 		return false;
 	cron_print(cron_expr(x->cron), &x->plain);
 	cron_explain(x->cron, &x->words);
-	if (cron_next_change(x->cron, x->from, &change))
+	if (cron_next_change(x->cron, x->from, WALL_NONE, &change))
 		cron_explain_change(x->cron, &change, &x->change);
 	if (!cron_check_fires(x->cron, x->from, &never))
 		buf_puts(&x->never, err_text(&never));

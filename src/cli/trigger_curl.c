@@ -34,7 +34,7 @@ parts_of(const struct signature_scheme *scheme, const struct conf_pair *sets, si
 {
 	static const char *const algorithms[] = {"sha1", "sha256", "sha512"};
 	const struct signature_headers *headers = &scheme->headers[0];
-	bool free_form = !strcmp(scheme->name, "hmac");
+	bool free_form = !strcmp(scheme->name, "hmac") || !strcmp(scheme->name, "token");
 	const struct conf_pair *own = free_form ? sets : NULL;
 	size_t own_count = free_form ? count : 0;
 

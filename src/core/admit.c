@@ -108,6 +108,8 @@ admission_new(struct core *core, const struct happening *h)
 	a->agent = h->trigger ? registry_agent(a->registry, h->trigger->agent) : h->agent;
 	a->at = core_wall(core);
 	a->event_id = uuid_v7(a->at);
+	if (h->event_id)
+		memcpy(a->event_id.text, h->event_id, sizeof(a->event_id.text));
 	event_document(h, a->event_id.text, a->at, &a->document);
 	a->has_key = h->natural_key.p != NULL;
 	buf_add_str(&a->cursor, h->cursor);

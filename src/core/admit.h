@@ -12,6 +12,7 @@ struct happening {
 	const struct agent *agent;     /* only without trigger */
 	struct str source;	       /* "webhook/NAME"; p NULL: KIND/NAME of the trigger */
 	struct str type;	       /* p NULL: "rouse.KIND" */
+	const char *event_id;	       /* of uuid_v7(), where something is kept under it; NULL */
 	struct str id;		       /* the sender's own id; p NULL: the event's */
 	struct str subject;	       /* p NULL */
 	struct str time; /* when it happened, RFC 3339, where the sender says; p NULL: now */

@@ -24,6 +24,7 @@ struct attempts;
 struct rate;
 struct keep;
 struct ledger;
+struct breakers;
 struct listeners;
 
 struct core {
@@ -43,6 +44,7 @@ struct core {
 	struct sources *sources;
 	struct keep *keep;	     /* retention */
 	struct ledger *ledger;	     /* what a day may cost */
+	struct breakers *breakers;   /* who is left alone for a while */
 	struct attempts *attempts;   /* live ones */
 	struct rate *rates;	     /* by name of trigger or address */
 	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */
@@ -50,6 +52,7 @@ struct core {
 	const char *state_dir;	/* STATE_DIR */
 	const char *spool_root; /* STATE_DIR/spool */
 	const char *shim_path;	/* of rouse-shim */
+	const char *mime_path;	/* of rouse-mime */
 	const char *git_path;	/* of rouse-git */
 	const char *version;
 	struct wall started;

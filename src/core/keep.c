@@ -3,11 +3,16 @@
 #include "core/keep.h"
 
 #include <assert.h>
+#include <dirent.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
+#include "base/os.h"
+#include "base/uuid.h"
 #include "core/ledger_day.h"
 #include "core/registry.h"
 #include "store/budgets.h"
+#include "store/events.h"
 #include "store/keys.h"
 #include "store/retention.h"
 
@@ -15,6 +20,11 @@
 #define STEP_MS 100
 /* Rows that one step looks at: some milliseconds. */
 #define STEP_ROWS 200
+/* Folders of attachments that one step looks at, and how many it removes. */
+#define STEP_FOLDERS 100
+#define STEP_REMOVALS 5
+/* A folder is older than its event: until then it may come. */
+#define FOLDER_YOUNG_MS 3600000
 
 /* In this order: a run lets go of its event only when its changes are gone. */
 static const struct {
@@ -30,7 +40,8 @@ struct keep {
 	struct core_timer *timer;
 	struct mono began;
 	bool began_once, sweeping;
-	size_t at; /* of kinds; behind them: the keys */
+	size_t at;    /* of kinds; behind them: the keys, then attachments */
+	DIR *folders; /* of attachments, while they are looked at; NULL */
 	uint64_t gone;
 };
 
@@ -49,7 +60,56 @@ keep_free(struct keep *keep)
 	if (!keep)
 		return;
 	core_timer_free(keep->timer);
+	if (keep->folders)
+		closedir(keep->folders);
 	free(keep);
+}
+
+/* --- attachments: STATE_DIR/attachments/EVENT goes when its event does --- */
+
+static bool
+folder_is_orphan(struct keep *keep, const char *name)
+{
+	AUTO(event_row_fini) struct event_row row = {0};
+	AUTO(err_fini) struct err err = ERR_INIT;
+	struct stat st;
+
+	if (!uuid_is_valid(str_of(name)) || fstatat(dirfd(keep->folders), name, &st, 0) ||
+	    core_wall(keep->core).ms - (int64_t)st.st_mtime * 1000 < FOLDER_YOUNG_MS)
+		return false;
+	return !events_get(keep->core->store, name, &row, &err) && err.code == E_NOT_FOUND;
+}
+
+static bool
+folders_slice(struct keep *keep, bool *ret_through, struct err *err)
+{
+	AUTO(buf_fini) struct buf path = BUF_INIT;
+	struct dirent *entry;
+	int removed = 0;
+
+	buf_cat(&path, keep->core->state_dir ? keep->core->state_dir : "", "/attachments");
+	if (!keep->folders)
+		keep->folders = opendir(buf_cstr(&path));
+	*ret_through = !keep->folders;
+	for (int i = 0; keep->folders && i < STEP_FOLDERS && removed < STEP_REMOVALS; i++) {
+		AUTO(buf_fini) struct buf folder = BUF_INIT;
+
+		entry = readdir(keep->folders);
+		if (!entry) {
+			closedir(keep->folders);
+			keep->folders = NULL;
+			*ret_through = true;
+			break;
+		}
+		if (!folder_is_orphan(keep, entry->d_name))
+			continue;
+		buf_cat(&folder, buf_cstr(&path), "/", entry->d_name);
+		if (!os_remove_tree(buf_cstr(&folder), err))
+			return false;
+		keep->gone++;
+		removed++;
+	}
+	return true;
 }
 
 /* One slice. *ret_through: nothing of this kind is left. */
@@ -62,6 +122,8 @@ keep_slice(struct keep *keep, bool *ret_through, struct err *err)
 	unsigned gone = 0;
 	bool ok;
 
+	if (keep->at > ARRAY_LEN(kinds))
+		return folders_slice(keep, ret_through, err);
 	if (keep->at == ARRAY_LEN(kinds)) {
 		before.ms -= conf_ms(section, "idempotency");
 		ok = keys_expire(keep->core->store, before, STEP_ROWS, &gone, err);
@@ -101,11 +163,11 @@ keep_step(void *arg)
 		keep->sweeping = false;
 		return;
 	}
-	if (through && keep->at++ == ARRAY_LEN(kinds)) {
+	if (through && keep->at++ > ARRAY_LEN(kinds)) {
 		keep->sweeping = false;
 		buf_printf(&gone, "%llu", (unsigned long long)keep->gone);
 		if (keep->gone)
-			log_info("old rows are gone", "rows", buf_cstr(&gone));
+			log_info("what was old is gone", "count", buf_cstr(&gone));
 		return;
 	}
 	core_timer_arm(keep->core, &keep->timer, STEP_MS, keep_step, keep);

@@ -171,6 +171,15 @@ retry_of(const struct conf_section *section)
 					      : BACKOFF_FULL}};
 }
 
+static struct breaker_policy
+breaker_of(const struct conf_section *section)
+{
+	return (struct breaker_policy){.threshold = conf_ratio(section, "breaker.threshold"),
+				       .window_ms = conf_ms(section, "breaker.window"),
+				       .cooldown_ms = conf_ms(section, "breaker.cooldown"),
+				       .min = (unsigned)conf_int(section, "breaker.min")};
+}
+
 static void
 agent_init(struct agent *agent, const struct conf_section *section, const struct run_limits *limits)
 {
@@ -180,6 +189,8 @@ agent_init(struct agent *agent, const struct conf_section *section, const struct
 	agent->concurrency = (int)conf_int(section, "concurrency");
 	agent->limits = limits_of(section, limits);
 	agent->retry = retry_of(section);
+	agent->breaker = breaker_of(section);
+	agent->fallback = conf_str(section, "fallback");
 	agent->target_count = conf_list(section, "targets", &agent->targets);
 	agent->min_trust = (enum trust)name_index(conf_str(section, "min_trust"), trust_names,
 						  TRUSTS, TRUST_UNTRUSTED);
@@ -265,6 +276,17 @@ programs_check(const struct registry *registry, struct jail *jail, struct conf_r
 	free(asked.places);
 }
 
+/* Has the kind a key of its own by that name, which is no program (imap's user)? */
+static bool
+is_own_key(const struct source_kind *kind, const char *name)
+{
+	for (size_t t = 0; kind && kind->tables[t]; t++)
+		for (size_t i = 0; i < kind->tables[t]->count; i++)
+			if (!strcmp(kind->tables[t]->keys[i].name, name))
+				return true;
+	return false;
+}
+
 static void
 trigger_init(struct trigger *trigger, const struct conf_section *section,
 	     const struct registry *registry, struct conf_report *report)
@@ -279,7 +301,8 @@ trigger_init(struct trigger *trigger, const struct conf_section *section,
 	trigger->intent = conf_str(section, "intent") ? conf_str(section, "intent") : trigger->name;
 	trigger->enabled = conf_bool(section, "enabled");
 	for (int i = 0; i < PROGRAMS; i++)
-		program_init(&trigger->programs[i], section, (enum program_name)i);
+		if (!is_own_key(trigger->kind, program_names[i]))
+			program_init(&trigger->programs[i], section, (enum program_name)i);
 	trigger->priority = name_index(conf_str(section, "priority"), priority_names, 3, 1);
 	trigger->overlap = (enum overlap)name_index(
 		conf_str(section, "overlap"), overlap_names, OVERLAPS,
@@ -317,6 +340,7 @@ target_init(struct target *target, const struct conf_section *section, struct co
 	target->section = section;
 	target->kind = target_kind_find(conf_str(section, "kind"));
 	target->retry = retry_of(section);
+	target->breaker = breaker_of(section);
 	target->timeout_ms = conf_ms(section, "timeout");
 	if (target->kind && target->kind->open)
 		target->kind->open(target, report);
@@ -341,6 +365,32 @@ entry_add(struct entry **table, struct entry *entry, const char *name, void *wha
 	HASH_ADD_KEYPTR(hh, *table, entry->name, strlen(entry->name), entry);
 }
 
+/* Every chain of fallbacks ends, and none takes what the agent before would not have. */
+static void
+fallback_check(const struct registry *registry, const struct agent *agent,
+	       struct conf_report *report)
+{
+	const struct agent *next = registry_agent(registry, agent->fallback);
+
+	if (next && next != agent && next->min_trust > agent->min_trust)
+		conf_complain(
+			report, agent->section, "fallback",
+			"%s takes only what is %s (min_trust), and agent %s takes what is %s; "
+			"let %s ask for no more than this agent does",
+			next->name, trust_name(next->min_trust), agent->name,
+			trust_name(agent->min_trust), next->name);
+	for (size_t steps = 0; next && steps < registry->agent_count; steps++) {
+		if (next == agent) {
+			conf_complain(report, agent->section, "fallback",
+				      "%s leads back to agent %s itself; a chain of fallbacks must "
+				      "end",
+				      agent->fallback, agent->name);
+			return;
+		}
+		next = registry_agent(registry, next->fallback);
+	}
+}
+
 static void
 registry_fill(struct registry *registry, struct jail *jail, struct conf_report *report)
 {
@@ -362,6 +412,8 @@ registry_fill(struct registry *registry, struct jail *jail, struct conf_report *
 		entry_add(&registry->agents_by_name, entry++, conf_section_name(s),
 			  &registry->agents[i]);
 	}
+	for (i = 0; i < registry->agent_count; i++)
+		fallback_check(registry, &registry->agents[i], report);
 	i = 0;
 	for (const struct conf_section *s = conf_next(conf, "trigger", NULL); s;
 	     s = conf_next(conf, "trigger", s), i++) {

@@ -19,6 +19,8 @@
 	X(curl_easy_getinfo)                                                                       \
 	X(curl_easy_header)                                                                        \
 	X(curl_easy_strerror)                                                                      \
+	X(curl_easy_send)                                                                          \
+	X(curl_easy_recv)                                                                          \
 	X(curl_multi_init)                                                                         \
 	X(curl_multi_cleanup)                                                                      \
 	X(curl_multi_setopt)                                                                       \

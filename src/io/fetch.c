@@ -9,11 +9,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <event2/event.h>
-
 #include "base/list.h"
 #include "io/address.h"
-#include "io/curl.h"
+#include "io/curl_loop.h"
 
 enum {
 	TIMEOUT_MS = 30000,
@@ -31,8 +29,7 @@ enum { PUBLIC, PRIVATE, WORLDS };
 
 struct world {
 	struct fetch_pool *pool;
-	CURLM *multi; /* NULL until its first fetch */
-	struct event *timer;
+	struct curl_loop loop; /* opened by its first fetch */
 };
 
 struct fetch_pool {
@@ -57,67 +54,6 @@ struct fetch {
 	char denied[NI_MAXHOST]; /* the address; of several the last */
 	char why[CURL_ERROR_SIZE];
 };
-
-/* --- the loop: libcurl says what it waits for, libevent tells it --- */
-
-static void messages_take(struct world *world);
-
-static void
-on_socket(evutil_socket_t fd, short what, void *arg)
-{
-	struct world *world = arg;
-	int running, ready = (what & EV_READ ? CURL_CSELECT_IN : 0) |
-			     (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
-	curl.curl_multi_socket_action(world->multi, fd, ready, &running);
-	messages_take(world);
-}
-
-static void
-on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
-{
-	struct world *world = arg;
-	int running;
-	curl.curl_multi_socket_action(world->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	messages_take(world);
-}
-
-/* socket_arg: the event that watches it, once there is one. */
-static int
-socket_wanted(CURL *easy UNUSED, curl_socket_t fd, int what, void *arg, void *socket_arg)
-{
-	struct world *world = arg;
-	struct event *event = socket_arg;
-	short wanted = EV_PERSIST;
-	if (what == CURL_POLL_REMOVE) {
-		if (event)
-			event_free(event);
-		curl.curl_multi_assign(world->multi, fd, NULL);
-		return 0;
-	}
-	wanted |= what & CURL_POLL_IN ? EV_READ : 0;
-	wanted |= what & CURL_POLL_OUT ? EV_WRITE : 0;
-	if (event && event_get_events(event) == wanted)
-		return 0;
-	if (event)
-		event_free(event);
-	event = event_new(world->pool->base, fd, wanted, on_socket, world);
-	if (!event || event_add(event, NULL))
-		abort(); /* out of memory */
-	curl.curl_multi_assign(world->multi, fd, event);
-	return 0;
-}
-
-static int
-timer_wanted(CURLM *multi UNUSED, long ms, void *arg)
-{
-	struct world *world = arg;
-	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
-	if (ms < 0)
-		evtimer_del(world->timer);
-	else
-		evtimer_add(world->timer, &tv);
-	return 0;
-}
 
 /* --- what is let through --- */
 
@@ -176,7 +112,7 @@ fetch_free(struct fetch *fetch)
 {
 	LIST_REMOVE(fetch, link);
 	if (fetch->easy)
-		curl.curl_multi_remove_handle(fetch->world->multi, fetch->easy);
+		curl.curl_multi_remove_handle(fetch->world->loop.multi, fetch->easy);
 	curl.curl_easy_cleanup(fetch->easy);
 	curl.curl_slist_free_all(fetch->headers);
 	buf_fini(&fetch->body);
@@ -257,18 +193,11 @@ finish(struct fetch *fetch, CURLcode code)
 }
 
 static void
-messages_take(struct world *world)
+on_transfer_done(void *arg UNUSED, CURL *easy, CURLcode code)
 {
-	CURLMsg *message;
-	int left;
-	while ((message = curl.curl_multi_info_read(world->multi, &left))) {
-		struct fetch *fetch = NULL;
-		CURLcode code = message->data.result;
-		if (message->msg != CURLMSG_DONE)
-			continue;
-		curl.curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&fetch);
-		finish(fetch, code);
-	}
+	struct fetch *fetch = NULL;
+	curl.curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&fetch);
+	finish(fetch, code);
 }
 
 void
@@ -284,20 +213,11 @@ fetch_cancel(struct fetch *fetch)
 static void
 world_open(struct world *world, struct fetch_pool *pool)
 {
-	if (world->multi)
+	if (world->loop.multi)
 		return;
-	if (curl.curl_global_init(CURL_GLOBAL_DEFAULT))
-		abort(); /* out of memory */
 	world->pool = pool;
-	world->multi = curl.curl_multi_init();
-	world->timer = evtimer_new(pool->base, on_timer, world);
-	if (!world->multi || !world->timer)
-		abort(); /* out of memory */
-	curl.curl_multi_setopt(world->multi, CURLMOPT_SOCKETFUNCTION, socket_wanted);
-	curl.curl_multi_setopt(world->multi, CURLMOPT_SOCKETDATA, world);
-	curl.curl_multi_setopt(world->multi, CURLMOPT_TIMERFUNCTION, timer_wanted);
-	curl.curl_multi_setopt(world->multi, CURLMOPT_TIMERDATA, world);
-	curl.curl_multi_setopt(world->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
+	curl_loop_open(&world->loop, pool->base, on_transfer_done, world);
+	curl.curl_multi_setopt(world->loop.multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
 }
 
 struct fetch_pool *
@@ -317,13 +237,8 @@ fetch_pool_free(struct fetch_pool *pool)
 	assert(!pool->telling);
 	while (!LIST_EMPTY(&pool->all))
 		fetch_free(LIST_FIRST(&pool->all));
-	for (int i = 0; i < WORLDS; i++) {
-		if (!pool->worlds[i].multi)
-			continue;
-		curl.curl_multi_cleanup(pool->worlds[i].multi);
-		event_free(pool->worlds[i].timer);
-		curl.curl_global_cleanup();
-	}
+	for (int i = 0; i < WORLDS; i++)
+		curl_loop_close(&pool->worlds[i].loop);
 	free(pool);
 }
 
@@ -489,7 +404,7 @@ fetch_start(struct fetch_pool *pool, const struct fetch_spec *spec, fetch_on_don
 	fetch->easy = curl.curl_easy_init();
 	LIST_INSERT_HEAD(&pool->all, fetch, link);
 	if (fetch->easy && headers_add(fetch, spec) && options_set(fetch, spec) &&
-	    !curl.curl_multi_add_handle(fetch->world->multi, fetch->easy))
+	    !curl.curl_multi_add_handle(fetch->world->loop.multi, fetch->easy))
 		return fetch;
 	err_set(err, E_FULL, "no memory to fetch from %s, or libcurl lacks what is needed",
 		fetch->where);

@@ -1,9 +1,10 @@
-/* The jail: jq programs run in rouse-jq, a child without rights, restarted when it dies. */
+/* The jail: what strangers sent is worked on in a child without rights, restarted when it dies. */
 /* SPDX-License-Identifier: MIT */
 #include "io/jail.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <event2/event.h>
@@ -17,9 +18,9 @@ enum {
 	WAITING_MAX = 10000,
 	SENT_MAX = 256,		/* requests in the helper's hands */
 	SENT_BYTES = 512 << 10, /* unless one alone is larger */
-	STUCK_S = 20,		/* without any answer: 1 s of CPU should not take that long */
-	DEATHS_FREE = 2,	/* in a row, before a pause */
-	DEATHS_MAX = 6,		/* in a row, with nobody to blame: it cannot work here */
+	STUCK_S = 20,	 /* without any answer: some seconds of CPU should not take that long */
+	DEATHS_FREE = 2, /* in a row, before a pause */
+	DEATHS_MAX = 6,	 /* in a row, with nobody to blame: it cannot work here */
 	PAUSE_MS = 10,
 	PAUSE_MAX_MS = 1000,
 };
@@ -47,11 +48,12 @@ TAILQ_HEAD(request_list, request);
 
 struct jail {
 	struct event_base *base;
+	const struct jail_spec *spec;
 	char *path;
 	struct helper *helper;
 	struct event *read_event, *write_event;
 	struct event *pump; /* things to send, or a pause is over */
-	struct event *stuck;
+	struct event *stuck, *idle;
 	struct jail_program *programs, *slots[JAIL_SLOTS];
 	struct request_list waiting, sent;
 	size_t count, sent_count, sent_bytes;
@@ -237,11 +239,23 @@ on_frame(struct jail *jail, const struct jail_frame *frame, struct str body)
 static void
 stuck_arm(struct jail *jail)
 {
-	struct timeval tv = {STUCK_S, 0};
-	if (TAILQ_EMPTY(&jail->sent))
-		event_del(jail->stuck);
-	else
+	struct timeval tv = {STUCK_S, 0}, idle = {jail->spec->idle_s, 0};
+	if (!TAILQ_EMPTY(&jail->sent)) {
 		event_add(jail->stuck, &tv);
+		return;
+	}
+	event_del(jail->stuck);
+	if (jail->spec->idle_s)
+		event_add(jail->idle, &idle);
+}
+
+/* It ends by itself at the end of its input; what came meanwhile goes to the next. */
+static void
+on_idle(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct jail *jail = arg;
+	if (jail->helper && !jail->count)
+		shutdown(jail->helper->fd, SHUT_WR);
 }
 
 static void
@@ -353,7 +367,7 @@ on_helper_exit(void *arg, int wait_status)
 	helper_close(helper);
 	jail->deaths += !retired;
 	if (killer) {
-		helper_blame(wait_status, &err);
+		helper_blame(jail->spec, wait_status, &err);
 		request_answer(jail, killer, NULL, 0, &err);
 	} else if (jail->deaths >= DEATHS_MAX) {
 		err_set(&err, E_UNAVAILABLE,
@@ -371,7 +385,7 @@ helper_ready(struct jail *jail)
 	struct err err = ERR_INIT;
 	if (jail->helper)
 		return jail->read_event;
-	jail->helper = helper_open(jail->base, jail->path, on_helper_exit, jail, &err);
+	jail->helper = helper_open(jail->base, jail->spec, jail->path, on_helper_exit, jail, &err);
 	if (!jail->helper) {
 		err.code = E_UNAVAILABLE;
 		fail_all(jail, &err);
@@ -420,15 +434,23 @@ on_pump(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 struct jail *
 jail_new(struct event_base *base, const char *program_path)
 {
+	return jail_new_for(base, program_path, &jail_jq);
+}
+
+struct jail *
+jail_new_for(struct event_base *base, const char *program_path, const struct jail_spec *spec)
+{
 	struct jail *jail = mem_alloc(sizeof(*jail));
 	jail->base = base;
+	jail->spec = spec;
 	jail->path = mem_strdup(program_path);
 	TAILQ_INIT(&jail->waiting);
 	TAILQ_INIT(&jail->sent);
 	jail->pump = evtimer_new(base, on_pump, jail);
 	jail->stuck = evtimer_new(base, on_stuck, jail);
+	jail->idle = evtimer_new(base, on_idle, jail);
 	jail->checker = jail_checker_new(base, jail->path);
-	if (!jail->pump || !jail->stuck)
+	if (!jail->pump || !jail->stuck || !jail->idle)
 		abort(); /* out of memory */
 	return jail;
 }
@@ -445,6 +467,7 @@ jail_free(struct jail *jail)
 	helper_close(jail->helper);
 	event_free(jail->pump);
 	event_free(jail->stuck);
+	event_free(jail->idle);
 	jail_checker_free(jail->checker);
 	TAILQ_CONCAT(&jail->waiting, &jail->sent, link);
 	while ((request = TAILQ_FIRST(&jail->waiting))) {
@@ -471,11 +494,11 @@ jail_run(struct jail *jail, const char *program, struct str input, jail_on_answe
 	 void *arg, struct err *err)
 {
 	if (jail->count >= WAITING_MAX)
-		return err_set(err, E_FULL, "%d inputs wait for jq already; try again later",
+		return err_set(err, E_FULL, "%d inputs wait for their helper already; try later",
 			       WAITING_MAX);
-	if (input.len > JAIL_BYTES_MAX)
-		return err_set(err, E_TOO_LARGE, "the input for jq is larger than %d MiB",
-			       JAIL_BYTES_MAX >> 20);
+	if (input.len > jail->spec->bytes_max)
+		return err_set(err, E_TOO_LARGE, "the input of %s is larger than %zu MiB",
+			       jail->spec->what, jail->spec->bytes_max >> 20);
 	if (!program_fits(program, err))
 		return false;
 	struct request *request = mem_alloc(sizeof(*request));

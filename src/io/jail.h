@@ -1,4 +1,4 @@
-/* The jail: jq programs run in rouse-jq, a child without rights, restarted when it dies. */
+/* The jail: what strangers sent is worked on in a child without rights, restarted when it dies. */
 /* SPDX-License-Identifier: MIT */
 #ifndef ROUSE_IO_JAIL_H
 #define ROUSE_IO_JAIL_H
@@ -8,6 +8,7 @@
 
 struct event_base;
 struct jail;
+struct jail_spec; /* io/jail_wire.h */
 
 /* What a program gave for one input: its outputs as JSON texts. err->code E_OK: outputs holds count
  * of them, perhaps none. Otherwise outputs is NULL and err says what failed: E_MAPPING (what jq
@@ -18,6 +19,9 @@ typedef void jail_on_answer(void *arg, const struct str *outputs, size_t count, 
 
 /* program_path: of rouse-jq. Nothing is started before the first use. */
 struct jail *jail_new(struct event_base *base, const char *program_path);
+/* The same with another helper, which makes of "jq", "JSON" and the limits what spec says. */
+struct jail *jail_new_for(struct event_base *base, const char *program_path,
+			  const struct jail_spec *spec);
 /* Answers not yet given are not given. Not from within on_answer. */
 void jail_free(struct jail *jail);
 

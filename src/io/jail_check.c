@@ -152,8 +152,8 @@ text_check(struct jail_checker *checker, struct str text, struct err *err)
 	struct str body = STR_NONE;
 
 	if (!checker->helper)
-		checker->helper =
-			helper_open(checker->base, checker->path, on_helper_exit, checker, err);
+		checker->helper = helper_open(checker->base, &jail_jq, checker->path,
+					      on_helper_exit, checker, err);
 	if (!checker->helper) {
 		if (err)
 			err->code = E_UNAVAILABLE;

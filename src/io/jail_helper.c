@@ -1,4 +1,4 @@
-/* The jail's helper: one running rouse-jq and the wire to it. */
+/* The jail's helper: one running rouse-jq or rouse-mime and the wire to it. */
 /* SPDX-License-Identifier: MIT */
 #include "io/jail_helper.h"
 
@@ -17,13 +17,13 @@ enum { READ_BYTES = 65536 };
 static bool
 page_open(int *ret_fd, struct jail_page **ret, struct err *err)
 {
-	AUTO(auto_close) int fd = memfd_create("rouse-jq", MFD_CLOEXEC);
+	AUTO(auto_close) int fd = memfd_create("rouse-jail", MFD_CLOEXEC);
 	if (fd < 0 || ftruncate(fd, sizeof(struct jail_page)))
-		return err_errno(err, errno, "cannot share memory with rouse-jq");
+		return err_errno(err, errno, "cannot share memory with a helper");
 	void *page =
 		mmap(NULL, sizeof(struct jail_page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (page == MAP_FAILED)
-		return err_errno(err, errno, "cannot share memory with rouse-jq");
+		return err_errno(err, errno, "cannot share memory with a helper");
 	*ret = page;
 	*ret_fd = fd;
 	fd = -1;
@@ -40,7 +40,7 @@ helper_start(struct helper *helper, struct event_base *base, const char *program
 	if (!page_open(&page, &helper->page, err))
 		return false;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
-		return err_errno(err, errno, "cannot make a socket to rouse-jq");
+		return err_errno(err, errno, "cannot make a socket to a helper");
 	helper->fd = pair[0];
 	struct proc_spec spec = {.argv = argv,
 				 .stdin_fd = pair[1],
@@ -55,10 +55,11 @@ helper_start(struct helper *helper, struct event_base *base, const char *program
 }
 
 struct helper *
-helper_open(struct event_base *base, const char *program_path, proc_on_exit *on_exit, void *arg,
-	    struct err *err)
+helper_open(struct event_base *base, const struct jail_spec *spec, const char *program_path,
+	    proc_on_exit *on_exit, void *arg, struct err *err)
 {
 	struct helper *helper = mem_alloc(sizeof(*helper));
+	helper->spec = spec;
 	helper->fd = -1;
 	if (helper_start(helper, base, program_path, on_exit, arg, err))
 		return helper;
@@ -139,7 +140,7 @@ helper_read(struct helper *helper)
 		helper->in.len += (size_t)n;
 		/* One whole answer at most, and the start of another: the rest may wait in the
 		 * socket. */
-		if (n < READ_BYTES || helper->in.len > JAIL_BYTES_MAX)
+		if (n < READ_BYTES || helper->in.len > helper->spec->bytes_max)
 			return true;
 	}
 }
@@ -154,7 +155,7 @@ helper_take(struct helper *helper, struct jail_frame *ret, struct str *ret_body,
 	memcpy(ret, helper->in.data + helper->taken, sizeof(*ret));
 	/* Lengths of the outputs come on top of what they may hold. */
 	if (ret->kind != JAIL_ANSWER ||
-	    ret->len > JAIL_BYTES_MAX + JAIL_OUTPUTS_MAX * sizeof(uint32_t) ||
+	    ret->len > helper->spec->bytes_max + JAIL_OUTPUTS_MAX * sizeof(uint32_t) ||
 	    ret->code >= ERR_CODES) {
 		*ret_broken = true;
 		return false;
@@ -167,28 +168,32 @@ helper_take(struct helper *helper, struct jail_frame *ret, struct str *ret_body,
 }
 
 void
-helper_blame(int wait_status, struct err *err)
+helper_blame(const struct jail_spec *spec, int wait_status, struct err *err)
 {
 	static const struct {
 		int signal;
 		enum err_code code;
 		const char *text;
 	} deaths[] = {
-		{SIGPROF, E_TIMEOUT, "the jq program takes more than 1 s of CPU"},
-		{SIGSEGV, E_FULL, "the jq program recurses too deeply"},
-		{SIGBUS, E_FULL, "the jq program needs more than 64 MiB"},
-		{SIGABRT, E_FULL, "the jq program needs too much, or makes jq give up"},
-		{SIGSYS, E_DENIED, "the jq program tries what it may not"},
-		{SIGKILL, E_TIMEOUT, "the jq program does not end"},
+		{SIGSEGV, E_FULL, "recurses too deeply"},
+		{SIGABRT, E_FULL, "needs too much, or makes its helper give up"},
+		{SIGSYS, E_DENIED, "tries what it may not"},
+		{SIGKILL, E_TIMEOUT, "does not end"},
 	};
-	for (size_t i = 0; WIFSIGNALED(wait_status) && i < ARRAY_LEN(deaths); i++) {
-		if (WTERMSIG(wait_status) == deaths[i].signal) {
-			err_set(err, deaths[i].code, "%s", deaths[i].text);
+	int sig = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
+	for (size_t i = 0; i < ARRAY_LEN(deaths); i++) {
+		if (sig == deaths[i].signal) {
+			err_set(err, deaths[i].code, "%s %s", spec->what, deaths[i].text);
 			return;
 		}
 	}
-	if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == JAIL_EXIT_NOMEM)
-		err_set(err, E_FULL, "the jq program needs more than 64 MiB");
+	if (sig == SIGPROF)
+		err_set(err, E_TIMEOUT, "%s takes more than %d s of CPU", spec->what,
+			spec->cpu_ms / 1000);
+	else if (sig == SIGBUS ||
+		 (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == JAIL_EXIT_NOMEM))
+		err_set(err, E_FULL, "%s needs more than %zu MiB", spec->what, spec->memory >> 20);
 	else
-		err_set(err, E_MAPPING, "the jq program makes jq fail (status %d)", wait_status);
+		err_set(err, E_MAPPING, "%s makes its helper fail (status %d)", spec->what,
+			wait_status);
 }

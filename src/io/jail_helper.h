@@ -1,4 +1,4 @@
-/* The jail's helper: one running rouse-jq and the wire to it. */
+/* The jail's helper: one running rouse-jq or rouse-mime and the wire to it. */
 /* SPDX-License-Identifier: MIT */
 #ifndef ROUSE_IO_JAIL_HELPER_H
 #define ROUSE_IO_JAIL_HELPER_H
@@ -9,6 +9,7 @@
 struct event_base;
 
 struct helper {
+	const struct jail_spec *spec;
 	struct proc *proc;
 	int fd; /* not waiting */
 	struct jail_page *page;
@@ -17,8 +18,9 @@ struct helper {
 };
 
 /* on_exit as of proc_spawn(); not called once helper_close() was. */
-struct helper *helper_open(struct event_base *base, const char *program_path, proc_on_exit *on_exit,
-			   void *arg, struct err *err);
+struct helper *helper_open(struct event_base *base, const struct jail_spec *spec,
+			   const char *program_path, proc_on_exit *on_exit, void *arg,
+			   struct err *err);
 /* Kills it. NULL is fine. */
 void helper_close(struct helper *helper);
 
@@ -33,6 +35,6 @@ bool helper_read(struct helper *helper);
 bool helper_take(struct helper *helper, struct jail_frame *ret, struct str *ret_body,
 		 bool *ret_broken);
 /* What killed it, as an error about the input it worked on. */
-void helper_blame(int wait_status, struct err *err);
+void helper_blame(const struct jail_spec *spec, int wait_status, struct err *err);
 
 #endif

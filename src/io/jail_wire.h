@@ -1,16 +1,19 @@
-/* The jail's wire: what roused and rouse-jq say to each other. Both are of one build on one
- * machine. */
+/* The jail's wire: what roused and a helper (rouse-jq, rouse-mime) say to each other. Both are of
+ * one build on one machine. */
 /* SPDX-License-Identifier: MIT */
 #ifndef ROUSE_IO_JAIL_WIRE_H
 #define ROUSE_IO_JAIL_WIRE_H
 
+#include <stddef.h>
 #include <stdint.h>
+
+#include "base/mem.h"
 
 /* The helper's descriptors: 0 a stream socket for frames both ways; 1 a memfd of one jail_page. */
 
 enum jail_kind {
 	JAIL_PROGRAM = 1, /* to the helper: keep this text as program number slot */
-	JAIL_RUN,	  /* to the helper: run program slot over this JSON text; answer with id */
+	JAIL_RUN,	  /* to the helper: run program slot over these bytes; answer with id */
 	JAIL_ANSWER, /* from it: code E_OK and outputs (each a length and its bytes), or a code and
 			a sentence */
 };
@@ -27,15 +30,32 @@ struct jail_page {
 	uint64_t current;
 };
 
-/* An empty input asks only whether the program compiles: JSON is never empty. */
 enum {
 	JAIL_SLOTS = 256,
 	JAIL_OUTPUTS_MAX = 1000,
-	JAIL_BYTES_MAX = 16 << 20, /* of an input, of all outputs */
 	JAIL_PROGRAM_MAX = 1 << 20,
-	JAIL_CPU_MS = 1000, /* for one input */
 	JAIL_DEPTH_MAX = 64,
 };
+
+/* What a helper is, and what one input may take of it. */
+struct jail_spec {
+	const char *what; /* that it works on, for people */
+	size_t bytes_max; /* of an input, of all outputs */
+	size_t memory;	  /* more than before it */
+	int cpu_ms;
+	int idle_s; /* without work, then it ends; 0: never */
+};
+/* jq programs over JSON text. An empty input asks only whether the program compiles: JSON is never
+ * empty. */
+static const struct jail_spec jail_jq UNUSED = {
+	.what = "the jq program", .bytes_max = 16 << 20, .memory = 64 << 20, .cpu_ms = 1000};
+/* Mail: programs are "save" or "skip" (of attachments), an input is a message as it was received,
+ * outputs are its document and the attachments. */
+static const struct jail_spec jail_mime UNUSED = {.what = "the message",
+						  .bytes_max = 34 << 20,
+						  .memory = 256 << 20,
+						  .cpu_ms = 3000,
+						  .idle_s = 60};
 
 /* How the helper ends when it ends by itself. */
 enum {

@@ -298,6 +298,10 @@ spool_job_parse(struct str text, struct spool_job **ret, struct err *err)
 		spool_job_free(job);
 		return false;
 	}
+	if (str_starts(text, str_of(job_head_confined)) && !job->no_network && !job->few_files) {
+		spool_job_free(job);
+		return job_corrupt(err, "it does not say what its agent is held to");
+	}
 	*ret = job;
 	return true;
 }

@@ -22,8 +22,9 @@ struct cron_change {
 	int32_t before, after; /* offsets */
 };
 
-/* The first one after now; false: none before 2200. */
-bool cron_next_change(struct cron *cron, struct wall now, struct cron_change *ret);
+/* The first one after now and before until (WALL_NONE: 2200); false: there is none. */
+bool cron_next_change(struct cron *cron, struct wall now, struct wall until,
+		      struct cron_change *ret);
 /* Appends a sentence without a full stop: 2026-03-29: 02:00 becomes 03:00: ... */
 void cron_explain_change(const struct cron *cron, const struct cron_change *change,
 			 struct buf *out);

@@ -144,7 +144,7 @@ lint_changes(const struct linter *l, struct wall now)
 
 	if (l->e->hour == 0xffffff)
 		return;
-	while (cron_next_change(l->cron, t, &change) && change.at.ms < now.ms + LINT_MS) {
+	while (cron_next_change(l->cron, t, (struct wall){now.ms + LINT_MS}, &change)) {
 		AUTO(buf_fini) struct buf text = BUF_INIT;
 
 		cron_explain_change(l->cron, &change, &text);
@@ -187,18 +187,21 @@ cron_check_strict(const struct cron_expr *e, struct err *err)
 /* ---- clocks that change ---- */
 
 bool
-cron_next_change(struct cron *cron, struct wall now, struct cron_change *ret)
+cron_next_change(struct cron *cron, struct wall now, struct wall until, struct cron_change *ret)
 {
 	const struct zone *z = cron_zone(cron);
 	struct zone_span s = zone_span_at(z, civil_floor_div(now.ms, 1000));
+	int64_t last = civil_days(CRON_LAST_YEAR + 1, 1, 1) * DAY_S;
 	int32_t before;
 
+	if (wall_is_set(until) && until.ms / 1000 < last)
+		last = until.ms / 1000;
 	if (!cron_expr(cron)->fields)
 		return false;
 	while (s.index + 1 < zone_count(z)) {
 		before = s.offset;
 		s = zone_span(z, s.index + 1);
-		if (s.from > civil_days(CRON_LAST_YEAR + 1, 1, 1) * DAY_S)
+		if (s.from >= last)
 			return false;
 		if (!cron_has_nominal(cron, s.from + (before < s.offset ? before : s.offset),
 				      s.from + (before < s.offset ? s.offset : before)))

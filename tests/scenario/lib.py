@@ -478,7 +478,7 @@ class Rouse:
 
     def strays(self):
         """Processes and zombies below the daemon or left to us that are not of Rouse itself."""
-        own = ("roused", "rouse-shim", "rouse-jq", "rouse-git", "rouse")
+        own = ("roused", "rouse-shim", "rouse-jq", "rouse-git", "rouse-mime", "rouse")
         found = []
         with _lock:
             for pid, state in descendants().items():

@@ -90,6 +90,18 @@ def _(rouse):
     rouse.deliver("push", secret=SECRET).expect(401)
 
 
+@scenario("a secret whose file was rewritten counts from the next reload on, without a restart")
+def _(rouse):
+    house(rouse)
+    rouse.deliver("push").expect(202)
+    with open(os.path.join(rouse.dir, "secret-push"), "w") as f:
+        f.write("new-secret\n")
+    rouse.deliver("push").expect(202)
+    rouse.cli("reload")
+    rouse.deliver("push").expect(401)
+    rouse.deliver("push", secret="new-secret").expect(202)
+
+
 def standard(body, at, id="msg_1", secret=b"0123456789abcdef0123456789abcdef"):
     signed = f"{id}.{at}.".encode() + body
     return {"webhook-id": id, "webhook-timestamp": str(at), "webhook-signature": "v1," + base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()}

@@ -235,6 +235,9 @@ def _(rouse):
                         ({"time": "yesterday"}, "time"), ({"Upper": "x"}, "Upper"), ({"ext": {"a": 1}}, "ext"), ({"ext": 1.5}, "ext"), ({"data_base64": "eA=="}, "both"), ({"sub_ject": "x"}, "sub_ject")):
         reply = structured(rouse, event(**wrong)).expect(400)
         check(word in reply.json["detail"], f"{wrong}: {reply}")
+    for kind in ("application/cloudevents+xml", "application/cloudevents-batch+avro", "application/cloudeventsx"):
+        structured(rouse, event(), kind).expect(415)
+    structured(rouse, event(id=""), "Application/CloudEvents; charset=utf-8").expect(400)
     for text in (b"", b"7", b"[]", b'{"specversion":"1.0"', b"null"):
         structured(rouse, text).expect(400)
     document = event(data_base64="!")

@@ -445,9 +445,74 @@ tries(void)
 	rig_fini();
 }
 
+static struct rig_answer
+trusted_as(const char *trigger, enum trust trust)
+{
+	return rig_admit((struct happening){
+		.trigger = rig_trigger(trigger), .trust_is_set = true, .trust = trust});
+}
+
+static void
+trusts(void)
+{
+	struct rig_answer got;
+
+	rig_init(AGENT
+		 "[agent careful]\nkind = fake\nmin_trust = authenticated\n"
+		 "[trigger strict]\nsource = fake\nagent = careful\noverlap = allow\n"
+		 "[trigger open]\nsource = fake\nagent = a\noverlap = allow\n"
+		 "[trigger applies]\nsource = fake\nagent = a\noverlap = allow\nmode = apply\n"
+		 "[trigger says]\nsource = fake\nagent = a\noverlap = allow\ntrust = "
+		 "authenticated\n");
+	got = trusted_as("strict", TRUST_UNTRUSTED);
+	IT ("an event below the least trust of its agent is rejected, and says so") {
+		CHECK_STR(got.outcome, "rejected");
+		CHECK(!strncmp(got.rule, "min_trust", 9));
+		CHECK_STR(got.run_id, "");
+		CHECK_INT(events("rejected"), 1);
+	}
+	got = trusted_as("strict", TRUST_AUTHENTICATED);
+	IT ("one that is trusted enough runs") {
+		CHECK_STR(got.outcome, "ran");
+	}
+	trusted_as("open", TRUST_UNTRUSTED);
+	IT ("an untrusted event is staged where mode is not set") {
+		CHECK_STR(rig_text("SELECT trust FROM runs ORDER BY seq DESC LIMIT 1"),
+			  "untrusted");
+		CHECK_STR(rig_text("SELECT mode FROM runs ORDER BY seq DESC LIMIT 1"), "stage");
+	}
+	trusted_as("open", TRUST_AUTHENTICATED);
+	IT ("another event of that trigger is applied, and mode = apply applies both") {
+		CHECK_STR(rig_text("SELECT mode FROM runs ORDER BY seq DESC LIMIT 1"), "apply");
+		trusted_as("applies", TRUST_UNTRUSTED);
+		CHECK_STR(rig_text("SELECT mode FROM runs ORDER BY seq DESC LIMIT 1"), "apply");
+		CHECK_STR(rig_text("SELECT trust FROM runs ORDER BY seq DESC LIMIT 1"),
+			  "untrusted");
+	}
+	IT ("one event has no more trust than its trigger, and what the file says counts") {
+		trusted_as("open", TRUST_TRUSTED);
+		CHECK_STR(rig_text("SELECT trust FROM runs ORDER BY seq DESC LIMIT 1"),
+			  trust_name(rig_trigger("open")->trust));
+		trusted_as("says", TRUST_UNTRUSTED);
+		CHECK_STR(rig_text("SELECT trust FROM runs ORDER BY seq DESC LIMIT 1"),
+			  "authenticated");
+	}
+	got = rig_admit((struct happening){.trigger = rig_trigger("open"),
+					   .event_id = "01a1fdff-3d50-71db-9c56-a078a0d7e183",
+					   .refused = STR("it is too large"),
+					   .refused_as = "rejected"});
+	IT ("what a source rejects is an event under the id that it gave, with its reason") {
+		CHECK_STR(got.outcome, "rejected");
+		CHECK_STR(got.rule, "it is too large");
+		CHECK_STR(got.event_id, "01a1fdff-3d50-71db-9c56-a078a0d7e183");
+	}
+	rig_fini();
+}
+
 int
 main(void)
 {
+	trusts();
 	keys();
 	invocations();
 	programs();

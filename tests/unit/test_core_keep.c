@@ -1,5 +1,11 @@
 /* Retention: what is old enough goes, what is not stays. */
 /* SPDX-License-Identifier: MIT */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/os.h"
+#include "base/uuid.h"
 #include "core/keep.h"
 #include "tests/unit/core_rig.h"
 
@@ -27,9 +33,69 @@ run_one(const char *key, int i)
 	rig_exits(rig_agent(i), 0);
 }
 
+static const char *
+folder_of(const char *event)
+{
+	static struct buf path;
+
+	buf_clear(&path);
+	buf_cat(&path, rig.dir, "/attachments/", event);
+	return buf_cstr(&path);
+}
+
+/* A folder with a file in it, as old as the clock of the test says. */
+static void
+folder_make(const char *event)
+{
+	struct timespec times[2] = {{rig.wall_ms / 1000, 0}, {rig.wall_ms / 1000, 0}};
+	AUTO(buf_fini) struct buf file = BUF_INIT;
+
+	CHECK(os_mkdirs(folder_of(event), 0700, NULL));
+	buf_cat(&file, folder_of(event), "/1-x");
+	CHECK(os_write_file(buf_cstr(&file), STR("x"), 0600, NULL));
+	CHECK(!utimensat(AT_FDCWD, folder_of(event), times, 0));
+}
+
+static bool
+folder_is_there(const char *event)
+{
+	return !access(folder_of(event), F_OK);
+}
+
+static void
+attachments(void)
+{
+	AUTO(auto_free) char *old = NULL, *young = NULL;
+	struct uuid orphan, fresh;
+
+	rig_init(CONF);
+	orphan = uuid_v7((struct wall){rig.wall_ms});
+	run_one("old", 0);
+	old = mem_strdup(rig_last.event_id);
+	IT ("attachments go with their event, and those of no event once they are old enough") {
+		folder_make(old);
+		folder_make(orphan.text);
+		folder_make("no-event-but-a-name");
+		rig_pass(11 * DAY);
+		run_one("young", 1);
+		young = mem_strdup(rig_last.event_id);
+		fresh = uuid_v7((struct wall){rig.wall_ms});
+		folder_make(young);
+		folder_make(fresh.text);
+		sweep();
+		CHECK(!folder_is_there(old));
+		CHECK(!folder_is_there(orphan.text));
+		CHECK(folder_is_there(young));
+		CHECK(folder_is_there(fresh.text));
+		CHECK(folder_is_there("no-event-but-a-name"));
+	}
+	rig_fini();
+}
+
 int
 main(void)
 {
+	attachments();
 	rig_init(CONF);
 	run_one("old", 0);
 	rig_pass(11 * DAY);

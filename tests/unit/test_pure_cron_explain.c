@@ -171,20 +171,21 @@ main(void)
 		struct wall now = {INT64_C(1763625600000)};
 
 		CHECK(cron_new(STR("30 2 30 3 *"), STR("Europe/Berlin"), STR(""), &c, NULL));
-		CHECK(cron_next_change(c, now, &change));
+		CHECK(cron_next_change(c, now, WALL_NONE, &change));
 		cron_explain_change(c, &change, &text);
 		CHECK_STR(buf_cstr(&text), "2031-03-30: 02:00 becomes 03:00: the times between do "
 					   "not come, what they had runs at 03:00");
 		cron_free(TAKE(c));
 		CHECK(cron_new(STR("30 12 * * *"), STR("Europe/Berlin"), STR(""), &c, NULL));
-		CHECK(!cron_next_change(c, now, &change));
+		CHECK(!cron_next_change(c, now, WALL_NONE, &change));
 		cron_free(TAKE(c));
 		CHECK(cron_new(STR("@every 1h"), STR("Europe/Berlin"), STR(""), &c, NULL));
-		CHECK(!cron_next_change(c, now, &change));
+		CHECK(!cron_next_change(c, now, WALL_NONE, &change));
 		cron_free(TAKE(c));
 		buf_clear(&text);
 		CHECK(cron_new(STR("0 12 30 * *"), STR("Pacific/Apia"), STR(""), &c, NULL));
-		CHECK(cron_next_change(c, (struct wall){INT64_C(1320000000000)}, &change));
+		CHECK(cron_next_change(c, (struct wall){INT64_C(1320000000000)}, WALL_NONE,
+				       &change));
 		cron_explain_change(c, &change, &text);
 		CHECK_STR(buf_cstr(&text), "2011-12-30: 00:00 becomes 00:00: the day between never "
 					   "is; nothing runs for it");

@@ -41,15 +41,23 @@ hook_events_free(struct hook_event *events, size_t count)
 	free(events);
 }
 
+/* By how the type begins, as the binding has it; JSON is the one format of events that is spoken.
+ */
 enum cloudevent_mode
 cloudevent_mode(const struct http_request *req)
 {
+	const struct str batch = STR("application/cloudevents-batch");
+	const struct str one = STR("application/cloudevents");
 	struct str type = hook_media_type(http_header(req, "content-type", 0));
+	size_t known = str_starts_nocase(type, batch) ? batch.len : one.len;
+	struct str format;
 
-	if (str_starts_nocase(type, STR("application/cloudevents-batch")))
-		return CLOUDEVENT_BATCH;
-	if (str_starts_nocase(type, STR("application/cloudevents")))
-		return CLOUDEVENT_ONE;
+	if (str_starts_nocase(type, one)) {
+		format = str_make(type.p + known, type.len - known);
+		if (format.len && !str_eq_nocase(format, STR("+json")))
+			return CLOUDEVENT_UNKNOWN;
+		return known == batch.len ? CLOUDEVENT_BATCH : CLOUDEVENT_ONE;
+	}
 	return http_header(req, "ce-specversion", 0).p && http_header(req, "ce-id", 0).p &&
 			       http_header(req, "ce-source", 0).p &&
 			       http_header(req, "ce-type", 0).p

@@ -317,15 +317,17 @@ static bool
 request_admissible(const struct hook *hook, struct http_request *req, struct err *err)
 {
 	struct str type = http_header(req, "content-type", 0);
+	enum cloudevent_mode mode = cloudevent_mode(req);
 
 	if (!method_is_taken(hook, http_method(req))) {
 		http_add_header(req, "Allow", hook->methods);
 		return err_set(err, E_METHOD, "%.*s is not taken here; use %s",
 			       STR_ARG(http_method(req)), hook->methods);
 	}
-	if (!hook_takes(type) && cloudevent_mode(req) == CLOUDEVENT_NONE)
+	if (mode == CLOUDEVENT_UNKNOWN || (mode == CLOUDEVENT_NONE && !hook_takes(type)))
 		return err_set(err, E_MEDIA,
 			       "content type %.*s is not taken; send application/json, "
+			       "application/cloudevents+json, "
 			       "application/x-www-form-urlencoded, text or "
 			       "application/octet-stream",
 			       STR_ARG(type));

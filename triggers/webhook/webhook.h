@@ -64,7 +64,13 @@ struct hook_event {
 };
 void hook_event_fini(struct hook_event *event);
 
-enum cloudevent_mode { CLOUDEVENT_NONE, CLOUDEVENT_BINARY, CLOUDEVENT_ONE, CLOUDEVENT_BATCH };
+enum cloudevent_mode {
+	CLOUDEVENT_NONE,
+	CLOUDEVENT_BINARY,
+	CLOUDEVENT_ONE,
+	CLOUDEVENT_BATCH,
+	CLOUDEVENT_UNKNOWN /* a format of events that is not taken */
+};
 /* By content type, else by the headers that binary mode must have. CloudEvents http binding 3. */
 enum cloudevent_mode cloudevent_mode(const struct http_request *req);
 /* E_INVALID when a CloudEvent says something badly of itself. */

@@ -1,4 +1,4 @@
-/* rouse-jq: giving up every right before the first byte of a stranger is read. */
+/* The cell: giving up every right before the first byte of a stranger is read. */
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 
 #include "base/os.h"
 #include "io/jail_wire.h"
-#include "jq_parts.h"
+#include "cell.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1 /* needs terabytes of address space, and many a system call */
@@ -23,7 +23,7 @@
 #define SANITIZED 0
 #endif
 
-static const rlim_t memory_more = (rlim_t)64 << 20, memory_most = (rlim_t)1 << 30;
+static const rlim_t memory_most = (rlim_t)1 << 30;
 
 enum { MEASURE_EVERY = 16 };
 
@@ -32,7 +32,8 @@ static struct {
 	size_t memory; /* as last measured */
 	size_t page_bytes;
 	unsigned runs;
-} jail = {.statm = -1};
+	const struct jail_spec *spec;
+} cell = {.statm = -1};
 
 /* Of address space: the first number of statm, in pages. The C library's own count would walk its
  * heap. */
@@ -42,28 +43,29 @@ memory_measure(void)
 	char text[64];
 	struct str pages;
 	uint64_t count;
-	ssize_t n = pread(jail.statm, text, sizeof(text), 0);
+	ssize_t n = pread(cell.statm, text, sizeof(text), 0);
 	if (n <= 0)
 		return false;
 	str_split(str_make(text, (size_t)n), ' ', &pages);
 	if (!str_to_u64(pages, &count))
 		return false;
-	jail.memory = (size_t)count * jail.page_bytes;
+	cell.memory = (size_t)count * cell.page_bytes;
 	return true;
 }
 
 size_t
-jail_memory(void)
+cell_memory(void)
 {
-	return SANITIZED ? 0 : jail.memory;
+	return SANITIZED ? 0 : cell.memory;
 }
 
 void
-jail_meter(bool grown)
+cell_meter(bool grown)
 {
-	struct itimerval second = {.it_value = {JAIL_CPU_MS / 1000, JAIL_CPU_MS % 1000 * 1000}};
-	if (!SANITIZED && (grown || jail.runs++ % MEASURE_EVERY == 0) && memory_measure()) {
-		struct rlimit limit = {jail.memory + memory_more, memory_most};
+	struct itimerval second = {
+		.it_value = {cell.spec->cpu_ms / 1000, cell.spec->cpu_ms % 1000 * 1000}};
+	if (!SANITIZED && (grown || cell.runs++ % MEASURE_EVERY == 0) && memory_measure()) {
+		struct rlimit limit = {cell.memory + cell.spec->memory, memory_most};
 		if (limit.rlim_cur > memory_most)
 			limit.rlim_cur = memory_most;
 		setrlimit(RLIMIT_AS, &limit);
@@ -91,7 +93,7 @@ limits_set(struct err *err)
 	return true;
 }
 
-/* What jq and the C library need to compute; time zones and modules are asked for in vain. */
+/* What helpers and the C library need to compute; time zones and modules are asked for in vain. */
 static const int allowed[] = {
 	SCMP_SYS(read),		  SCMP_SYS(pread64),
 	SCMP_SYS(write),	  SCMP_SYS(exit),
@@ -149,10 +151,11 @@ filter_load(struct err *err)
 }
 
 bool
-jail_enter(struct err *err)
+cell_enter(const struct jail_spec *spec, struct err *err)
 {
 	static char *nothing[] = {NULL};
 	pid_t parent = getppid();
+	cell.spec = spec;
 	/* So that a time in a program needs no file later. */
 	setenv("TZ", "UTC", 1);
 	tzset();
@@ -164,9 +167,9 @@ jail_enter(struct err *err)
 		return err_errno(err, errno, "cannot give up rights");
 	/* No arena per thread, and big blocks go back at once. */
 	mallopt(M_ARENA_MAX, 1);
-	jail.page_bytes = (size_t)sysconf(_SC_PAGESIZE);
-	jail.statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-	if (jail.statm < 0 || !memory_measure())
+	cell.page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+	cell.statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	if (cell.statm < 0 || !memory_measure())
 		return err_errno(err, errno, "cannot read /proc/self/statm");
 	return limits_set(err) && (SANITIZED || filter_load(err));
 }
