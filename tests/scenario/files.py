@@ -53,7 +53,9 @@ def _(rouse):
     os.makedirs(at(rouse, "d/e"))
     os.rename(at(rouse, "renamed"), at(rouse, "d/e/moved"))
     rouse.start()
-    expect(sorted(story(rouse)), [("create", "new"), ("delete", "gone"), ("modify", "changed"), ("move", "d/e/moved")], "events")
+    want = [("create", "new"), ("delete", "gone"), ("modify", "changed"), ("move", "d/e/moved")]
+    wait("all of it is seen", lambda: all(event in seen(rouse) for event in want))
+    expect(sorted(story(rouse)), want, "events")
     rouse.restart()
     expect(len(story(rouse)), 4, "events after another restart")
 

@@ -15,6 +15,7 @@ static const struct {
 	{"counts", "SCAN runs USING INDEX runs_dead", "counts dead letters from their index"},
 	{"gather", "SCAN gatherings", "at start or reload, and in a look at all that is held"},
 	{"health", "SCAN trigger_health", "at start: a row a trigger that was heard of"},
+	{"breakers", "SCAN breakers", "at start: a row a breaker that is open"},
 	{"keys", "SCAN key_parts", "at start: a row a 65536 keys"},
 	{"events", "USE TEMP B-TREE FOR ORDER BY", "the event and the replays of one run"},
 	{"changes", "USE TEMP B-TREE FOR ORDER BY", "the changes of one run"},

@@ -102,6 +102,26 @@ mover_find(struct watcher *w, uint32_t cookie)
 	return NULL;
 }
 
+bool
+live_pair(struct watcher *w, struct str path, uint64_t inode)
+{
+	for (size_t i = 0; i < MOVERS_MAX; i++) {
+		struct mover *mover = &w->movers[i];
+		struct version old;
+		bool known;
+
+		if (!mover->path || mover->dir ||
+		    !index_get(&w->index, str_of(mover->path), &old, &known, NULL) || !known ||
+		    old.inode != inode ||
+		    !pendings_move(&w->pendings, str_of(mover->path), path, watcher_now(w)))
+			continue;
+		mover_clear(mover);
+		take_arm(w);
+		return true;
+	}
+	return false;
+}
+
 void
 live_fini(struct watcher *w)
 {
@@ -248,7 +268,7 @@ live_on_event(struct watch_user *user, struct watched *watched, uint32_t mask, u
 	struct dir *dir;
 
 	if (root_is_guard(w, watched)) {
-		root_on_guard(w);
+		root_on_guard(w, mask, name);
 		return;
 	}
 	dir = CONTAINER_OF(watched, struct dir, watched);

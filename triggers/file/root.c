@@ -42,10 +42,11 @@ guards_drop(struct watcher *w)
 	w->guard_count = 0;
 }
 
-/* Every folder above the root that is there. */
+/* Every folder above the root that is there; the one just above it by mask parent. */
 static void
-guards_set(struct watcher *w, uint32_t mask)
+guards_set(struct watcher *w, uint32_t mask, uint32_t parent)
 {
+	size_t last = (size_t)(strrchr(w->path, '/') - w->path);
 	size_t room = 0;
 	struct guard *guards;
 
@@ -61,7 +62,7 @@ guards_set(struct watcher *w, uint32_t mask)
 		if (w->path[at] != '/' || !w->path[1])
 			continue;
 		above = mem_memdup(w->path, at ? at : 1);
-		wd = inotify_add_watch(watch_fd(), above, mask);
+		wd = inotify_add_watch(watch_fd(), above, at == last ? parent : mask);
 		if (wd < 0)
 			continue;
 		guards[w->guard_count].watched.wd = -1;
@@ -86,8 +87,11 @@ root_look_soon(struct watcher *w, int64_t ms)
 }
 
 void
-root_on_guard(struct watcher *w)
+root_on_guard(struct watcher *w, uint32_t mask, struct str name)
 {
+	/* Others come and go beside it. */
+	if (w->ground && mask & IN_DELETE && !str_eq_cstr(name, strrchr(w->path, '/') + 1))
+		return;
 	root_look_soon(w, GUARD_MS);
 }
 
@@ -125,7 +129,7 @@ root_await(struct watcher *w, const char *why)
 	uint64_t random;
 
 	entropy_fill(&random, sizeof(random));
-	guards_set(w, WATCH_AWAIT);
+	guards_set(w, WATCH_AWAIT, WATCH_AWAIT);
 	source_set_health(&w->source, HEALTH_FAILING, why);
 	w->tries++;
 	root_look_soon(w, 100 + backoff_delay(&again, w->tries, random));
@@ -139,7 +143,7 @@ root_found(struct watcher *w, struct ground *take_ground)
 	w->tries = 0;
 	w->device = w->ground->device;
 	core_timer_stop(w->root_timer);
-	guards_set(w, WATCH_GUARD);
+	guards_set(w, WATCH_GUARD, WATCH_PARENT);
 	tree_plant(&w->tree);
 	scan_all(w);
 	if (w->ground->is_remote)

@@ -1,6 +1,7 @@
 /* Scan: folders are listed on a thread, and held against the index in small pieces. */
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -241,6 +242,8 @@ file_found(struct watcher *w, struct str path, uint64_t inode, bool is_missing)
 	struct founds *founds = is_missing ? &w->losses : &w->news;
 
 	if (w->is_known && (w->is_full || w->is_ending) && founds_add(founds, inode, path))
+		return;
+	if (!is_missing && live_pair(w, path, inode))
 		return;
 	live_mark(w, path, is_missing ? MARK_GONE : w->is_known ? MARK_SEEN : MARK_MET);
 }
@@ -493,6 +496,8 @@ sweep_on_vanished(struct watcher *w)
 		live_mark(w, str_of(w->news.list[i].path), MARK_SEEN);
 	founds_fini(&w->news);
 	founds_fini(&w->losses);
+	/* What listing a large tree took on several threads is given back. */
+	malloc_trim(0);
 	w->is_ending = false;
 	if (!w->is_known && !w->full_again && !watcher_set_known(w, &err)) {
 		watcher_tell(w, err_text(&err));

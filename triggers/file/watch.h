@@ -13,10 +13,11 @@
 #define WATCH_MASK                                                                                 \
 	(IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF |   \
 	 IN_MOVE_SELF | IN_ATTRIB | IN_ONLYDIR | IN_EXCL_UNLINK | IN_MASK_ADD)
-/* Of folders above a root: while it is there, and while it is waited for. */
-#define WATCH_GUARD                                                                                \
-	(IN_MOVE_SELF | IN_DELETE_SELF | IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR | IN_MASK_ADD)
-#define WATCH_AWAIT (WATCH_GUARD | IN_MOVED_TO | IN_CREATE | IN_ATTRIB)
+/* Of folders above a root that is there: their own fate; what is removed from the one just above it
+ * (a folder that is held open does not tell so itself). Of those above one that is waited for. */
+#define WATCH_GUARD (IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR | IN_MASK_ADD)
+#define WATCH_PARENT (WATCH_GUARD | IN_DELETE)
+#define WATCH_AWAIT (WATCH_PARENT | IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_ATTRIB)
 
 struct watched;
 

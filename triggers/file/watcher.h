@@ -113,6 +113,9 @@ void live_on_overflow(struct watch_user *user);
 void live_on_leave(struct tree *tree, struct dir *dir);
 /* Marks a path; where there is no room, its folder is to be listed again. */
 void live_mark(struct watcher *w, struct str path, enum mark mark);
+/* A file that was listed may be the other half of a rename, into a folder that was not watched yet.
+ */
+bool live_pair(struct watcher *w, struct str path, uint64_t inode);
 void live_fini(struct watcher *w);
 
 /* scan.c */
@@ -138,7 +141,7 @@ void sweep_stop(struct watcher *w);
 void root_look(struct watcher *w);
 void root_look_soon(struct watcher *w, int64_t ms);
 void root_lose(struct watcher *w, bool deleted, bool unmounted);
-void root_on_guard(struct watcher *w);
+void root_on_guard(struct watcher *w, uint32_t mask, struct str name);
 bool root_is_guard(const struct watcher *w, const struct watched *watched);
 void root_fini(struct watcher *w);
 
