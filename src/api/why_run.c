@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 
+#include "core/breakers.h"
 #include "core/gate.h"
 #include "core/halt.h"
 #include "core/queue.h"
@@ -137,8 +138,12 @@ attempt_tell(void *arg, const struct attempt_row *row)
 	struct story *story = arg;
 	AUTO(buf_fini) struct buf how = BUF_INIT;
 
-	story_tell(story, row->started, "attempt", "attempt %d started", row->n);
+	story_tell(story, row->started, "attempt", "attempt %d started%s%s%s", row->n,
+		   row->agent ? ", carried by agent " : "", row->agent ? row->agent : "",
+		   row->agent ? " (fallback)" : "");
 	story_put(story, "n", json_integer(row->n));
+	if (row->agent)
+		story_put(story, "carried_by", json_string(row->agent));
 	if (!wall_is_set(row->ended))
 		return true;
 	if (row->signal)
@@ -317,6 +322,32 @@ switch_holds(struct story *story, const struct run_row *run)
 	return false;
 }
 
+/* Its agent rests, and nobody carries its runs meanwhile. *ret_carrier: who does. */
+static bool
+breaker_holds(struct story *story, const struct agent *agent, const struct agent **ret_carrier)
+{
+	AUTO(buf_fini) struct buf until = BUF_INIT;
+	struct breaker_view view;
+
+	*ret_carrier = breakers_carrier(story->core, agent);
+	if (*ret_carrier)
+		return false;
+	breakers_look(story->core, BREAKER_AGENT, agent->name, &view);
+	wall_format(view.until, &until);
+	if (view.state == BREAKER_OPEN)
+		story_tell(story, WALL_NONE, "waiting",
+			   "it waits, since %u of %u runs of agent %s failed: its breaker is open "
+			   "until %s%s%s",
+			   view.failed, view.total, agent->name, buf_cstr(&until),
+			   view.error ? "; the last: " : "", view.error ? view.error : "");
+	else
+		story_tell(story, WALL_NONE, "waiting",
+			   "it waits, since agent %s failed too often and is being tried with one "
+			   "run",
+			   agent->name);
+	return true;
+}
+
 static bool
 room_is_full(struct story *story, const struct agent *agent)
 {
@@ -346,7 +377,7 @@ static void
 waits_tell(struct story *story, const struct run_row *run)
 {
 	const struct core *core = story->core;
-	const struct agent *agent = registry_agent(core->registry, run->agent);
+	const struct agent *agent = registry_agent(core->registry, run->agent), *carrier;
 	AUTO(buf_fini) struct buf due = BUF_INIT;
 
 	if (core->draining) {
@@ -371,7 +402,9 @@ waits_tell(struct story *story, const struct run_row *run)
 	}
 	if (run->entity && *run->entity && entity_is_busy(story, run))
 		return;
-	if (!room_is_full(story, agent))
+	if (breaker_holds(story, agent, &carrier))
+		return;
+	if (!room_is_full(story, carrier))
 		story_tell(story, WALL_NONE, "queued",
 			   "it starts when its turn comes; agent %s has %" PRId64 " queued",
 			   run->agent, queue_depth(core->queue, run->agent));

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "core/agent.h"
+#include "core/breakers.h"
 #include "core/gate.h"
 #include "core/ledger.h"
 #include "core/metrics.h"
@@ -52,9 +53,10 @@ on_ended(void *arg, const struct err *err)
 		core_timer_arm(core, &ending->timer, ATTEMPT_RETRY_MS, ending_write, ending);
 		return;
 	}
-	log_info("run ends", "run", attempt->run.id, "agent", attempt->run.agent, "status", status,
+	log_info("run ends", "run", attempt->run.id, "agent", attempt->carrier, "status", status,
 		 "reason", verdict->reason);
-	queue_note_running(core->queue, attempt->run.agent, -1);
+	queue_note_running(core->queue, attempt->carrier, -1);
+	breakers_kept(core, BREAKER_AGENT, attempt->carrier);
 	ledger_release(core, attempt->run.seq, &attempt->now.used);
 	if (verdict->event == RUN_RETRY) {
 		queue_note_queued(core->queue, attempt->run.agent, 1);
@@ -135,7 +137,8 @@ ending_rows(struct ending *ending, struct err *err)
 		move.from = asked.status;
 	}
 	if (!attempt_store_progress(attempt, err) ||
-	    !ledger_settle(attempt->core, &attempt->run, &attempt->now.used, err))
+	    !ledger_settle(attempt->core, &attempt->run, &attempt->now.used, err) ||
+	    !breakers_store(attempt->core, BREAKER_AGENT, attempt->carrier, err))
 		return false;
 	if (!attempts_end(store, attempt->run.seq, attempt->n, verdict->attempt_status,
 			  verdict->attempt_reason, ending->text, ending->end.exit_code,
@@ -233,5 +236,7 @@ attempt_exit(struct attempt *attempt, const struct attempt_end *end)
 	else
 		ending->verdict = (struct run_verdict){
 			.event = RUN_FAIL, .reason = "permanent", .attempt_status = "failed"};
+	breakers_end(attempt->core, BREAKER_AGENT, attempt->carrier, attempt->run.seq,
+		     ending->verdict.outcome, ending->text);
 	core_timer_arm(attempt->core, &ending->timer, 0, ending_write, ending);
 }

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "core/attempt.h"
+#include "core/breakers.h"
 #include "core/halt.h"
 #include "core/ledger.h"
 #include "store/runs.h"
@@ -35,6 +36,7 @@ struct queue {
 struct claim {
 	struct core *core;
 	struct run_row run;
+	char *carrier; /* the agent that carries it */
 	int n;
 	bool held; /* its budget has no room: it waits */
 };
@@ -200,6 +202,21 @@ queue_on_due(void *arg)
 	queue_wake_at(queue, next);
 }
 
+static void
+claim_free(struct claim *claim)
+{
+	run_row_fini(&claim->run);
+	free(claim->carrier);
+	free(claim);
+}
+
+/* NULL: its own agent carries it. */
+static const char *
+claim_fallback(const struct claim *claim)
+{
+	return strcmp(claim->carrier, claim->run.agent) ? claim->carrier : NULL;
+}
+
 /* The claim is on disk: now, and not before, the agent starts. */
 static void
 on_claimed(void *arg, const struct err *err)
@@ -208,15 +225,16 @@ on_claimed(void *arg, const struct err *err)
 	struct core *core = claim->core;
 
 	if (err->code == E_OK) {
-		attempt_start(core, &claim->run, claim->n);
+		attempt_start(core, &claim->run, claim->n, claim_fallback(claim));
 	} else {
 		ledger_release(core, claim->run.seq, NULL);
-		queue_note_running(core->queue, claim->run.agent, -1);
+		breakers_end(core, BREAKER_AGENT, claim->carrier, claim->run.seq, BREAKER_SILENT,
+			     NULL);
+		queue_note_running(core->queue, claim->carrier, -1);
 		queue_note_queued(core->queue, claim->run.agent, 1);
 		core_timer_arm(core, &core->queue->again, RETRY_MS, queue_on_again, core->queue);
-		run_row_fini(&claim->run);
 	}
-	free(claim);
+	claim_free(claim);
 }
 
 /* The next run of the agent, running from now on; false leaves it queued. */
@@ -238,7 +256,8 @@ claim_rows(struct claim *claim, const char *agent, struct err *err)
 	if (!ledger_reserve(core, &claim->run, &hold, err)) {
 		claim->held = err->code == E_BUDGET &&
 			      ledger_hold(core, &claim->run, &hold, err_text(err), &failure);
-	} else if (runs_claim(core->store, claim->run.seq, now, lease, &claim->n, err)) {
+	} else if (runs_claim(core->store, claim->run.seq, now, lease, claim_fallback(claim),
+			      &claim->n, err)) {
 		turn_release(core->store);
 		return true;
 	} else {
@@ -255,23 +274,24 @@ claim_rows(struct claim *claim, const char *agent, struct err *err)
 
 /* True: one was claimed, or put aside. */
 static bool
-slot_claim(struct queue *queue, struct slot *slot)
+slot_claim(struct queue *queue, struct slot *slot, const struct agent *carrier)
 {
 	struct core *core = queue->core;
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct claim *claim = mem_alloc(sizeof(*claim));
 
 	claim->core = core;
+	claim->carrier = mem_strdup(carrier->name);
 	if (claim_rows(claim, slot->agent, &err)) {
 		claim->run.attempts = claim->n;
 		queue_note_queued(queue, slot->agent, -1);
-		queue_note_running(queue, slot->agent, 1);
+		queue_note_running(queue, carrier->name, 1);
+		breakers_begin(core, BREAKER_AGENT, carrier->name, claim->run.seq);
 		turn_after(core->store, on_claimed, claim);
 		return true;
 	}
 	if (claim->held) {
-		run_row_fini(&claim->run);
-		free(claim);
+		claim_free(claim);
 		return true;
 	}
 	slot->woken = false;
@@ -280,8 +300,7 @@ slot_claim(struct queue *queue, struct slot *slot)
 			  err_text(&err));
 		core_timer_arm(core, &queue->again, RETRY_MS, queue_on_again, queue);
 	}
-	run_row_fini(&claim->run);
-	free(claim);
+	claim_free(claim);
 	return false;
 }
 
@@ -293,13 +312,23 @@ slot_serve_last(struct queue *queue, struct slot *slot)
 	HASH_ADD_KEYPTR(hh, queue->slots, slot->agent, strlen(slot->agent), slot);
 }
 
-static bool
-slot_may_start(const struct queue *queue, const struct slot *slot)
+/* The agent that the next run of this one would start with now; NULL: none starts. */
+static const struct agent *
+slot_may_start(struct queue *queue, const struct slot *slot)
 {
-	const struct agent *agent = registry_agent(queue->core->registry, slot->agent);
+	struct core *core = queue->core;
+	const struct agent *agent, *carrier;
 
-	return slot->woken && slot->queued > 0 && agent && slot->running < agent->concurrency &&
-	       !switch_is_on(queue->core->switches, "agent", slot->agent, "paused");
+	if (!slot->woken || slot->queued <= 0 ||
+	    switch_is_on(core->switches, "agent", slot->agent, "paused"))
+		return NULL;
+	agent = registry_agent(core->registry, slot->agent);
+	carrier = breakers_carrier(core, agent);
+	if (!carrier || queue_in_flight(queue, carrier->name) >= carrier->concurrency)
+		return NULL;
+	if (carrier != agent && switch_is_on(core->switches, "agent", carrier->name, "paused"))
+		return NULL;
+	return carrier;
 }
 
 static void
@@ -310,6 +339,7 @@ queue_on_turn(void *arg)
 	const struct conf_section *limits =
 		conf_section(registry_conf(core->registry), "limits", "");
 	int64_t max_running = conf_int(limits, "max_running");
+	const struct agent *carrier;
 	struct slot *slot, *next;
 	int claims = 0;
 	bool any = true;
@@ -323,7 +353,8 @@ queue_on_turn(void *arg)
 		HASH_ITER (hh, queue->slots, slot, next) {
 			if (queue->running >= max_running || claims >= CLAIMS_A_TURN)
 				break;
-			if (!slot_may_start(queue, slot) || !slot_claim(queue, slot))
+			carrier = slot_may_start(queue, slot);
+			if (!carrier || !slot_claim(queue, slot, carrier))
 				continue;
 			slot_serve_last(queue, slot);
 			claims++;

@@ -5,6 +5,7 @@
 
 #include "core/core.h"
 #include "pure/backoff.h"
+#include "pure/breaker.h"
 #include "pure/path.h"
 #include "store/rows.h"
 
@@ -40,6 +41,7 @@ enum overlap {
 	OVERLAP_ALLOW,
 	OVERLAPS
 };
+const char *overlap_name(enum overlap overlap);
 
 bool overlap_parse(const char *name, enum overlap *ret);
 
@@ -55,6 +57,8 @@ struct agent {
 	int concurrency;
 	struct run_limits limits;
 	struct retry_policy retry;
+	struct breaker_policy breaker;
+	const char *fallback; /* the agent that carries its runs while it rests; NULL */
 	const char *const *targets;
 	size_t target_count;
 	enum trust min_trust;
@@ -90,6 +94,7 @@ struct target {
 	const struct target_kind *kind;
 	const struct conf_section *section;
 	struct retry_policy retry;
+	struct breaker_policy breaker;
 	int64_t timeout_ms;
 	void *state; /* the kind's own */
 };

@@ -51,7 +51,8 @@ static const char *const reasons[] = {
 
 /* Exit statuses of sysexits.h that say: do not try again. SPEC 6. */
 static const int permanent_exits[] = {64, 65, 66, 69, 77, 78};
-#define EXIT_TRY_AGAIN 75
+/* Of those, what speaks of the envelope alone: the agent itself is well. */
+static const int input_exits[] = {64, 65, 66};
 
 const char *
 run_state_name(enum run_state state)
@@ -87,6 +88,29 @@ run_reasons(size_t *ret_count)
 	return reasons;
 }
 
+/* What an ended attempt says about the health of its agent. What the agent refused, what a person
+ * or a budget stopped and what died with its shim says nothing about the next run; what could not
+ * be started, ended badly or took too long does. SPEC 8. */
+static enum breaker_outcome
+outcome_of(const struct run_verdict *verdict, const struct attempt *attempt,
+	   const struct attempt_end *end)
+{
+	static const char *const bad[] = {"error",	 "exit",     "signal",
+					  "not_started", "deadline", "stalled"};
+
+	if (verdict->event == RUN_SUCCEED)
+		return BREAKER_GOOD;
+	if (end->ours || (attempt->said_retry_set && !attempt->said_retry))
+		return BREAKER_SILENT;
+	for (size_t i = 0; i < ARRAY_LEN(input_exits); i++)
+		if (end->exit_code == input_exits[i] && !end->reason && !attempt->stop_reason)
+			return BREAKER_SILENT;
+	for (size_t i = 0; verdict->attempt_reason && i < ARRAY_LEN(bad); i++)
+		if (!strcmp(verdict->attempt_reason, bad[i]))
+			return BREAKER_BAD;
+	return BREAKER_SILENT;
+}
+
 static struct run_verdict
 verdict_fail(const char *reason, const char *attempt_reason)
 {
@@ -103,19 +127,19 @@ verdict_again(const struct attempt *attempt, const char *status, const char *why
 {
 	const struct retry_policy *retry = &attempt->agent->retry;
 	struct run_verdict verdict = {.attempt_status = status, .attempt_reason = why};
+	int tries = attempt->n - attempt->suspended;
 
-	if (attempt->n - attempt->suspended >= attempt->run.max_attempts) {
+	if (tries >= attempt->run.max_attempts) {
 		verdict.event = RUN_FAIL;
 		verdict.reason = last;
 		return verdict;
 	}
 	verdict.event = RUN_RETRY;
-	verdict.delay_ms =
-		attempt->said_retry_after_ms >= 0
-			? attempt->said_retry_after_ms
-			: backoff_delay(&retry->backoff,
-					(unsigned)(attempt->n - attempt->suspended), random);
-	if (verdict.delay_ms < attempt->run.limits.deadline_ms - attempt->now.run_used.active_ms)
+	verdict.delay_ms = attempt->said_retry_after_ms >= 0
+				   ? attempt->said_retry_after_ms
+				   : backoff_delay(&retry->backoff, (unsigned)tries, random);
+	if (attempt->run.limits.deadline_ms < 0 ||
+	    verdict.delay_ms < attempt->run.limits.deadline_ms - attempt->now.run_used.active_ms)
 		return verdict;
 	verdict.event = RUN_FAIL;
 	verdict.reason = "deadline";
@@ -131,13 +155,21 @@ exit_is_permanent(int code)
 	return false;
 }
 
+/* By an `error` line, or a result that says so itself. */
+static bool
+agent_failed(const struct attempt *attempt)
+{
+	const char *status = attempt->result_status;
+
+	return attempt->said.code != E_OK ||
+	       (status && (!strcmp(status, "failed") || !strcmp(status, "error")));
+}
+
 /* By the agent's terminal word, else by its exit status, never by silence. */
 static struct run_verdict
 verdict_of_word(const struct attempt *attempt, const struct attempt_end *end, uint64_t random)
 {
-	const char *status = attempt->result_status;
-	bool failed = attempt->said.code != E_OK ||
-		      (status && (!strcmp(status, "failed") || !strcmp(status, "error")));
+	bool failed = agent_failed(attempt);
 
 	if (failed && attempt->said_retry_set && !attempt->said_retry)
 		return verdict_fail("permanent", "error");
@@ -152,31 +184,56 @@ verdict_of_word(const struct attempt *attempt, const struct attempt_end *end, ui
 			     "exhausted", random);
 }
 
-struct run_verdict
-run_judge(const struct attempt *attempt, const struct attempt_end *end, uint64_t random)
+static bool
+is_word(const char *word, const char *wanted)
 {
-	if (attempt->stop_reason && !strcmp(attempt->stop_reason, "cancelled"))
+	return word && !strcmp(word, wanted);
+}
+
+/* Whoever stopped it speaks first, then the shim, then the agent. One that said its result and then
+ * vanished or fell silent has said its last word: it is not run again. */
+static struct run_verdict
+verdict_of(const struct attempt *attempt, const struct attempt_end *end, uint64_t random)
+{
+	bool said = attempt->now.has_result && !agent_failed(attempt);
+	bool stalled = is_word(attempt->stop_reason, "stalled") || is_word(end->reason, "stalled");
+
+	if (is_word(attempt->stop_reason, "cancelled"))
 		return (struct run_verdict){.event = RUN_CANCEL,
 					    .attempt_status = "cancelled",
 					    .attempt_reason = "cancelled"};
-	if (attempt->stop_reason)
+	if (attempt->stop_reason && !stalled)
 		return verdict_fail(attempt->stop_reason, attempt->stop_reason);
-	if (end->reason && !strcmp(end->reason, "output"))
+	if (is_word(end->reason, "output"))
 		return verdict_fail("budget_output", "budget_output");
 	if (attempt->now.suspended)
 		return (struct run_verdict){.event = RUN_WAIT, .attempt_status = "suspended"};
-	if (end->reason && !strcmp(end->reason, "deadline"))
+	if (said && (stalled || end->lost))
+		return verdict_of_word(attempt, end, random);
+	if (stalled)
+		return verdict_again(attempt, "failed", "stalled", "exhausted", random);
+	if (is_word(end->reason, "deadline"))
 		return verdict_fail("deadline", "deadline");
 	if (end->lost)
 		return verdict_again(attempt, "lost", "lost", "lost", random);
 	if (end->not_started)
 		return verdict_fail("permanent", "not_started");
-	if (end->reason && !strcmp(end->reason, "cancel"))
+	if (is_word(end->reason, "cancel"))
 		return verdict_again(attempt, "failed", "stopped", "exhausted", random);
 	return verdict_of_word(attempt, end, random);
 }
 
-void
+struct run_verdict
+run_judge(const struct attempt *attempt, const struct attempt_end *end, uint64_t random)
+{
+	struct run_verdict verdict = verdict_of(attempt, end, random);
+
+	verdict.outcome = outcome_of(&verdict, attempt, end);
+	return verdict;
+}
+
+/* A state that no attempt tells of, to whom it may concern. */
+static void
 run_tell(struct core *core, const char *id, const struct run_row *run, const char *status)
 {
 	AUTO(json_auto_decref) json_t *object = NULL;
@@ -573,6 +630,7 @@ attempt_add(void *arg, const struct attempt_row *row)
 
 	json_object_set_new(item, "n", json_integer(row->n));
 	json_put_str(item, "status", row->status);
+	put_or_null(item, "carried_by", row->agent);
 	put_or_null(item, "reason", row->reason);
 	json_put_wall(item, "started", row->started.ms);
 	json_put_wall(item, "ended", row->ended.ms);

@@ -46,7 +46,8 @@ struct run_verdict {
 	const char *reason;	    /* NULL */
 	const char *attempt_status; /* succeeded failed cancelled lost suspended */
 	const char *attempt_reason;
-	int64_t delay_ms; /* RUN_RETRY */
+	int64_t delay_ms;	      /* RUN_RETRY */
+	enum breaker_outcome outcome; /* what it says about the agent */
 };
 /* random: of entropy, for the jitter. */
 struct run_verdict run_judge(const struct attempt *attempt, const struct attempt_end *end,

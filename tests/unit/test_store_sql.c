@@ -14,6 +14,7 @@ static const struct {
 	{"counts", "SCAN runs USING INDEX runs_queue", "counts the queue from the index, at start"},
 	{"counts", "SCAN runs USING INDEX runs_dead", "counts dead letters from their index"},
 	{"health", "SCAN trigger_health", "at start: a row a trigger that was heard of"},
+	{"breakers", "SCAN breakers", "at start: a row a breaker that is open"},
 	{"keys", "SCAN key_parts", "at start: a row a 65536 keys"},
 	{"events", "USE TEMP B-TREE FOR ORDER BY", "the event and the replays of one run"},
 	{"changes", "USE TEMP B-TREE FOR ORDER BY", "the changes of one run"},
