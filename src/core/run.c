@@ -232,8 +232,7 @@ run_judge(const struct attempt *attempt, const struct attempt_end *end, uint64_t
 	return verdict;
 }
 
-/* A state that no attempt tells of, to whom it may concern. */
-static void
+void
 run_tell(struct core *core, const char *id, const struct run_row *run, const char *status)
 {
 	AUTO(json_auto_decref) json_t *object = NULL;
