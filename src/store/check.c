@@ -48,6 +48,12 @@ static const struct {
 	{"a key points nowhere", "SELECT hex(k.hash) || ' to run number ' || k.run FROM keys_all k "
 				 "LEFT JOIN runs r ON r.seq = k.run WHERE r.seq IS NULL "
 				 "AND k.run > COALESCE((SELECT MIN(seq) FROM runs), 0) LIMIT 20"},
+	{"a gathering does not have the events that it counts",
+	 "SELECT g.seq FROM gatherings g WHERE g.n <> (SELECT COUNT(*) FROM gathered x WHERE "
+	 "x.gathering = g.seq) LIMIT 20"},
+	{"an event is held back that has a run, or is not there",
+	 "SELECT x.event FROM gathered x LEFT JOIN events e ON e.seq = x.event WHERE e.seq IS NULL "
+	 "OR e.run IS NOT NULL OR e.outcome NOT IN ('held', 'coalesced') LIMIT 20"},
 	{"a change belongs to a run that is not there",
 	 "SELECT c.id FROM changes c LEFT JOIN runs r ON r.seq = c.run WHERE r.seq IS NULL LIMIT "
 	 "20"},
