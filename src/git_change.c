@@ -5,6 +5,7 @@
 #include "base/clock.h"
 
 #define MESSAGE_MAX 4096
+#define MESSAGES_BYTES_MAX (512 << 10) /* of all commits; those behind have their subject alone */
 #define NAME_MAX_BYTES 256
 #define PATHS_BYTES_MAX (256 << 10)
 #define HIDDEN_MAX 512 /* known refs that a new one is told apart from */
@@ -113,7 +114,8 @@ commit_add(struct change *c, git_commit *commit, struct buf *out)
 	signature_add(out, "author", CALL(c, git_commit_author, commit));
 	subject.len = subject.len > NAME_MAX_BYTES ? NAME_MAX_BYTES : subject.len;
 	member(out, "subject", subject);
-	member(out, "message", str_cut(message, MESSAGE_MAX));
+	member(out, "message",
+	       out->len < MESSAGES_BYTES_MAX ? str_cut(message, MESSAGE_MAX) : STR_NONE);
 	buf_printf(out, ",\"parents\":%u}", CALL(c, git_commit_parentcount, commit));
 	if (!trailer_find(message, &cause))
 		c->ours = false;

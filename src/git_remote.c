@@ -163,17 +163,20 @@ remote_list(struct look *look, struct err *err)
 {
 	const struct git *git = &look->git;
 	struct transfer transfer = {.look = look};
-	git_remote_callbacks callbacks;
+	git_remote_connect_options options;
 	const git_remote_head **heads;
 	size_t count;
 
 	if (!cache_open(look, err))
 		return false;
-	callbacks_fill(&transfer, &callbacks);
+	GIT_CALL(git, git_remote_connect_options_init, &options,
+		 GIT_REMOTE_CONNECT_OPTIONS_VERSION);
+	callbacks_fill(&transfer, &options.callbacks);
+	/* To where another server says we would carry our credentials. */
+	options.follow_redirects = GIT_REMOTE_REDIRECT_NONE;
 	if (GIT_CALL(git, git_remote_create_anonymous, &look->remote, look->repository,
 		     look->request.repo) ||
-	    GIT_CALL(git, git_remote_connect, look->remote, GIT_DIRECTION_FETCH, &callbacks, NULL,
-		     NULL) ||
+	    GIT_CALL(git, git_remote_connect_ext, look->remote, GIT_DIRECTION_FETCH, &options) ||
 	    GIT_CALL(git, git_remote_ls, &heads, &count, look->remote))
 		return git_failed(look, err, "cannot list the refs");
 	heads_note(look, heads, count);

@@ -15,6 +15,8 @@
 #include "base/os.h"
 #include "core/apply.h"
 #include "core/attempt.h"
+#include "core/breakers.h"
+#include "core/gather.h"
 #include "core/halt.h"
 #include "core/keep.h"
 #include "core/ledger.h"
@@ -40,6 +42,15 @@
 
 /* --- building ------------------------------------------------------------------------------ */
 
+static char *
+rehearsal_socket(const char *folder)
+{
+	struct buf path = BUF_INIT;
+
+	buf_cat(&path, folder, "/rouse.sock");
+	return buf_take(&path);
+}
+
 static bool
 state_prepare(struct house *house, struct err *err)
 {
@@ -47,8 +58,12 @@ state_prepare(struct house *house, struct err *err)
 		conf_section(registry_conf(house->core.registry), "daemon", "");
 	struct buf spool = BUF_INIT;
 
-	house->state_dir = mem_strdup(conf_str(daemon, "state_dir"));
-	house->socket = mem_strdup(conf_str(daemon, "socket"));
+	house->state_dir =
+		mem_strdup(house->rehearsal ? house->rehearsal : conf_str(daemon, "state_dir"));
+	if (house->rehearsal)
+		house->socket = rehearsal_socket(house->rehearsal);
+	else
+		house->socket = mem_strdup(conf_str(daemon, "socket"));
 	buf_printf(&spool, "%s/spool", house->state_dir);
 	house->spool_root = buf_take(&spool);
 	house->core.state_dir = house->state_dir;
@@ -70,7 +85,7 @@ store_start(struct house *house, struct err *err)
 		conf_section(registry_conf(house->core.registry), "store", "");
 	AUTO(buf_fini) struct buf url = BUF_INIT;
 
-	if (conf_str(section, "url"))
+	if (conf_str(section, "url") && !house->rehearsal)
 		buf_puts(&url, conf_str(section, "url"));
 	else
 		buf_printf(&url, "sqlite:%s/rouse.db", house->state_dir);
@@ -88,8 +103,10 @@ rooms_build(struct house *house, struct err *err)
 	core->attempts = attempts_new(core);
 	core->apply = apply_new(core);
 	core->sources = sources_new(core);
+	core->gather = gather_new(core);
 	core->keep = keep_new(core);
 	core->ledger = ledger_new(core);
+	core->breakers = breakers_new(core);
 	core->switches = switches_new(core, err);
 	return core->switches != NULL;
 }
@@ -216,8 +233,9 @@ house_resume(struct house *house, struct err *err)
 {
 	struct core *core = &house->core;
 
-	if (!ledger_load(core, err) || !queue_load(core->queue, err) ||
-	    !attempts_adopt_all(core, err) || !apply_load(core->apply, err))
+	if (!ledger_load(core, err) || !breakers_load(core, err) || !queue_load(core->queue, err) ||
+	    !attempts_adopt_all(core, err) || !apply_load(core->apply, err) ||
+	    !gather_load(core, err))
 		return false;
 	sources_reload(core->sources, NULL, NULL, NULL, NULL);
 	triggers_add_routes(core, api_router(house->api));
@@ -238,6 +256,7 @@ house_build(struct house *house, struct err *err)
 	core->started = core_wall(core);
 	house->shim_path = house_helper("rouse-shim");
 	core->shim_path = house->shim_path;
+	core->rehearsal = core->draining = house->rehearsal != NULL;
 	house->mime_path = house_helper("rouse-mime");
 	core->mime_path = house->mime_path;
 	house->git_path = house_helper("rouse-git");
@@ -272,9 +291,16 @@ house_build(struct house *house, struct err *err)
 bool
 house_new(const char *config, struct house **ret, struct err *err)
 {
+	return house_new_rehearsal(config, NULL, ret, err);
+}
+
+bool
+house_new_rehearsal(const char *config, const char *folder, struct house **ret, struct err *err)
+{
 	struct house *house = mem_alloc(sizeof(*house));
 
 	house->config = mem_strdup(config);
+	house->rehearsal = mem_strdup(folder);
 	if (house_build(house, err)) {
 		*ret = house;
 		return true;
@@ -306,8 +332,10 @@ house_free(struct house *house)
 	attempts_free(core->attempts);
 	apply_free(core->apply);
 	queue_free(core->queue);
+	gather_free(core->gather);
 	keep_free(core->keep);
 	ledger_free(core->ledger);
+	breakers_free(core->breakers);
 	work_pool_free(core->work);
 	plugins_fini(core);
 	fetch_pool_free(core->fetch);
@@ -331,6 +359,7 @@ house_free(struct house *house)
 	json_decref(house->listening);
 	free(core->public_url);
 	free(house->config);
+	free(house->rehearsal);
 	free(house->state_dir);
 	free(house->spool_root);
 	free(house->shim_path);

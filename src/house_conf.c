@@ -14,6 +14,8 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "core/apply.h"
+#include "core/breakers.h"
+#include "core/gather.h"
 #include "core/ledger.h"
 #include "core/queue.h"
 #include "core/source.h"
@@ -199,6 +201,8 @@ house_reload(void *arg, json_t *ret_answer, struct err *err)
 	house_log_setup(registry_conf(fresh));
 	sources_reload(core->sources, old, added, changed, removed);
 	ledger_reload(core);
+	breakers_reload(core);
+	gather_reload(core);
 	registry_unref(old);
 	limits = house_http_limits(registry_conf(fresh));
 	http_server_set_limits(api_server(house->api), &limits);

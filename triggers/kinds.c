@@ -4,6 +4,7 @@
 
 #include "triggers/after/after.h"
 #include "triggers/cron/cron.h"
+#include "triggers/file/file.h"
 #include "triggers/git/git.h"
 #include "triggers/imap/imap.h"
 #include "triggers/manual/manual.h"
@@ -11,9 +12,9 @@
 #include "triggers/topic/topic.h"
 #include "triggers/webhook/webhook.h"
 
-const struct source_kind *const trigger_kinds[] = {&webhook_kind, &cron_kind,	&poll_kind,
-						   &after_kind,	  &topic_kind,	&git_kind,
-						   &imap_kind,	  &manual_kind, NULL};
+const struct source_kind *const trigger_kinds[] = {
+	&webhook_kind, &cron_kind, &poll_kind, &after_kind,  &topic_kind,
+	&file_kind,    &git_kind,  &imap_kind, &manual_kind, NULL};
 
 void
 triggers_add_routes(struct core *core, struct router *router)

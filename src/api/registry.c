@@ -4,12 +4,31 @@
 #include "api/objects.h"
 #include "core/admit.h"
 #include "core/agent.h"
+#include "core/breakers.h"
 #include "core/halt.h"
 #include "core/put.h"
 #include "core/queue.h"
 #include "core/source.h"
 #include "store/events.h"
 #include "store/runs.h"
+
+/* state closed, open or half_open; how many failed of how many (that opened it, or within its
+ * window now). */
+static json_t *
+breaker_object(struct core *core, enum breaker_scope scope, const char *name)
+{
+	json_t *object = json_object();
+	struct breaker_view view;
+
+	breakers_look(core, scope, name, &view);
+	json_put_str(object, "state", breaker_state_name(view.state));
+	json_object_set_new(object, "failed", json_integer(view.failed));
+	json_object_set_new(object, "total", json_integer(view.total));
+	json_put_wall(object, "opened", view.opened.ms);
+	json_put_wall(object, "until", view.until.ms);
+	put_or_null(object, "error", view.error);
+	return object;
+}
 
 json_t *
 api_agent(struct core *core, const struct agent *agent)
@@ -23,6 +42,8 @@ api_agent(struct core *core, const struct agent *agent)
 	json_object_set_new(object, "in_flight", json_integer(running));
 	json_object_set_new(object, "queued", json_integer(queue_depth(core->queue, agent->name)));
 	json_put_str(object, "state", running ? "processing" : "idle");
+	json_object_set_new(object, "breaker", breaker_object(core, BREAKER_AGENT, agent->name));
+	put_or_null(object, "fallback", agent->fallback);
 	json_object_set_new(
 		object, "paused",
 		json_boolean(switch_is_on(core->switches, "agent", agent->name, "paused")));

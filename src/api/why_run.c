@@ -4,7 +4,9 @@
 
 #include <inttypes.h>
 
+#include "core/breakers.h"
 #include "core/gate.h"
+#include "core/gather.h"
 #include "core/halt.h"
 #include "core/queue.h"
 #include "core/run.h"
@@ -62,6 +64,18 @@ verified_tell(struct story *story, const struct event_row *event, const struct t
 			   verify);
 }
 
+/* Does a run come of it when its gathering ends? */
+static bool
+is_gathered(struct story *story, const struct event_row *event)
+{
+	struct gatherings_count held;
+
+	if (strcmp(event->outcome, "held") && strcmp(event->outcome, "coalesced"))
+		return false;
+	gather_held(story->core, event->trigger, &held);
+	return held.open > 0;
+}
+
 /* What the outcome says about filter and key, and the outcome itself. */
 static void
 outcome_tell(struct story *story, const struct event_row *event, const struct trigger *trigger)
@@ -82,15 +96,20 @@ outcome_tell(struct story *story, const struct event_row *event, const struct tr
 			   event->key);
 		story_put(story, "key", json_string(event->key));
 	}
+	if (ran && rule && event->trigger && *event->trigger)
+		story_tell(story, event->time, "gathered", "%s", rule);
 	if (ran)
 		return;
 	if (!strcmp(event->outcome, "replayed"))
-		story_tell(story, event->time, "replayed",
-			   "nothing new runs: it was answered with run %s",
-			   event->run_id ? event->run_id : "that had this key");
+		story_tell(story, event->time, "replayed", "nothing new runs: %s%s",
+			   event->run_id ? "it was answered with run " : "",
+			   event->run_id ? event->run_id
+			   : rule	 ? rule
+					 : "its key was known");
 	else
-		story_tell(story, event->time, event->outcome, "it was %s, nothing runs%s%s",
-			   event->outcome, rule ? ": " : "", rule ? rule : "");
+		story_tell(story, event->time, event->outcome, "it was %s, nothing runs%s%s%s",
+			   event->outcome, is_gathered(story, event) ? " yet" : "",
+			   rule ? ": " : "", rule ? rule : "");
 	if (event->run_id)
 		story_put(story, "run", json_string(event->run_id));
 }
@@ -111,6 +130,12 @@ again_tell(void *arg, const struct event_row *event)
 {
 	struct story *story = arg;
 
+	if (!strcmp(event->outcome, "coalesced")) {
+		story_tell(story, event->time, "coalesced", "event %s came and was coalesced: %s",
+			   event->id, event->rule ? event->rule : "");
+		story_put(story, "event", json_string(event->id));
+		return true;
+	}
 	if (strcmp(event->outcome, "replayed"))
 		return true;
 	story_tell(story, event->time, "replayed",
@@ -119,7 +144,7 @@ again_tell(void *arg, const struct event_row *event)
 	return true;
 }
 
-/* Events that came later with the same key. */
+/* Events that came later: with the same key, or gathered with it. */
 static void
 again_told(struct story *story, const struct run_row *run)
 {
@@ -137,8 +162,12 @@ attempt_tell(void *arg, const struct attempt_row *row)
 	struct story *story = arg;
 	AUTO(buf_fini) struct buf how = BUF_INIT;
 
-	story_tell(story, row->started, "attempt", "attempt %d started", row->n);
+	story_tell(story, row->started, "attempt", "attempt %d started%s%s%s", row->n,
+		   row->agent ? ", carried by agent " : "", row->agent ? row->agent : "",
+		   row->agent ? " (fallback)" : "");
 	story_put(story, "n", json_integer(row->n));
+	if (row->agent)
+		story_put(story, "carried_by", json_string(row->agent));
 	if (!wall_is_set(row->ended))
 		return true;
 	if (row->signal)
@@ -317,6 +346,32 @@ switch_holds(struct story *story, const struct run_row *run)
 	return false;
 }
 
+/* Its agent rests, and nobody carries its runs meanwhile. *ret_carrier: who does. */
+static bool
+breaker_holds(struct story *story, const struct agent *agent, const struct agent **ret_carrier)
+{
+	AUTO(buf_fini) struct buf until = BUF_INIT;
+	struct breaker_view view;
+
+	*ret_carrier = breakers_carrier(story->core, agent);
+	if (*ret_carrier)
+		return false;
+	breakers_look(story->core, BREAKER_AGENT, agent->name, &view);
+	wall_format(view.until, &until);
+	if (view.state == BREAKER_OPEN)
+		story_tell(story, WALL_NONE, "waiting",
+			   "it waits, since %u of %u runs of agent %s failed: its breaker is open "
+			   "until %s%s%s",
+			   view.failed, view.total, agent->name, buf_cstr(&until),
+			   view.error ? "; the last: " : "", view.error ? view.error : "");
+	else
+		story_tell(story, WALL_NONE, "waiting",
+			   "it waits, since agent %s failed too often and is being tried with one "
+			   "run",
+			   agent->name);
+	return true;
+}
+
 static bool
 room_is_full(struct story *story, const struct run_row *run, const struct agent *agent)
 {
@@ -367,7 +422,7 @@ static void
 waits_tell(struct story *story, const struct run_row *run)
 {
 	const struct core *core = story->core;
-	const struct agent *agent = registry_agent(core->registry, run->agent);
+	const struct agent *agent = registry_agent(core->registry, run->agent), *carrier;
 	AUTO(buf_fini) struct buf due = BUF_INIT;
 
 	if (core->draining) {
@@ -392,7 +447,9 @@ waits_tell(struct story *story, const struct run_row *run)
 	}
 	if (run->entity && *run->entity && entity_is_busy(story, run))
 		return;
-	if (!room_is_full(story, run, agent))
+	if (breaker_holds(story, agent, &carrier))
+		return;
+	if (!room_is_full(story, run, carrier))
 		story_tell(story, WALL_NONE, "queued",
 			   "it starts when its turn comes; agent %s has %" PRId64 " queued",
 			   run->agent, queue_depth(core->queue, run->agent));

@@ -51,10 +51,11 @@ static const struct column run_columns[] = {
 };
 
 static const struct column attempt_columns[] = {
-	{"ATTEMPT", "n", CELL_COUNT},	 {"STATUS", "status", CELL_STATUS},
-	{"REASON", "reason", CELL_TEXT}, {"STARTED", "started", CELL_TIME},
-	{"ENDED", "ended", CELL_TIME},	 {"EXIT", "exit", CELL_COUNT},
-	{"SIGNAL", "signal", CELL_TEXT}, {"ERROR", "error", CELL_TEXT},
+	{"ATTEMPT", "n", CELL_COUNT},	   {"CARRIED BY", "carried_by", CELL_TEXT},
+	{"STATUS", "status", CELL_STATUS}, {"REASON", "reason", CELL_TEXT},
+	{"STARTED", "started", CELL_TIME}, {"ENDED", "ended", CELL_TIME},
+	{"EXIT", "exit", CELL_COUNT},	   {"SIGNAL", "signal", CELL_TEXT},
+	{"ERROR", "error", CELL_TEXT},
 };
 
 bool

@@ -32,7 +32,8 @@ static const struct column agent_columns[] = {
 	{"AGENT", "name", CELL_TEXT},	   {"KIND", "kind", CELL_TEXT},
 	{"STATE", "state", CELL_STATUS},   {"RUNS", "in_flight", CELL_COUNT},
 	{"OF", "concurrency", CELL_COUNT}, {"QUEUED", "queued", CELL_COUNT},
-	{"PAUSED", "paused", CELL_TEXT},   {"TARGETS", "targets", CELL_LIST},
+	{"PAUSED", "paused", CELL_TEXT},   {"BREAKER", "breaker.state", CELL_STATUS},
+	{"TARGETS", "targets", CELL_LIST},
 };
 
 static const struct column trigger_columns[] = {
@@ -337,10 +338,20 @@ bool
 verb_agent_show(struct cli *cli, struct err *err)
 {
 	static const struct column columns[] = {
-		{"agent", "name", CELL_TEXT},	      {"kind", "kind", CELL_TEXT},
-		{"state", "state", CELL_STATUS},      {"paused", "paused", CELL_TEXT},
-		{"runs now", "in_flight", CELL_TEXT}, {"of at most", "concurrency", CELL_TEXT},
-		{"queued", "queued", CELL_TEXT},      {"targets", "targets", CELL_LIST},
+		{"agent", "name", CELL_TEXT},
+		{"kind", "kind", CELL_TEXT},
+		{"state", "state", CELL_STATUS},
+		{"paused", "paused", CELL_TEXT},
+		{"runs now", "in_flight", CELL_TEXT},
+		{"of at most", "concurrency", CELL_TEXT},
+		{"queued", "queued", CELL_TEXT},
+		{"targets", "targets", CELL_LIST},
+		{"breaker", "breaker.state", CELL_STATUS},
+		{"failed", "breaker.failed", CELL_TEXT},
+		{"of the last", "breaker.total", CELL_TEXT},
+		{"rests until", "breaker.until", CELL_TIME},
+		{"the last failure", "breaker.error", CELL_TEXT},
+		{"fallback", "fallback", CELL_TEXT},
 	};
 	AUTO(json_auto_decref) json_t *agents = NULL;
 	const json_t *agent;

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/uuid.h"
+#include "core/breakers.h"
 #include "core/change.h"
 #include "core/halt.h"
 #include "core/metrics.h"
@@ -180,6 +181,7 @@ on_written(void *arg, const struct err *err)
 			       flight_write, flight);
 		return;
 	}
+	breakers_kept(flight->lane->apply->core, BREAKER_TARGET, flight->lane->target);
 	flight_land(flight);
 }
 
@@ -249,7 +251,8 @@ flight_rows(struct flight *flight, struct err *err)
 	if (!changes_move(core->store, flight->change.seq, &move, err))
 		return false;
 	if (!decisions_add(core->store, "change", flight->change.id, move.to, "rouse",
-			   flight->error, NULL, now, err))
+			   flight->error, NULL, now, err) ||
+	    !breakers_store(core, BREAKER_TARGET, flight->lane->target, err))
 		return false;
 	change_tell(core, flight->change.seq);
 	metrics_count(core->metrics, "rouse_changes_total", "status", move.to, "target",
@@ -281,6 +284,15 @@ flight_write(void *arg)
 	core_timer_arm(core, &flight->timer, STORE_RETRY_MS, flight_write, flight);
 }
 
+/* A target that refuses what it is given is well; one that cannot be asked is not. */
+static enum breaker_outcome
+flight_says(const struct flight *flight)
+{
+	if (flight->outcome != TARGET_FAILED)
+		return BREAKER_GOOD;
+	return flight->again ? BREAKER_BAD : BREAKER_SILENT;
+}
+
 static void
 flight_answer(struct flight *flight, const struct target_result *result, const struct err *err)
 {
@@ -298,6 +310,8 @@ flight_answer(struct flight *flight, const struct target_result *result, const s
 				: "what is there is not what the proposal was made from; nothing "
 				  "was applied");
 	}
+	breakers_end(flight->lane->apply->core, BREAKER_TARGET, flight->lane->target,
+		     flight->change.seq, flight_says(flight), flight->error);
 	flight_write(flight);
 }
 
@@ -382,6 +396,8 @@ on_claimed(void *arg, const struct err *err)
 		return;
 	}
 	core_timer_arm(lane->apply->core, &lane->due, STORE_RETRY_MS, lane_wake, lane);
+	breakers_end(lane->apply->core, BREAKER_TARGET, lane->target, flight->change.seq,
+		     BREAKER_SILENT, NULL);
 	lane->in_flight--;
 	lane->apply->in_flight--;
 	flight_free(flight);
@@ -404,6 +420,8 @@ flight_begin(struct flight *flight)
 	flight->revert = !strcmp(flight->change.status, "reverting");
 	flight->lane->in_flight++;
 	flight->lane->apply->in_flight++;
+	breakers_begin(flight->lane->apply->core, BREAKER_TARGET, flight->lane->target,
+		       flight->change.seq);
 	turn_after(flight->lane->apply->core->store, on_claimed, flight);
 }
 
@@ -473,7 +491,8 @@ lane_on_turn(void *arg)
 	lane->armed = false;
 	if (core->draining || core_is_halted(core))
 		return;
-	while (lane->in_flight < IN_FLIGHT_A_TARGET && lane_claim(lane))
+	while (lane->in_flight < IN_FLIGHT_A_TARGET &&
+	       breakers_admit(core, BREAKER_TARGET, lane->target) && lane_claim(lane))
 		;
 }
 

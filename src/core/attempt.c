@@ -2,9 +2,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/attempt_parts.h"
 
+#include <assert.h>
+
 #include "base/json.h"
 #include "base/log.h"
 #include "core/agent.h"
+#include "core/breakers.h"
 #include "core/envelope.h"
 #include "core/gate.h"
 #include "core/ledger.h"
@@ -14,6 +17,8 @@
 #include "core/queue.h"
 #include "core/run.h"
 #include "core/stream.h"
+#include "core/suspend.h"
+#include "core/trust.h"
 #include "store/events.h"
 #include "store/runs.h"
 
@@ -48,17 +53,46 @@ attempts_live(struct core *core)
 	return &core->attempts->live;
 }
 
+/* A fallback is bound by its own limits, beside those of the run. */
+static void
+limits_narrow(struct run_limits *limits, const struct run_limits *by)
+{
+	int64_t *const mine[] = {&limits->deadline_ms, &limits->steps,	 &limits->tools,
+				 &limits->tokens,      &limits->context, &limits->cost_uusd,
+				 &limits->output_bytes};
+	const int64_t theirs[] = {by->deadline_ms, by->steps,	  by->tools,	   by->tokens,
+				  by->context,	   by->cost_uusd, by->output_bytes};
+
+	static_assert(ARRAY_LEN(mine) == ARRAY_LEN(theirs), "each has its like");
+	for (size_t i = 0; i < ARRAY_LEN(mine); i++) {
+		bool is_off = mine[i] == &limits->context && !theirs[i];
+
+		if (theirs[i] >= 0 && !is_off &&
+		    (*mine[i] < 0 || theirs[i] < *mine[i] ||
+		     (mine[i] == &limits->context && !*mine[i])))
+			*mine[i] = theirs[i];
+	}
+}
+
 static struct attempt *
-attempt_new(struct core *core, struct run_row *take_run, int n)
+attempt_new(struct core *core, struct run_row *take_run, int n, const char *carrier)
 {
 	struct attempt *attempt = mem_alloc(sizeof(*attempt));
 
 	attempt->core = core;
 	attempt->registry = registry_ref(core->registry);
-	attempt->agent = registry_agent(attempt->registry, take_run->agent);
 	attempt->run = *take_run;
+	attempt->carrier = mem_strdup(carrier ? carrier : take_run->agent);
+	attempt->agent = registry_agent(attempt->registry, attempt->carrier);
+	if (carrier && attempt->agent)
+		limits_narrow(&attempt->run.limits, &attempt->agent->limits);
 	*take_run = (struct run_row){0};
 	attempt->n = n;
+	/* The agent may have changed its mind since the event was let in. */
+	if (attempt->agent && trust_stages(attempt->agent, run_trust(&attempt->run))) {
+		free(attempt->run.mode);
+		attempt->run.mode = mem_strdup("stage");
+	}
 	snprintf(attempt->id, sizeof(attempt->id), "%s.%d", attempt->run.id, n);
 	attempt->started = clock_mono(core->clock);
 	attempt->now.run_used = attempt->run.used;
@@ -82,10 +116,12 @@ attempt_free(struct attempt *attempt)
 	if (attempt->agent && attempt->state)
 		attempt->agent->kind->release(attempt, false);
 	core_timer_free(attempt->progress_timer);
+	core_timer_free(attempt->suspend_timer);
 	ending_free(attempt->end);
 	run_row_fini(&attempt->run);
 	err_fini(&attempt->said);
 	free(attempt->said_reason);
+	free(attempt->carrier);
 	free(attempt->checkpoint);
 	free(attempt->completed_steps);
 	free(attempt->result);
@@ -183,6 +219,7 @@ attempt_not_started(struct attempt *attempt, const struct err *err)
 	bool again = err_again(err->code);
 
 	attempt_exit(attempt, &(struct attempt_end){.not_started = !again,
+						    .ours = again,
 						    .exit_code = again ? 75 : -1,
 						    .text = err_text(err)});
 }
@@ -202,9 +239,9 @@ attempt_event(const struct attempt *attempt, struct event_row *event, struct err
 }
 
 void
-attempt_start(struct core *core, struct run_row *take_run, int n)
+attempt_start(struct core *core, struct run_row *take_run, int n, const char *carrier)
 {
-	struct attempt *attempt = attempt_new(core, take_run, n);
+	struct attempt *attempt = attempt_new(core, take_run, n, carrier);
 	AUTO(err_fini) struct err err = ERR_INIT;
 	AUTO(event_row_fini) struct event_row event = {0};
 	AUTO(buf_fini) struct buf envelope = BUF_INIT;
@@ -213,22 +250,24 @@ attempt_start(struct core *core, struct run_row *take_run, int n)
 	metrics_observe(core->metrics, "rouse_event_to_start_seconds", NULL, NULL,
 			(double)(now.ms - attempt->run.created.ms) / 1000);
 	if (!attempt->agent) {
-		err_set(&err, E_NOT_FOUND, "agent %s is no longer configured", attempt->run.agent);
+		err_set(&err, E_NOT_FOUND, "agent %s is no longer configured", attempt->carrier);
 		attempt_not_started(attempt, &err);
 		return;
 	}
-	if (!attempt_event(attempt, &event, &err)) {
+	if (!trust_admits(attempt->agent, run_trust(&attempt->run), &err) ||
+	    !attempt_event(attempt, &event, &err)) {
 		attempt_not_started(attempt, &err);
 		return;
 	}
 	if (n > 1) {
 		free(attempt->run.decisions);
 		attempt->run.decisions = gates_decisions(core, attempt->run.id);
+		attempt->suspended = suspend_count(core, attempt->run.seq);
 	}
 	envelope_build(&attempt->run, n,
 		       event.document ? envelope_event_data(str_of(event.document)) : STR("null"),
 		       &envelope);
-	log_info("run starts", "run", attempt->run.id, "agent", attempt->run.agent, "trigger",
+	log_info("run starts", "run", attempt->run.id, "agent", attempt->carrier, "trigger",
 		 attempt->run.trigger);
 	attempt_log(attempt, "start", STR("{\"type\":\"start\"}"));
 	attempt_tell(attempt, "running", NULL);
@@ -264,7 +303,7 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 		log_error("live run cannot be read", "run", run->id, "error", err_text(&err));
 		return true;
 	}
-	attempt = attempt_new(core, &copy, row->n);
+	attempt = attempt_new(core, &copy, row->n, row->agent);
 	attempt->executor = mem_strdup(row->executor);
 	attempt->has_asked = run_state_of(attempt->run.status) == RUN_WAITING;
 	attempt->now.offset = row->offset;
@@ -272,13 +311,16 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 	attempt->now.open_steps = row->used.steps;
 	attempt->now.open_tools = row->used.tools;
 	attempt->started.ms -= wall_age_ms(core, row->started);
+	if (row->n > 1)
+		attempt->suspended = suspend_count(core, run->seq);
 	protocol_recall(attempt);
 	meter_recall(attempt);
 	attempt->durable = attempt->now;
-	queue_note_running(core->queue, attempt->run.agent, attempt->run.tenant, 1);
+	queue_note_running(core->queue, attempt->carrier, attempt->run.tenant, 1);
+	breakers_adopt(core, BREAKER_AGENT, attempt->carrier, attempt->run.seq, row->started);
 	ledger_adopt(core, &attempt->run, &row->used, row->started);
 	if (!attempt->agent)
-		err_set(&err, E_NOT_FOUND, "agent %s is no longer configured", run->agent);
+		err_set(&err, E_NOT_FOUND, "agent %s is no longer configured", attempt->carrier);
 	else if (attempt->agent->kind->adopt(attempt, &err)) {
 		log_info("run is taken up again", "run", attempt->run.id, "agent",
 			 attempt->run.agent);

@@ -17,6 +17,7 @@ struct attempt_progress {
 	unsigned logged;		/* rows that its lines made in the run log */
 	unsigned emitted;		/* `emit` lines, taken or not */
 	bool has_result;
+	bool suspended;	  /* it said so: nothing that follows counts */
 	unsigned warned;  /* of budgets that are nearly used: bits of enum meter */
 	bool over_budget; /* it says things still, and proposes nothing any more */
 };
@@ -24,7 +25,8 @@ struct attempt_progress {
 struct attempt {
 	struct core *core;
 	struct registry *registry; /* the generation it started with */
-	const struct agent *agent;
+	const struct agent *agent; /* that carries it; NULL: not configured any more */
+	char *carrier;		   /* its name: the run's agent, or a fallback of it */
 	struct run_row run;
 	int n;
 	char id[64]; /* RUN_ID.N */
@@ -48,7 +50,10 @@ struct attempt {
 	char *executor; /* JSON; of the kind */
 	void *state;	/* of the kind */
 
+	int suspended; /* attempts of the run before this one that ended so */
+
 	struct core_timer *progress_timer;
+	struct core_timer *suspend_timer;
 	LIST_ENTRY(attempt) entry;
 	UT_hash_handle hh;     /* by id */
 	UT_hash_handle hh_run; /* by run.id */
@@ -62,6 +67,7 @@ struct attempt_list *attempts_live(struct core *core);
 struct attempt_end {
 	bool lost;	    /* without a word */
 	bool not_started;   /* the program could not be started: text says why */
+	bool ours;	    /* for want of something of the daemon's, not of the agent's */
 	int exit_code;	    /* -1 */
 	int signal;	    /* 0 */
 	const char *reason; /* cancel deadline output, or NULL: by itself */
@@ -72,8 +78,8 @@ struct attempts *attempts_new(struct core *core);
 void attempts_free(struct attempts *attempts); /* ends nothing: their shims go on */
 
 /* Starts the attempt that was claimed: builds the envelope, calls the kind. Called after the
- * claim's COMMIT. */
-void attempt_start(struct core *core, struct run_row *take_run, int n);
+ * claim's COMMIT. carrier: the agent that carries it; NULL: the run's own. */
+void attempt_start(struct core *core, struct run_row *take_run, int n, const char *carrier);
 /* Takes up those that an earlier daemon started. */
 bool attempts_adopt_all(struct core *core, struct err *err);
 /* The timer of what live runs ask, and when it fires (WALL_NONE: it does not). For core/gate.c. */

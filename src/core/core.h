@@ -22,8 +22,10 @@ struct sources;
 struct metrics;
 struct attempts;
 struct rate;
+struct gather;
 struct keep;
 struct ledger;
+struct breakers;
 struct listeners;
 
 struct core {
@@ -41,8 +43,10 @@ struct core {
 	struct queue *queue;
 	struct apply *apply;
 	struct sources *sources;
+	struct gather *gather;	     /* events that wait for others */
 	struct keep *keep;	     /* retention */
 	struct ledger *ledger;	     /* what a day may cost */
+	struct breakers *breakers;   /* who is left alone for a while */
 	struct attempts *attempts;   /* live ones */
 	struct rate *rates;	     /* by name of trigger or address */
 	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */
@@ -54,7 +58,8 @@ struct core {
 	const char *git_path;	/* of rouse-git */
 	const char *version;
 	struct wall started;
-	bool draining; /* SIGTERM came: nothing new starts */
+	bool draining;	/* SIGTERM came: nothing new starts */
+	bool rehearsal; /* it is only asked what would happen */
 
 	/* Where the API is reached from outside, for what is printed: "http://127.0.0.1:8477"; ""
 	 */

@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 #include "core/apply.h"
+#include "core/breakers.h"
 #include "core/queue.h"
 #include "core/registry.h"
 #include "core/source.h"
@@ -191,6 +192,33 @@ agents_print(struct core *core, struct buf *out)
 	}
 }
 
+static void
+breaker_print(struct core *core, enum breaker_scope scope, const char *label, const char *name,
+	      struct buf *out)
+{
+	struct breaker_view view;
+
+	breakers_look(core, scope, name, &view);
+	buf_printf(out, "rouse_%s{%s=\"%s\"} %d\n",
+		   scope == BREAKER_AGENT ? "breaker_open" : "target_breaker_open", label, name,
+		   view.state != BREAKER_CLOSED);
+}
+
+static void
+breakers_print(struct core *core, struct buf *out)
+{
+	gauge_head(out, "rouse_breaker_open",
+		   "1 while an agent is left alone because it failed too often, or tried again.");
+	for (size_t i = 0; i < registry_agent_count(core->registry); i++)
+		breaker_print(core, BREAKER_AGENT, "agent",
+			      registry_agent_at(core->registry, i)->name, out);
+	gauge_head(out, "rouse_target_breaker_open",
+		   "1 while a target is left alone because it failed too often, or tried again.");
+	for (size_t i = 0; i < registry_target_count(core->registry); i++)
+		breaker_print(core, BREAKER_TARGET, "target",
+			      registry_target_at(core->registry, i)->name, out);
+}
+
 /* With more triggers than this only those that are behind have a line. */
 #define LAGS_MAX 1000
 
@@ -305,6 +333,7 @@ metrics_print(struct core *core, struct buf *out)
 
 	families_print(core->metrics, out);
 	agents_print(core, out);
+	breakers_print(core, out);
 	triggers_print(core, out);
 	runs_oldest_queued(core->store, &oldest, NULL);
 	gauge_head(out, "rouse_oldest_queued_seconds", "Age of the run that waits longest.");

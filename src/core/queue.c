@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "core/attempt.h"
+#include "core/breakers.h"
 #include "core/halt.h"
 #include "core/ledger.h"
 #include "core/queue_inside.h"
@@ -21,6 +22,7 @@
 struct claim {
 	struct core *core;
 	struct run_row run;
+	char *carrier; /* the agent that carries it */
 	int n;
 };
 
@@ -58,7 +60,7 @@ static bool
 on_is_open(void *arg, const void *agent)
 {
 	(void)arg;
-	return slot_is_open(agent);
+	return ((const struct slot *)agent)->carrier != NULL;
 }
 
 static void queue_try_again(struct queue *queue, const char *what, const struct slot *slot,
@@ -254,6 +256,21 @@ queue_on_due(void *arg)
 	queue_wake_at(queue, next);
 }
 
+static void
+claim_free(struct claim *claim)
+{
+	run_row_fini(&claim->run);
+	free(claim->carrier);
+	free(claim);
+}
+
+/* NULL: its own agent carries it. */
+static const char *
+claim_fallback(const struct claim *claim)
+{
+	return strcmp(claim->carrier, claim->run.agent) ? claim->carrier : NULL;
+}
+
 /* --- claims -------------------------------------------------------------------------------- */
 
 /* The claim is on disk: now, and not before, the agent starts. */
@@ -265,16 +282,16 @@ on_claimed(void *arg, const struct err *err)
 	const struct run_row *run = &claim->run;
 
 	if (err->code == E_OK) {
-		attempt_start(core, &claim->run, claim->n);
+		attempt_start(core, &claim->run, claim->n, claim_fallback(claim));
 	} else {
 		ledger_release(core, run->seq, NULL);
-		queue_note_running(core->queue, run->agent, run->tenant, -1);
+		breakers_end(core, BREAKER_AGENT, claim->carrier, run->seq, BREAKER_SILENT, NULL);
+		queue_note_running(core->queue, claim->carrier, run->tenant, -1);
 		queue_note_queued(core->queue, run->agent, 1);
 		queue_note_ready(core->queue, run->agent, run->tenant);
 		core_timer_arm(core, &core->queue->again, RETRY_MS, queue_on_again, core->queue);
-		run_row_fini(&claim->run);
 	}
-	free(claim);
+	claim_free(claim);
 }
 
 static bool
@@ -314,7 +331,8 @@ claim_rows(struct claim *claim, int64_t seq, struct err *err)
 			turn_release(core->store);
 			return CLAIM_HELD;
 		}
-	} else if (runs_claim(core->store, seq, now, lease, &claim->n, err)) {
+	} else if (runs_claim(core->store, seq, now, lease, claim_fallback(claim), &claim->n,
+			      err)) {
 		turn_release(core->store);
 		return CLAIM_DONE;
 	} else {
@@ -347,11 +365,13 @@ line_claim(struct queue *queue, struct fair_line *line)
 	enum claim_end end;
 
 	claim->core = core;
+	claim->carrier = mem_strdup(slot->carrier->agent);
 	end = claim_rows(claim, line->head.seq, &err);
 	if (end == CLAIM_DONE) {
 		claim->run.attempts = claim->n;
 		queue_note_queued(queue, claim->run.agent, -1);
-		queue_note_running(queue, claim->run.agent, claim->run.tenant, 1);
+		queue_note_running(queue, claim->carrier, claim->run.tenant, 1);
+		breakers_begin(core, BREAKER_AGENT, claim->carrier, claim->run.seq);
 		line_took(queue, line);
 		turn_after(core->store, on_claimed, claim);
 		return;
@@ -359,8 +379,7 @@ line_claim(struct queue *queue, struct fair_line *line)
 	if (end == CLAIM_FAILED)
 		queue_try_again(queue, "queue cannot claim a run", slot, &err);
 	fair_pass(queue->fair, line);
-	run_row_fini(&claim->run);
-	free(claim);
+	claim_free(claim);
 }
 
 /* --- the turn ------------------------------------------------------------------------------ */
@@ -428,15 +447,18 @@ slots_are_stale(struct queue *queue)
 	}
 }
 
+/* Is there a line that a run could start from? */
 static bool
-any_is_open(const struct queue *queue)
+any_is_open(struct queue *queue)
 {
 	struct slot *slot, *next;
+	bool any = false;
 
-	HASH_ITER (hh, queue->slots, slot, next)
-		if (slot->lines && slot_is_open(slot))
-			return true;
-	return false;
+	HASH_ITER (hh, queue->slots, slot, next) {
+		slot->carrier = slot->lines ? slot_find_carrier(queue, slot) : NULL;
+		any |= slot->carrier != NULL;
+	}
+	return any;
 }
 
 static bool

@@ -22,6 +22,7 @@ struct slot {
 	int running;
 	int concurrency; /* of the configuration in force; 0: it is not in it */
 	bool paused;
+	struct slot *carrier; /* whose room its next run takes; NULL: none starts now */
 	struct pool *pool; /* NULL: none */
 	/* Of the tenants that have something for it some stand in memory, the others are found on
 	 * disk when these are served: */
@@ -49,8 +50,9 @@ struct queue {
 struct slot *slot_of(struct queue *queue, const char *agent);
 struct slot *slot_find(const struct queue *queue, const char *agent); /* NULL */
 void slot_note_running(struct queue *queue, struct slot *slot, int by);
-/* May a run of it start, as far as its own room and its pool's go? */
-bool slot_is_open(const struct slot *slot);
+/* Whose room the next run of it takes: its own, or of the agent that it falls back on while its
+ * breaker is open. NULL: none may start now. */
+struct slot *slot_find_carrier(struct queue *queue, struct slot *slot);
 /* What switches and configuration say now, of every slot and pool. */
 void slots_refresh(struct queue *queue);
 void slots_free(struct queue *queue);

@@ -1,5 +1,6 @@
 /* Room: how many runs of an agent, or of a pool of agents, go at once. */
 /* SPDX-License-Identifier: MIT */
+#include "core/breakers.h"
 #include "core/halt.h"
 #include "core/queue_inside.h"
 
@@ -105,11 +106,25 @@ slot_note_running(struct queue *queue, struct slot *slot, int by)
 		slot->pool->running += by;
 }
 
-bool
-slot_is_open(const struct slot *slot)
+static bool
+has_room(const struct slot *slot)
 {
 	return !slot->paused && slot->running < slot->concurrency &&
 	       (!slot->pool || slot->pool->running < slot->pool->size);
+}
+
+struct slot *
+slot_find_carrier(struct queue *queue, struct slot *slot)
+{
+	const struct agent *agent = registry_agent(queue->core->registry, slot->agent);
+	const struct agent *carrier = breakers_carrier(queue->core, agent);
+	struct slot *taken = slot;
+
+	if (!carrier || slot->paused)
+		return NULL;
+	if (carrier != agent)
+		taken = slot_of(queue, carrier->name);
+	return has_room(taken) ? taken : NULL;
 }
 
 void

@@ -6,6 +6,7 @@
 
 #include "base/map.h"
 #include "core/agent.h"
+#include "core/gather.h"
 #include "core/source.h"
 #include "core/tables.h"
 #include "core/target.h"
@@ -56,6 +57,12 @@ overlap_parse(const char *name, enum overlap *ret)
 }
 
 static const char *const priority_names[] = {"high", "normal", "low"};
+
+const char *
+overlap_name(enum overlap overlap)
+{
+	return overlap_names[overlap];
+}
 
 const char *
 program_name(enum program_name name)
@@ -171,6 +178,15 @@ retry_of(const struct conf_section *section)
 					      : BACKOFF_FULL}};
 }
 
+static struct breaker_policy
+breaker_of(const struct conf_section *section)
+{
+	return (struct breaker_policy){.threshold = conf_ratio(section, "breaker.threshold"),
+				       .window_ms = conf_ms(section, "breaker.window"),
+				       .cooldown_ms = conf_ms(section, "breaker.cooldown"),
+				       .min = (unsigned)conf_int(section, "breaker.min")};
+}
+
 static void
 agent_init(struct agent *agent, const struct conf_section *section, const struct run_limits *limits)
 {
@@ -181,6 +197,8 @@ agent_init(struct agent *agent, const struct conf_section *section, const struct
 	agent->pool = conf_str(section, "pool");
 	agent->limits = limits_of(section, limits);
 	agent->retry = retry_of(section);
+	agent->breaker = breaker_of(section);
+	agent->fallback = conf_str(section, "fallback");
 	agent->target_count = conf_list(section, "targets", &agent->targets);
 	agent->min_trust = (enum trust)name_index(conf_str(section, "min_trust"), trust_names,
 						  TRUSTS, TRUST_UNTRUSTED);
@@ -310,6 +328,7 @@ trigger_init(struct trigger *trigger, const struct conf_section *section,
 		trigger->rate_count = 0;
 	trigger->stale_ms =
 		conf_is_set(section, "stale_after") ? conf_ms(section, "stale_after") : 0;
+	gather_settings(trigger, report);
 	trigger->commit = conf_commit(conf_section_conf(section));
 	agent = registry_agent(registry, trigger->agent);
 	if (!agent)
@@ -330,6 +349,7 @@ target_init(struct target *target, const struct conf_section *section, struct co
 	target->section = section;
 	target->kind = target_kind_find(conf_str(section, "kind"));
 	target->retry = retry_of(section);
+	target->breaker = breaker_of(section);
 	target->timeout_ms = conf_ms(section, "timeout");
 	if (target->kind && target->kind->open)
 		target->kind->open(target, report);
@@ -354,6 +374,32 @@ entry_add(struct entry **table, struct entry *entry, const char *name, void *wha
 	HASH_ADD_KEYPTR(hh, *table, entry->name, strlen(entry->name), entry);
 }
 
+/* Every chain of fallbacks ends, and none takes what the agent before would not have. */
+static void
+fallback_check(const struct registry *registry, const struct agent *agent,
+	       struct conf_report *report)
+{
+	const struct agent *next = registry_agent(registry, agent->fallback);
+
+	if (next && next != agent && next->min_trust > agent->min_trust)
+		conf_complain(
+			report, agent->section, "fallback",
+			"%s takes only what is %s (min_trust), and agent %s takes what is %s; "
+			"let %s ask for no more than this agent does",
+			next->name, trust_name(next->min_trust), agent->name,
+			trust_name(agent->min_trust), next->name);
+	for (size_t steps = 0; next && steps < registry->agent_count; steps++) {
+		if (next == agent) {
+			conf_complain(report, agent->section, "fallback",
+				      "%s leads back to agent %s itself; a chain of fallbacks must "
+				      "end",
+				      agent->fallback, agent->name);
+			return;
+		}
+		next = registry_agent(registry, next->fallback);
+	}
+}
+
 static void
 registry_fill(struct registry *registry, struct jail *jail, struct conf_report *report)
 {
@@ -375,6 +421,8 @@ registry_fill(struct registry *registry, struct jail *jail, struct conf_report *
 		entry_add(&registry->agents_by_name, entry++, conf_section_name(s),
 			  &registry->agents[i]);
 	}
+	for (i = 0; i < registry->agent_count; i++)
+		fallback_check(registry, &registry->agents[i], report);
 	i = 0;
 	for (const struct conf_section *s = conf_next(conf, "trigger", NULL); s;
 	     s = conf_next(conf, "trigger", s), i++) {

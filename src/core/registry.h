@@ -5,6 +5,7 @@
 
 #include "core/core.h"
 #include "pure/backoff.h"
+#include "pure/breaker.h"
 #include "pure/path.h"
 #include "store/rows.h"
 
@@ -40,6 +41,7 @@ enum overlap {
 	OVERLAP_ALLOW,
 	OVERLAPS
 };
+const char *overlap_name(enum overlap overlap);
 
 bool overlap_parse(const char *name, enum overlap *ret);
 
@@ -56,6 +58,8 @@ struct agent {
 	const char *pool; /* label of the agents that it shares it with; NULL: none */
 	struct run_limits limits;
 	struct retry_policy retry;
+	struct breaker_policy breaker;
+	const char *fallback; /* the agent that carries its runs while it rests; NULL */
 	const char *const *targets;
 	size_t target_count;
 	enum trust min_trust;
@@ -82,6 +86,9 @@ struct trigger {
 	int max_hops;
 	int64_t rate_count, rate_per_ms; /* 0: none */
 	int64_t stale_ms;		 /* silence that is an alarm; 0: none is */
+	/* core/gather.h. Quiet that ends a gathering (0: none does); its longest time (0: events are
+	 * not gathered); its most events. */
+	int64_t quiet_ms, gather_ms, gather_count;
 	struct run_limits limits; /* of its runs: the agent's, narrowed by its own budget.* */
 	const char *commit;
 };
@@ -91,6 +98,7 @@ struct target {
 	const struct target_kind *kind;
 	const struct conf_section *section;
 	struct retry_policy retry;
+	struct breaker_policy breaker;
 	int64_t timeout_ms;
 	void *state; /* the kind's own */
 };

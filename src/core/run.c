@@ -15,6 +15,7 @@
 #include "core/put.h"
 #include "core/queue.h"
 #include "core/signal.h"
+#include "core/suspend.h"
 #include "pure/backoff.h"
 #include "core/stream.h"
 #include "store/changes.h"
@@ -50,7 +51,8 @@ static const char *const reasons[] = {
 
 /* Exit statuses of sysexits.h that say: do not try again. SPEC 6. */
 static const int permanent_exits[] = {64, 65, 66, 69, 77, 78};
-#define EXIT_TRY_AGAIN 75
+/* Of those, what speaks of the envelope alone: the agent itself is well. */
+static const int input_exits[] = {64, 65, 66};
 
 const char *
 run_state_name(enum run_state state)
@@ -86,6 +88,29 @@ run_reasons(size_t *ret_count)
 	return reasons;
 }
 
+/* What an ended attempt says about the health of its agent. What the agent refused, what a person
+ * or a budget stopped and what died with its shim says nothing about the next run; what could not
+ * be started, ended badly or took too long does. SPEC 8. */
+static enum breaker_outcome
+outcome_of(const struct run_verdict *verdict, const struct attempt *attempt,
+	   const struct attempt_end *end)
+{
+	static const char *const bad[] = {"error",	 "exit",     "signal",
+					  "not_started", "deadline", "stalled"};
+
+	if (verdict->event == RUN_SUCCEED)
+		return BREAKER_GOOD;
+	if (end->ours || (attempt->said_retry_set && !attempt->said_retry))
+		return BREAKER_SILENT;
+	for (size_t i = 0; i < ARRAY_LEN(input_exits); i++)
+		if (end->exit_code == input_exits[i] && !end->reason && !attempt->stop_reason)
+			return BREAKER_SILENT;
+	for (size_t i = 0; verdict->attempt_reason && i < ARRAY_LEN(bad); i++)
+		if (!strcmp(verdict->attempt_reason, bad[i]))
+			return BREAKER_BAD;
+	return BREAKER_SILENT;
+}
+
 static struct run_verdict
 verdict_fail(const char *reason, const char *attempt_reason)
 {
@@ -102,8 +127,9 @@ verdict_again(const struct attempt *attempt, const char *status, const char *why
 {
 	const struct retry_policy *retry = &attempt->agent->retry;
 	struct run_verdict verdict = {.attempt_status = status, .attempt_reason = why};
+	int tries = attempt->n - attempt->suspended;
 
-	if (attempt->n >= attempt->run.max_attempts) {
+	if (tries >= attempt->run.max_attempts) {
 		verdict.event = RUN_FAIL;
 		verdict.reason = last;
 		return verdict;
@@ -111,8 +137,9 @@ verdict_again(const struct attempt *attempt, const char *status, const char *why
 	verdict.event = RUN_RETRY;
 	verdict.delay_ms = attempt->said_retry_after_ms >= 0
 				   ? attempt->said_retry_after_ms
-				   : backoff_delay(&retry->backoff, (unsigned)attempt->n, random);
-	if (verdict.delay_ms < attempt->run.limits.deadline_ms - attempt->now.run_used.active_ms)
+				   : backoff_delay(&retry->backoff, (unsigned)tries, random);
+	if (attempt->run.limits.deadline_ms < 0 ||
+	    verdict.delay_ms < attempt->run.limits.deadline_ms - attempt->now.run_used.active_ms)
 		return verdict;
 	verdict.event = RUN_FAIL;
 	verdict.reason = "deadline";
@@ -128,13 +155,21 @@ exit_is_permanent(int code)
 	return false;
 }
 
+/* By an `error` line, or a result that says so itself. */
+static bool
+agent_failed(const struct attempt *attempt)
+{
+	const char *status = attempt->result_status;
+
+	return attempt->said.code != E_OK ||
+	       (status && (!strcmp(status, "failed") || !strcmp(status, "error")));
+}
+
 /* By the agent's terminal word, else by its exit status, never by silence. */
 static struct run_verdict
 verdict_of_word(const struct attempt *attempt, const struct attempt_end *end, uint64_t random)
 {
-	const char *status = attempt->result_status;
-	bool failed = attempt->said.code != E_OK ||
-		      (status && (!strcmp(status, "failed") || !strcmp(status, "error")));
+	bool failed = agent_failed(attempt);
 
 	if (failed && attempt->said_retry_set && !attempt->said_retry)
 		return verdict_fail("permanent", "error");
@@ -149,30 +184,55 @@ verdict_of_word(const struct attempt *attempt, const struct attempt_end *end, ui
 			     "exhausted", random);
 }
 
-struct run_verdict
-run_judge(const struct attempt *attempt, const struct attempt_end *end, uint64_t random)
+static bool
+is_word(const char *word, const char *wanted)
 {
-	if (attempt->stop_reason && !strcmp(attempt->stop_reason, "cancelled"))
+	return word && !strcmp(word, wanted);
+}
+
+/* Whoever stopped it speaks first, then the shim, then the agent. One that said its result and then
+ * vanished or fell silent has said its last word: it is not run again. */
+static struct run_verdict
+verdict_of(const struct attempt *attempt, const struct attempt_end *end, uint64_t random)
+{
+	bool said = attempt->now.has_result && !agent_failed(attempt);
+	bool stalled = is_word(attempt->stop_reason, "stalled") || is_word(end->reason, "stalled");
+
+	if (is_word(attempt->stop_reason, "cancelled"))
 		return (struct run_verdict){.event = RUN_CANCEL,
 					    .attempt_status = "cancelled",
 					    .attempt_reason = "cancelled"};
-	if (attempt->stop_reason)
+	if (attempt->stop_reason && !stalled)
 		return verdict_fail(attempt->stop_reason, attempt->stop_reason);
-	if (end->reason && !strcmp(end->reason, "output"))
+	if (is_word(end->reason, "output"))
 		return verdict_fail("budget_output", "budget_output");
-	if (end->reason && !strcmp(end->reason, "deadline"))
+	if (attempt->now.suspended)
+		return (struct run_verdict){.event = RUN_WAIT, .attempt_status = "suspended"};
+	if (said && (stalled || end->lost))
+		return verdict_of_word(attempt, end, random);
+	if (stalled)
+		return verdict_again(attempt, "failed", "stalled", "exhausted", random);
+	if (is_word(end->reason, "deadline"))
 		return verdict_fail("deadline", "deadline");
 	if (end->lost)
 		return verdict_again(attempt, "lost", "lost", "lost", random);
 	if (end->not_started)
 		return verdict_fail("permanent", "not_started");
-	if (end->reason && !strcmp(end->reason, "cancel"))
+	if (is_word(end->reason, "cancel"))
 		return verdict_again(attempt, "failed", "stopped", "exhausted", random);
 	return verdict_of_word(attempt, end, random);
 }
 
-/* A state that no attempt tells of, to whom it may concern. */
-static void
+struct run_verdict
+run_judge(const struct attempt *attempt, const struct attempt_end *end, uint64_t random)
+{
+	struct run_verdict verdict = verdict_of(attempt, end, random);
+
+	verdict.outcome = outcome_of(&verdict, attempt, end);
+	return verdict;
+}
+
+void
 run_tell(struct core *core, const char *id, const struct run_row *run, const char *status)
 {
 	AUTO(json_auto_decref) json_t *object = NULL;
@@ -248,12 +308,12 @@ on_cancel_kept(void *arg, const struct err *err)
 	note_free(note);
 }
 
-/* Out of the queue, for good; what waited for its entity moves up. */
+/* One without a process ends, for good; what waited for its entity moves up. */
 static bool
 unqueue_rows(struct core *core, const struct run_row *run, enum run_state to, const char *why,
 	     struct err *err)
 {
-	const struct run_move move = {.from = "queued",
+	const struct run_move move = {.from = run->status,
 				      .to = run_state_name(to),
 				      .error = why,
 				      .ended = core_wall(core),
@@ -266,40 +326,42 @@ unqueue_rows(struct core *core, const struct run_row *run, enum run_state to, co
 }
 
 static bool
-cancel_rows(struct core *core, const struct run_row *run, const char *by, const char *reason,
-	    struct err *err)
+cancel_rows(struct core *core, const struct run_row *run, bool idle, const char *by,
+	    const char *reason, struct err *err)
 {
 	if (!decisions_add(core->store, "run", run->id, "cancel", by, reason, NULL, core_wall(core),
 			   err))
 		return false;
-	if (run_state_of(run->status) != RUN_QUEUED)
-		return true;
-	return unqueue_rows(core, run, RUN_CANCELLED, reason, err);
+	return !idle || unqueue_rows(core, run, RUN_CANCELLED, reason, err);
 }
 
-/* A run that is queued is cancelled in its row; one that is live through its attempt. */
+/* A run without a process (queued, suspended) is cancelled in its row; a live one through its
+ * attempt. */
 bool
 run_cancel(struct core *core, const char *run_id, const char *by, const char *reason,
 	   struct err *err)
 {
 	AUTO(run_row_fini) struct run_row run = {0};
 	struct row_note *note;
+	bool queued, idle;
 
 	if (!runs_get(core->store, run_id, &run, err))
 		return false;
 	if (run_next(run_state_of(run.status), RUN_CANCEL) == RUN_NOWHERE)
 		return err_set(err, E_STATE, "run %s has ended (%s); there is nothing to cancel",
 			       run.id, run.status);
-	if (!turn_savepoint(core->store, err))
+	if (!suspend_is(core, &run, &idle, err) || !turn_savepoint(core->store, err))
 		return false;
-	if (!cancel_rows(core, &run, by, reason, err)) {
+	queued = run_state_of(run.status) == RUN_QUEUED;
+	idle |= queued;
+	if (!cancel_rows(core, &run, idle, by, reason, err)) {
 		turn_undo(core->store);
 		return false;
 	}
 	turn_release(core->store);
-	note = note_new(core, &run, -1);
+	note = note_new(core, &run, queued ? -1 : 0);
 	note->reason = mem_strdup(reason);
-	if (run_state_of(run.status) == RUN_QUEUED) {
+	if (idle) {
 		run_tell(core, run.id, &run, "cancelled");
 		turn_after(core->store, on_row_kept, note);
 	} else {
@@ -543,9 +605,15 @@ run_send(struct core *core, const char *run_id, const char *text, struct err *er
 	AUTO(run_row_fini) struct run_row run = {0};
 	AUTO(buf_fini) struct buf line = BUF_INIT;
 	struct attempt *attempt;
+	bool suspended;
 
-	if (!runs_get(core->store, run_id, &run, err))
+	if (!runs_get(core->store, run_id, &run, err) || !suspend_is(core, &run, &suspended, err))
 		return false;
+	if (suspended)
+		return err_set(err, E_STATE,
+			       "run %s is suspended: no process of it listens until its gate is "
+			       "decided (rouse gate list --run %s)",
+			       run.id, run.id);
 	attempt = attempt_of_run(core, run.id);
 	if (!attempt || attempt->ending || !attempt->agent)
 		return err_set(err, E_STATE, "run %s is %s; only a running one takes input", run.id,
@@ -563,6 +631,7 @@ attempt_add(void *arg, const struct attempt_row *row)
 
 	json_object_set_new(item, "n", json_integer(row->n));
 	json_put_str(item, "status", row->status);
+	put_or_null(item, "carried_by", row->agent);
 	put_or_null(item, "reason", row->reason);
 	json_put_wall(item, "started", row->started.ms);
 	json_put_wall(item, "ended", row->ended.ms);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/map.h"
+#include "core/gather.h"
 #include "core/halt.h"
 #include "core/health.h"
 #include "store/events.h"
@@ -181,7 +182,11 @@ live_start(struct sources *sources, const struct trigger *trigger)
 
 	live->name = mem_strdup(trigger->name);
 	memcpy(live->digest, conf_section_digest(trigger->section), sizeof(live->digest));
-	live->source = trigger->kind->start(sources->core, trigger, &err);
+	/* What watches the world does so in earnest alone. */
+	if (sources->core->rehearsal && !trigger->kind->follows)
+		err_set(&err, E_STATE, "not started: only calendars are, for a rehearsal");
+	else
+		live->source = trigger->kind->start(sources->core, trigger, &err);
 	if (!live->source) {
 		live->error = mem_strdup(err_text(&err));
 		health_error(sources->health, trigger->name, err_text(&err));
@@ -311,6 +316,7 @@ trigger_state_get(const struct core *core, const struct trigger *trigger, struct
 	AUTO(buf_fini) struct buf outcome = BUF_INIT;
 	AUTO(err_fini) struct err none = ERR_INIT;
 	struct wall now = core_wall(core), oldest = WALL_NONE;
+	struct gatherings_count held;
 
 	*ret = (struct trigger_state){.health = trigger_health(core, trigger),
 				      .since = facts.since,
@@ -325,6 +331,10 @@ trigger_state_get(const struct core *core, const struct trigger *trigger, struct
 	if (ret->backlog)
 		runs_oldest_of(core->store, trigger->name, &oldest, NULL);
 	ret->lag_ms = age_ms(now, oldest);
+	gather_held(core, trigger->name, &held);
+	ret->backlog += held.events;
+	if (age_ms(now, held.oldest) > ret->lag_ms)
+		ret->lag_ms = age_ms(now, held.oldest);
 	if (!source || !source->backlog)
 		return;
 	ret->backlog += source->backlog;

@@ -157,6 +157,20 @@ static const struct conf_key telemetry_keys[] = {
 			.help = "full: a random part of the wait"                                    \
 	}
 
+#define BREAKER_KEYS                                                                                 \
+	{"breaker.threshold", CONF_RATIO, "50%",                                                     \
+	 .help = "share of failures above which it is left alone for a while"},                      \
+		{"breaker.window", CONF_DURATION,   "60s",                                           \
+		 .min = 100,	   .max = 86400000, .help = "time over which failures are counted"}, \
+		{"breaker.min",	 CONF_INT,                                                           \
+		 "10",		 .min = 1,                                                           \
+		 .max = 1000000, .help = "outcomes in that time, below which nothing is concluded"}, \
+	{                                                                                            \
+		"breaker.cooldown", CONF_DURATION, "5m",                                             \
+			.min = 100, .max = 604800000,                                                \
+			.help = "how long it is left alone, before one is tried"                     \
+	}
+
 static const struct conf_key agent_keys[] = {
 	{"kind", CONF_STRING, .flags = CONF_REQUIRED, .help = "exec, or another kind of executor"},
 	{"concurrency", CONF_INT, "4", .min = 1, .max = 100000,
@@ -166,10 +180,19 @@ static const struct conf_key agent_keys[] = {
 		 "concurrency among them"},
 	BUDGET_OVERRIDES,
 	RETRY_KEYS("3"),
+	BREAKER_KEYS,
+	{"fallback", CONF_NAME, .choices = "agent",
+	 .help = "agent that carries its runs while its breaker is open"},
 	{"targets", CONF_NAME_LIST, .choices = "target",
 	 .help = "targets that its runs may propose changes for"},
 	{"min_trust", CONF_ENUM, "untrusted", "untrusted|authenticated|trusted",
 	 .help = "least trust of an event that may wake it"},
+	{"untrusted.targets", CONF_NAME_LIST, .choices = "target",
+	 .help = "of its targets, those that runs may propose for whose trust is untrusted; empty: "
+		 "none; default: all"},
+	{"untrusted.mode", CONF_ENUM, .choices = "stage",
+	 .help = "stage: runs whose trust is untrusted stage their changes, whatever the trigger "
+		 "says"},
 };
 
 static const struct conf_key trigger_keys[] = {
@@ -191,6 +214,13 @@ static const struct conf_key trigger_keys[] = {
 	{"priority", CONF_ENUM, "normal", "high|normal|low", .help = "which runs go first"},
 	{"overlap", CONF_ENUM, .choices = "queue|queue_one|skip|cancel_other|allow",
 	 .help = "what happens while a run of the same trigger and entity is not done"},
+	{"debounce", CONF_DURATION, .min = 1, .max = 86400000,
+	 .help = "quiet that events wait for, to be one run with all their payloads "
+		 "(payload.events)"},
+	{"debounce_max", CONF_DURATION, .min = 1, .max = 7LL * 86400000,
+	 .help = "longest wait for quiet; default: 10 times debounce"},
+	{"collect", CONF_RATE,
+	 .help = "events of one run, and how long they are waited for: 100/10s"},
 	{"rate", CONF_RATE, .help = "events that it takes; more are shed with 429"},
 	{"stale_after", CONF_DURATION, .min = 1000, .max = 366LL * 86400000,
 	 .help = "silence that is an alarm: without an event for so long its health is stale"},
@@ -209,6 +239,7 @@ static const struct conf_key target_keys[] = {
 	{"timeout", CONF_DURATION, "30s", .min = 10, .max = 3600000,
 	 .help = "time for one application"},
 	RETRY_KEYS("6"),
+	BREAKER_KEYS,
 };
 
 #define TABLE(id, kind, is_named, what)                                                            \

@@ -52,7 +52,8 @@
 	X(git_reference_next)                                                                      \
 	X(git_reference_resolve)                                                                   \
 	X(git_reference_target)                                                                    \
-	X(git_remote_connect)                                                                      \
+	X(git_remote_connect_ext)                                                                  \
+	X(git_remote_connect_options_init)                                                         \
 	X(git_remote_create_anonymous)                                                             \
 	X(git_remote_download)                                                                     \
 	X(git_remote_free)                                                                         \

@@ -2,16 +2,21 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/os.h"
 #include "store/internal.h"
 #include "store/schema.h"
 
+/* How long a lock that nobody holds is waited for. */
+#define LOCK_LEFT_MS 5000
+#define LOCK_PAUSE_MS 10
 #define HEADER_BYTES 100
 #define VERSION_AT 60	  /* big-endian, of the file format of SQLite: the user version */
 #define APPLICATION_AT 68 /* and the application id */
@@ -83,6 +88,34 @@ open_failed(const char *path, int why, struct err *err)
 	return err_errno(err, why, "cannot open %s", path);
 }
 
+/* A roused that was killed while it started a program leaves its descriptors with the child, until
+ * that has become the program: the lock is held by nobody who is there. */
+static bool
+lock_is_left(int fd)
+{
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+	int64_t pid;
+
+	return lseek(fd, 0, SEEK_SET) == 0 && os_read_fd(fd, 64, "lock", &text, NULL) &&
+	       str_to_i64(str_trim(buf_str(&text)), &pid) && pid > 0 && kill((pid_t)pid, 0) &&
+	       errno == ESRCH;
+}
+
+static bool
+lock_wait(int fd)
+{
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+
+	for (int waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB); waited_ms += LOCK_PAUSE_MS) {
+		if (errno != EWOULDBLOCK)
+			return true;
+		if (waited_ms >= LOCK_LEFT_MS || !lock_is_left(fd))
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
 /* One roused a database. The lock goes with the descriptor, so also with a process that was killed.
  */
 static bool
@@ -95,7 +128,8 @@ lock_take(const char *path, int *ret, struct err *err)
 	int fd = os.open(buf_cstr(&name), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return open_failed(buf_cstr(&name), errno, err);
-	if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
+	if (!lock_wait(fd)) {
+		lseek(fd, 0, SEEK_SET);
 		os_read_fd(fd, 64, buf_cstr(&name), &text, NULL);
 		struct str pid = str_trim(buf_str(&text));
 		return err_set(err, E_EXISTS,

@@ -100,6 +100,7 @@ static const struct field attempt_fields[] = {
 	FIELD(attempt_row, status, "status", FIELD_TEXT),
 	FIELD(attempt_row, reason, "reason", FIELD_TEXT),
 	FIELD(attempt_row, error, "error", FIELD_TEXT),
+	FIELD(attempt_row, agent, "agent", FIELD_TEXT),
 	FIELD(attempt_row, executor, "executor", FIELD_TEXT),
 	FIELD(attempt_row, exit_code, "exit_code", FIELD_SMALL),
 	FIELD(attempt_row, signal, "signal", FIELD_SMALL),

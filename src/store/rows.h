@@ -60,6 +60,7 @@ struct attempt_row {
 	int n;	      /* from 1 */
 	char *status; /* running succeeded failed cancelled lost suspended */
 	char *reason, *error;
+	char *agent; /* that carried it, where it was not the run's own (fallback); NULL */
 	char *executor;	       /* JSON: what the kind needs to find it again (pid, start, spool) */
 	int exit_code, signal; /* -1, 0: none */
 	struct wall started, ended, lease;

@@ -35,9 +35,10 @@ bool runs_peek(struct store *store, const char *agent, const char *tenant,
 bool runs_next_tenant(struct store *store, const char *agent, struct buf *tenant, bool *ret_found,
 		      struct err *err);
 /* queued → running, attempts + 1, a row in attempts with this lease; compare-and-set: E_STATE when
- * it is no longer queued. started is set at the first attempt. */
+ * it is no longer queued. started is set at the first attempt. carrier: the agent that takes it
+ * over from its own; NULL: its own. */
 bool runs_claim(struct store *store, int64_t seq, struct wall now, struct wall lease,
-		int *ret_attempt, struct err *err);
+		const char *carrier, int *ret_attempt, struct err *err);
 
 /* Everything that a change of status writes; status must be `from` (E_STATE otherwise). */
 struct run_move {

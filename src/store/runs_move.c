@@ -38,7 +38,8 @@ static const struct statement list[] = {
 		   "RETURNING attempts",
 		   NULL},
 	[CLAIM_ATTEMPT] =
-		{"INSERT INTO attempts (run, n, started, lease) VALUES (:run, :n, :now, :lease)",
+		{"INSERT INTO attempts (run, n, started, lease, agent) VALUES (:run, :n, :now, "
+		 ":lease, :agent)",
 		 NULL},
 	[MOVE] = {"UPDATE runs SET status = :to, reason = :reason, error = :error, ended = :ended, "
 		  "due = :due, held = NULL, "
@@ -101,6 +102,8 @@ static const struct statement list[] = {
 		  NULL},
 	[LIVE_SEQS] = {"SELECT seq FROM runs WHERE status IN ('running', 'waiting') AND status NOT "
 		       "IN ('queued', 'succeeded') "
+		       "AND (status = 'running' OR EXISTS (SELECT 1 FROM attempts a WHERE a.run = "
+		       "runs.seq AND a.status = 'running')) "
 		       "AND seq > :after ORDER BY seq LIMIT 100",
 		       NULL},
 	[LAST_ATTEMPT] = {"SELECT * FROM attempts WHERE run = :run ORDER BY n DESC LIMIT 1",
@@ -146,8 +149,8 @@ claim_run(struct store *store, int64_t seq, struct wall now, int *ret_attempt, s
 }
 
 bool
-runs_claim(struct store *store, int64_t seq, struct wall now, struct wall lease, int *ret_attempt,
-	   struct err *err)
+runs_claim(struct store *store, int64_t seq, struct wall now, struct wall lease,
+	   const char *carrier, int *ret_attempt, struct err *err)
 {
 	int n;
 	if (!claim_run(store, seq, now, &n, err))
@@ -159,6 +162,7 @@ runs_claim(struct store *store, int64_t seq, struct wall now, struct wall lease,
 	query_int(q, "n", n);
 	query_wall(q, "now", now);
 	query_wall(q, "lease", lease);
+	query_text(q, "agent", carrier);
 	if (!query_run(q, NULL, err))
 		return false;
 	*ret_attempt = n;

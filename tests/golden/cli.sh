@@ -424,7 +424,7 @@ sys.exit(len(want) != len(got) or bool(bad) or len(want) < 7000)
 PY
 ok 'all cron vectors have their instants' $?
 it 'explain says it in words' 0 cron explain '30 4 LW * FRI#L'
-says 'plainly' out '^At 04:30, on the last working day of the month, and also on the last Friday'
+says 'plainly' out '^At 04:30 on the last weekday .Monday to Friday. of the month and also on the last Friday of the month, UTC'
 it 'a bad expression is a failure' 1 cron next '60 * * * *'
 says 'with its column' err 'cron:1: minute: 60 is out of range'
 

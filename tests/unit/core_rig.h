@@ -9,6 +9,7 @@
 #include "core/agent.h"
 #include "core/apply.h"
 #include "core/attempt.h"
+#include "core/breakers.h"
 #include "core/change.h"
 #include "core/gate.h"
 #include "core/halt.h"

@@ -167,6 +167,30 @@ test_files(void)
 		store_close(store);
 		CHECK_INT(opens(help_path("new.db"), &err), E_OK);
 	}
+	IT ("waits for a lock that the child of a killed one holds for a moment") {
+		AUTO(auto_free) char *path = made("left.db", 1);
+		AUTO(buf_fini) struct buf lock = BUF_INIT;
+		int gone[2];
+		buf_printf(&lock, "%s.lock", path);
+		CHECK(!pipe(gone));
+		fflush(stdout);
+		/* One that opens it and is gone; its child has the descriptors, and goes later. */
+		pid_t pid = fork();
+		if (!pid) {
+			struct store *store;
+			if (!store_open(path, &store, &err) || fork())
+				_exit(0);
+			close(gone[0]);
+			usleep(300000);
+			_exit(0);
+		}
+		close(gone[1]);
+		waitpid(pid, NULL, 0);
+		CHECK_INT(opens(path, &err), E_OK);
+		char byte;
+		CHECK_INT(read(gone[0], &byte, 1), 0); /* it was there until then */
+		close(gone[0]);
+	}
 	IT ("refuses a file that it may not write") {
 		AUTO(auto_free) char *path = made("denied.db", 1);
 		int status = 0;

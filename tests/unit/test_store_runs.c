@@ -51,7 +51,7 @@ claim(struct store *store, int64_t seq)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	int n = 0;
-	bool ok = runs_claim(store, seq, at_ms(1000), at_ms(31000), &n, &err);
+	bool ok = runs_claim(store, seq, at_ms(1000), at_ms(31000), NULL, &n, &err);
 	if (!ok && err.code != E_STATE)
 		printf("# claim: %s\n", err_text(&err));
 	return ok && n >= 1;
@@ -429,7 +429,7 @@ test_moves(void)
 		CHECK(strstr(err_text(&err), "queued") != NULL);
 		CHECK(!runs_move(store, 99999, &move, &err) && err.code == E_NOT_FOUND);
 		int n;
-		CHECK(!runs_claim(store, 99999, at_ms(0), at_ms(0), &n, &err) &&
+		CHECK(!runs_claim(store, 99999, at_ms(0), at_ms(0), NULL, &n, &err) &&
 		      err.code == E_NOT_FOUND);
 	}
 	IT ("keeps a result, and leaves it where none is said") {

@@ -299,6 +299,21 @@ on_admitted(void *arg, const struct admission_result *result, const struct err *
 	free(admitted);
 }
 
+/* Keys are text: a name that is none is written byte by byte, so that no two become one. */
+static void
+name_print(struct str name, struct buf *out)
+{
+	if (str_is_utf8(name)) {
+		buf_add_str(out, name);
+		return;
+	}
+	for (size_t i = 0; i < name.len; i++) {
+		unsigned char c = (unsigned char)name.p[i];
+
+		buf_printf(out, c < 0x80 && c != '%' ? "%c" : "%%%02X", c);
+	}
+}
+
 /* The ref and what it is at now; where it comes back to what it was at before, also the how
  * manieth move of the repository it is. */
 static bool
@@ -307,7 +322,7 @@ key_make(const struct repo *repo, const struct look_line *line, struct buf *key,
 	AUTO(buf_fini) struct buf scope = BUF_INIT;
 	int64_t known;
 
-	buf_add_str(key, line->ref);
+	name_print(line->ref, key);
 	buf_putc(key, ' ');
 	buf_add_str(key, line->id);
 	buf_cat(&scope, "trigger/", repo->source.name);

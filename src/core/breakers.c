@@ -1,0 +1,379 @@
+/* Breakers: who fails too often is left alone for a while; of agents and targets. SPEC 8, 10. */
+/* SPDX-License-Identifier: MIT */
+#include "core/breakers.h"
+
+#include <assert.h>
+
+#include "base/log.h"
+#include "base/map.h"
+#include "core/apply.h"
+#include "core/queue.h"
+#include "core/stream.h"
+#include "store/breakers.h"
+
+#define ERROR_BYTES_MAX 500
+
+static const char *const scope_names[] = {"agent", "target"};
+static_assert(ARRAY_LEN(scope_names) == BREAKER_SCOPES, "a name for every scope");
+
+/* One of an agent or a target that has ended something. */
+struct guard {
+	struct core *core;
+	enum breaker_scope scope;
+	char *name;
+	struct breaker breaker;
+	struct wall opened, until;
+	char *error;
+	struct core_timer *timer;
+	/* Counts every change of what the row says; which one a turn has, and the disk. */
+	unsigned version, written, kept;
+	UT_hash_handle hh;
+};
+
+struct breakers {
+	struct core *core;
+	struct guard *guards[BREAKER_SCOPES];
+};
+
+struct breakers *
+breakers_new(struct core *core)
+{
+	struct breakers *breakers = mem_alloc(sizeof(*breakers));
+
+	breakers->core = core;
+	return breakers;
+}
+
+static void
+guard_free(struct guard *guard)
+{
+	HASH_DEL(guard->core->breakers->guards[guard->scope], guard);
+	core_timer_free(guard->timer);
+	free(guard->name);
+	free(guard->error);
+	free(guard);
+}
+
+void
+breakers_free(struct breakers *breakers)
+{
+	struct guard *guard, *next;
+
+	if (!breakers)
+		return;
+	for (int i = 0; i < BREAKER_SCOPES; i++)
+		HASH_ITER (hh, breakers->guards[i], guard, next)
+			guard_free(guard);
+	free(breakers);
+}
+
+static struct guard *
+guard_find(struct core *core, enum breaker_scope scope, const char *name)
+{
+	struct guard *guard;
+
+	HASH_FIND_STR(core->breakers->guards[scope], name, guard);
+	return guard;
+}
+
+static struct guard *
+guard_of(struct core *core, enum breaker_scope scope, const char *name)
+{
+	struct guard *guard = guard_find(core, scope, name);
+
+	if (guard)
+		return guard;
+	guard = mem_alloc(sizeof(*guard));
+	guard->core = core;
+	guard->scope = scope;
+	guard->name = mem_strdup(name);
+	guard->opened = guard->until = WALL_NONE;
+	breaker_init(&guard->breaker);
+	HASH_ADD_KEYPTR(hh, core->breakers->guards[scope], guard->name, strlen(guard->name), guard);
+	return guard;
+}
+
+/* NULL: it is not configured (any more). */
+static const struct breaker_policy *
+policy_of(struct core *core, enum breaker_scope scope, const char *name)
+{
+	const struct agent *agent =
+		scope == BREAKER_AGENT ? registry_agent(core->registry, name) : NULL;
+	const struct target *target =
+		scope == BREAKER_TARGET ? registry_target(core->registry, name) : NULL;
+
+	return agent ? &agent->breaker : target ? &target->breaker : NULL;
+}
+
+/* --- telling ------------------------------------------------------------------------------- */
+
+static void
+guard_tell(const struct guard *guard)
+{
+	const char *state = breaker_state_name(guard->breaker.state);
+	AUTO(json_auto_decref) json_t *object = NULL;
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+
+	if (!stream_count(guard->core->stream))
+		return;
+	object = json_object();
+	json_put_str(object, scope_names[guard->scope], guard->name);
+	json_put_str(object, "state", state);
+	if (guard->breaker.state == BREAKER_OPEN) {
+		json_put_wall(object, "until", guard->until.ms);
+		json_object_set_new(object, "failed", json_integer(guard->breaker.failed));
+		json_object_set_new(object, "total", json_integer(guard->breaker.total));
+		json_put_str(object, "error", guard->error);
+	}
+	json_write(&text, object);
+	stream_publish(guard->core->stream, &(struct stream_event){.kind = "breaker",
+								   .id = guard->name,
+								   .type = state,
+								   .data = buf_str(&text)});
+}
+
+static void
+guard_log(const struct guard *guard)
+{
+	AUTO(buf_fini) struct buf until = BUF_INIT, share = BUF_INIT;
+
+	if (guard->breaker.state == BREAKER_CLOSED) {
+		log_info("breaker closes", scope_names[guard->scope], guard->name);
+		return;
+	}
+	wall_format(guard->until, &until);
+	buf_printf(&share, "%u of %u", guard->breaker.failed, guard->breaker.total);
+	log_warning("breaker opens", scope_names[guard->scope], guard->name, "failed",
+		    buf_cstr(&share), "until", buf_cstr(&until), "error", guard->error);
+}
+
+/* --- time ---------------------------------------------------------------------------------- */
+
+static void
+guard_wake(const struct guard *guard)
+{
+	if (guard->scope == BREAKER_AGENT)
+		queue_wake(guard->core->queue, NULL); /* of any agent that falls back on it */
+	else
+		apply_wake(guard->core->apply, guard->name);
+}
+
+/* True: one more may begin. */
+static bool
+guard_admits(struct guard *guard)
+{
+	enum breaker_state before = guard->breaker.state;
+	bool admits = breaker_admits(&guard->breaker, clock_mono(guard->core->clock));
+
+	if (guard->breaker.state != before) {
+		log_info("breaker tries one", scope_names[guard->scope], guard->name);
+		guard_tell(guard);
+	}
+	return admits;
+}
+
+static void
+guard_on_rested(void *arg)
+{
+	struct guard *guard = arg;
+
+	guard_admits(guard);
+	guard_wake(guard);
+}
+
+static void
+guard_arm(struct guard *guard)
+{
+	int64_t left = guard->breaker.until.ms - clock_mono(guard->core->clock).ms;
+
+	if (guard->breaker.state == BREAKER_OPEN)
+		core_timer_arm(guard->core, &guard->timer, left > 0 ? left : 0, guard_on_rested,
+			       guard);
+	else if (guard->timer)
+		core_timer_stop(guard->timer);
+}
+
+/* --- load, reload -------------------------------------------------------------------------- */
+
+/* The clock may have been set meanwhile: no rest is longer than what is configured. */
+static void
+on_row(void *arg, const struct breaker_row *row)
+{
+	struct core *core = arg;
+	enum breaker_scope scope =
+		strcmp(row->scope, scope_names[BREAKER_TARGET]) ? BREAKER_AGENT : BREAKER_TARGET;
+	const struct breaker_policy *policy = policy_of(core, scope, row->name);
+	struct guard *guard = guard_of(core, scope, row->name);
+	int64_t left = row->until.ms - core_wall(core).ms;
+
+	if (left < 0)
+		left = 0;
+	if (policy && left > policy->cooldown_ms)
+		left = policy->cooldown_ms;
+	breaker_restore(&guard->breaker, (struct mono){clock_mono(core->clock).ms + left},
+			(unsigned)row->failed, (unsigned)row->total);
+	guard->opened = row->opened;
+	guard->until = (struct wall){left ? core_wall(core).ms + left : row->until.ms};
+	guard->error = mem_strdup(row->error);
+	guard_arm(guard);
+}
+
+bool
+breakers_load(struct core *core, struct err *err)
+{
+	if (!breakers_each(core->store, on_row, core, err))
+		return false;
+	breakers_reload(core);
+	return true;
+}
+
+void
+breakers_reload(struct core *core)
+{
+	struct guard *guard, *next;
+
+	for (int i = 0; i < BREAKER_SCOPES; i++) {
+		HASH_ITER (hh, core->breakers->guards[i], guard, next) {
+			AUTO(err_fini) struct err err = ERR_INIT;
+
+			if (policy_of(core, guard->scope, guard->name))
+				continue;
+			if (guard->breaker.state != BREAKER_CLOSED &&
+			    !breakers_drop(core->store, scope_names[i], guard->name, &err))
+				log_warning("breaker of what is gone stays", scope_names[i],
+					    guard->name, "error", err_text(&err));
+			guard_free(guard);
+		}
+	}
+}
+
+/* --- what begins and ends ------------------------------------------------------------------ */
+
+bool
+breakers_admit(struct core *core, enum breaker_scope scope, const char *name)
+{
+	struct guard *guard = guard_find(core, scope, name);
+
+	return !guard || guard_admits(guard);
+}
+
+void
+breakers_begin(struct core *core, enum breaker_scope scope, const char *name, int64_t who)
+{
+	struct guard *guard = guard_find(core, scope, name);
+
+	if (guard)
+		breaker_begin(&guard->breaker, who);
+}
+
+void
+breakers_adopt(struct core *core, enum breaker_scope scope, const char *name, int64_t who,
+	       struct wall began)
+{
+	struct guard *guard = guard_find(core, scope, name);
+
+	if (guard && guard->breaker.state != BREAKER_CLOSED && began.ms >= guard->until.ms &&
+	    guard_admits(guard))
+		breaker_begin(&guard->breaker, who);
+}
+
+void
+breakers_end(struct core *core, enum breaker_scope scope, const char *name, int64_t who,
+	     enum breaker_outcome outcome, const char *why)
+{
+	const struct breaker_policy *policy = policy_of(core, scope, name);
+	struct mono now = clock_mono(core->clock);
+	struct guard *guard;
+
+	if (!policy)
+		return;
+	guard = guard_of(core, scope, name);
+	if (!breaker_end(&guard->breaker, policy, who, outcome, now)) {
+		/* Its probe said nothing: the next may be one. */
+		if (guard->breaker.state == BREAKER_HALF_OPEN)
+			guard_wake(guard);
+		return;
+	}
+	guard->version++;
+	free(guard->error);
+	guard->error = NULL;
+	if (guard->breaker.state == BREAKER_OPEN) {
+		guard->opened = core_wall(core);
+		guard->until = (struct wall){guard->opened.ms + policy->cooldown_ms};
+		guard->error = why ? str_dup(str_make(why, strnlen(why, ERROR_BYTES_MAX))) : NULL;
+	}
+	guard_log(guard);
+	guard_arm(guard);
+	guard_wake(guard);
+}
+
+bool
+breakers_store(struct core *core, enum breaker_scope scope, const char *name, struct err *err)
+{
+	struct guard *guard = guard_find(core, scope, name);
+
+	if (!guard || guard->kept == guard->version)
+		return true;
+	if (guard->breaker.state == BREAKER_CLOSED) {
+		if (!breakers_drop(core->store, scope_names[scope], name, err))
+			return false;
+	} else if (!breakers_set(core->store,
+				 &(struct breaker_row){.scope = scope_names[scope],
+						       .name = name,
+						       .opened = guard->opened,
+						       .until = guard->until,
+						       .failed = guard->breaker.failed,
+						       .total = guard->breaker.total,
+						       .error = guard->error},
+				 err)) {
+		return false;
+	}
+	guard->written = guard->version;
+	guard_tell(guard);
+	return true;
+}
+
+void
+breakers_kept(struct core *core, enum breaker_scope scope, const char *name)
+{
+	struct guard *guard = guard_find(core, scope, name);
+
+	if (guard)
+		guard->kept = guard->written;
+}
+
+/* --- looking ------------------------------------------------------------------------------- */
+
+const struct agent *
+breakers_carrier(struct core *core, const struct agent *agent)
+{
+	/* No circle: registry_new() refuses one. */
+	while (agent && !breakers_admit(core, BREAKER_AGENT, agent->name))
+		agent = agent->fallback ? registry_agent(core->registry, agent->fallback) : NULL;
+	return agent;
+}
+
+void
+breakers_look(struct core *core, enum breaker_scope scope, const char *name,
+	      struct breaker_view *ret)
+{
+	const struct guard *guard = guard_find(core, scope, name);
+	const struct breaker_policy *policy = policy_of(core, scope, name);
+
+	*ret = (struct breaker_view){
+		.state = BREAKER_CLOSED, .opened = WALL_NONE, .until = WALL_NONE};
+	if (!guard)
+		return;
+	ret->state = guard->breaker.state;
+	if (ret->state == BREAKER_CLOSED) {
+		if (policy)
+			breaker_count(&guard->breaker, policy, clock_mono(core->clock),
+				      &ret->failed, &ret->total);
+		return;
+	}
+	ret->opened = guard->opened;
+	ret->until = guard->until;
+	ret->failed = guard->breaker.failed;
+	ret->total = guard->breaker.total;
+	ret->error = guard->error;
+}
