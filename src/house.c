@@ -42,6 +42,15 @@
 
 /* --- building ------------------------------------------------------------------------------ */
 
+static char *
+rehearsal_socket(const char *folder)
+{
+	struct buf path = BUF_INIT;
+
+	buf_cat(&path, folder, "/rouse.sock");
+	return buf_take(&path);
+}
+
 static bool
 state_prepare(struct house *house, struct err *err)
 {
@@ -49,8 +58,12 @@ state_prepare(struct house *house, struct err *err)
 		conf_section(registry_conf(house->core.registry), "daemon", "");
 	struct buf spool = BUF_INIT;
 
-	house->state_dir = mem_strdup(conf_str(daemon, "state_dir"));
-	house->socket = mem_strdup(conf_str(daemon, "socket"));
+	house->state_dir =
+		mem_strdup(house->rehearsal ? house->rehearsal : conf_str(daemon, "state_dir"));
+	if (house->rehearsal)
+		house->socket = rehearsal_socket(house->rehearsal);
+	else
+		house->socket = mem_strdup(conf_str(daemon, "socket"));
 	buf_printf(&spool, "%s/spool", house->state_dir);
 	house->spool_root = buf_take(&spool);
 	house->core.state_dir = house->state_dir;
@@ -72,7 +85,7 @@ store_start(struct house *house, struct err *err)
 		conf_section(registry_conf(house->core.registry), "store", "");
 	AUTO(buf_fini) struct buf url = BUF_INIT;
 
-	if (conf_str(section, "url"))
+	if (conf_str(section, "url") && !house->rehearsal)
 		buf_puts(&url, conf_str(section, "url"));
 	else
 		buf_printf(&url, "sqlite:%s/rouse.db", house->state_dir);
@@ -242,6 +255,7 @@ house_build(struct house *house, struct err *err)
 	core->started = core_wall(core);
 	house->shim_path = house_helper("rouse-shim");
 	core->shim_path = house->shim_path;
+	core->rehearsal = core->draining = house->rehearsal != NULL;
 	house->mime_path = house_helper("rouse-mime");
 	core->mime_path = house->mime_path;
 	house->git_path = house_helper("rouse-git");
@@ -276,9 +290,16 @@ house_build(struct house *house, struct err *err)
 bool
 house_new(const char *config, struct house **ret, struct err *err)
 {
+	return house_new_rehearsal(config, NULL, ret, err);
+}
+
+bool
+house_new_rehearsal(const char *config, const char *folder, struct house **ret, struct err *err)
+{
 	struct house *house = mem_alloc(sizeof(*house));
 
 	house->config = mem_strdup(config);
+	house->rehearsal = mem_strdup(folder);
 	if (house_build(house, err)) {
 		*ret = house;
 		return true;
@@ -337,6 +358,7 @@ house_free(struct house *house)
 	json_decref(house->listening);
 	free(core->public_url);
 	free(house->config);
+	free(house->rehearsal);
 	free(house->state_dir);
 	free(house->spool_root);
 	free(house->shim_path);

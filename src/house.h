@@ -14,6 +14,10 @@ struct house;
 /* Builds everything up to listening. What is wrong with the configuration has been printed when err
  * is E_CONFIG. */
 bool house_new(const char *config, struct house **ret, struct err *err);
+/* The same, to be asked what would happen: state and socket (rouse.sock) are in folder, nobody else
+ * is listened to, nothing is admitted, and only what follows a calendar is started. */
+bool house_new_rehearsal(const char *config, const char *folder, struct house **ret,
+			 struct err *err);
 /* Runs until SIGTERM or a fatal error; returns the exit status. */
 int house_run(struct house *house);
 void house_free(struct house *house);

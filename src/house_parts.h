@@ -17,6 +17,7 @@ struct house {
 	struct core_timer *idle, *watchdog, *drain;
 	uint64_t idle_commits;
 	struct mono drain_since;
+	char *rehearsal; /* folder; NULL: this is no rehearsal */
 	bool stop, idling;
 	int status;
 };

@@ -49,7 +49,7 @@ tcp_listen(struct core *core, struct http_server *server, json_t *where_all, str
 	unsigned port;
 	char *colon;
 
-	if (!listen || !strcmp(listen, "none") || !*listen) {
+	if (!listen || !strcmp(listen, "none") || !*listen || core->rehearsal) {
 		core->public_url = mem_strdup(public_url ? public_url : "");
 		return true;
 	}

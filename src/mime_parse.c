@@ -21,14 +21,16 @@ static const char *const charsets[] = {
 	"CP850",	"CP866",	"UTF-16",	"UTF-32",	"US-ASCII",
 };
 
+/* Each stays open, and with it the converter. */
+static iconv_t kept[ARRAY_LEN(charsets)];
+
 void
 mime_prepare(void)
 {
 	static const char *fallback[] = {"utf-8", "windows-1252", NULL};
 
-	/* Each stays open, and with it the converter. */
 	for (size_t i = 0; i < ARRAY_LEN(charsets); i++)
-		(void)!iconv_open("UTF-8", charsets[i]);
+		kept[i] = iconv_open("UTF-8", charsets[i]);
 	g_mime_init();
 	g_mime_parser_options_set_fallback_charsets(g_mime_parser_options_get_default(), fallback);
 }
@@ -280,7 +282,7 @@ mime_message(struct str raw, bool save, struct buf *outputs, struct err *err)
 {
 	AUTO(bodies_fini) struct bodies bodies = {.save = save};
 	AUTO(buf_fini) struct buf document = BUF_INIT;
-	GMimeStream *stream = g_mime_stream_mem_new_with_buffer(raw.p, raw.len);
+	GMimeStream *stream = g_mime_stream_mem_new_with_buffer(raw.len ? raw.p : "", raw.len);
 	GMimeParser *parser = g_mime_parser_new_with_stream(stream);
 	GMimeMessage *message = g_mime_parser_construct_message(parser, NULL);
 	GMimeObject *root = message ? g_mime_message_get_mime_part(message) : NULL;

@@ -48,7 +48,8 @@ is_attachment(GMimeObject *object)
 	return GMIME_IS_PART(object) && g_mime_part_get_filename(GMIME_PART(object));
 }
 
-/* Line ends become line feeds, and a NUL, which JSON's readers stumble over, U+FFFD. */
+/* Line ends become line feeds; control characters, which do nothing good on any screen and much in
+ * JSON, U+FFFD. */
 static void
 body_add(struct buf *body, bool *ret_cut, struct str text)
 {
@@ -56,10 +57,14 @@ body_add(struct buf *body, bool *ret_cut, struct str text)
 	size_t left = MIME_TEXT_MAX - body->len;
 
 	for (size_t i = 0; i < text.len && clean.len <= left; i++) {
-		if (!text.p[i])
-			buf_puts(&clean, "\xef\xbf\xbd");
-		else if (text.p[i] != '\r' || i + 1 == text.len || text.p[i + 1] != '\n')
+		unsigned char c = (unsigned char)text.p[i];
+
+		if (c == '\r' && (i + 1 == text.len || text.p[i + 1] != '\n'))
+			buf_putc(&clean, '\n');
+		else if (c >= ' ' ? c != 0x7f : c == '\n' || c == '\t')
 			buf_putc(&clean, text.p[i]);
+		else if (c != '\r')
+			buf_puts(&clean, "\xef\xbf\xbd");
 	}
 	if (body->len && left) {
 		buf_putc(body, '\n');

@@ -15,22 +15,25 @@
 
 #define DEFAULT_CONFIG SYSCONFDIR "/rouse/rouse.conf"
 
-static const char usage[] = "usage: roused [-c FILE] [-t [FILE...]] [--keys [KEY]] [--keys-json] "
-			    "[--keys-man] [--version]\n"
-			    "\n"
-			    "  -c, --config FILE  configuration (default " DEFAULT_CONFIG ")\n"
-			    "  -t, --check        check the configuration (and further section "
-			    "files: would they load?), exit 1 when it is wrong\n"
-			    "      --keys [KEY]   what a key, a section, or every key means\n"
-			    "      --keys-json    the same, an object a line\n"
-			    "      --keys-man     the same, as roff\n"
-			    "      --version      print the version\n"
-			    "\n"
-			    "Runs in the foreground, logs to standard error or the journal. "
-			    "SIGTERM drains and stops, SIGHUP reloads,\n"
-			    "SIGUSR1 logs the state.\n";
+static const char usage[] =
+	"usage: roused [-c FILE] [-t [FILE...]] [--keys [KEY]] [--keys-json] "
+	"[--keys-man] [--rehearse DIR] [--version]\n"
+	"\n"
+	"  -c, --config FILE  configuration (default " DEFAULT_CONFIG ")\n"
+	"  -t, --check        check the configuration (and further section "
+	"files: would they load?), exit 1 when it is wrong\n"
+	"      --keys [KEY]   what a key, a section, or every key means\n"
+	"      --keys-json    the same, an object a line\n"
+	"      --keys-man     the same, as roff\n"
+	"      --rehearse DIR only answer what would happen, at DIR/rouse.sock, "
+	"with no effect\n"
+	"      --version      print the version\n"
+	"\n"
+	"Runs in the foreground, logs to standard error or the journal. "
+	"SIGTERM drains and stops, SIGHUP reloads,\n"
+	"SIGUSR1 logs the state.\n";
 
-enum { OPT_KEYS = 256, OPT_KEYS_JSON, OPT_KEYS_MAN, OPT_VERSION, OPT_HELP };
+enum { OPT_KEYS = 256, OPT_KEYS_JSON, OPT_KEYS_MAN, OPT_REHEARSE, OPT_VERSION, OPT_HELP };
 
 static const struct option options[] = {
 	{"config", required_argument, NULL, 'c'},
@@ -38,6 +41,7 @@ static const struct option options[] = {
 	{"keys", no_argument, NULL, OPT_KEYS},
 	{"keys-json", no_argument, NULL, OPT_KEYS_JSON},
 	{"keys-man", no_argument, NULL, OPT_KEYS_MAN},
+	{"rehearse", required_argument, NULL, OPT_REHEARSE},
 	{"version", no_argument, NULL, OPT_VERSION},
 	{"help", no_argument, NULL, OPT_HELP},
 	{NULL, 0, NULL, 0},
@@ -95,14 +99,14 @@ process_setup(void)
 }
 
 static int
-daemon_run(const char *config)
+daemon_run(const char *config, const char *rehearsal)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct house *house;
 	int status;
 
 	process_setup();
-	if (!house_new(config, &house, &err)) {
+	if (!house_new_rehearsal(config, rehearsal, &house, &err)) {
 		fprintf(stderr, "roused: %s\n", err_text(&err));
 		return err.code == E_CONFIG || err.code == E_USAGE ? 78 : 1;
 	}
@@ -114,7 +118,7 @@ daemon_run(const char *config)
 int
 main(int argc, char **argv)
 {
-	const char *config = DEFAULT_CONFIG;
+	const char *config = DEFAULT_CONFIG, *rehearsal = NULL;
 	int c, mode = 0;
 
 	while ((c = getopt_long(argc, argv, "c:th", options, NULL)) != -1) {
@@ -127,6 +131,9 @@ main(int argc, char **argv)
 		case OPT_KEYS_JSON:
 		case OPT_KEYS_MAN:
 			mode = c;
+			break;
+		case OPT_REHEARSE:
+			rehearsal = optarg;
 			break;
 		case OPT_VERSION:
 			puts("roused " PACKAGE_VERSION);
@@ -151,5 +158,5 @@ main(int argc, char **argv)
 		fprintf(stderr, "roused: unexpected argument %s\n%s", argv[optind], usage);
 		return 2;
 	}
-	return daemon_run(config);
+	return daemon_run(config, rehearsal);
 }

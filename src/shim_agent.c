@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/os.h"
+#include "io/confine.h"
 #include "io/start.h"
 #include "io/tree.h"
 
@@ -57,6 +58,14 @@ agent_start(const struct spool_job *job, const int fds[3], pid_t *ret_pid, int *
 	AUTO(auto_free) char **paths = start_paths(job->argv[0], env_get(job->envp, STR("PATH=")));
 	/* No core: it would hold the agent's secrets. */
 	struct start_limit limits[LIMITS] = {{RLIMIT_CORE, 0, 0}};
+	const struct confine_rules rules = {
+		.no_network = job->no_network,
+		.files = job->few_files,
+		.read_all = job->read_all,
+		.argv = job->argv,
+		.paths = job->paths,
+	};
+	struct confine *confine = NULL;
 	struct start_plan plan = {
 		.argv = job->argv,
 		.envp = job->envp,
@@ -81,7 +90,12 @@ agent_start(const struct spool_job *job, const int fds[3], pid_t *ret_pid, int *
 	limit_add(limits, &plan.limit_count, RLIMIT_NOFILE, job->files, job->files);
 	limit_add(limits, &plan.limit_count, RLIMIT_NPROC, job->processes, job->processes);
 	limit_add(limits, &plan.limit_count, RLIMIT_FSIZE, job->file_size, job->file_size);
-	if (!start_program(&plan, ret_pid, NULL, ret_errno, err))
+	if (!confine_new(&rules, &confine, err))
+		return false;
+	plan.confine = confine;
+	bool started = start_program(&plan, ret_pid, NULL, ret_errno, err);
+	confine_free(confine);
+	if (!started)
 		return false;
 	score_raise(*ret_pid);
 	return true;

@@ -9,6 +9,7 @@
 #include "plugins/env.h"
 #include "io/proc.h"
 #include "io/spool.h"
+#include "plugins/agents/exec_confine.h"
 #include "plugins/agents/exec_run.h"
 
 #define STDERR_MAX (1 << 20)
@@ -41,6 +42,13 @@ static const struct conf_key keys[] = {
 	{"nice", CONF_INT, .min = 0, .max = 19,
 	 .help = "how far it steps back when processors are short"},
 	{"umask", CONF_STRING, .help = "octal: the rights that its new files do not get"},
+	{"network", CONF_BOOL, "yes",
+	 .help = "no: it reaches neither addresses nor sockets of this machine"},
+	{"filesystem", CONF_LIST,
+	 .help = "all that it may open, beside workdir and what programs need: ro:/PATH, rw:/PATH, "
+		 "...; read-only: everything may be read, temporary folders written"},
+	{"untrusted.network", CONF_BOOL,
+	 .help = "the same as network, for runs whose trust is untrusted"},
 	{"grace", CONF_DURATION, "10s", .min = 0, .max = 3600000,
 	 .help = "from SIGTERM to SIGKILL when it is stopped"},
 	{"linger", CONF_DURATION, "2s", .min = 0, .max = 3600000,
@@ -99,6 +107,7 @@ exec_check(const struct conf_section *section, struct conf_report *report)
 
 	command_check(section, "command", report);
 	env_check(section, report);
+	exec_confine_check(section, report);
 	if (!umask_of(section, &mask))
 		conf_complain(report, section, "umask",
 			      "\"%s\" is no umask; expected three octal digits, as 077",
@@ -171,6 +180,7 @@ job_create(const struct attempt *attempt, const char *dir, char **words, struct 
 {
 	const struct conf_section *section = attempt->agent->section;
 	AUTO(env_fini) struct env env = ENV_INIT;
+	AUTO(exec_confine_fini) struct exec_confine confine = {.workdir = NULL};
 	int64_t output = attempt->run.limits.output_bytes, cpu_ms = limit_of(section, "cpu_time");
 	struct spool_job job = {
 		.id = attempt->id,
@@ -193,6 +203,11 @@ job_create(const struct attempt *attempt, const char *dir, char **words, struct 
 	};
 
 	umask_of(section, &job.umask);
+	exec_confine_init(&confine, attempt);
+	job.no_network = confine.rules.no_network;
+	job.few_files = confine.rules.files;
+	job.read_all = confine.rules.read_all;
+	job.paths = confine.rules.paths;
 	job_env(attempt, &env);
 	job.envp = env_items(&env);
 	return spool_create_from(exec_pool(), dir, &job, err);

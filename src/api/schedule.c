@@ -144,6 +144,9 @@ upcoming_json(const struct upcoming *upcoming)
 	json_put_str(object, "trigger", upcoming->trigger->name);
 	json_put_str(object, "source", upcoming->trigger->kind->name);
 	json_put_str(object, "agent", upcoming->trigger->agent);
+	json_put_str(object, "overlap", overlap_name(upcoming->trigger->overlap));
+	json_object_set_new(object, "deadline_ms",
+			    json_integer(upcoming->trigger->limits.deadline_ms));
 	json_object_set_new(object, "max_cost_usd",
 			    json_real((double)upcoming->trigger->limits.cost_uusd / 1e6));
 	return object;

@@ -114,9 +114,10 @@ cli_is_remote(const struct cli *cli)
 bool
 cli_client(struct cli *cli, struct client **ret, struct err *err)
 {
-	struct client_place place = {.token = opt_or_env(cli, "token", "ROUSE_TOKEN")};
+	struct client_place place = {.token = NULL};
 
 	if (!cli->client) {
+		place.token = opt_or_env(cli, "token", "ROUSE_TOKEN");
 		place.url = url_of(cli);
 		place.socket = opt_or_env(cli, "socket", "ROUSE_SOCKET");
 		if (!place.socket)

@@ -94,6 +94,7 @@ void cli_note(const char *fmt, ...) PRINTF(1, 2);
 /* The verbs; verbs.c lists them. */
 #define CLI_VERB(name) bool name(struct cli *cli, struct err *err)
 CLI_VERB(verb_status);
+CLI_VERB(verb_simulate);
 CLI_VERB(verb_check);
 CLI_VERB(verb_reload);
 CLI_VERB(verb_pause);

@@ -58,6 +58,11 @@ OPTIONS(simulate_options,
 	{"from", 0, "WHEN", "later than this: an instant, a duration ago, or +7d ahead"},
 	{"to", 0, "WHEN", "up to this, included; +7d is ahead"},
 	{"count", 'n', "N", "at most so many times (10000)"});
+OPTIONS(simulate_all_options,
+	{"from", 0, "WHEN", "later than this: an instant, a duration ago, or +7d ahead"},
+	{"to", 0, "WHEN", "up to this, included; +7d is ahead"},
+	{"events", 0, "DIR", "stored events, a *.json each, as `rouse event show --json` has them"},
+	{"count", 'n', "N", "at most so many times (10000)"});
 OPTIONS(backfill_options, {"from", 0, "TIME", "times after this one (2026-11-20T09:30:00Z)"},
 	{"to", 0, "TIME", "up to this one, included"},
 	{"overlap", 0, "POLICY", "queue (default), queue_one, skip, cancel_other or allow"},
@@ -249,6 +254,14 @@ const struct verb verb_table[] = {
 	 "Prints the run's id at once. With --wait it waits (as long as --timeout says, else 15m), "
 	 "prints the result and ends with 0 when the run succeeded, 1 when not.",
 	 verb_invoke},
+	{NULL, "simulate", "", 0, 0, simulate_all_options, NULL, VERB_LOCAL,
+	 "play a calendar and stored events against the configuration on disk",
+	 "Every schedule is followed from one time to the other, changes to and from daylight "
+	 "saving "
+	 "included; stored events go through filter, key and entity. Shown are what would fire or "
+	 "run, when, what would meet its own run before, and what all would cost at most. Needs no "
+	 "daemon; nothing runs, nothing is kept.",
+	 verb_simulate},
 	{NULL, "emit", "TOPIC", 1, 1, emit_options, NULL, 0, "say something on a topic",
 	 "Wakes every trigger with source = topic and this topic, as an `emit` line of an agent "
 	 "does.",

@@ -13,6 +13,7 @@
 #include "core/source.h"
 #include "core/stream.h"
 #include "core/run.h"
+#include "core/trust.h"
 #include "io/jail.h"
 #include "store/events.h"
 #include "store/keys.h"
@@ -132,7 +133,8 @@ admission_new(struct core *core, const struct happening *h)
 	a->again = h->again;
 	a->by_change = h->by_change;
 	a->trust = trust_of(h);
-	a->stage = h->stage || (h->trigger && stages(h->trigger, a->trust));
+	a->stage = h->stage || (h->trigger && stages(h->trigger, a->trust)) ||
+		   (a->agent && trust_stages(a->agent, a->trust));
 	facts_copy(a, h->facts, h->fact_count);
 	return a;
 }

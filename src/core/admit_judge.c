@@ -6,6 +6,7 @@
 #include "core/halt.h"
 #include "core/overlap.h"
 #include "core/rate.h"
+#include "core/trust.h"
 #include "store/runs.h"
 
 bool
@@ -79,6 +80,7 @@ bool
 mapping_decides(struct admission *a)
 {
 	const struct mapped *key = &a->mapped[PROGRAM_KEY];
+	AUTO(err_fini) struct err denied = ERR_INIT;
 
 	if (a->refused)
 		return outcome_set(a, a->refused_as, "%s", a->refused);
@@ -110,10 +112,8 @@ mapping_decides(struct admission *a)
 	if (a->mapped[PROGRAM_USER].state == MAPPED_VALUE)
 		buf_clear(&a->user);
 	mapped_text(&a->mapped[PROGRAM_USER], &a->user);
-	if (a->trust < a->agent->min_trust)
-		return outcome_set(
-			a, "rejected", "min_trust: agent %s takes only what is %s, and this is %s",
-			a->agent->name, trust_name(a->agent->min_trust), trust_name(a->trust));
+	if (!trust_admits(a->agent, a->trust, &denied))
+		return outcome_set(a, "rejected", "%s", err_text(&denied));
 	if (a->trigger && a->cause.hops > a->trigger->max_hops)
 		return outcome_set(a, "looped", "hop %d, and max_hops is %d", a->cause.hops,
 				   a->trigger->max_hops);

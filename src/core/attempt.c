@@ -17,6 +17,7 @@
 #include "core/queue.h"
 #include "core/run.h"
 #include "core/stream.h"
+#include "core/trust.h"
 #include "core/vigil.h"
 #include "store/events.h"
 #include "store/runs.h"
@@ -87,6 +88,11 @@ attempt_new(struct core *core, struct run_row *take_run, int n, const char *carr
 		limits_narrow(&attempt->run.limits, &attempt->agent->limits);
 	*take_run = (struct run_row){0};
 	attempt->n = n;
+	/* The agent may have changed its mind since the event was let in. */
+	if (attempt->agent && trust_stages(attempt->agent, run_trust(&attempt->run))) {
+		free(attempt->run.mode);
+		attempt->run.mode = mem_strdup("stage");
+	}
 	snprintf(attempt->id, sizeof(attempt->id), "%s.%d", attempt->run.id, n);
 	attempt->started = attempt->heard = clock_mono(core->clock);
 	attempt->lease = WALL_NONE;
@@ -249,7 +255,8 @@ attempt_start(struct core *core, struct run_row *take_run, int n, const char *ca
 		attempt_not_started(attempt, &err);
 		return;
 	}
-	if (!attempt_event(attempt, &event, &err)) {
+	if (!trust_admits(attempt->agent, run_trust(&attempt->run), &err) ||
+	    !attempt_event(attempt, &event, &err)) {
 		attempt_not_started(attempt, &err);
 		return;
 	}

@@ -10,6 +10,7 @@
 #include "base/uuid.h"
 #include "core/apply.h"
 #include "core/target.h"
+#include "core/trust.h"
 #include "store/changes.h"
 
 static const char *const state_names[] = {
@@ -136,11 +137,8 @@ proposal_check(const struct attempt *attempt, const struct change_row *change, s
 {
 	const struct target *target = registry_target(attempt->registry, change->target);
 
-	if (!agent_may_target(attempt->agent, change->target))
-		return err_set(
-			err, E_DENIED,
-			"agent %s may not propose changes for target %s; name it in its targets",
-			attempt->agent->name, change->target);
+	if (!trust_may_target(attempt->agent, run_trust(&attempt->run), change->target, err))
+		return false;
 	if (!target)
 		return err_set(err, E_NOT_FOUND, "there is no target %s", change->target);
 	return !target->kind->check || target->kind->check(target, change, err);

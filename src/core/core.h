@@ -58,7 +58,8 @@ struct core {
 	const char *git_path;	/* of rouse-git */
 	const char *version;
 	struct wall started;
-	bool draining; /* SIGTERM came: nothing new starts */
+	bool draining;	/* SIGTERM came: nothing new starts */
+	bool rehearsal; /* it is only asked what would happen */
 
 	/* Where the API is reached from outside, for what is printed: "http://127.0.0.1:8477"; ""
 	 */

@@ -58,6 +58,12 @@ overlap_parse(const char *name, enum overlap *ret)
 static const char *const priority_names[] = {"high", "normal", "low"};
 
 const char *
+overlap_name(enum overlap overlap)
+{
+	return overlap_names[overlap];
+}
+
+const char *
 program_name(enum program_name name)
 {
 	return program_names[name];

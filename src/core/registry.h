@@ -41,6 +41,7 @@ enum overlap {
 	OVERLAP_ALLOW,
 	OVERLAPS
 };
+const char *overlap_name(enum overlap overlap);
 
 bool overlap_parse(const char *name, enum overlap *ret);
 

@@ -181,7 +181,11 @@ live_start(struct sources *sources, const struct trigger *trigger)
 
 	live->name = mem_strdup(trigger->name);
 	memcpy(live->digest, conf_section_digest(trigger->section), sizeof(live->digest));
-	live->source = trigger->kind->start(sources->core, trigger, &err);
+	/* What watches the world does so in earnest alone. */
+	if (sources->core->rehearsal && !trigger->kind->follows)
+		err_set(&err, E_STATE, "not started: only calendars are, for a rehearsal");
+	else
+		live->source = trigger->kind->start(sources->core, trigger, &err);
 	if (!live->source) {
 		live->error = mem_strdup(err_text(&err));
 		health_error(sources->health, trigger->name, err_text(&err));

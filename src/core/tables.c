@@ -183,6 +183,12 @@ static const struct conf_key agent_keys[] = {
 	 .help = "targets that its runs may propose changes for"},
 	{"min_trust", CONF_ENUM, "untrusted", "untrusted|authenticated|trusted",
 	 .help = "least trust of an event that may wake it"},
+	{"untrusted.targets", CONF_NAME_LIST, .choices = "target",
+	 .help = "of its targets, those that runs may propose for whose trust is untrusted; empty: "
+		 "none; default: all"},
+	{"untrusted.mode", CONF_ENUM, .choices = "stage",
+	 .help = "stage: runs whose trust is untrusted stage their changes, whatever the trigger "
+		 "says"},
 };
 
 static const struct conf_key trigger_keys[] = {

@@ -24,7 +24,9 @@ struct event_base;
  *   ctl.early   lines for a shim that was started and does not listen yet
  *   status      written by the shim at the end, whole or not at all (spool_status)
  * Files are created 0600, folders 0700. job and status are fields "NAME LENGTH\nBYTES\n" below a
- * first line with a version; who reads skips names that it does not know: versions can meet. */
+ * first line with a version; who reads skips names that it does not know: versions can meet. A job
+ * whose agent is held to something has version 2, so that no shim that is too old to see to it
+ * starts it. */
 
 struct spool_job {
 	const char *id; /* RUN_ID.ATTEMPT */
@@ -42,6 +44,10 @@ struct spool_job {
 	int64_t memory_max, cpu_time_s, files, processes, umask,
 		nice;	   /* rlimits; -1: as inherited */
 	int64_t file_size; /* bytes of one file that the agent writes; 0, -1: as inherited */
+
+	/* What it is held to: struct confine_rules, with argv. */
+	bool no_network, few_files, read_all;
+	const char *const *paths; /* NULL at the end; may be NULL */
 
 	/* What user stands for, looked up by spool_create(): for the shim, which is linked without
 	 * NSS. */

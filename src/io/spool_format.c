@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "io/spool.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -13,6 +14,8 @@
 #include "base/os.h"
 
 static const char job_head[] = "rouse-job 1\n";
+/* Of an agent that is held to something. */
+static const char job_head_confined[] = "rouse-job 2\n";
 static const char status_head[] = "rouse-status 1\n";
 
 enum {
@@ -132,6 +135,8 @@ static const struct number job_numbers[] = {
 	JOB_NUMBER(umask, NUMBER_I64),	     JOB_NUMBER(nice, NUMBER_I64),
 	JOB_NUMBER(file_size, NUMBER_I64),   JOB_NUMBER(change_user, NUMBER_BOOL),
 	JOB_NUMBER(uid, NUMBER_INT),	     JOB_NUMBER(gid, NUMBER_INT),
+	JOB_NUMBER(no_network, NUMBER_BOOL), JOB_NUMBER(few_files, NUMBER_BOOL),
+	JOB_NUMBER(read_all, NUMBER_BOOL),
 };
 
 #define STATUS_NUMBER(field, kind)                                                                 \
@@ -193,10 +198,10 @@ numbers_take(const struct number *table, size_t count, void *at, struct str name
 
 /* --- the job --- */
 
-/* One block: this, the pointers of argv and envp, the groups, then a copy of the text, whose line
- * ends behind values have become NULs. */
+/* One block: this, the pointers of argv, envp and paths, the groups, then a copy of the text, whose
+ * line ends behind values have become NULs. */
 struct job_sizes {
-	size_t argc, envc, groups;
+	size_t argc, envc, paths, groups;
 };
 
 static bool
@@ -214,8 +219,10 @@ job_count(struct str rest, struct job_sizes *ret, struct err *err)
 			return job_corrupt(err, "a field is cut");
 		ret->argc += str_eq_cstr(name, "arg");
 		ret->envc += str_eq_cstr(name, "env");
+		ret->paths += str_eq_cstr(name, "path");
 		ret->groups += str_eq_cstr(name, "group");
-		if (ret->argc > WORDS_MAX || ret->envc > WORDS_MAX || ret->groups > WORDS_MAX)
+		if (ret->argc > WORDS_MAX || ret->envc > WORDS_MAX || ret->paths > WORDS_MAX ||
+		    ret->groups > WORDS_MAX)
 			return job_corrupt(err, "it has too many words");
 	}
 	return true;
@@ -241,6 +248,8 @@ job_take_words(struct spool_job *job, struct job_sizes *at, struct str name, str
 		((const char **)job->argv)[at->argc++] = text;
 	else if (str_eq_cstr(name, "env"))
 		((const char **)job->envp)[at->envc++] = text;
+	else if (str_eq_cstr(name, "path"))
+		((const char **)job->paths)[at->paths++] = text;
 	else if (str_eq_cstr(name, "id"))
 		job->id = text;
 	else if (str_eq_cstr(name, "workdir"))
@@ -255,7 +264,7 @@ job_take_words(struct spool_job *job, struct job_sizes *at, struct str name, str
 static bool
 job_fill(struct spool_job *job, struct str rest, struct err *err)
 {
-	struct job_sizes at = {0, 0, 0};
+	struct job_sizes at = {0, 0, 0, 0};
 	struct str name, value;
 	while (rest.len) {
 		if (!field_next(&rest, &name, &value))
@@ -275,14 +284,15 @@ job_fill(struct spool_job *job, struct str rest, struct err *err)
 bool
 spool_job_parse(struct str text, struct spool_job **ret, struct err *err)
 {
-	struct job_sizes sizes = {0, 0, 0};
+	struct job_sizes sizes = {0, 0, 0, 0};
 	struct str rest = text;
-	if (!str_starts(text, str_of(job_head)))
-		return job_corrupt(err, "its first line is not \"rouse-job 1\"");
+	static_assert(sizeof(job_head) == sizeof(job_head_confined), "cut off alike");
+	if (!str_starts(text, str_of(job_head)) && !str_starts(text, str_of(job_head_confined)))
+		return job_corrupt(err, "its first line is not \"rouse-job 1\" or 2");
 	rest = str_make(text.p + sizeof(job_head) - 1, text.len - sizeof(job_head) + 1);
 	if (!job_count(rest, &sizes, err))
 		return false;
-	size_t pointers = (sizes.argc + 1 + sizes.envc + 1) * sizeof(char *);
+	size_t pointers = (sizes.argc + 1 + sizes.envc + 1 + sizes.paths + 1) * sizeof(char *);
 	size_t groups = (sizes.groups + 1) * sizeof(gid_t);
 	struct spool_job *job = mem_try_alloc(sizeof(*job) + pointers + groups + rest.len + 1);
 	if (!job)
@@ -290,7 +300,8 @@ spool_job_parse(struct str text, struct spool_job **ret, struct err *err)
 	const char **words = (const char **)(void *)(job + 1);
 	job->argv = words;
 	job->envp = words + sizes.argc + 1;
-	job->groups = (gid_t *)(void *)(words + sizes.argc + 1 + sizes.envc + 1);
+	job->paths = words + sizes.argc + 1 + sizes.envc + 1;
+	job->groups = (gid_t *)(void *)(words + sizes.argc + 1 + sizes.envc + 1 + sizes.paths + 1);
 	job->group_count = sizes.groups;
 	char *copy = (char *)job + sizeof(*job) + pointers + groups;
 	memcpy(copy, rest.p, rest.len);
@@ -298,6 +309,10 @@ spool_job_parse(struct str text, struct spool_job **ret, struct err *err)
 	if (!job_fill(job, str_make(copy, rest.len), err)) {
 		spool_job_free(job);
 		return false;
+	}
+	if (str_starts(text, str_of(job_head_confined)) && !job->no_network && !job->few_files) {
+		spool_job_free(job);
+		return job_corrupt(err, "it does not say what its agent is held to");
 	}
 	*ret = job;
 	return true;
@@ -307,7 +322,7 @@ void
 spool_job_format(const struct spool_job *job, struct buf *out)
 {
 	buf_reserve(out, job->input.len + 2048);
-	buf_puts(out, job_head);
+	buf_puts(out, job->no_network || job->few_files ? job_head_confined : job_head);
 	field_add_cstr(out, "id", job->id);
 	for (size_t i = 0; job->argv && job->argv[i]; i++)
 		field_add_cstr(out, "arg", job->argv[i]);
@@ -315,6 +330,8 @@ spool_job_format(const struct spool_job *job, struct buf *out)
 		field_add_cstr(out, "env", job->envp[i]);
 	field_add_cstr(out, "workdir", job->workdir);
 	field_add_cstr(out, "user", job->user);
+	for (size_t i = 0; job->paths && job->paths[i]; i++)
+		field_add_cstr(out, "path", job->paths[i]);
 	for (size_t i = 0; i < job->group_count; i++)
 		field_add_int(out, "group", job->groups[i]);
 	numbers_format(out, job_numbers, ARRAY_LEN(job_numbers), job);

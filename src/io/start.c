@@ -18,6 +18,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "io/confine.h"
 
 #ifndef CLOSE_RANGE_UNSHARE
 #define CLOSE_RANGE_UNSHARE (1U << 1)
@@ -152,6 +153,15 @@ child_place(struct start_child *c)
 	return true;
 }
 
+/* First of all: it needs our rights, and descriptors that are closed next. Nothing that follows is
+ * forbidden by it. */
+CHILD_CODE static bool
+child_confine(struct start_child *c)
+{
+	const char *step = c->plan->confine ? confine_apply(c->plan->confine) : NULL;
+	return !step || child_failed(c, step);
+}
+
 /* Ignored signals would stay ignored in the program; handlers must be gone before any is let in. */
 CHILD_CODE static void
 child_signals(void)
@@ -196,8 +206,8 @@ CHILD_CODE static int
 child_main(void *arg)
 {
 	struct start_child *c = arg;
-	if (child_descriptors(c) && (!c->plan->new_session || setsid() >= 0) && child_limits(c) &&
-	    child_user(c) && child_place(c)) {
+	if (child_confine(c) && child_descriptors(c) && (!c->plan->new_session || setsid() >= 0) &&
+	    child_limits(c) && child_user(c) && child_place(c)) {
 		child_signals();
 		child_exec(c);
 	}

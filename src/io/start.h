@@ -9,6 +9,8 @@
 
 #include "base/err.h"
 
+struct confine;
+
 struct start_limit {
 	int resource;	   /* RLIMIT_... */
 	rlim_t soft, hard; /* lowered to what we may set ourselves */
@@ -33,6 +35,7 @@ struct start_plan {
 	gid_t gid;
 	const gid_t *groups;
 	size_t group_count;
+	const struct confine *confine; /* NULL: it may do what its user may */
 };
 
 /* Where argv[0] may lie: itself if it has a '/', else below each folder of path ("/bin:/usr/bin",

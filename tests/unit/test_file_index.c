@@ -128,6 +128,24 @@ main(void)
 		CHECK_STR(known(&index, "big/file-3"), "4:1");
 		turn_end(store);
 	}
+	IT ("gives a new folder chunks of its own, whatever those of the folder behind it hold") {
+		struct packed names[64];
+		char text[64][16];
+
+		for (int i = 0; i < 64; i++) {
+			snprintf(text[i], sizeof(text[i]), "name-%d", i);
+			names[i] = (struct packed){.name = str_of(text[i]),
+						   .hash = pack_hash(str_of(text[i])),
+						   .version = version(1, 1)};
+		}
+		qsort(names, 64, sizeof(*names), pack_order);
+		CHECK(index_merge(&index, STR("biaa"), names, 64, &err));
+		CHECK(index_merge(&index, STR("bif"), names, 64, &err));
+		CHECK_INT(count_in(&index, "biaa"), 64);
+		CHECK_INT(count_in(&index, "bif"), 64);
+		CHECK_INT(count_in(&index, "big"), 10000);
+		turn_end(store);
+	}
 	IT ("reads a folder in pieces that together are the whole") {
 		struct index_names names;
 		uint64_t next = 0;

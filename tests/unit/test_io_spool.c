@@ -106,6 +106,22 @@ test_formats(void)
 		CHECK_INT(got->memory_max, -1);
 		spool_job_free(got);
 	}
+	IT ("a job whose agent is held to something says so in front, for shims that are too old") {
+		static const char *const paths[] = {"ro:/a b", "rw:/c", NULL};
+		struct spool_job job = a_job("0190-a.12"), *got = NULL;
+		AUTO(buf_fini) struct buf text = BUF_INIT;
+		job.no_network = job.few_files = job.read_all = true;
+		job.paths = paths;
+		spool_job_format(&job, &text);
+		CHECK(str_starts(buf_str(&text), STR("rouse-job 2\n")));
+		CHECK(spool_job_parse(buf_str(&text), &got, NULL));
+		CHECK(got->no_network && got->few_files && got->read_all);
+		CHECK_STR(got->paths[0], "ro:/a b");
+		CHECK_STR(got->paths[1], "rw:/c");
+		CHECK(!got->paths[2] && !strcmp(got->argv[0], "cat") && !got->argv[1]);
+		spool_job_free(got);
+		CHECK(job_refused("rouse-job 2\nid 3\na.1\narg 1\nx\n", 29));
+	}
 	IT ("reads a job of a later version that says more") {
 		const char *text = "rouse-job 1\nid 3\na.1\nnew 5\nx\ny\nz\narg 4\ntrue\n";
 		struct spool_job *got = NULL;
@@ -130,7 +146,7 @@ test_formats(void)
 	IT ("refuses jobs that make no sense") {
 		static const char *const bad[] = {
 			"",
-			"rouse-job 2\nid 3\na.1\narg 1\nx\n",
+			"rouse-job 3\nid 3\na.1\narg 1\nx\n",
 			"rouse-job 1\n",
 			"rouse-job 1\nid 3\na.1\n",
 			"rouse-job 1\narg 1\nx\n",

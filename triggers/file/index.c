@@ -89,9 +89,12 @@ on_chunk(void *arg, const struct fact *fact)
 {
 	struct chunk *chunk = arg;
 	struct str folder;
+	uint32_t upper;
 
-	if (chunk_cut(fact->item, &folder, &chunk->upper) && str_eq(folder, chunk->folder)) {
+	/* The first behind the folder's last is another folder's. */
+	if (chunk_cut(fact->item, &folder, &upper) && str_eq(folder, chunk->folder)) {
 		chunk->found = true;
+		chunk->upper = upper;
 		buf_add_str(&chunk->value, fact->value);
 	}
 	return false;

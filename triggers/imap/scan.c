@@ -651,7 +651,11 @@ mailbox_on_mail(struct mailbox *box, const struct mail_meta *meta, size_t bytes,
 		const char *identity UNUSED, enum mail_end end, const char *why)
 {
 	flight_remove(box, meta->uid, bytes);
-	if (end == MAIL_KNOWN) {
+	if (end == MAIL_KEPT || end == MAIL_ACCEPTED) {
+		/* A first look may take long. */
+		if (box->source.health != HEALTH_OK && !box->held && !box->mark_error)
+			source_set_health(&box->source, HEALTH_OK, NULL);
+	} else if (end == MAIL_KNOWN) {
 		vanished(box, meta->uid);
 	} else if (end == MAIL_BAD) {
 		missed(box, meta, why, 1);

@@ -466,10 +466,14 @@ options_set(struct session *s, const struct session_spec *spec)
 	if (spec->ca_file)
 		bad |= curl.curl_easy_setopt(easy, CURLOPT_CAINFO, spec->ca_file);
 	bad |= curl.curl_easy_setopt(easy, CURLOPT_USERNAME, spec->user);
-	if (spec->token.p)
+	if (spec->token.p) {
+		/* Never LOGIN without a password, where the server can neither. */
+		bad |= curl.curl_easy_setopt(easy, CURLOPT_LOGIN_OPTIONS,
+					     "AUTH=OAUTHBEARER;AUTH=XOAUTH2");
 		bad |= curl.curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER, spec->token.p);
-	else
+	} else {
 		bad |= curl.curl_easy_setopt(easy, CURLOPT_PASSWORD, spec->password.p);
+	}
 	bad |= curl.curl_easy_setopt(easy, CURLOPT_SASL_IR, 1L);
 	bad |= curl.curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	bad |= curl.curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);

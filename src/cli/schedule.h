@@ -1,0 +1,19 @@
+/* Schedules: what calendars name, as rows; shared by what is asked ahead and what is simulated. */
+/* SPDX-License-Identifier: MIT */
+#ifndef ROUSE_CLI_SCHEDULE_H
+#define ROUSE_CLI_SCHEDULE_H
+
+#include "cli/cli.h"
+
+#define SCHEDULE_COLUMNS 4
+extern const struct column schedule_columns[SCHEDULE_COLUMNS];
+
+/* A page of /v1/schedule; its items are an array. */
+bool schedule_get(struct cli *cli, const char *path, struct client_reply *ret, struct err *err);
+/* An object a line. */
+void schedule_json(struct cli *cli, const json_t *items);
+/* Every time of trigger (NULL: of all) after --from, up to --to, at most --count, printed; then how
+ * often each fires, where it would meet its own run before, and what all may cost. */
+bool schedule_play(struct cli *cli, const char *trigger, struct err *err);
+
+#endif
