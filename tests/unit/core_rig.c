@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/os.h"
+#include "core/gather.h"
 #include "core/metrics.h"
 #include "core/rate.h"
 #include "core/tables.h"
@@ -182,12 +183,14 @@ rig_open(const char *conf)
 	core->attempts = attempts_new(core);
 	core->apply = apply_new(core);
 	core->ledger = ledger_new(core);
+	core->gather = gather_new(core);
 	core->breakers = breakers_new(core);
 	core->vigil = vigil_new(core);
 	core->sources = sources_new(core);
 	core->switches = switches_new(core, &err);
 	if (!ledger_load(core, &err) || !breakers_load(core, &err) || !queue_load(core->queue, &err) ||
-	    !attempts_adopt_all(core, &err) || !apply_load(core->apply, &err)) {
+	    !attempts_adopt_all(core, &err) || !apply_load(core->apply, &err) ||
+	    !gather_load(core, &err)) {
 		printf("Bail out! %s\n", err_text(&err));
 		exit(99);
 	}
@@ -217,6 +220,7 @@ rig_close(void)
 	ledger_free(core->ledger);
 	breakers_free(core->breakers);
 	vigil_free(core->vigil);
+	gather_free(core->gather);
 	switches_free(core->switches);
 	stream_free(core->stream);
 	metrics_free(core->metrics);
@@ -270,6 +274,7 @@ rig_reload(const char *conf)
 	ledger_reload(&rig.core);
 	breakers_reload(&rig.core);
 	vigil_reload(&rig.core);
+	gather_reload(&rig.core);
 	registry_unref(old);
 	queue_wake(rig.core.queue, NULL);
 	apply_wake(rig.core.apply, NULL);
