@@ -11,6 +11,7 @@
 #include "core/halt.h"
 #include "core/ledger.h"
 #include "core/queue_inside.h"
+#include "core/vigil.h"
 
 /* Claims in one turn, so that one commit does not grow without bound. */
 #define CLAIMS_A_TURN 64
@@ -484,6 +485,8 @@ queue_on_turn(void *arg)
 	int claims = 0;
 
 	queue->armed = queue->failed = queue->gone = false;
+	if (queue->queued > 0)
+		vigil_queue(core);
 	if (core->draining || core_is_halted(core) ||
 	    switch_is_on(core->switches, "all", "", "paused"))
 		return;
