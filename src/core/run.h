@@ -42,9 +42,9 @@ const char *const *run_reasons(size_t *ret_count); /* the words of `failed` */
 
 /* What an ended attempt means for its run. */
 struct run_verdict {
-	enum run_event event;	    /* RUN_SUCCEED RUN_FAIL RUN_RETRY RUN_CANCEL */
+	enum run_event event;	    /* RUN_SUCCEED RUN_FAIL RUN_RETRY RUN_CANCEL RUN_WAIT */
 	const char *reason;	    /* NULL */
-	const char *attempt_status; /* succeeded failed cancelled lost */
+	const char *attempt_status; /* succeeded failed cancelled lost suspended */
 	const char *attempt_reason;
 	int64_t delay_ms;	      /* RUN_RETRY */
 	enum breaker_outcome outcome; /* what it says about the agent */
@@ -79,6 +79,9 @@ bool run_drop(struct core *core, const char *run_id, const char *by, const char 
 bool run_wait(struct core *core, int64_t seq, bool waits, struct err *err);
 /* {"type":"input","text":…} to a live run. */
 bool run_send(struct core *core, const char *run_id, const char *text, struct err *err);
+
+/* A state that no attempt tells of, to whom it may concern: status of run, under id. */
+void run_tell(struct core *core, const char *id, const struct run_row *run, const char *status);
 
 /* A run as SPEC 13's object. full: with envelope, attempts, changes. */
 json_t *run_object(struct core *core, const struct run_row *run, bool full);

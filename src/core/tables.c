@@ -58,9 +58,9 @@ static const struct conf_key limits_keys[] = {
 	 .help = "runs that may wait"},
 	{"queue_full", CONF_ENUM, "reject", "reject|drop_oldest", .flags = CONF_LATER,
 	 .help = "what happens to an event when the queue is full"},
-	{"queued_alarm", CONF_DURATION, "5m", .min = 1000, .flags = CONF_LATER,
+	{"queued_alarm", CONF_DURATION, "5m", .min = 1000, .max = 31LL * 86400000,
 	 .help = "a run that waits longer is reported"},
-	{"stall_timeout", CONF_DURATION, "15m", .min = 1000, .flags = CONF_LATER,
+	{"stall_timeout", CONF_DURATION, "15m", .min = 1000, .max = 31LL * 86400000,
 	 .help = "a run that is silent longer is stopped and tried again"},
 };
 
