@@ -221,6 +221,9 @@ static const struct conf_key trigger_keys[] = {
 	 .help = "longest wait for quiet; default: 10 times debounce"},
 	{"collect", CONF_RATE,
 	 .help = "events of one run, and how long they are waited for: 100/10s"},
+	{"expect", CONF_JQ,
+	 .help = "jq over {result, changes, files, exit} of a run: false or empty, and it has "
+		 "failed (no_effect)"},
 	{"rate", CONF_RATE, .help = "events that it takes; more are shed with 429"},
 	{"stale_after", CONF_DURATION, .min = 1000, .max = 366LL * 86400000,
 	 .help = "silence that is an alarm: without an event for so long its health is stale"},
