@@ -19,7 +19,8 @@ struct event_base;
  *   out         what the agent wrote on standard output, appended
  *   err         its standard error, appended, at most err_max
  *   ctl         FIFO: roused to shim, one line each: ">LINE" goes to the agent's standard input;
- *               "C REASON" cancels; "D MS" moves the deadline by MS (may be negative); "E" closes
+ *               "C REASON" cancels; "G MS" makes its grace MS at most, from
+ *               then on; "D MS" moves the deadline by MS (may be negative); "E" closes
  *               stdin; "@NAME" says that ctl.NAME holds such lines (long ones, which a FIFO cuts)
  *   ctl.early   lines for a shim that was started and does not listen yet
  *   status      written by the shim at the end, whole or not at all (spool_status)
