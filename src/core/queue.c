@@ -250,8 +250,13 @@ claim_rows(struct claim *claim, const char *agent, struct err *err)
 	AUTO(err_fini) struct err failure = ERR_INIT;
 
 	if (!runs_peek(core->store, agent, switches_paused(core->switches, "trigger"),
-		       switches_paused(core->switches, "tenant"), &claim->run, err) ||
-	    !turn_savepoint(core->store, err))
+		       switches_paused(core->switches, "tenant"), &claim->run, err))
+		return false;
+	/* Due at once, in the turn that ended its last attempt: the queue is woken once that is on
+	 * disk. */
+	if (ledger_has(core, claim->run.seq))
+		return err_set(err, E_NOT_FOUND, "the last attempt is not kept as ended yet");
+	if (!turn_savepoint(core->store, err))
 		return false;
 	if (!ledger_reserve(core, &claim->run, &hold, err)) {
 		claim->held = err->code == E_BUDGET &&

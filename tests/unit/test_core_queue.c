@@ -216,6 +216,30 @@ failures(void)
 	rig_fini();
 }
 
+/* Its retry is due at once, and a place is free: all that is missing is the end on disk. */
+static void
+due_in_the_same_turn(void)
+{
+	rig_init("[agent a]\nkind = fake\nconcurrency = 3\nretry.base = 1ms\nretry.jitter = "
+		 "none\n" TRIGGER("t", ""));
+	rig_event("t", "1", NULL);
+	turn_switch("agent", "a", "paused", true);
+	rig_event("t", "2", NULL);
+	switch_turn(&rig.core, "agent", "a", "paused", false, "ann", &ignored);
+	attempt_exit(rig_agent(0)->attempt, &(struct attempt_end){.exit_code = 75});
+	rig.wall_ms += 2;
+	rig.mono_ms += 2;
+	rig_run();
+	rig_pass(10);
+	IT ("a run that is due again in the turn that ends its attempt starts after that turn") {
+		CHECK_INT(rig_agents(), 3);
+		CHECK_INT(queue_in_flight(rig.core.queue, "a"), 2);
+		CHECK_INT(queue_depth(rig.core.queue, "a"), 0);
+		CHECK_INT(rig_int("SELECT count(*) FROM attempts WHERE status = 'running'"), 2);
+	}
+	rig_fini();
+}
+
 static void
 reloads(void)
 {
@@ -249,6 +273,7 @@ main(void)
 	orders();
 	switches();
 	failures();
+	due_in_the_same_turn();
 	reloads();
 	err_fini(&ignored);
 	return tap_done();
