@@ -17,7 +17,9 @@
 #include "core/queue.h"
 #include "core/run.h"
 #include "core/stream.h"
+#include "core/suspend.h"
 #include "core/trust.h"
+#include "core/vigil.h"
 #include "store/events.h"
 #include "store/runs.h"
 
@@ -93,7 +95,8 @@ attempt_new(struct core *core, struct run_row *take_run, int n, const char *carr
 		attempt->run.mode = mem_strdup("stage");
 	}
 	snprintf(attempt->id, sizeof(attempt->id), "%s.%d", attempt->run.id, n);
-	attempt->started = clock_mono(core->clock);
+	attempt->started = attempt->heard = clock_mono(core->clock);
+	attempt->lease = WALL_NONE;
 	attempt->now.run_used = attempt->run.used;
 	attempt->durable = attempt->now;
 	attempt->checkpoint = mem_strdup(attempt->run.checkpoint);
@@ -103,6 +106,7 @@ attempt_new(struct core *core, struct run_row *take_run, int n, const char *carr
 	HASH_ADD_KEYPTR(hh_run, core->attempts->by_run, attempt->run.id, strlen(attempt->run.id),
 			attempt);
 	LIST_INSERT_HEAD(&core->attempts->live, attempt, entry);
+	vigil_run(core);
 	return attempt;
 }
 
@@ -115,6 +119,7 @@ attempt_free(struct attempt *attempt)
 	if (attempt->agent && attempt->state)
 		attempt->agent->kind->release(attempt, false);
 	core_timer_free(attempt->progress_timer);
+	core_timer_free(attempt->suspend_timer);
 	ending_free(attempt->end);
 	run_row_fini(&attempt->run);
 	err_fini(&attempt->said);
@@ -260,6 +265,7 @@ attempt_start(struct core *core, struct run_row *take_run, int n, const char *ca
 	if (n > 1) {
 		free(attempt->run.decisions);
 		attempt->run.decisions = gates_decisions(core, attempt->run.id);
+		attempt->suspended = suspend_count(core, attempt->run.seq);
 	}
 	envelope_build(&attempt->run, n,
 		       event.document ? envelope_event_data(str_of(event.document)) : STR("null"),
@@ -308,6 +314,8 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 	attempt->now.open_steps = row->used.steps;
 	attempt->now.open_tools = row->used.tools;
 	attempt->started.ms -= wall_age_ms(core, row->started);
+	if (row->n > 1)
+		attempt->suspended = suspend_count(core, run->seq);
 	protocol_recall(attempt);
 	meter_recall(attempt);
 	attempt->durable = attempt->now;
@@ -343,6 +351,7 @@ attempt_line(struct attempt *attempt, struct str line, bool truncated, int64_t o
 {
 	if (attempt->ending)
 		return;
+	attempt->heard = clock_mono(attempt->core->clock);
 	protocol_line(attempt, line, truncated);
 	attempt->now.offset = offset_after;
 	attempt->progress_dirty = true;

@@ -9,6 +9,7 @@
 #include "base/uuid.h"
 #include "core/agent.h"
 #include "core/breakers.h"
+#include "core/expect.h"
 #include "core/gate.h"
 #include "core/ledger.h"
 #include "core/metrics.h"
@@ -24,6 +25,8 @@ struct ending {
 	struct attempt_end end;
 	char *reason, *text;
 	struct run_verdict verdict;
+	struct expect *expect;	  /* NULL: nothing is expected */
+	struct expectation *told; /* NULL: nothing yet */
 	struct core_timer *timer;
 };
 
@@ -35,6 +38,8 @@ ending_free(struct ending *ending)
 	if (!ending)
 		return;
 	core_timer_free(ending->timer);
+	expect_free(ending->expect);
+	expectation_free(ending->told);
 	free(ending->reason);
 	free(ending->text);
 	free(ending);
@@ -61,7 +66,7 @@ on_ended(void *arg, const struct err *err)
 	if (verdict->event == RUN_RETRY) {
 		queue_note_queued(core->queue, attempt->run.agent, 1);
 		queue_wake_at(core->queue, (struct wall){core_wall(core).ms + verdict->delay_ms});
-	} else {
+	} else if (verdict->event != RUN_WAIT) {
 		metrics_count(core->metrics, "rouse_runs_total", "agent", attempt->run.agent,
 			      "status", status, 1);
 		metrics_observe(core->metrics, "rouse_run_duration_seconds", "agent",
@@ -94,6 +99,21 @@ done_log(struct attempt *attempt, const struct ending *ending, const char *statu
 	attempt_log(attempt, "done", buf_str(&text));
 }
 
+/* What a suspended run waits for may have come while its agent left: then it goes on at once. */
+static bool
+ending_look_again(struct ending *ending, struct err *err)
+{
+	bool open;
+
+	if (ending->verdict.event != RUN_WAIT)
+		return true;
+	if (!gates_are_open(ending->attempt->core, ending->attempt->run.id, &open, err))
+		return false;
+	if (!open)
+		ending->verdict.event = RUN_RETRY;
+	return true;
+}
+
 /* Every row that an end changes; false leaves none of them. */
 static bool
 ending_rows(struct ending *ending, struct err *err)
@@ -103,15 +123,17 @@ ending_rows(struct ending *ending, struct err *err)
 	const struct run_verdict *verdict = &ending->verdict;
 	enum run_state to = run_next(RUN_RUNNING, verdict->event);
 	struct wall now = core_wall(attempt->core);
-	struct run_move move = {.from = "running",
-				.to = run_state_name(to),
-				.reason = verdict->reason,
-				.error = verdict->event == RUN_SUCCEED ? NULL : ending->text,
-				.result = attempt->result,
-				.ended = run_is_final(to) ? now : WALL_NONE,
-				.due = verdict->event == RUN_RETRY
-					       ? (struct wall){now.ms + verdict->delay_ms}
-					       : WALL_NONE};
+	struct run_move move = {
+		.from = "running",
+		.to = run_state_name(to),
+		.reason = verdict->reason,
+		.error = verdict->event == RUN_SUCCEED || verdict->event == RUN_WAIT ? NULL
+										     : ending->text,
+		.result = attempt->result,
+		.expect = ending->told ? ending->told->json : NULL,
+		.ended = run_is_final(to) ? now : WALL_NONE,
+		.due = verdict->event == RUN_RETRY ? (struct wall){now.ms + verdict->delay_ms}
+						   : WALL_NONE};
 	AUTO(run_row_fini) struct run_row asked = {0};
 	bool ready;
 
@@ -154,7 +176,7 @@ ending_write(void *arg)
 	struct core *core = ending->attempt->core;
 
 	if (turn_savepoint(core->store, &err)) {
-		if (ending_rows(ending, &err)) {
+		if (ending_look_again(ending, &err) && ending_rows(ending, &err)) {
 			turn_release(core->store);
 			turn_after(core->store, on_ended, ending);
 			return;
@@ -174,6 +196,8 @@ ending_text(const struct attempt *attempt, const struct attempt_end *end)
 
 	if (attempt->stop_text)
 		buf_puts(&text, attempt->stop_text);
+	else if (attempt->now.suspended)
+		return NULL;
 	else if (end->text)
 		buf_puts(&text, end->text);
 	else if (attempt->said.code != E_OK)
@@ -191,6 +215,37 @@ ending_text(const struct attempt *attempt, const struct attempt_end *end)
 	else if (end->exit_code > 0)
 		buf_printf(&text, "exit status %d", end->exit_code);
 	return text.len ? buf_take(&text) : NULL;
+}
+
+/* All is known: what it means for the agent, and the rows. */
+static void
+ending_begin(struct ending *ending)
+{
+	struct attempt *attempt = ending->attempt;
+
+	breakers_end(attempt->core, BREAKER_AGENT, attempt->carrier, attempt->run.seq,
+		     ending->verdict.outcome, ending->text);
+	core_timer_arm(attempt->core, &ending->timer, 0, ending_write, ending);
+}
+
+/* It ended well, and did not do what it was for: the agent may be well all the same. */
+static void
+on_expected(struct attempt *attempt, struct expectation *take_told)
+{
+	struct ending *ending = attempt->end;
+
+	ending->told = take_told;
+	if (!take_told->met) {
+		ending->verdict = (struct run_verdict){.event = RUN_FAIL,
+						       .reason = "no_effect",
+						       .attempt_status = "failed",
+						       .attempt_reason = "no_effect",
+						       .outcome = BREAKER_SILENT};
+		free(ending->text);
+		ending->text = mem_strdup(take_told->text);
+		ending->end.text = ending->text;
+	}
+	ending_begin(ending);
 }
 
 void
@@ -218,7 +273,8 @@ attempt_exit(struct attempt *attempt, const struct attempt_end *end)
 	else
 		ending->verdict = (struct run_verdict){
 			.event = RUN_FAIL, .reason = "permanent", .attempt_status = "failed"};
-	breakers_end(attempt->core, BREAKER_AGENT, attempt->carrier, attempt->run.seq,
-		     ending->verdict.outcome, ending->text);
-	core_timer_arm(attempt->core, &ending->timer, 0, ending_write, ending);
+	if (ending->verdict.event == RUN_SUCCEED && expect_wants(attempt))
+		ending->expect = expect_ask(attempt, end->exit_code, on_expected);
+	else
+		ending_begin(ending);
 }

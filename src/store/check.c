@@ -20,6 +20,12 @@ static const struct {
 	 "SELECT id FROM runs WHERE status = 'running' AND status NOT IN ('queued', 'succeeded') "
 	 "AND NOT EXISTS "
 	 "(SELECT 1 FROM attempts a WHERE a.run = runs.seq AND a.status = 'running') LIMIT 20"},
+	{"a run waits for nobody: it has no attempt and no open gate",
+	 "SELECT id FROM runs WHERE status = 'waiting' AND status NOT IN ('queued', 'succeeded') "
+	 "AND NOT EXISTS "
+	 "(SELECT 1 FROM attempts a WHERE a.run = runs.seq AND a.status = 'running') AND NOT "
+	 "EXISTS "
+	 "(SELECT 1 FROM gates g WHERE g.run = runs.seq AND g.status = 'waiting') LIMIT 20"},
 	{"a run has ended with an attempt still running",
 	 "SELECT r.id FROM attempts a JOIN runs r ON r.seq = a.run WHERE a.status = 'running' AND "
 	 "r.status NOT IN "

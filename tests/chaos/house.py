@@ -70,6 +70,20 @@ def crash_points(program):
     raise Failed(f"{program} has no crash points")
 
 
+def quiet_port():
+    """One that no connection is given while the daemon is dead: below those that the system hands out."""
+    for n in range(1000):
+        port = 10000 + (os.getpid() * 2 + n) % 20000
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+    raise Failed("no port is free")
+
+
 class Service(http.server.ThreadingHTTPServer):
     """A service that does each key once, notes it, and now and then fails, hesitates or hangs up afterwards."""
 
@@ -79,7 +93,7 @@ class Service(http.server.ThreadingHTTPServer):
     def __init__(self, path, seed):
         self.dice, self.done, self.lock = random.Random(seed), set(), threading.Lock()
         self.journal = open(path, "a", buffering=1)
-        super().__init__(("127.0.0.1", 0), Deed)
+        super().__init__(("127.0.0.1", quiet_port()), Deed)
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def handle_error(self, *_):
@@ -139,10 +153,11 @@ class House:
         r.section("daemon", drain_timeout="200ms", log_level="info")
         r.section("limits", max_running=24)
         targets = "crm, files, web"
-        r.agent("work", AGENT, concurrency=8, targets=targets, **calm)
-        r.agent("spender", AGENT, concurrency=6, budget__cost="0.20", grace="200ms", **calm)
+        # A day: of an attempt whose end nobody saw the time of day is all that is known, and that is set.
+        r.agent("work", AGENT, concurrency=8, targets=targets, budget__deadline="24h", **calm)
+        r.agent("spender", AGENT, concurrency=6, budget__cost="0.20", budget__deadline="24h", grace="200ms", **calm)
         r.agent("hanger", AGENT, concurrency=3, budget__deadline="1s", grace="200ms", **calm)
-        r.agent("small", AGENT, concurrency=4, **calm)
+        r.agent("small", AGENT, concurrency=4, budget__deadline="24h", **calm)
         r.webhook("work", agent="work", mode="apply", overlap="allow")
         r.webhook("order", agent="work", mode="apply", entity=".data.entity", overlap="queue")
         r.webhook("spend", agent="spender", tenant=".data.tenant", overlap="allow")
@@ -166,6 +181,8 @@ class House:
         r.section("target web", kind="http", url=f"http://127.0.0.1:{self.service.server_port}/deeds", allow_private="yes", **calm)
         self.note("house", seed=self.seed, seconds=self.seconds, clock_jumps=self.clock_jumps, message=int(MESSAGE * MICRO), points=self.points,
                   limits={f"tenant/t{n}": int(TENANT_DAY * MICRO) for n in range(TENANTS)})
+        r.port = quiet_port()
+        r.section("http", listen=f"127.0.0.1:{r.port}")
         self.preloads()
 
     def preloads(self):
@@ -375,14 +392,14 @@ class House:
         elif death == "term":
             r.daemon.terminate()
             code = self.ended_within(20)
+            if code not in (None, 0, -signal.SIGTERM) and name == "calm":  # SIGTERM: it had only just begun
+                self.note("fault", what=f"after SIGTERM roused ended with {code}")
             if code is None:
                 self.note("fault", what=f"roused does not end within 20 s after SIGTERM (weather: {name})")
         if code is None:
             r.daemon.kill()
             r.daemon.wait()
             self.note("kill", what="roused", pid=r.daemon.pid)
-        elif death == "term" and code not in (0, -signal.SIGKILL, 1) and name == "calm":
-            self.note("fault", what=f"after SIGTERM roused ended with {code}")
         r.daemon = None
         if self.plug is not None:
             os.close(self.plug)
