@@ -5,6 +5,7 @@
 
 #include "conf/conf.h"
 #include "core/trust.h"
+#include "io/cgroup.h"
 
 static const char read_only[] = "read-only";
 
@@ -54,6 +55,24 @@ exec_confine_check(const struct conf_section *section, struct conf_report *repor
 	if (!confine_check(&rules, &means, &err))
 		conf_warn(report, section, rules.files ? "filesystem" : "network",
 			  "%s; as it is, no such run starts", err_text(&err));
+}
+
+void
+exec_confine_describe(const struct conf *conf, struct buf *out)
+{
+	const struct conf_section *daemon = conf_section(conf, "daemon", "");
+	AUTO(err_fini) struct err err = ERR_INIT;
+	AUTO(auto_free) char *groups = NULL;
+	struct confine_means means;
+
+	confine_probe(&means);
+	confine_describe(&means, out);
+	if (!cgroup_find(conf_str(daemon, "cgroup"), &groups, &err))
+		buf_cat(out, "; runs not by control groups: ", err_text(&err));
+	else if (groups)
+		buf_cat(out, "; runs by control groups in ", groups);
+	else
+		buf_puts(out, "; runs not by control groups");
 }
 
 void
