@@ -78,10 +78,13 @@ exec_group_check(struct err *err)
 static void
 groups_open(struct exec *exec)
 {
-	const struct conf_section *daemon =
-		conf_section(registry_conf(exec->core->registry), "daemon", "");
+	const struct conf_section *daemon;
 	AUTO(buf_fini) struct buf limits = BUF_INIT;
 
+	/* A core without configuration is one that tests make. */
+	if (!exec->core->registry)
+		return;
+	daemon = conf_section(registry_conf(exec->core->registry), "daemon", "");
 	if (!cgroup_find(conf_str(daemon, "cgroup"), &exec->groups, &exec->no_groups)) {
 		log_error("no run of a program starts", "cgroup", conf_str(daemon, "cgroup"),
 			  "error", err_text(&exec->no_groups));
