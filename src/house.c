@@ -16,6 +16,7 @@
 #include "core/apply.h"
 #include "core/attempt.h"
 #include "core/breakers.h"
+#include "core/gather.h"
 #include "core/halt.h"
 #include "core/keep.h"
 #include "core/ledger.h"
@@ -103,6 +104,7 @@ rooms_build(struct house *house, struct err *err)
 	core->attempts = attempts_new(core);
 	core->apply = apply_new(core);
 	core->sources = sources_new(core);
+	core->gather = gather_new(core);
 	core->keep = keep_new(core);
 	core->ledger = ledger_new(core);
 	core->breakers = breakers_new(core);
@@ -233,7 +235,8 @@ house_resume(struct house *house, struct err *err)
 	struct core *core = &house->core;
 
 	if (!ledger_load(core, err) || !breakers_load(core, err) || !queue_load(core->queue, err) ||
-	    !attempts_adopt_all(core, err) || !apply_load(core->apply, err))
+	    !attempts_adopt_all(core, err) || !apply_load(core->apply, err) ||
+	    !gather_load(core, err))
 		return false;
 	sources_reload(core->sources, NULL, NULL, NULL, NULL);
 	triggers_add_routes(core, api_router(house->api));
@@ -330,6 +333,7 @@ house_free(struct house *house)
 	attempts_free(core->attempts);
 	apply_free(core->apply);
 	queue_free(core->queue);
+	gather_free(core->gather);
 	keep_free(core->keep);
 	ledger_free(core->ledger);
 	breakers_free(core->breakers);

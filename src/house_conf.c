@@ -15,6 +15,7 @@
 #include "base/os.h"
 #include "core/apply.h"
 #include "core/breakers.h"
+#include "core/gather.h"
 #include "core/ledger.h"
 #include "core/queue.h"
 #include "core/source.h"
@@ -214,6 +215,7 @@ house_reload(void *arg, json_t *ret_answer, struct err *err)
 	sources_reload(core->sources, old, added, changed, removed);
 	ledger_reload(core);
 	breakers_reload(core);
+	gather_reload(core);
 	registry_unref(old);
 	limits = house_http_limits(registry_conf(fresh));
 	http_server_set_limits(api_server(house->api), &limits);

@@ -308,7 +308,8 @@ tell_event(struct asked *asked, const struct event_row *event)
 	struct story *story = &asked->story;
 
 	found_set(asked, "event", event->id);
-	if (event->run && (!strcmp(event->outcome, "ran") || !strcmp(event->outcome, "replayed"))) {
+	if (event->run && (!strcmp(event->outcome, "ran") || !strcmp(event->outcome, "replayed") ||
+			   !strcmp(event->outcome, "coalesced"))) {
 		if (runs_get_seq(story->core->store, event->run, &run, &story->err))
 			story_of_run(story, &run);
 		return;

@@ -6,6 +6,7 @@
 
 #include "core/breakers.h"
 #include "core/gate.h"
+#include "core/gather.h"
 #include "core/halt.h"
 #include "core/queue.h"
 #include "core/run.h"
@@ -63,6 +64,18 @@ verified_tell(struct story *story, const struct event_row *event, const struct t
 			   verify);
 }
 
+/* Does a run come of it when its gathering ends? */
+static bool
+is_gathered(struct story *story, const struct event_row *event)
+{
+	struct gatherings_count held;
+
+	if (strcmp(event->outcome, "held") && strcmp(event->outcome, "coalesced"))
+		return false;
+	gather_held(story->core, event->trigger, &held);
+	return held.open > 0;
+}
+
 /* What the outcome says about filter and key, and the outcome itself. */
 static void
 outcome_tell(struct story *story, const struct event_row *event, const struct trigger *trigger)
@@ -83,15 +96,20 @@ outcome_tell(struct story *story, const struct event_row *event, const struct tr
 			   event->key);
 		story_put(story, "key", json_string(event->key));
 	}
+	if (ran && rule && event->trigger && *event->trigger)
+		story_tell(story, event->time, "gathered", "%s", rule);
 	if (ran)
 		return;
 	if (!strcmp(event->outcome, "replayed"))
-		story_tell(story, event->time, "replayed",
-			   "nothing new runs: it was answered with run %s",
-			   event->run_id ? event->run_id : "that had this key");
+		story_tell(story, event->time, "replayed", "nothing new runs: %s%s",
+			   event->run_id ? "it was answered with run " : "",
+			   event->run_id ? event->run_id
+			   : rule	 ? rule
+					 : "its key was known");
 	else
-		story_tell(story, event->time, event->outcome, "it was %s, nothing runs%s%s",
-			   event->outcome, rule ? ": " : "", rule ? rule : "");
+		story_tell(story, event->time, event->outcome, "it was %s, nothing runs%s%s%s",
+			   event->outcome, is_gathered(story, event) ? " yet" : "",
+			   rule ? ": " : "", rule ? rule : "");
 	if (event->run_id)
 		story_put(story, "run", json_string(event->run_id));
 }
@@ -112,6 +130,12 @@ again_tell(void *arg, const struct event_row *event)
 {
 	struct story *story = arg;
 
+	if (!strcmp(event->outcome, "coalesced")) {
+		story_tell(story, event->time, "coalesced", "event %s came and was coalesced: %s",
+			   event->id, event->rule ? event->rule : "");
+		story_put(story, "event", json_string(event->id));
+		return true;
+	}
 	if (strcmp(event->outcome, "replayed"))
 		return true;
 	story_tell(story, event->time, "replayed",
@@ -120,7 +144,7 @@ again_tell(void *arg, const struct event_row *event)
 	return true;
 }
 
-/* Events that came later with the same key. */
+/* Events that came later: with the same key, or gathered with it. */
 static void
 again_told(struct story *story, const struct run_row *run)
 {

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 
+#include "core/gather.h"
 #include "core/halt.h"
 #include "core/queue.h"
 #include "core/source.h"
@@ -126,8 +127,19 @@ backlog_tell(struct story *story, const struct trigger *trigger)
 	const struct agent *agent = registry_agent(story->core->registry, trigger->agent);
 	const struct source *source = sources_find(story->core->sources, trigger->name);
 	struct trigger_state state;
+	struct gatherings_count held;
 	int64_t queued = 0;
 
+	gather_held(story->core, trigger->name, &held);
+	if (held.events) {
+		AUTO(buf_fini) struct buf next = BUF_INIT;
+
+		wall_format(gather_wall(story->core, held.next), &next);
+		story_tell(story, WALL_NONE, "held",
+			   "%" PRId64 " events are held back for %" PRId64 " runs, the first at %s",
+			   held.events, held.open, buf_cstr(&next));
+		story_put(story, "held", json_integer(held.events));
+	}
 	if (source && source->backlog)
 		story_tell(story, WALL_NONE, "waiting",
 			   "%" PRId64 " items wait at its source to be taken in", source->backlog);

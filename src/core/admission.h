@@ -56,5 +56,18 @@ bool outcome_set(struct admission *a, const char *outcome, const char *fmt, ...)
 bool mapping_decides(struct admission *a);
 /* Switches and rates. True: nothing runs. */
 bool door_is_shut(struct admission *a);
+/* Writes the event with its outcome. run: seq of its run, 0: none. */
+bool event_keep(struct admission *a, int64_t run);
+
+/* --- admit_key.c --- */
+
+/* A known key is its run's, whatever else goes on: only a new one can be refused, and stays free
+ * then. */
+bool key_is_known(struct admission *a, bool *ret_known);
+/* Claims the admission's key, if it has one. owner: seq of its run; below 0: of its event, whose run
+ * is still to be made. *ret_known: whose it is already, in the same way; 0: it was new. */
+bool key_claim(struct admission *a, int64_t owner, int64_t *ret_known, bool *ret_same_print);
+/* The key is another's: the event is kept as its replay. */
+bool replay_keep(struct admission *a, int64_t known, bool same_print);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "core/agent.h"
 #include "core/envelope.h"
+#include "core/gather.h"
 #include "core/ledger.h"
 #include "core/metrics.h"
 #include "core/overlap.h"
@@ -16,7 +17,6 @@
 #include "core/trust.h"
 #include "io/jail.h"
 #include "store/events.h"
-#include "store/keys.h"
 #include "store/runs.h"
 #include "store/state.h"
 
@@ -238,7 +238,7 @@ run_fill(struct admission *a, const struct uuid *id, struct run_row *row)
 	};
 }
 
-static bool
+bool
 event_keep(struct admission *a, int64_t run)
 {
 	AUTO(buf_fini) struct buf subject = BUF_INIT;
@@ -258,54 +258,6 @@ event_keep(struct admission *a, int64_t run)
 	int64_t seq;
 
 	return events_insert(a->core->store, &row, &seq, &a->err);
-}
-
-/* The key is another run's: the event is kept as its replay. */
-static bool
-replay_keep(struct admission *a, int64_t known, bool same_print)
-{
-	AUTO(run_row_fini) struct run_row run = {0};
-
-	if (!runs_get_seq(a->core->store, known, &run, &a->err))
-		return false;
-	if (!same_print) {
-		err_set(&a->err, E_CONFLICT,
-			"key %s was used before, with another payload, by run %s; use another key "
-			"for another request",
-			buf_cstr(&a->key), run.id);
-		outcome_set(a, "rejected", "key %s was used before with another payload",
-			    buf_cstr(&a->key));
-		return event_keep(a, known);
-	}
-	a->result.replayed = true;
-	a->result.run_seq = known;
-	memcpy(a->result.run_id, run.id, strlen(run.id) + 1);
-	a->result.run_status = run_state_name(run_state_of(run.status));
-	outcome_set(a, "replayed", "key %s is run %s", buf_cstr(&a->key), run.id);
-	return event_keep(a, known);
-}
-
-static void
-key_scope(const struct admission *a, struct buf *out)
-{
-	buf_cat(out, a->trigger ? "trigger/" : "agent/",
-		a->trigger ? a->trigger->name : a->agent->name);
-}
-
-/* A known key is its run's, whatever else goes on: only a new one can be refused, and stays free
- * then. */
-static bool
-key_is_known(struct admission *a, bool *ret_known)
-{
-	AUTO(buf_fini) struct buf scope = BUF_INIT;
-	int64_t known = 0;
-
-	key_scope(a, &scope);
-	if (a->has_key && !a->again &&
-	    !keys_find(a->core->store, buf_str(&scope), buf_str(&a->key), &known, &a->err))
-		return false;
-	*ret_known = known != 0;
-	return true;
 }
 
 static bool
@@ -379,20 +331,16 @@ run_admit(struct admission *a)
 		return false;
 	if (spent)
 		return true;
-	if (a->has_key && !a->again) {
-		AUTO(buf_fini) struct buf scope = BUF_INIT;
-
-		key_scope(a, &scope);
-		if (!keys_claim(store, buf_str(&scope), buf_str(&a->key), a->fingerprint, seq,
-				a->at, &known, &same, &a->err))
-			return false;
-	}
-	if (known)
-		return replay_keep(a, known, same);
 	run_id = uuid_v7(a->at);
 	run_fill(a, &run_id, &row);
 	row.seq = seq;
 	row.event = events_next_seq(store);
+	if (a->trigger && gather_wants(a->trigger))
+		return gather_admit(a, &row);
+	if (!key_claim(a, seq, &known, &same))
+		return false;
+	if (known)
+		return replay_keep(a, known, same);
 	if (!a->result.outcome) {
 		a->result.outcome = "ran";
 		buf_puts(&a->rule, a->trigger ? "" : "invoked");

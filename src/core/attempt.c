@@ -17,6 +17,7 @@
 #include "core/queue.h"
 #include "core/run.h"
 #include "core/stream.h"
+#include "core/suspend.h"
 #include "core/trust.h"
 #include "store/events.h"
 #include "store/runs.h"
@@ -115,6 +116,7 @@ attempt_free(struct attempt *attempt)
 	if (attempt->agent && attempt->state)
 		attempt->agent->kind->release(attempt, false);
 	core_timer_free(attempt->progress_timer);
+	core_timer_free(attempt->suspend_timer);
 	ending_free(attempt->end);
 	run_row_fini(&attempt->run);
 	err_fini(&attempt->said);
@@ -260,6 +262,7 @@ attempt_start(struct core *core, struct run_row *take_run, int n, const char *ca
 	if (n > 1) {
 		free(attempt->run.decisions);
 		attempt->run.decisions = gates_decisions(core, attempt->run.id);
+		attempt->suspended = suspend_count(core, attempt->run.seq);
 	}
 	envelope_build(&attempt->run, n,
 		       event.document ? envelope_event_data(str_of(event.document)) : STR("null"),
@@ -308,6 +311,8 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 	attempt->now.open_steps = row->used.steps;
 	attempt->now.open_tools = row->used.tools;
 	attempt->started.ms -= wall_age_ms(core, row->started);
+	if (row->n > 1)
+		attempt->suspended = suspend_count(core, run->seq);
 	protocol_recall(attempt);
 	meter_recall(attempt);
 	attempt->durable = attempt->now;

@@ -17,6 +17,7 @@ struct attempt_progress {
 	unsigned logged;		/* rows that its lines made in the run log */
 	unsigned emitted;		/* `emit` lines, taken or not */
 	bool has_result;
+	bool suspended;	  /* it said so: nothing that follows counts */
 	unsigned warned;  /* of budgets that are nearly used: bits of enum meter */
 	bool over_budget; /* it says things still, and proposes nothing any more */
 };
@@ -49,7 +50,10 @@ struct attempt {
 	char *executor; /* JSON; of the kind */
 	void *state;	/* of the kind */
 
+	int suspended; /* attempts of the run before this one that ended so */
+
 	struct core_timer *progress_timer;
+	struct core_timer *suspend_timer;
 	LIST_ENTRY(attempt) entry;
 	UT_hash_handle hh;     /* by id */
 	UT_hash_handle hh_run; /* by run.id */

@@ -61,7 +61,7 @@ on_ended(void *arg, const struct err *err)
 	if (verdict->event == RUN_RETRY) {
 		queue_note_queued(core->queue, attempt->run.agent, 1);
 		queue_wake_at(core->queue, (struct wall){core_wall(core).ms + verdict->delay_ms});
-	} else {
+	} else if (verdict->event != RUN_WAIT) {
 		metrics_count(core->metrics, "rouse_runs_total", "agent", attempt->run.agent,
 			      "status", status, 1);
 		metrics_observe(core->metrics, "rouse_run_duration_seconds", "agent",
@@ -94,6 +94,21 @@ done_log(struct attempt *attempt, const struct ending *ending, const char *statu
 	attempt_log(attempt, "done", buf_str(&text));
 }
 
+/* What a suspended run waits for may have come while its agent left: then it goes on at once. */
+static bool
+ending_look_again(struct ending *ending, struct err *err)
+{
+	bool open;
+
+	if (ending->verdict.event != RUN_WAIT)
+		return true;
+	if (!gates_are_open(ending->attempt->core, ending->attempt->run.id, &open, err))
+		return false;
+	if (!open)
+		ending->verdict.event = RUN_RETRY;
+	return true;
+}
+
 /* Every row that an end changes; false leaves none of them. */
 static bool
 ending_rows(struct ending *ending, struct err *err)
@@ -103,15 +118,16 @@ ending_rows(struct ending *ending, struct err *err)
 	const struct run_verdict *verdict = &ending->verdict;
 	enum run_state to = run_next(RUN_RUNNING, verdict->event);
 	struct wall now = core_wall(attempt->core);
-	struct run_move move = {.from = "running",
-				.to = run_state_name(to),
-				.reason = verdict->reason,
-				.error = verdict->event == RUN_SUCCEED ? NULL : ending->text,
-				.result = attempt->result,
-				.ended = run_is_final(to) ? now : WALL_NONE,
-				.due = verdict->event == RUN_RETRY
-					       ? (struct wall){now.ms + verdict->delay_ms}
-					       : WALL_NONE};
+	struct run_move move = {
+		.from = "running",
+		.to = run_state_name(to),
+		.reason = verdict->reason,
+		.error = verdict->event == RUN_SUCCEED || verdict->event == RUN_WAIT ? NULL
+										     : ending->text,
+		.result = attempt->result,
+		.ended = run_is_final(to) ? now : WALL_NONE,
+		.due = verdict->event == RUN_RETRY ? (struct wall){now.ms + verdict->delay_ms}
+						   : WALL_NONE};
 	AUTO(run_row_fini) struct run_row asked = {0};
 	bool ready;
 
@@ -154,7 +170,7 @@ ending_write(void *arg)
 	struct core *core = ending->attempt->core;
 
 	if (turn_savepoint(core->store, &err)) {
-		if (ending_rows(ending, &err)) {
+		if (ending_look_again(ending, &err) && ending_rows(ending, &err)) {
 			turn_release(core->store);
 			turn_after(core->store, on_ended, ending);
 			return;
@@ -174,6 +190,8 @@ ending_text(const struct attempt *attempt, const struct attempt_end *end)
 
 	if (attempt->stop_text)
 		buf_puts(&text, attempt->stop_text);
+	else if (attempt->now.suspended)
+		return NULL;
 	else if (end->text)
 		buf_puts(&text, end->text);
 	else if (attempt->said.code != E_OK)

@@ -22,6 +22,7 @@ struct sources;
 struct metrics;
 struct attempts;
 struct rate;
+struct gather;
 struct keep;
 struct ledger;
 struct breakers;
@@ -42,6 +43,7 @@ struct core {
 	struct queue *queue;
 	struct apply *apply;
 	struct sources *sources;
+	struct gather *gather;	     /* events that wait for others */
 	struct keep *keep;	     /* retention */
 	struct ledger *ledger;	     /* what a day may cost */
 	struct breakers *breakers;   /* who is left alone for a while */

@@ -8,6 +8,7 @@
 #include "core/agent.h"
 #include "core/run.h"
 #include "core/stream.h"
+#include "core/suspend.h"
 #include "pure/duration.h"
 #include "store/changes.h"
 #include "store/state.h"
@@ -65,6 +66,7 @@ gate_tell(struct core *core, const char *id)
 struct gate_search {
 	const struct gate_row *wanted;
 	struct wall before; /* asked by an earlier attempt */
+	bool expired;	    /* that nobody answered in time is an answer too */
 	char *id;
 };
 
@@ -82,10 +84,21 @@ on_gate_of_run(void *arg, const struct gate_row *row)
 	if (row->created.ms >= search->before.ms || !same_text(row->kind, search->wanted->kind) ||
 	    !same_text(row->step, search->wanted->step) ||
 	    !same_text(row->payload, search->wanted->payload) ||
-	    (strcmp(row->status, "waiting") && strcmp(row->status, "decided")))
+	    (strcmp(row->status, "waiting") && strcmp(row->status, "decided") &&
+	     !(search->expired && !strcmp(row->status, "expired"))))
 		return true;
 	search->id = mem_strdup(row->id);
 	return false;
+}
+
+/* When the attempt began, by the clock of the rows. */
+static struct wall
+attempt_began(const struct attempt *attempt)
+{
+	struct core *core = attempt->core;
+
+	return (struct wall){core_wall(core).ms -
+			     (clock_mono(core->clock).ms - attempt->started.ms)};
 }
 
 /* The gate at which an earlier attempt of the run asked the very same. NULL: none. Owned. */
@@ -97,8 +110,8 @@ gate_known(const struct attempt *attempt, const struct gate_row *wanted)
 				   .since = WALL_NONE,
 				   .limit = GATES_LOOKED_AT};
 	struct gate_search search = {.wanted = wanted,
-				     .before = {core_wall(core).ms - (clock_mono(core->clock).ms -
-								      attempt->started.ms)}};
+				     .before = attempt_began(attempt),
+				     .expired = attempt->suspended > 0};
 
 	gates_list(core->store, &query, on_gate_of_run, &search, NULL);
 	return search.id;
@@ -237,17 +250,56 @@ on_open(void *arg, const struct gate_row *row)
 	return false;
 }
 
-/* Its last open question is answered: the run goes on. */
+bool
+gates_are_open(struct core *core, const char *run_id, bool *ret, struct err *err)
+{
+	struct list_query query = {.filters = {{"run", run_id}, {"status", "waiting"}},
+				   .since = WALL_NONE,
+				   .limit = 1};
+
+	*ret = false;
+	return gates_list(core->store, &query, on_open, ret, err);
+}
+
+/* Its last open question is answered: the run goes on, and first of all gets a process where it has
+ * none. */
 static bool
 run_goes_on(struct core *core, const struct gate_row *gate, struct err *err)
 {
-	struct list_query query = {.filters = {{"run", gate->run_id}, {"status", "waiting"}},
-				   .since = WALL_NONE,
-				   .limit = 1};
-	bool open = false;
+	bool open;
 
-	return gates_list(core->store, &query, on_open, &open, err) &&
-	       (open || run_wait(core, gate->run, false, err));
+	return gates_are_open(core, gate->run_id, &open, err) &&
+	       (open ||
+		(suspend_wake(core, gate->run, err) && run_wait(core, gate->run, false, err)));
+}
+
+struct asking {
+	struct wall since;
+	bool any;
+};
+
+static bool
+on_asked(void *arg, const struct gate_row *row)
+{
+	struct asking *asking = arg;
+
+	asking->any = !strcmp(row->status, "waiting") ||
+		      (wall_is_set(row->decided_at) && row->decided_at.ms > asking->since.ms);
+	return !asking->any;
+}
+
+bool
+gates_asked(const struct attempt *attempt, bool *ret, struct err *err)
+{
+	struct list_query query = {.filters = {{"run", attempt->run.id}},
+				   .since = WALL_NONE,
+				   .limit = GATES_LOOKED_AT};
+	struct asking asking = {.since = attempt_began(attempt)};
+
+	if (!gates_list(attempt->core->store, &query, on_asked, &asking, err))
+		return false;
+	*ret = asking.any;
+	return true;
 }
 
 static const struct decision *

@@ -18,6 +18,10 @@ bool gate_decide(struct core *core, const char *id, const char *decision, const 
 char *gates_decisions(struct core *core, const char *run_id);
 /* The run has ended (in this turn): what it still asked is cancelled. */
 bool gates_cancel(struct core *core, const char *run_id, struct err *err);
+/* Does the run ask something still? */
+bool gates_are_open(struct core *core, const char *run_id, bool *ret, struct err *err);
+/* Was a question of its run open while this attempt ran? */
+bool gates_asked(const struct attempt *attempt, bool *ret, struct err *err);
 /* Looks for questions whose time is over, now and whenever one's comes. At the start of the daemon.
  */
 void gates_watch(struct core *core);

@@ -9,6 +9,7 @@
 #include "core/gate.h"
 #include "core/meter.h"
 #include "core/signal.h"
+#include "core/suspend.h"
 #include "store/runs.h"
 
 /* Rows of the run log that one attempt may make by its lines; what follows is counted, not kept. */
@@ -175,6 +176,13 @@ on_result(struct attempt *attempt, const json_t *line)
 	attempt->now.has_result = true;
 }
 
+static void
+on_suspend(struct attempt *attempt, const json_t *line)
+{
+	(void)line;
+	suspend_begin(attempt);
+}
+
 /* Kept in the run log, as every line; nothing else follows. */
 static void
 on_kept(struct attempt *attempt, const json_t *line)
@@ -196,7 +204,7 @@ static const struct line_type types[] = {
 	{"ask", on_gate},
 	{"emit", on_emit},
 	{"log", on_kept},
-	{"suspend", on_kept},
+	{"suspend", on_suspend},
 	{"error", on_error},
 	{"result", on_result},
 };
@@ -213,7 +221,15 @@ type_find(const char *name)
 static bool
 is_last_word(const char *type)
 {
-	return !strcmp(type, "result") || !strcmp(type, "error");
+	return !strcmp(type, "result") || !strcmp(type, "error") || !strcmp(type, "suspend");
+}
+
+/* An agent that is suspended has said its last word; what it used up meanwhile it used. */
+static void
+type_handle(const struct line_type *type, struct attempt *attempt, const json_t *line)
+{
+	if (!attempt->now.suspended || type->handle == meter_usage)
+		type->handle(attempt, line);
 }
 
 /* What protocol_recall() needs stands in the run log, whatever its bound. */
@@ -268,7 +284,7 @@ protocol_line(struct attempt *attempt, struct str line, bool truncated)
 		return;
 	}
 	line_keep(attempt, type->name, line);
-	type->handle(attempt, object);
+	type_handle(type, attempt, object);
 }
 
 struct recall {
@@ -287,7 +303,7 @@ on_row(void *arg, const struct log_row *row)
 		recall->attempt->now.emitted++;
 	if (row->attempt == recall->attempt->n && is_last_word(row->type) &&
 	    json_read(str_of(row->data), &object, NULL) && json_is_object(object))
-		type_find(row->type)->handle(recall->attempt, object);
+		type_handle(type_find(row->type), recall->attempt, object);
 	return true;
 }
 

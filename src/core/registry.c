@@ -6,6 +6,7 @@
 
 #include "base/map.h"
 #include "core/agent.h"
+#include "core/gather.h"
 #include "core/source.h"
 #include "core/tables.h"
 #include "core/target.h"
@@ -326,6 +327,7 @@ trigger_init(struct trigger *trigger, const struct conf_section *section,
 		trigger->rate_count = 0;
 	trigger->stale_ms =
 		conf_is_set(section, "stale_after") ? conf_ms(section, "stale_after") : 0;
+	gather_settings(trigger, report);
 	trigger->commit = conf_commit(conf_section_conf(section));
 	agent = registry_agent(registry, trigger->agent);
 	if (!agent)

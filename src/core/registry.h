@@ -85,6 +85,9 @@ struct trigger {
 	int max_hops;
 	int64_t rate_count, rate_per_ms; /* 0: none */
 	int64_t stale_ms;		 /* silence that is an alarm; 0: none is */
+	/* core/gather.h. Quiet that ends a gathering (0: none does); its longest time (0: events are
+	 * not gathered); its most events. */
+	int64_t quiet_ms, gather_ms, gather_count;
 	struct run_limits limits; /* of its runs: the agent's, narrowed by its own budget.* */
 	const char *commit;
 };

@@ -15,6 +15,7 @@
 #include "core/put.h"
 #include "core/queue.h"
 #include "core/signal.h"
+#include "core/suspend.h"
 #include "pure/backoff.h"
 #include "core/stream.h"
 #include "store/changes.h"
@@ -126,8 +127,9 @@ verdict_again(const struct attempt *attempt, const char *status, const char *why
 {
 	const struct retry_policy *retry = &attempt->agent->retry;
 	struct run_verdict verdict = {.attempt_status = status, .attempt_reason = why};
+	int tries = attempt->n - attempt->suspended;
 
-	if (attempt->n >= attempt->run.max_attempts) {
+	if (tries >= attempt->run.max_attempts) {
 		verdict.event = RUN_FAIL;
 		verdict.reason = last;
 		return verdict;
@@ -135,7 +137,7 @@ verdict_again(const struct attempt *attempt, const char *status, const char *why
 	verdict.event = RUN_RETRY;
 	verdict.delay_ms = attempt->said_retry_after_ms >= 0
 				   ? attempt->said_retry_after_ms
-				   : backoff_delay(&retry->backoff, (unsigned)attempt->n, random);
+				   : backoff_delay(&retry->backoff, (unsigned)tries, random);
 	if (attempt->run.limits.deadline_ms < 0 ||
 	    verdict.delay_ms < attempt->run.limits.deadline_ms - attempt->now.run_used.active_ms)
 		return verdict;
@@ -204,6 +206,8 @@ verdict_of(const struct attempt *attempt, const struct attempt_end *end, uint64_
 		return verdict_fail(attempt->stop_reason, attempt->stop_reason);
 	if (is_word(end->reason, "output"))
 		return verdict_fail("budget_output", "budget_output");
+	if (attempt->now.suspended)
+		return (struct run_verdict){.event = RUN_WAIT, .attempt_status = "suspended"};
 	if (said && (stalled || end->lost))
 		return verdict_of_word(attempt, end, random);
 	if (stalled)
@@ -228,8 +232,7 @@ run_judge(const struct attempt *attempt, const struct attempt_end *end, uint64_t
 	return verdict;
 }
 
-/* A state that no attempt tells of, to whom it may concern. */
-static void
+void
 run_tell(struct core *core, const char *id, const struct run_row *run, const char *status)
 {
 	AUTO(json_auto_decref) json_t *object = NULL;
@@ -303,12 +306,12 @@ on_cancel_kept(void *arg, const struct err *err)
 	note_free(note);
 }
 
-/* Out of the queue, for good; what waited for its entity moves up. */
+/* One without a process ends, for good; what waited for its entity moves up. */
 static bool
 unqueue_rows(struct core *core, const struct run_row *run, enum run_state to, const char *why,
 	     struct err *err)
 {
-	const struct run_move move = {.from = "queued",
+	const struct run_move move = {.from = run->status,
 				      .to = run_state_name(to),
 				      .error = why,
 				      .ended = core_wall(core),
@@ -321,40 +324,42 @@ unqueue_rows(struct core *core, const struct run_row *run, enum run_state to, co
 }
 
 static bool
-cancel_rows(struct core *core, const struct run_row *run, const char *by, const char *reason,
-	    struct err *err)
+cancel_rows(struct core *core, const struct run_row *run, bool idle, const char *by,
+	    const char *reason, struct err *err)
 {
 	if (!decisions_add(core->store, "run", run->id, "cancel", by, reason, NULL, core_wall(core),
 			   err))
 		return false;
-	if (run_state_of(run->status) != RUN_QUEUED)
-		return true;
-	return unqueue_rows(core, run, RUN_CANCELLED, reason, err);
+	return !idle || unqueue_rows(core, run, RUN_CANCELLED, reason, err);
 }
 
-/* A run that is queued is cancelled in its row; one that is live through its attempt. */
+/* A run without a process (queued, suspended) is cancelled in its row; a live one through its
+ * attempt. */
 bool
 run_cancel(struct core *core, const char *run_id, const char *by, const char *reason,
 	   struct err *err)
 {
 	AUTO(run_row_fini) struct run_row run = {0};
 	struct row_note *note;
+	bool queued, idle;
 
 	if (!runs_get(core->store, run_id, &run, err))
 		return false;
 	if (run_next(run_state_of(run.status), RUN_CANCEL) == RUN_NOWHERE)
 		return err_set(err, E_STATE, "run %s has ended (%s); there is nothing to cancel",
 			       run.id, run.status);
-	if (!turn_savepoint(core->store, err))
+	if (!suspend_is(core, &run, &idle, err) || !turn_savepoint(core->store, err))
 		return false;
-	if (!cancel_rows(core, &run, by, reason, err)) {
+	queued = run_state_of(run.status) == RUN_QUEUED;
+	idle |= queued;
+	if (!cancel_rows(core, &run, idle, by, reason, err)) {
 		turn_undo(core->store);
 		return false;
 	}
 	turn_release(core->store);
-	note = note_new(core, &run, -1);
+	note = note_new(core, &run, queued ? -1 : 0);
 	note->reason = mem_strdup(reason);
-	if (run_state_of(run.status) == RUN_QUEUED) {
+	if (idle) {
 		run_tell(core, run.id, &run, "cancelled");
 		turn_after(core->store, on_row_kept, note);
 	} else {
@@ -598,9 +603,15 @@ run_send(struct core *core, const char *run_id, const char *text, struct err *er
 	AUTO(run_row_fini) struct run_row run = {0};
 	AUTO(buf_fini) struct buf line = BUF_INIT;
 	struct attempt *attempt;
+	bool suspended;
 
-	if (!runs_get(core->store, run_id, &run, err))
+	if (!runs_get(core->store, run_id, &run, err) || !suspend_is(core, &run, &suspended, err))
 		return false;
+	if (suspended)
+		return err_set(err, E_STATE,
+			       "run %s is suspended: no process of it listens until its gate is "
+			       "decided (rouse gate list --run %s)",
+			       run.id, run.id);
 	attempt = attempt_of_run(core, run.id);
 	if (!attempt || attempt->ending || !attempt->agent)
 		return err_set(err, E_STATE, "run %s is %s; only a running one takes input", run.id,

@@ -42,9 +42,9 @@ const char *const *run_reasons(size_t *ret_count); /* the words of `failed` */
 
 /* What an ended attempt means for its run. */
 struct run_verdict {
-	enum run_event event;	    /* RUN_SUCCEED RUN_FAIL RUN_RETRY RUN_CANCEL */
+	enum run_event event;	    /* RUN_SUCCEED RUN_FAIL RUN_RETRY RUN_CANCEL RUN_WAIT */
 	const char *reason;	    /* NULL */
-	const char *attempt_status; /* succeeded failed cancelled lost */
+	const char *attempt_status; /* succeeded failed cancelled lost suspended */
 	const char *attempt_reason;
 	int64_t delay_ms;	      /* RUN_RETRY */
 	enum breaker_outcome outcome; /* what it says about the agent */
@@ -57,6 +57,8 @@ struct run_verdict run_judge(const struct attempt *attempt, const struct attempt
 bool run_cancel(struct core *core, const char *run_id, const char *by, const char *reason,
 		struct err *err);
 /* One that waits is not wanted any more: `skipped`, and why. */
+/* A state that no attempt tells of, to whom it may concern. */
+void run_tell(struct core *core, const char *id, const struct run_row *run, const char *status);
 bool run_skip(struct core *core, const struct run_row *run, const char *why, struct err *err);
 /* A failed or cancelled run goes again (a new run with the same payload, replay_of set).
  * ret_run_id: owned. payload NULL: the same. */
@@ -77,6 +79,9 @@ bool run_drop(struct core *core, const char *run_id, const char *by, const char 
 bool run_wait(struct core *core, int64_t seq, bool waits, struct err *err);
 /* {"type":"input","text":…} to a live run. */
 bool run_send(struct core *core, const char *run_id, const char *text, struct err *err);
+
+/* A state that no attempt tells of, to whom it may concern: status of run, under id. */
+void run_tell(struct core *core, const char *id, const struct run_row *run, const char *status);
 
 /* A run as SPEC 13's object. full: with envelope, attempts, changes. */
 json_t *run_object(struct core *core, const struct run_row *run, bool full);

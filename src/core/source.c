@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/map.h"
+#include "core/gather.h"
 #include "core/halt.h"
 #include "core/health.h"
 #include "store/events.h"
@@ -315,6 +316,7 @@ trigger_state_get(const struct core *core, const struct trigger *trigger, struct
 	AUTO(buf_fini) struct buf outcome = BUF_INIT;
 	AUTO(err_fini) struct err none = ERR_INIT;
 	struct wall now = core_wall(core), oldest = WALL_NONE;
+	struct gatherings_count held;
 
 	*ret = (struct trigger_state){.health = trigger_health(core, trigger),
 				      .since = facts.since,
@@ -329,6 +331,10 @@ trigger_state_get(const struct core *core, const struct trigger *trigger, struct
 	if (ret->backlog)
 		runs_oldest_of(core->store, trigger->name, &oldest, NULL);
 	ret->lag_ms = age_ms(now, oldest);
+	gather_held(core, trigger->name, &held);
+	ret->backlog += held.events;
+	if (age_ms(now, held.oldest) > ret->lag_ms)
+		ret->lag_ms = age_ms(now, held.oldest);
 	if (!source || !source->backlog)
 		return;
 	ret->backlog += source->backlog;

@@ -109,7 +109,8 @@ struct trigger_state {
 	char last_outcome[16];	/* "": not known any more */
 	const char *last_error; /* also when it is over; NULL; lives until the next turn */
 	struct wall last_error_at;
-	int64_t backlog; /* runs that wait, and what the source could not hand over */
+	int64_t backlog; /* runs that wait, events that are gathered, and what the source could
+			    not hand over */
 	int64_t lag_ms;	 /* how long the oldest of it waits */
 };
 void trigger_state_get(const struct core *core, const struct trigger *trigger,

@@ -213,6 +213,13 @@ static const struct conf_key trigger_keys[] = {
 	{"priority", CONF_ENUM, "normal", "high|normal|low", .help = "which runs go first"},
 	{"overlap", CONF_ENUM, .choices = "queue|queue_one|skip|cancel_other|allow",
 	 .help = "what happens while a run of the same trigger and entity is not done"},
+	{"debounce", CONF_DURATION, .min = 1, .max = 86400000,
+	 .help = "quiet that events wait for, to be one run with all their payloads "
+		 "(payload.events)"},
+	{"debounce_max", CONF_DURATION, .min = 1, .max = 7LL * 86400000,
+	 .help = "longest wait for quiet; default: 10 times debounce"},
+	{"collect", CONF_RATE,
+	 .help = "events of one run, and how long they are waited for: 100/10s"},
 	{"rate", CONF_RATE, .help = "events that it takes; more are shed with 429"},
 	{"stale_after", CONF_DURATION, .min = 1000, .max = 366LL * 86400000,
 	 .help = "silence that is an alarm: without an event for so long its health is stale"},

@@ -20,6 +20,12 @@ static const struct {
 	 "SELECT id FROM runs WHERE status = 'running' AND status NOT IN ('queued', 'succeeded') "
 	 "AND NOT EXISTS "
 	 "(SELECT 1 FROM attempts a WHERE a.run = runs.seq AND a.status = 'running') LIMIT 20"},
+	{"a run waits for nobody: it has no attempt and no open gate",
+	 "SELECT id FROM runs WHERE status = 'waiting' AND status NOT IN ('queued', 'succeeded') "
+	 "AND NOT EXISTS "
+	 "(SELECT 1 FROM attempts a WHERE a.run = runs.seq AND a.status = 'running') AND NOT "
+	 "EXISTS "
+	 "(SELECT 1 FROM gates g WHERE g.run = runs.seq AND g.status = 'waiting') LIMIT 20"},
 	{"a run has ended with an attempt still running",
 	 "SELECT r.id FROM attempts a JOIN runs r ON r.seq = a.run WHERE a.status = 'running' AND "
 	 "r.status NOT IN "
@@ -42,6 +48,12 @@ static const struct {
 	{"a key points nowhere", "SELECT hex(k.hash) || ' to run number ' || k.run FROM keys_all k "
 				 "LEFT JOIN runs r ON r.seq = k.run WHERE r.seq IS NULL "
 				 "AND k.run > COALESCE((SELECT MIN(seq) FROM runs), 0) LIMIT 20"},
+	{"a gathering does not have the events that it counts",
+	 "SELECT g.seq FROM gatherings g WHERE g.n <> (SELECT COUNT(*) FROM gathered x WHERE "
+	 "x.gathering = g.seq) LIMIT 20"},
+	{"an event is held back that has a run, or is not there",
+	 "SELECT x.event FROM gathered x LEFT JOIN events e ON e.seq = x.event WHERE e.seq IS NULL "
+	 "OR e.run IS NOT NULL OR e.outcome NOT IN ('held', 'coalesced') LIMIT 20"},
 	{"a change belongs to a run that is not there",
 	 "SELECT c.id FROM changes c LEFT JOIN runs r ON r.seq = c.run WHERE r.seq IS NULL LIMIT "
 	 "20"},

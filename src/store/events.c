@@ -48,9 +48,11 @@ static const struct statement list[] = {
 	[LIST_TRIGGER] = {BRIEF "WHERE e.trigger = :trigger AND " FILTERED, &event_shape},
 	[LIST_OUTCOME] = {BRIEF "WHERE e.outcome = :outcome AND e.outcome <> 'ran' AND " FILTERED,
 			  &event_shape},
-	/* A run has one event of its own, and the replays that came after. */
+	/* A run has one event of its own, those that were gathered with it, and the replays that
+	 * came after. */
 	[LIST_RUN] = {BRIEF "WHERE (e.seq = (SELECT event FROM runs WHERE id = :run) OR "
-			    "(e.outcome = 'replayed' AND e.outcome <> 'ran')) AND " FILTERED,
+			    "(e.outcome = 'replayed' AND e.outcome <> 'ran') OR "
+			    "(e.outcome = 'coalesced' AND e.outcome <> 'ran')) AND " FILTERED,
 		      &event_shape},
 };
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");

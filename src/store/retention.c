@@ -7,6 +7,9 @@
 #define ENDED "('succeeded', 'failed', 'cancelled', 'skipped')"
 #define THROUGH "('applied', 'reverted', 'rejected', 'superseded', 'conflict', 'failed')"
 
+/* An event whose run is still to be made is kept until then. */
+#define UNGATHERED "NOT EXISTS (SELECT 1 FROM gathered g WHERE g.event = e.seq)"
+
 enum {
 	LOOK_RUNS,
 	LOOK_EVENTS,
@@ -30,11 +33,12 @@ static const struct statement list[] = {
 		       "WHERE seq > :after ORDER BY seq LIMIT :most",
 		       NULL},
 	[LOOK_EVENTS] = {"SELECT e.seq, e.time, e.seq < (SELECT MAX(seq) FROM events) AND r.seq IS "
-			 "NULL FROM events e "
+			 "NULL AND " UNGATHERED " FROM events e "
 			 "LEFT JOIN runs r ON r.seq = e.run WHERE e.seq > :after AND :before IS "
 			 "NOT NULL ORDER BY e.seq LIMIT :most",
 			 NULL},
-	[LOOK_DOCUMENTS] = {"SELECT e.seq, e.time, e.document IS NOT NULL AND (r.seq IS NULL OR "
+	[LOOK_DOCUMENTS] = {"SELECT e.seq, e.time, e.document IS NOT NULL AND " UNGATHERED
+			    " AND (r.seq IS NULL OR "
 			    "(r.status IN " ENDED " AND r.ended < :before)) "
 			    "FROM events e LEFT JOIN runs r ON r.seq = e.run WHERE e.seq > :after "
 			    "ORDER BY e.seq LIMIT :most",

@@ -100,6 +100,8 @@ static const struct statement list[] = {
 		  NULL},
 	[LIVE_SEQS] = {"SELECT seq FROM runs WHERE status IN ('running', 'waiting') AND status NOT "
 		       "IN ('queued', 'succeeded') "
+		       "AND (status = 'running' OR EXISTS (SELECT 1 FROM attempts a WHERE a.run = "
+		       "runs.seq AND a.status = 'running')) "
 		       "AND seq > :after ORDER BY seq LIMIT 100",
 		       NULL},
 	[LAST_ATTEMPT] = {"SELECT * FROM attempts WHERE run = :run ORDER BY n DESC LIMIT 1",

@@ -61,6 +61,7 @@ enum room {
 	ROOM_BUDGETS,
 	ROOM_BREAKERS,
 	ROOM_HEALTH,
+	ROOM_GATHER,
 	ROOM_STORE,
 	ROOM_RETENTION,
 	ROOMS
@@ -73,8 +74,8 @@ struct statements {
 extern const struct statements events_statements, runs_statements, moves_statements,
 	counts_statements, attempts_statements, runlog_statements, keys_statements,
 	changes_statements, outbox_statements, state_statements, gates_statements, facts_statements,
-	breakers_statements, budgets_statements, health_statements, store_statements,
-	retention_statements;
+	breakers_statements, budgets_statements, gather_statements, health_statements,
+	store_statements, retention_statements;
 const struct statements *statements_of(enum room room);
 
 /* A statement in use. AUTO(query_end) struct query *q = query_read(…); NULL: err says why. */

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/os.h"
+#include "core/gather.h"
 #include "core/metrics.h"
 #include "core/rate.h"
 #include "core/tables.h"
@@ -182,11 +183,13 @@ rig_open(const char *conf)
 	core->attempts = attempts_new(core);
 	core->apply = apply_new(core);
 	core->ledger = ledger_new(core);
+	core->gather = gather_new(core);
 	core->breakers = breakers_new(core);
 	core->sources = sources_new(core);
 	core->switches = switches_new(core, &err);
 	if (!ledger_load(core, &err) || !breakers_load(core, &err) || !queue_load(core->queue, &err) ||
-	    !attempts_adopt_all(core, &err) || !apply_load(core->apply, &err)) {
+	    !attempts_adopt_all(core, &err) || !apply_load(core->apply, &err) ||
+	    !gather_load(core, &err)) {
 		printf("Bail out! %s\n", err_text(&err));
 		exit(99);
 	}
@@ -215,6 +218,7 @@ rig_close(void)
 	queue_free(core->queue);
 	ledger_free(core->ledger);
 	breakers_free(core->breakers);
+	gather_free(core->gather);
 	switches_free(core->switches);
 	stream_free(core->stream);
 	metrics_free(core->metrics);
@@ -267,6 +271,7 @@ rig_reload(const char *conf)
 	sources_reload(rig.core.sources, old, NULL, NULL, NULL);
 	ledger_reload(&rig.core);
 	breakers_reload(&rig.core);
+	gather_reload(&rig.core);
 	registry_unref(old);
 	queue_wake(rig.core.queue, NULL);
 	apply_wake(rig.core.apply, NULL);

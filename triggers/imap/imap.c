@@ -248,10 +248,17 @@ imap_stop(struct source *source)
 	mail_close();
 }
 
+static void
+imap_wake(struct source *source)
+{
+	mailbox_wake(CONTAINER_OF(source, struct mailbox, source));
+}
+
 const struct source_kind imap_kind = {.name = "imap",
 				      .tables = tables,
 				      .trust = TRUST_UNTRUSTED,
 				      .trust_of = imap_trust,
 				      .start = imap_start,
 				      .stop = imap_stop,
-				      .check_all = imap_check_all};
+				      .check_all = imap_check_all,
+				      .wake = imap_wake};

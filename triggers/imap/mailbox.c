@@ -15,7 +15,6 @@ enum {
 	COMMAND_MS = 60000, /* and a second for each 16 KiB that are asked for */
 	LEAST_MS = 500,
 	HELD_MS = 5000, /* when no event can be kept: the first pause */
-	OFF_MS = 5000,	/* how soon it is seen that the trigger was switched on again */
 	SOON_MS = 1,
 };
 
@@ -176,6 +175,16 @@ health_tell(struct mailbox *box)
 }
 
 void
+mailbox_wake(struct mailbox *box)
+{
+	if (!box->is_off || !mailbox_is_on(box))
+		return;
+	box->is_off = false;
+	if (box->step == STEP_NONE || box->step == STEP_IDLE || box->step == STEP_REST)
+		timer_arm(box, SOON_MS);
+}
+
+void
 mailbox_rest(struct mailbox *box)
 {
 	bool on = mailbox_is_on(box), idles = box->has_idle && box->idle && on && !box->held;
@@ -184,8 +193,7 @@ mailbox_rest(struct mailbox *box)
 
 	if (on)
 		health_tell(box);
-	if (!on && ms > OFF_MS)
-		ms = OFF_MS;
+	box->is_off = !on;
 	if (box->held) {
 		entropy_fill(&random, sizeof(random));
 		ms = LEAST_MS + backoff_delay(&holding, ++box->holds, random);
@@ -460,7 +468,7 @@ connect_begin(struct mailbox *box)
 	int64_t pause;
 
 	if (!trigger || !mailbox_is_on(box)) {
-		timer_arm(box, OFF_MS);
+		box->is_off = true;
 		return;
 	}
 	if (!secret_get(box, trigger->section, &err)) {

@@ -71,6 +71,7 @@ struct mailbox {
 	bool has_idle, has_move, has_uidplus, has_esearch;
 	bool all_matches; /* search = ALL */
 	bool stirred;	  /* something came: look again */
+	bool is_off;	  /* it rests until the trigger is switched on again */
 
 	/* The mailbox. */
 	struct journal journal;
@@ -123,6 +124,8 @@ void mailbox_end(struct mailbox *box);
 void mailbox_fail(struct mailbox *box, const struct err *err);
 /* A look has ended: rest, or wait for what comes. */
 void mailbox_rest(struct mailbox *box);
+/* Something was switched: is it on again? */
+void mailbox_wake(struct mailbox *box);
 /* Neither disabled nor paused. */
 bool mailbox_is_on(const struct mailbox *box);
 void mailbox_command(struct mailbox *box, enum step step, size_t bytes, const char *command);
