@@ -4,7 +4,6 @@
 #include "plugins/agents/exec_confine.h"
 
 #include "conf/conf.h"
-#include "core/trust.h"
 #include "io/cgroup.h"
 
 static const char read_only[] = "read-only";
@@ -85,7 +84,7 @@ exec_confine_init(struct exec_confine *confine, const struct attempt *attempt)
 	size_t count = conf_list(section, "filesystem", &items), n = 0;
 
 	*confine = (struct exec_confine){
-		.rules = rules_of(section, run_trust(&attempt->run) == TRUST_UNTRUSTED)};
+		.rules = rules_of(section, attempt->trust == TRUST_UNTRUSTED)};
 	if (!confine->rules.files)
 		return;
 	confine->paths = mem_alloc((count + 2) * sizeof(*confine->paths));

@@ -54,8 +54,8 @@ struct exec_chore {
 
 /* --- exec_shared.c --- */
 
-/* Opens what all attempts of core share, at the first of them. */
-bool exec_share(struct core *core, struct err *err);
+/* Opens what all attempts of its core share, at the first of them. */
+bool exec_share(const struct attempt *attempt, struct err *err);
 /* The leaf in which an attempt runs, owned; NULL where there are no groups for runs. */
 char *exec_group(const char *id);
 /* False: groups are asked for that cannot be had; a sentence. */

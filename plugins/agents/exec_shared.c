@@ -76,18 +76,13 @@ exec_group_check(struct err *err)
 }
 
 static void
-groups_open(struct exec *exec)
+groups_open(struct exec *exec, const char *wanted)
 {
-	const struct conf_section *daemon;
 	AUTO(buf_fini) struct buf limits = BUF_INIT;
 
-	/* A core without configuration is one that tests make. */
-	if (!exec->core->registry)
-		return;
-	daemon = conf_section(registry_conf(exec->core->registry), "daemon", "");
-	if (!cgroup_find(conf_str(daemon, "cgroup"), &exec->groups, &exec->no_groups)) {
-		log_error("no run of a program starts", "cgroup", conf_str(daemon, "cgroup"),
-			  "error", err_text(&exec->no_groups));
+	if (!cgroup_find(wanted, &exec->groups, &exec->no_groups)) {
+		log_error("no run of a program starts", "cgroup", wanted, "error",
+			  err_text(&exec->no_groups));
 	} else if (exec->groups) {
 		cgroup_prepare(exec->groups, &limits);
 		log_info("each run has a control group", "cgroup", exec->groups, "limits",
@@ -341,8 +336,11 @@ look_later(struct exec *exec)
 }
 
 bool
-exec_share(struct core *core, struct err *err)
+exec_share(const struct attempt *attempt, struct err *err)
 {
+	struct core *core = attempt->core;
+	const struct conf_section *daemon =
+		conf_section(conf_section_conf(attempt->agent->section), "daemon", "");
 	struct exec *exec;
 
 	if (shared) {
@@ -361,7 +359,7 @@ exec_share(struct core *core, struct err *err)
 	}
 	look_later(exec);
 	exec->pool = spool_pool_new(core->spool_root, NULL);
-	groups_open(exec);
+	groups_open(exec, conf_str(daemon, "cgroup"));
 	shared = exec;
 	return true;
 }
