@@ -320,7 +320,7 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 	protocol_recall(attempt);
 	meter_recall(attempt);
 	attempt->durable = attempt->now;
-	queue_note_running(core->queue, attempt->carrier, 1);
+	queue_note_running(core->queue, attempt->carrier, attempt->run.tenant, 1);
 	breakers_adopt(core, BREAKER_AGENT, attempt->carrier, attempt->run.seq, row->started);
 	ledger_adopt(core, &attempt->run, &row->used, row->started);
 	if (!attempt->agent)
