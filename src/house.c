@@ -25,6 +25,7 @@
 #include "core/rate.h"
 #include "core/source.h"
 #include "core/stream.h"
+#include "core/vigil.h"
 #include "io/fetch.h"
 #include "io/jail.h"
 #include "io/proc.h"
@@ -107,6 +108,7 @@ rooms_build(struct house *house, struct err *err)
 	core->keep = keep_new(core);
 	core->ledger = ledger_new(core);
 	core->breakers = breakers_new(core);
+	core->vigil = vigil_new(core);
 	core->switches = switches_new(core, err);
 	return core->switches != NULL;
 }
@@ -336,6 +338,7 @@ house_free(struct house *house)
 	keep_free(core->keep);
 	ledger_free(core->ledger);
 	breakers_free(core->breakers);
+	vigil_free(core->vigil);
 	work_pool_free(core->work);
 	plugins_fini(core);
 	fetch_pool_free(core->fetch);

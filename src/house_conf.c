@@ -19,6 +19,7 @@
 #include "core/ledger.h"
 #include "core/queue.h"
 #include "core/source.h"
+#include "core/vigil.h"
 #include "io/jail.h"
 #include "io/worktree.h"
 #include "plugins/kinds.h"
@@ -202,6 +203,7 @@ house_reload(void *arg, json_t *ret_answer, struct err *err)
 	sources_reload(core->sources, old, added, changed, removed);
 	ledger_reload(core);
 	breakers_reload(core);
+	vigil_reload(core);
 	gather_reload(core);
 	registry_unref(old);
 	limits = house_http_limits(registry_conf(fresh));

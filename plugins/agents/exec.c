@@ -153,6 +153,16 @@ exec_send(struct attempt *attempt, struct str line, struct err *err)
 	return send_line(run, line, err);
 }
 
+static int64_t
+exec_pulse(const struct attempt *attempt)
+{
+	const struct exec_run *run = attempt->state;
+
+	if (!run || (run->phase == EXEC_RUNS && !run->shim))
+		return -1;
+	return spool_out_size(run->dir) + spool_err_size(run->dir);
+}
+
 static void
 exec_cancel(struct attempt *attempt, const char *reason)
 {
@@ -255,6 +265,7 @@ const struct agent_kind exec_agent = {
 	.start = exec_start,
 	.adopt = exec_adopt,
 	.send = exec_send,
+	.pulse = exec_pulse,
 	.cancel = exec_cancel,
 	.release = exec_release,
 	.stand = exec_stand,

@@ -29,6 +29,10 @@ struct agent_kind {
 	void (*stand)(struct attempt *attempt, bool stands);
 	/* The turn that took output failed: go back to attempt->offset and read again later. */
 	void (*rewind)(struct attempt *attempt);
+	/* Bytes that it has printed, on whatever stream and read or not: more of them are a sign of
+	 * life. -1: its executor gives none at all, and its lease is not renewed. NULL: what
+	 * attempt_line() hears is all there is. */
+	int64_t (*pulse)(const struct attempt *attempt);
 };
 
 #endif

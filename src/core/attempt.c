@@ -21,6 +21,7 @@
 #include "core/stream.h"
 #include "core/suspend.h"
 #include "core/trust.h"
+#include "core/vigil.h"
 #include "store/events.h"
 #include "store/runs.h"
 
@@ -96,7 +97,8 @@ attempt_new(struct core *core, struct run_row *take_run, int n, const char *carr
 		attempt->run.mode = mem_strdup("stage");
 	}
 	snprintf(attempt->id, sizeof(attempt->id), "%s.%d", attempt->run.id, n);
-	attempt->started = attempt->now.since = clock_mono(core->clock);
+	attempt->started = attempt->heard = attempt->now.since = clock_mono(core->clock);
+	attempt->lease = WALL_NONE;
 	attempt->now.run_used = attempt->run.used;
 	attempt->durable = attempt->now;
 	attempt->checkpoint = mem_strdup(attempt->run.checkpoint);
@@ -106,6 +108,7 @@ attempt_new(struct core *core, struct run_row *take_run, int n, const char *carr
 	HASH_ADD_KEYPTR(hh_run, core->attempts->by_run, attempt->run.id, strlen(attempt->run.id),
 			attempt);
 	LIST_INSERT_HEAD(&core->attempts->live, attempt, entry);
+	vigil_run(core);
 	return attempt;
 }
 
@@ -354,6 +357,7 @@ attempt_line(struct attempt *attempt, struct str line, bool truncated, int64_t o
 {
 	if (attempt->ending)
 		return;
+	attempt->heard = clock_mono(attempt->core->clock);
 	protocol_line(attempt, line, truncated);
 	attempt->now.offset = offset_after;
 	attempt->progress_dirty = true;

@@ -33,6 +33,9 @@ struct attempt {
 	int n;
 	char id[64]; /* RUN_ID.N */
 	struct mono started;
+	struct mono heard; /* its last sign of life */
+	int64_t pulse;	   /* what its kind said then */
+	struct wall lease; /* as it is on disk, for all we know */
 
 	struct attempt_progress now, durable;
 	char *checkpoint, *completed_steps; /* as last said; NULL */

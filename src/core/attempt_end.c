@@ -9,6 +9,7 @@
 #include "base/uuid.h"
 #include "core/agent.h"
 #include "core/breakers.h"
+#include "core/expect.h"
 #include "core/gate.h"
 #include "core/ledger.h"
 #include "core/metrics.h"
@@ -25,6 +26,8 @@ struct ending {
 	struct attempt_end end;
 	char *reason, *text;
 	struct run_verdict verdict;
+	struct expect *expect;	  /* NULL: nothing is expected */
+	struct expectation *told; /* NULL: nothing yet */
 	struct core_timer *timer;
 };
 
@@ -36,6 +39,8 @@ ending_free(struct ending *ending)
 	if (!ending)
 		return;
 	core_timer_free(ending->timer);
+	expect_free(ending->expect);
+	expectation_free(ending->told);
 	free(ending->reason);
 	free(ending->text);
 	free(ending);
@@ -126,6 +131,7 @@ ending_rows(struct ending *ending, struct err *err)
 		.error = verdict->event == RUN_SUCCEED || verdict->event == RUN_WAIT ? NULL
 										     : ending->text,
 		.result = attempt->result,
+		.expect = ending->told ? ending->told->json : NULL,
 		.ended = run_is_final(to) ? now : WALL_NONE,
 		.due = verdict->event == RUN_RETRY ? (struct wall){now.ms + verdict->delay_ms}
 						   : WALL_NONE};
@@ -212,6 +218,37 @@ ending_text(const struct attempt *attempt, const struct attempt_end *end)
 	return text.len ? buf_take(&text) : NULL;
 }
 
+/* All is known: what it means for the agent, and the rows. */
+static void
+ending_begin(struct ending *ending)
+{
+	struct attempt *attempt = ending->attempt;
+
+	breakers_end(attempt->core, BREAKER_AGENT, attempt->carrier, attempt->run.seq,
+		     ending->verdict.outcome, ending->text);
+	core_timer_arm(attempt->core, &ending->timer, 0, ending_write, ending);
+}
+
+/* It ended well, and did not do what it was for: the agent may be well all the same. */
+static void
+on_expected(struct attempt *attempt, struct expectation *take_told)
+{
+	struct ending *ending = attempt->end;
+
+	ending->told = take_told;
+	if (!take_told->met) {
+		ending->verdict = (struct run_verdict){.event = RUN_FAIL,
+						       .reason = "no_effect",
+						       .attempt_status = "failed",
+						       .attempt_reason = "no_effect",
+						       .outcome = BREAKER_SILENT};
+		free(ending->text);
+		ending->text = mem_strdup(take_told->text);
+		ending->end.text = ending->text;
+	}
+	ending_begin(ending);
+}
+
 void
 attempt_exit(struct attempt *attempt, const struct attempt_end *end)
 {
@@ -237,7 +274,8 @@ attempt_exit(struct attempt *attempt, const struct attempt_end *end)
 	else
 		ending->verdict = (struct run_verdict){
 			.event = RUN_FAIL, .reason = "permanent", .attempt_status = "failed"};
-	breakers_end(attempt->core, BREAKER_AGENT, attempt->carrier, attempt->run.seq,
-		     ending->verdict.outcome, ending->text);
-	core_timer_arm(attempt->core, &ending->timer, 0, ending_write, ending);
+	if (ending->verdict.event == RUN_SUCCEED && expect_wants(attempt))
+		ending->expect = expect_ask(attempt, end->exit_code, on_expected);
+	else
+		ending_begin(ending);
 }

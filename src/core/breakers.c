@@ -172,14 +172,7 @@ guard_admits(struct guard *guard)
 	return admits;
 }
 
-static void
-guard_on_rested(void *arg)
-{
-	struct guard *guard = arg;
-
-	guard_admits(guard);
-	guard_wake(guard);
-}
+static void guard_on_rested(void *arg);
 
 static void
 guard_arm(struct guard *guard)
@@ -187,10 +180,23 @@ guard_arm(struct guard *guard)
 	int64_t left = guard->breaker.until.ms - clock_mono(guard->core->clock).ms;
 
 	if (guard->breaker.state == BREAKER_OPEN)
-		core_timer_arm(guard->core, &guard->timer, left > 0 ? left : 0, guard_on_rested,
+		core_timer_arm(guard->core, &guard->timer, left > 0 ? left : 1, guard_on_rested,
 			       guard);
 	else if (guard->timer)
 		core_timer_stop(guard->timer);
+}
+
+/* The loop's clock may be a little ahead of ours. */
+static void
+guard_on_rested(void *arg)
+{
+	struct guard *guard = arg;
+
+	guard_admits(guard);
+	if (guard->breaker.state == BREAKER_OPEN)
+		guard_arm(guard);
+	else
+		guard_wake(guard);
 }
 
 /* --- load, reload -------------------------------------------------------------------------- */

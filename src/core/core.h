@@ -26,6 +26,7 @@ struct gather;
 struct keep;
 struct ledger;
 struct breakers;
+struct vigil;
 struct listeners;
 
 struct core {
@@ -47,6 +48,7 @@ struct core {
 	struct keep *keep;	     /* retention */
 	struct ledger *ledger;	     /* what a day may cost */
 	struct breakers *breakers;   /* who is left alone for a while */
+	struct vigil *vigil;	     /* over what runs or waits */
 	struct attempts *attempts;   /* live ones */
 	struct rate *rates;	     /* by name of trigger or address */
 	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */

@@ -9,6 +9,7 @@
 #include "core/registry.h"
 #include "core/source.h"
 #include "core/stream.h"
+#include "core/vigil.h"
 #include "store/changes.h"
 #include "store/runs.h"
 
@@ -45,6 +46,7 @@ static const struct family {
 	{"rouse_cost_usd_total", "counter", "US dollars that agents reported."},
 	{"rouse_emissions_total", "counter", "What agents said on topics, by agent."},
 	{"rouse_changes_total", "counter", "Changes that reached a status at a target."},
+	{"rouse_stalled_total", "counter", "Attempts that were stopped for their silence."},
 	{"rouse_cron_lateness_seconds", "histogram", "How late ticks were."},
 };
 
@@ -339,6 +341,9 @@ metrics_print(struct core *core, struct buf *out)
 	gauge_head(out, "rouse_oldest_queued_seconds", "Age of the run that waits longest.");
 	buf_printf(out, "rouse_oldest_queued_seconds %.3f\n",
 		   wall_is_set(oldest) ? (double)(now.ms - oldest.ms) / 1000 : 0.0);
+	gauge_head(out, "rouse_queue_late",
+		   "1 while the oldest waits longer than limits.queued_alarm.");
+	buf_printf(out, "rouse_queue_late %d\n", vigil_is_late(core));
 	runs_count_dead(core->store, &dead, NULL);
 	gauge_head(out, "rouse_dlq_size", "Failed runs that nobody replayed or dropped.");
 	buf_printf(out, "rouse_dlq_size %lld\n", (long long)dead);

@@ -8,6 +8,7 @@
 #include "core/breakers.h"
 #include "core/halt.h"
 #include "core/ledger.h"
+#include "core/vigil.h"
 #include "store/runs.h"
 
 /* Claims in one turn, so that one commit does not grow without bound. */
@@ -345,6 +346,8 @@ queue_on_turn(void *arg)
 	bool any = true;
 
 	queue->armed = false;
+	if (queue->queued > 0)
+		vigil_queue(core);
 	if (core->draining || core_is_halted(core) ||
 	    switch_is_on(core->switches, "all", "", "paused"))
 		return;

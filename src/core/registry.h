@@ -73,6 +73,7 @@ struct trigger {
 	const char *intent;
 	bool enabled; /* in the file */
 	struct program programs[PROGRAMS];
+	struct program expect; /* over what a run ended with (core/expect.h) */
 	int priority;
 	enum overlap overlap;
 	enum {

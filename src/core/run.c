@@ -424,6 +424,7 @@ replay_fill(const struct run_row *old, const struct agent *agent, const struct u
 	row->id = (char *)id->text;
 	row->status = (char *)"queued";
 	row->reason = row->error = row->result = NULL;
+	row->expect = NULL;
 	row->checkpoint = row->completed_steps = row->decisions = NULL;
 	row->attempts = 0;
 	row->max_attempts = agent->retry.attempts;
@@ -670,6 +671,7 @@ put_full(struct core *core, const struct run_row *run, json_t *object)
 	envelope_build(run, run->attempts ? run->attempts : 1,
 		       event.document ? envelope_event_data(str_of(event.document)) : STR("null"),
 		       &envelope);
+	put_json_text(object, "expect", run->expect);
 	put_json_text(object, "envelope", buf_cstr(&envelope));
 }
 

@@ -9,8 +9,8 @@
 struct stream *stream_new(struct core *core);
 void stream_free(struct stream *stream);
 
-/* kind: run change gate trigger log. id: of the run (log, run, change) or trigger. seq: runlog's,
- * 0. */
+/* kind: run change gate trigger breaker queue log. id: of the run (log, run, change) or trigger.
+ * seq: runlog's, 0. */
 struct stream_event {
 	const char *kind, *id, *type; /* type: section 6's names, plus start, done */
 	int64_t seq;

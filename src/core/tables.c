@@ -58,9 +58,9 @@ static const struct conf_key limits_keys[] = {
 	 .help = "runs that may wait"},
 	{"queue_full", CONF_ENUM, "reject", "reject|drop_oldest", .flags = CONF_LATER,
 	 .help = "what happens to an event when the queue is full"},
-	{"queued_alarm", CONF_DURATION, "5m", .min = 1000, .flags = CONF_LATER,
+	{"queued_alarm", CONF_DURATION, "5m", .min = 1000, .max = 31LL * 86400000,
 	 .help = "a run that waits longer is reported"},
-	{"stall_timeout", CONF_DURATION, "15m", .min = 1000, .flags = CONF_LATER,
+	{"stall_timeout", CONF_DURATION, "15m", .min = 1000, .max = 31LL * 86400000,
 	 .help = "a run that is silent longer is stopped and tried again"},
 };
 
@@ -217,6 +217,9 @@ static const struct conf_key trigger_keys[] = {
 	 .help = "longest wait for quiet; default: 10 times debounce"},
 	{"collect", CONF_RATE,
 	 .help = "events of one run, and how long they are waited for: 100/10s"},
+	{"expect", CONF_JQ,
+	 .help = "jq over {result, changes, files, exit} of a run: false or empty, and it has "
+		 "failed (no_effect)"},
 	{"rate", CONF_RATE, .help = "events that it takes; more are shed with 429"},
 	{"stale_after", CONF_DURATION, .min = 1000, .max = 366LL * 86400000,
 	 .help = "silence that is an alarm: without an event for so long its health is stale"},

@@ -119,6 +119,7 @@ bool spool_shim_began(const char *dir);
 bool spool_shim_alive(const char *dir, pid_t *ret_pid, uint64_t *ret_start);
 /* Bytes that `out` holds; 0 when there is none. */
 int64_t spool_out_size(const char *dir);
+int64_t spool_err_size(const char *dir); /* of `err` */
 /* Reads of `out` from offset at most max bytes, appended to out. */
 bool spool_read_out(const char *dir, int64_t offset, size_t max, struct buf *out, struct err *err);
 bool spool_read_err(const char *dir, int64_t offset, size_t max, struct buf *out, struct err *err);

@@ -45,13 +45,25 @@ spool_id_is_valid(struct str id)
 	return true;
 }
 
-int64_t
-spool_out_size(const char *dir)
+static int64_t
+file_size(const char *dir, const char *name)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	struct stat st;
-	buf_printf(&path, "%s/out", dir);
+	buf_printf(&path, "%s/%s", dir, name);
 	return lstat(buf_cstr(&path), &st) || !S_ISREG(st.st_mode) ? 0 : st.st_size;
+}
+
+int64_t
+spool_out_size(const char *dir)
+{
+	return file_size(dir, "out");
+}
+
+int64_t
+spool_err_size(const char *dir)
+{
+	return file_size(dir, "err");
 }
 
 /* --- fields: "NAME LENGTH\nBYTES\n" --- */

@@ -33,6 +33,7 @@ struct run_move {
 	const char *from, *to;
 	const char *reason, *error; /* NULL: cleared */
 	const char *result;	    /* NULL: as it is */
+	const char *expect;	    /* NULL: as it is */
 	struct wall ended;	    /* WALL_NONE: not ended */
 	struct wall due; /* to "queued": not before; the run becomes ready at due (WALL_NONE: at
 			    once) */

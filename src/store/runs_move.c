@@ -47,8 +47,10 @@ static const struct statement list[] = {
 		  ") WHERE seq = :seq AND status = :from",
 		  NULL},
 	[STATUS] = {"SELECT status FROM runs WHERE seq = :seq", NULL},
-	[RESULT] = {"INSERT INTO run_outputs (run, result) VALUES (:run, :result) "
-		    "ON CONFLICT (run) DO UPDATE SET result = excluded.result",
+	[RESULT] = {"INSERT INTO run_outputs (run, result, expect) VALUES (:run, :result, "
+		    ":expect) ON CONFLICT (run) DO UPDATE SET "
+		    "result = COALESCE(excluded.result, result), "
+		    "expect = COALESCE(excluded.expect, expect)",
 		    NULL},
 	/* Only if the first that is not done is queued, and not for later. */
 	[FREE_ENTITY] = {"UPDATE runs SET ready = 1 WHERE seq = (SELECT MIN(f.seq) FROM runs f "
@@ -170,13 +172,14 @@ runs_claim(struct store *store, int64_t seq, struct wall now, struct wall lease,
 /* --- any → any --- */
 
 static bool
-result_write(struct store *store, int64_t seq, const char *result, struct err *err)
+result_write(struct store *store, int64_t seq, const struct run_move *move, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, RESULT, err);
 	if (!q)
 		return false;
 	query_int(q, "run", seq);
-	query_text(q, "result", result);
+	query_text(q, "result", move->result);
+	query_text(q, "expect", move->expect);
 	return query_run(q, NULL, err);
 }
 
@@ -200,7 +203,7 @@ runs_move(struct store *store, int64_t seq, const struct run_move *move, struct 
 		return was_not(store, seq, move->from, err);
 	if (!strcmp(move->to, "queued"))
 		store->order_epoch++;
-	return !move->result || result_write(store, seq, move->result, err);
+	return (!move->result && !move->expect) || result_write(store, seq, move, err);
 }
 
 /* --- becoming ready --- */

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # Benchmarks: a table for people, and JSON (bench.json in the build folder) for comparisons.
 # SPDX-License-Identifier: MIT
-"""run.py [quick] [disk|bare|ingest|webhook|latency|runs|idle|start|cron|lateness|triggers]...: all, or those named. Figures of a shared machine vary: compare what stands side by side, not absolutes."""
+"""run.py [quick] [disk|bare|ingest|webhook|latency|runs|idle|start|cron|schedules|lateness|triggers|files|mail]...: all, or those named. Figures of a shared machine vary: compare what stands side by side, not absolutes."""
 import os
 import statistics
 import sys
@@ -283,7 +283,7 @@ def memory(rouse):
         return int(next(line for line in f if line.startswith("VmRSS")).split()[1])
 
 
-def cron():
+def many_schedules():
     count = 10000 if QUICK else 100000
     rouse = house("/bin/true")
     schedules(rouse, count, lambda n: f"{n % 60} {n // 60 % 24} 1 1 *", timezone="Europe/Zurich")
@@ -333,12 +333,33 @@ def lateness():
     rouse.close()
 
 
+def other(script, *words):
+    """A benchmark that is a program of its own: its last line is its figures as JSON."""
+    process = spawn([sys.executable, os.path.join(SOURCE, "tests/bench", script), *words], stdout=subprocess.PIPE, text=True)
+    out, _ = process.communicate(timeout=1800)
+    expect(process.returncode, 0, f"exit status of {script}")
+    for name, value in json.loads(out.splitlines()[-1]).items():
+        note(f"{script.removesuffix('.py')}: {name}", value, "")
+
+
+def files():
+    other("files.py", *(["20000", "1000"] if QUICK else []))
+
+
+def mail():
+    if not shutil.which("dovecot") and not os.path.exists("/usr/sbin/dovecot"):
+        print("dovecot is not here: mail left out")
+        return
+    other("imap.py", *(["1000"] if QUICK else []))
+
+
 def bench():
     print("Figures of a shared machine: compare what stands side by side.")
     folder = tempfile.mkdtemp(prefix="rouse-bench-")
     try:
         parts = {"disk": lambda: disk(folder), "bare": bare, "ingest": ingest, "webhook": lambda: webhook(folder), "latency": latency, "runs": runs,
-                 "idle": idle, "start": start, "cron": cron, "lateness": lateness, "triggers": triggers}
+                 "idle": idle, "start": start, "cron": cron, "schedules": many_schedules, "lateness": lateness, "triggers": triggers,
+                 "files": files, "mail": mail}
         for name, part in parts.items():
             if name in sys.argv[1:] or not set(parts) & set(sys.argv[1:]):
                 part()

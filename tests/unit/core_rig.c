@@ -185,6 +185,7 @@ rig_open(const char *conf)
 	core->ledger = ledger_new(core);
 	core->gather = gather_new(core);
 	core->breakers = breakers_new(core);
+	core->vigil = vigil_new(core);
 	core->sources = sources_new(core);
 	core->switches = switches_new(core, &err);
 	if (!ledger_load(core, &err) || !breakers_load(core, &err) || !queue_load(core->queue, &err) ||
@@ -218,6 +219,7 @@ rig_close(void)
 	queue_free(core->queue);
 	ledger_free(core->ledger);
 	breakers_free(core->breakers);
+	vigil_free(core->vigil);
 	gather_free(core->gather);
 	switches_free(core->switches);
 	stream_free(core->stream);
@@ -271,6 +273,7 @@ rig_reload(const char *conf)
 	sources_reload(rig.core.sources, old, NULL, NULL, NULL);
 	ledger_reload(&rig.core);
 	breakers_reload(&rig.core);
+	vigil_reload(&rig.core);
 	gather_reload(&rig.core);
 	registry_unref(old);
 	queue_wake(rig.core.queue, NULL);

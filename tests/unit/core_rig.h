@@ -19,6 +19,7 @@
 #include "core/source.h"
 #include "core/stream.h"
 #include "core/target.h"
+#include "core/vigil.h"
 #include "store/driver.h"
 #include "tests/unit/tap.h"
 
