@@ -323,7 +323,7 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 	meter_recall(attempt);
 	stand_recall(attempt, run_state_of(attempt->run.status) == RUN_WAITING);
 	attempt->durable = attempt->now;
-	queue_note_running(core->queue, attempt->carrier, 1);
+	queue_note_running(core->queue, attempt->carrier, attempt->run.tenant, 1);
 	breakers_adopt(core, BREAKER_AGENT, attempt->carrier, attempt->run.seq, row->started);
 	ledger_adopt(core, &attempt->run, &row->used, row->started);
 	if (!attempt->agent)

@@ -7,7 +7,7 @@
 
 #include "io/jail.h"
 
-#define AGENTS_MAX 400
+#define AGENTS_MAX 2000
 #define CALLS_MAX 400
 
 enum err_code rig_start_fails;
