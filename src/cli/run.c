@@ -48,6 +48,7 @@ static const struct column run_columns[] = {
 	{"cost ($)", "cost_usd", CELL_MONEY},
 	{"changes", "changes", CELL_JSON},
 	{"result", "result", CELL_JSON},
+	{"expected", "expect", CELL_JSON},
 };
 
 static const struct column attempt_columns[] = {

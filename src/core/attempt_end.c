@@ -9,12 +9,14 @@
 #include "base/uuid.h"
 #include "core/agent.h"
 #include "core/breakers.h"
+#include "core/expect.h"
 #include "core/gate.h"
 #include "core/ledger.h"
 #include "core/metrics.h"
 #include "core/queue.h"
 #include "core/run.h"
 #include "core/signal.h"
+#include "core/stand.h"
 #include "store/changes.h"
 #include "store/runs.h"
 
@@ -24,6 +26,8 @@ struct ending {
 	struct attempt_end end;
 	char *reason, *text;
 	struct run_verdict verdict;
+	struct expect *expect;	  /* NULL: nothing is expected */
+	struct expectation *told; /* NULL: nothing yet */
 	struct core_timer *timer;
 };
 
@@ -35,6 +39,8 @@ ending_free(struct ending *ending)
 	if (!ending)
 		return;
 	core_timer_free(ending->timer);
+	expect_free(ending->expect);
+	expectation_free(ending->told);
 	free(ending->reason);
 	free(ending->text);
 	free(ending);
@@ -55,7 +61,7 @@ on_ended(void *arg, const struct err *err)
 	}
 	log_info("run ends", "run", attempt->run.id, "agent", attempt->carrier, "status", status,
 		 "reason", verdict->reason);
-	queue_note_running(core->queue, attempt->carrier, -1);
+	queue_note_running(core->queue, attempt->carrier, attempt->run.tenant, -1);
 	breakers_kept(core, BREAKER_AGENT, attempt->carrier);
 	ledger_release(core, attempt->run.seq, &attempt->now.used);
 	if (verdict->event == RUN_RETRY) {
@@ -67,7 +73,7 @@ on_ended(void *arg, const struct err *err)
 		metrics_observe(core->metrics, "rouse_run_duration_seconds", "agent",
 				attempt->run.agent, (double)attempt->now.used.active_ms / 1000);
 	}
-	queue_wake(core->queue, NULL);
+	queue_room(core->queue);
 	if (attempt->agent && attempt->state) {
 		attempt->agent->kind->release(attempt, true);
 		attempt->state = NULL;
@@ -125,11 +131,11 @@ ending_rows(struct ending *ending, struct err *err)
 		.error = verdict->event == RUN_SUCCEED || verdict->event == RUN_WAIT ? NULL
 										     : ending->text,
 		.result = attempt->result,
+		.expect = ending->told ? ending->told->json : NULL,
 		.ended = run_is_final(to) ? now : WALL_NONE,
 		.due = verdict->event == RUN_RETRY ? (struct wall){now.ms + verdict->delay_ms}
 						   : WALL_NONE};
 	AUTO(run_row_fini) struct run_row asked = {0};
-	bool ready;
 
 	if (attempt->has_asked) {
 		if (!runs_get_seq(store, attempt->run.seq, &asked, err))
@@ -152,7 +158,8 @@ ending_rows(struct ending *ending, struct err *err)
 	if (run_is_final(to) && !gates_cancel(attempt->core, attempt->run.id, err))
 		return false;
 	if (run_is_final(to) && attempt->run.entity &&
-	    !runs_free_entity(store, attempt->run.entity, &ready, err))
+	    !runs_free_entity(store, attempt->run.entity, queue_note_ready, attempt->core->queue,
+			      err))
 		return false;
 	if (run_is_final(to) && !signal_ended(attempt->core, &attempt->run, move.to, move.reason,
 					      move.error, move.result, err))
@@ -211,6 +218,37 @@ ending_text(const struct attempt *attempt, const struct attempt_end *end)
 	return text.len ? buf_take(&text) : NULL;
 }
 
+/* All is known: what it means for the agent, and the rows. */
+static void
+ending_begin(struct ending *ending)
+{
+	struct attempt *attempt = ending->attempt;
+
+	breakers_end(attempt->core, BREAKER_AGENT, attempt->carrier, attempt->run.seq,
+		     ending->verdict.outcome, ending->text);
+	core_timer_arm(attempt->core, &ending->timer, 0, ending_write, ending);
+}
+
+/* It ended well, and did not do what it was for: the agent may be well all the same. */
+static void
+on_expected(struct attempt *attempt, struct expectation *take_told)
+{
+	struct ending *ending = attempt->end;
+
+	ending->told = take_told;
+	if (!take_told->met) {
+		ending->verdict = (struct run_verdict){.event = RUN_FAIL,
+						       .reason = "no_effect",
+						       .attempt_status = "failed",
+						       .attempt_reason = "no_effect",
+						       .outcome = BREAKER_SILENT};
+		free(ending->text);
+		ending->text = mem_strdup(take_told->text);
+		ending->end.text = ending->text;
+	}
+	ending_begin(ending);
+}
+
 void
 attempt_exit(struct attempt *attempt, const struct attempt_end *end)
 {
@@ -220,7 +258,7 @@ attempt_exit(struct attempt *attempt, const struct attempt_end *end)
 	if (attempt->ending)
 		return;
 	ending = mem_alloc(sizeof(*ending));
-	active_ms = clock_mono(attempt->core->clock).ms - attempt->started.ms;
+	active_ms = stand_worked_ms(attempt);
 	attempt->ending = true;
 	attempt->end = ending;
 	attempt->now.used.active_ms += active_ms;
@@ -236,7 +274,8 @@ attempt_exit(struct attempt *attempt, const struct attempt_end *end)
 	else
 		ending->verdict = (struct run_verdict){
 			.event = RUN_FAIL, .reason = "permanent", .attempt_status = "failed"};
-	breakers_end(attempt->core, BREAKER_AGENT, attempt->carrier, attempt->run.seq,
-		     ending->verdict.outcome, ending->text);
-	core_timer_arm(attempt->core, &ending->timer, 0, ending_write, ending);
+	if (ending->verdict.event == RUN_SUCCEED && expect_wants(attempt))
+		ending->expect = expect_ask(attempt, end->exit_code, on_expected);
+	else
+		ending_begin(ending);
 }

@@ -194,6 +194,7 @@ agent_init(struct agent *agent, const struct conf_section *section, const struct
 	agent->section = section;
 	agent->kind = agent_kind_find(conf_str(section, "kind"));
 	agent->concurrency = (int)conf_int(section, "concurrency");
+	agent->pool = conf_str(section, "pool");
 	agent->limits = limits_of(section, limits);
 	agent->retry = retry_of(section);
 	agent->breaker = breaker_of(section);
@@ -205,9 +206,9 @@ agent_init(struct agent *agent, const struct conf_section *section, const struct
 }
 
 static void
-program_init(struct program *program, const struct conf_section *section, enum program_name name)
+program_init(struct program *program, const struct conf_section *section, const char *key)
 {
-	program->text = conf_str(section, program_names[name]);
+	program->text = conf_str(section, key);
 	if (program->text)
 		path_compile(str_of(program->text), &program->path);
 }
@@ -275,6 +276,8 @@ programs_check(const struct registry *registry, struct jail *jail, struct conf_r
 			if (trigger->programs[p].text && !trigger->programs[p].path)
 				asked_add(&asked, trigger->section, program_names[p],
 					  trigger->programs[p].text);
+		if (trigger->expect.text && !trigger->expect.path)
+			asked_add(&asked, trigger->section, "expect", trigger->expect.text);
 		asked_add_own(&asked, trigger);
 	}
 	if (asked.count)
@@ -309,7 +312,8 @@ trigger_init(struct trigger *trigger, const struct conf_section *section,
 	trigger->enabled = conf_bool(section, "enabled");
 	for (int i = 0; i < PROGRAMS; i++)
 		if (!is_own_key(trigger->kind, program_names[i]))
-			program_init(&trigger->programs[i], section, (enum program_name)i);
+			program_init(&trigger->programs[i], section, program_names[i]);
+	program_init(&trigger->expect, section, "expect");
 	trigger->priority = name_index(conf_str(section, "priority"), priority_names, 3, 1);
 	trigger->overlap = (enum overlap)name_index(
 		conf_str(section, "overlap"), overlap_names, OVERLAPS,
@@ -476,9 +480,11 @@ registry_unref(struct registry *registry)
 	for (size_t i = 0; i < registry->target_count; i++)
 		if (registry->targets[i].kind && registry->targets[i].kind->close)
 			registry->targets[i].kind->close(&registry->targets[i]);
-	for (size_t i = 0; i < registry->trigger_count; i++)
+	for (size_t i = 0; i < registry->trigger_count; i++) {
 		for (int p = 0; p < PROGRAMS; p++)
 			path_free(registry->triggers[i].programs[p].path);
+		path_free(registry->triggers[i].expect.path);
+	}
 	HASH_CLEAR(hh, registry->agents_by_name);
 	HASH_CLEAR(hh, registry->triggers_by_name);
 	HASH_CLEAR(hh, registry->targets_by_name);

@@ -56,9 +56,9 @@ struct run_verdict run_judge(const struct attempt *attempt, const struct attempt
 /* By a person or the API. E_STATE when it has ended; E_NOT_FOUND. */
 bool run_cancel(struct core *core, const char *run_id, const char *by, const char *reason,
 		struct err *err);
-/* One that waits is not wanted any more: `skipped`, and why. */
 /* A state that no attempt tells of, to whom it may concern. */
 void run_tell(struct core *core, const char *id, const struct run_row *run, const char *status);
+/* One that waits is not wanted any more: `skipped`, and why. */
 bool run_skip(struct core *core, const struct run_row *run, const char *why, struct err *err);
 /* A failed or cancelled run goes again (a new run with the same payload, replay_of set).
  * ret_run_id: owned. payload NULL: the same. */

@@ -70,6 +70,7 @@ static const struct field run_fields[] = {
 	FIELD(run_row, payload, "payload", FIELD_TEXT),
 	FIELD(run_row, schedule, "schedule", FIELD_TEXT),
 	FIELD(run_row, result, "result", FIELD_TEXT),
+	FIELD(run_row, expect, "expect", FIELD_TEXT),
 	FIELD(run_row, checkpoint, "checkpoint", FIELD_TEXT),
 	FIELD(run_row, completed_steps, "completed_steps", FIELD_TEXT),
 	FIELD(run_row, decisions, "decisions", FIELD_TEXT),

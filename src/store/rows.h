@@ -43,6 +43,7 @@ struct run_row {
 	char *payload;					/* JSON; NULL: the event's data */
 	char *schedule;					/* JSON; NULL */
 	char *result;					/* JSON; NULL */
+	char *expect; /* JSON: what `expect` gave; NULL: it was not asked */
 	char *checkpoint, *completed_steps, *decisions; /* JSON; NULL */
 	int attempts;					/* started so far */
 	int max_attempts;
