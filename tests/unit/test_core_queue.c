@@ -42,15 +42,16 @@ concurrency(void)
 	}
 	for (int i = 0; i < 9; i++)
 		rig_exits(rig_agent(i), 0);
-	IT ("one that ends makes room for one, of every agent in turn") {
-		int b = 0, c = 0;
+	IT ("one that ends makes room for one, the oldest of all agents") {
+		static const char *const order[] = {"a", "a", "b", "b", "b", "c", "c", "c", "c"};
 
-		for (int i = 3; i < 9; i++) {
-			b += envelope_has(i, "\"agent\":\"b\"");
-			c += envelope_has(i, "\"agent\":\"c\"");
-		}
 		CHECK_INT(rig_agents(), 12);
-		CHECK(b >= 2 && c >= 2);
+		for (int i = 0; i < 9; i++) {
+			AUTO(buf_fini) struct buf agent = BUF_INIT;
+
+			buf_cat(&agent, "\"agent\":\"", order[i], "\"");
+			CHECK(envelope_has(i + 3, buf_cstr(&agent)));
+		}
 	}
 	for (int i = 9; i < 12; i++)
 		rig_exits(rig_agent(i), 0);
@@ -242,6 +243,144 @@ reloads(void)
 	rig_fini();
 }
 
+/* The tenants of the runs from the i-th on, a letter each. */
+static const char *
+tenants_from(int i)
+{
+	static char text[64];
+	size_t n = 0;
+
+	for (; i < rig_agents() && n < sizeof(text) - 1; i++) {
+		const char *at = strstr(rig_agent(i)->envelope, "\"tenant\":\"");
+
+		text[n++] = at ? at[10] : '-';
+	}
+	text[n] = '\0';
+	return text;
+}
+
+#define TENANTS "[trigger t]\nsource = fake\nagent = a\ntenant = .data\n"
+
+static void
+shares(void)
+{
+	rig_init("[agent a]\nkind = fake\nconcurrency = 1\n" TENANTS);
+	for (int i = 0; i < 8; i++)
+		rig_event("t", "\"a\"", NULL);
+	rig_event("t", "\"b\"", NULL);
+	for (int i = 0; i < 4; i++)
+		rig_exits(rig_agent(i), 0);
+	IT ("a tenant with a single run waits for one of another's, not for all that it has") {
+		CHECK_STR(tenants_from(0), "abaaa");
+	}
+	rig_fini();
+
+	rig_init("[tenant a]\nweight = 3\n[agent a]\nkind = fake\nconcurrency = 1\n" TENANTS);
+	turn_switch("agent", "a", "paused", true);
+	for (int i = 0; i < 8; i++) {
+		rig_event("t", "\"a\"", NULL);
+		rig_event("t", "\"b\"", NULL);
+	}
+	turn_switch("agent", "a", "paused", false);
+	for (int i = 0; i < 7; i++)
+		rig_exits(rig_agent(i), 0);
+	IT ("tenants share by weight") {
+		CHECK_STR(tenants_from(0), "abaabaaa");
+	}
+	rig_restart(NULL);
+	for (int i = 7; i < 15; i++)
+		rig_exits(rig_agent(i), 0);
+	IT ("and none is forgotten, also over a restart") {
+		CHECK_INT(rig_int("SELECT COUNT(*) FROM runs WHERE status = 'succeeded'"), 15);
+		CHECK_INT(queue_depth(rig.core.queue, NULL), 0);
+	}
+	rig_fini();
+
+	rig_init("[tenant a]\nmax_running = 2\n[agent a]\nkind = fake\nconcurrency = 9\n" TENANTS);
+	for (int i = 0; i < 4; i++)
+		rig_event("t", "\"a\"", NULL);
+	rig_event("t", "\"b\"", NULL);
+	IT ("a tenant has no more at once than its max_running, and others pass") {
+		CHECK_STR(tenants_from(0), "aab");
+		CHECK_INT(queue_of_tenant(rig.core.queue, "a"), 2);
+		CHECK_INT(queue_of_tenant(rig.core.queue, NULL), 0);
+	}
+	rig_restart(NULL);
+	IT ("also with those that an earlier daemon started") {
+		CHECK_STR(tenants_from(0), "aab");
+		CHECK_INT(queue_of_tenant(rig.core.queue, "a"), 2);
+	}
+	rig_exits(rig_agent(0), 0);
+	IT ("one that ends makes room for one") {
+		CHECK_STR(tenants_from(0), "aaba");
+	}
+	rig_reload("[agent a]\nkind = fake\nconcurrency = 9\n" TENANTS);
+	IT ("a cap that a new configuration lifts is lifted at once") {
+		CHECK_STR(tenants_from(0), "aabaa");
+	}
+	rig_fini();
+
+	rig_init(
+		"[agent a]\nkind = fake\nconcurrency = 1\n[agent b]\nkind = fake\nconcurrency = 1\n"
+		"[trigger t]\nsource = fake\nagent = a\ntenant = .data\n"
+		"[trigger u]\nsource = fake\nagent = b\ntenant = .data\n");
+	rig_event("t", "\"x\"", NULL);
+	for (int i = 0; i < 3; i++)
+		rig_event("t", "\"a\"", NULL);
+	rig_event("u", "\"a\"", NULL);
+	IT ("a tenant that waits for one agent starts with another") {
+		CHECK_STR(tenants_from(0), "xa");
+		CHECK(envelope_has(1, "\"agent\":\"b\""));
+	}
+	rig_fini();
+}
+
+static void
+pools(void)
+{
+#define POOLED(name, n) "[agent " name "]\nkind = fake\nconcurrency = " n "\npool = gpu\n"
+	rig_init("[limits]\npool.gpu = 3\n" POOLED("a", "2") POOLED("b", "2"));
+	for (int i = 0; i < 3; i++) {
+		rig_invoke("a", "1", NULL, 0);
+		rig_invoke("b", "1", NULL, 0);
+	}
+	IT ("agents of one pool share its size") {
+		CHECK_INT(rig_agents(), 3);
+		CHECK_INT(queue_in_flight(rig.core.queue, "a"), 2);
+	}
+	rig_reload(POOLED("a", "2") POOLED("b", "2"));
+	rig_exits(rig_agent(0), 0);
+	IT ("which is the largest concurrency among them where limits does not say") {
+		CHECK_INT(queue_in_flight(rig.core.queue, NULL), 2);
+		CHECK_INT(rig_agents(), 3);
+	}
+	rig_reload(POOLED("a", "2") "[agent b]\nkind = fake\nconcurrency = 2\n");
+	IT ("an agent that left it has room of its own") {
+		CHECK_INT(queue_in_flight(rig.core.queue, NULL), 4);
+	}
+	rig_fini();
+}
+
+static void
+many_tenants(void)
+{
+	rig_init("[limits]\nmax_running = 5000\n[agent a]\nkind = fake\nconcurrency = 5000\n");
+	turn_switch("agent", "a", "paused", true);
+	rig_sql("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1430) "
+		"INSERT INTO runs (id, agent, trigger, ready, created, tenant) SELECT "
+		"printf('01890000-0000-7000-8000-%012d', i), 'a', '', 1, 1, printf('t%d', i % "
+		"1300) FROM n");
+	rig_sql("INSERT INTO run_inputs (run, payload) SELECT seq, '1' FROM runs");
+	rig_restart(NULL);
+	turn_switch("agent", "a", "paused", false);
+	IT ("more tenants than stand in memory come each to their turn") {
+		CHECK_INT(rig_agents(), 1430);
+		CHECK_INT(queue_depth(rig.core.queue, NULL), 0);
+		CHECK_INT((int)queue_tenants(rig.core.queue), 0);
+	}
+	rig_fini();
+}
+
 int
 main(void)
 {
@@ -250,6 +389,9 @@ main(void)
 	switches();
 	failures();
 	reloads();
+	shares();
+	pools();
+	many_tenants();
 	err_fini(&ignored);
 	return tap_done();
 }
