@@ -373,18 +373,39 @@ breaker_holds(struct story *story, const struct agent *agent, const struct agent
 }
 
 static bool
-room_is_full(struct story *story, const struct agent *agent)
+room_is_full(struct story *story, const struct run_row *run, const struct agent *agent)
 {
 	const struct core *core = story->core;
 	const struct conf_section *limits =
 		conf_section(registry_conf(core->registry), "limits", "");
 	int running = queue_in_flight(core->queue, agent->name);
 	int64_t max = conf_int(limits, "max_running");
+	const struct conf_section *tenant =
+		run->tenant ? conf_section(registry_conf(core->registry), "tenant", run->tenant)
+			    : NULL;
+	const char *label;
+	int size, pooled;
 
 	if (running >= agent->concurrency) {
 		story_tell(story, WALL_NONE, "waiting",
 			   "it waits, since agent %s runs %d already (concurrency = %d)",
 			   agent->name, running, agent->concurrency);
+		return true;
+	}
+	if (queue_pool(core->queue, agent->name, &label, &size, &pooled) && pooled >= size) {
+		story_tell(story, WALL_NONE, "waiting",
+			   "it waits, since the agents of pool %s run %d already, and %d is its "
+			   "size",
+			   label, pooled, size);
+		return true;
+	}
+	if (tenant && conf_is_set(tenant, "max_running") &&
+	    queue_of_tenant(core->queue, run->tenant) >= conf_int(tenant, "max_running")) {
+		story_tell(story, WALL_NONE, "waiting",
+			   "it waits, since tenant %s runs %d already (its max_running = %" PRId64
+			   ")",
+			   run->tenant, queue_of_tenant(core->queue, run->tenant),
+			   conf_int(tenant, "max_running"));
 		return true;
 	}
 	if (queue_in_flight(core->queue, NULL) >= max) {
@@ -428,7 +449,7 @@ waits_tell(struct story *story, const struct run_row *run)
 		return;
 	if (breaker_holds(story, agent, &carrier))
 		return;
-	if (!room_is_full(story, carrier))
+	if (!room_is_full(story, run, carrier))
 		story_tell(story, WALL_NONE, "queued",
 			   "it starts when its turn comes; agent %s has %" PRId64 " queued",
 			   run->agent, queue_depth(core->queue, run->agent));

@@ -16,6 +16,7 @@
 #include "core/queue.h"
 #include "core/run.h"
 #include "core/signal.h"
+#include "core/stand.h"
 #include "store/changes.h"
 #include "store/runs.h"
 
@@ -60,7 +61,7 @@ on_ended(void *arg, const struct err *err)
 	}
 	log_info("run ends", "run", attempt->run.id, "agent", attempt->carrier, "status", status,
 		 "reason", verdict->reason);
-	queue_note_running(core->queue, attempt->carrier, -1);
+	queue_note_running(core->queue, attempt->carrier, attempt->run.tenant, -1);
 	breakers_kept(core, BREAKER_AGENT, attempt->carrier);
 	ledger_release(core, attempt->run.seq, &attempt->now.used);
 	if (verdict->event == RUN_RETRY) {
@@ -72,7 +73,7 @@ on_ended(void *arg, const struct err *err)
 		metrics_observe(core->metrics, "rouse_run_duration_seconds", "agent",
 				attempt->run.agent, (double)attempt->now.used.active_ms / 1000);
 	}
-	queue_wake(core->queue, NULL);
+	queue_room(core->queue);
 	if (attempt->agent && attempt->state) {
 		attempt->agent->kind->release(attempt, true);
 		attempt->state = NULL;
@@ -135,7 +136,6 @@ ending_rows(struct ending *ending, struct err *err)
 		.due = verdict->event == RUN_RETRY ? (struct wall){now.ms + verdict->delay_ms}
 						   : WALL_NONE};
 	AUTO(run_row_fini) struct run_row asked = {0};
-	bool ready;
 
 	if (attempt->has_asked) {
 		if (!runs_get_seq(store, attempt->run.seq, &asked, err))
@@ -158,7 +158,8 @@ ending_rows(struct ending *ending, struct err *err)
 	if (run_is_final(to) && !gates_cancel(attempt->core, attempt->run.id, err))
 		return false;
 	if (run_is_final(to) && attempt->run.entity &&
-	    !runs_free_entity(store, attempt->run.entity, &ready, err))
+	    !runs_free_entity(store, attempt->run.entity, queue_note_ready, attempt->core->queue,
+			      err))
 		return false;
 	if (run_is_final(to) && !signal_ended(attempt->core, &attempt->run, move.to, move.reason,
 					      move.error, move.result, err))
@@ -257,7 +258,7 @@ attempt_exit(struct attempt *attempt, const struct attempt_end *end)
 	if (attempt->ending)
 		return;
 	ending = mem_alloc(sizeof(*ending));
-	active_ms = clock_mono(attempt->core->clock).ms - attempt->started.ms;
+	active_ms = stand_worked_ms(attempt);
 	attempt->ending = true;
 	attempt->end = ending;
 	attempt->now.used.active_ms += active_ms;

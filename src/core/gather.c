@@ -87,7 +87,8 @@ static void
 gather_arm(struct gather *gather, struct wall due, int64_t ms)
 {
 	gather->armed = due;
-	core_timer_arm(gather->core, &gather->timer, ms > 0 ? ms : 0, gather_step, gather);
+	/* Never at once: the loop would come back here before it looks at anything else. */
+	core_timer_arm(gather->core, &gather->timer, ms > 0 ? ms : 1, gather_step, gather);
 }
 
 void
@@ -110,7 +111,7 @@ gather_later(struct gather *gather)
 /* A run that was made; what it means to the queue, once it is on disk. */
 struct closing {
 	struct core *core;
-	char *agent;
+	char *agent, *tenant;
 };
 
 static void
@@ -121,12 +122,13 @@ on_closed(void *arg, const struct err *err)
 
 	if (err->code == E_OK) {
 		core->gather->open--;
-		queue_wake(core->queue, closing->agent);
+		queue_note_ready(core->queue, closing->agent, closing->tenant);
 	} else {
 		queue_note_queued(core->queue, closing->agent, -1);
 		gather_later(core->gather);
 	}
 	free(closing->agent);
+	free(closing->tenant);
 	free(closing);
 }
 
@@ -193,7 +195,7 @@ gather_close(struct core *core, int64_t seq, const char *why, struct err *err)
 	run_tell(core, run.id, &run, "queued");
 	queue_note_queued(core->queue, run.agent, 1);
 	closing = mem_alloc(sizeof(*closing));
-	*closing = (struct closing){core, mem_strdup(run.agent)};
+	*closing = (struct closing){core, mem_strdup(run.agent), mem_strdup(run.tenant)};
 	turn_after(core->store, on_closed, closing);
 	return true;
 }

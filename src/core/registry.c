@@ -194,6 +194,7 @@ agent_init(struct agent *agent, const struct conf_section *section, const struct
 	agent->section = section;
 	agent->kind = agent_kind_find(conf_str(section, "kind"));
 	agent->concurrency = (int)conf_int(section, "concurrency");
+	agent->pool = conf_str(section, "pool");
 	agent->limits = limits_of(section, limits);
 	agent->retry = retry_of(section);
 	agent->breaker = breaker_of(section);

@@ -55,6 +55,7 @@ struct agent {
 	const struct agent_kind *kind;
 	const struct conf_section *section;
 	int concurrency;
+	const char *pool; /* label of the agents that it shares it with; NULL: none */
 	struct run_limits limits;
 	struct retry_policy retry;
 	struct breaker_policy breaker;

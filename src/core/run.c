@@ -254,7 +254,7 @@ run_tell(struct core *core, const char *id, const struct run_row *run, const cha
 /* What a new state of a row means for the queue, once it is on disk. */
 struct row_note {
 	struct core *core;
-	char *run_id, *agent, *reason;
+	char *run_id, *agent, *tenant, *reason;
 	int queued; /* by how many more wait */
 };
 
@@ -266,6 +266,7 @@ note_new(struct core *core, const struct run_row *run, int queued)
 	note->core = core;
 	note->run_id = mem_strdup(run->id);
 	note->agent = mem_strdup(run->agent);
+	note->tenant = mem_strdup(run->tenant);
 	note->queued = queued;
 	return note;
 }
@@ -275,6 +276,7 @@ note_free(struct row_note *note)
 {
 	free(note->run_id);
 	free(note->agent);
+	free(note->tenant);
 	free(note->reason);
 	free(note);
 }
@@ -286,8 +288,8 @@ on_row_kept(void *arg, const struct err *err)
 
 	if (err->code == E_OK) {
 		queue_note_queued(note->core->queue, note->agent, note->queued);
-		/* Of any agent: what waited for its entity may be another's. */
-		queue_wake(note->core->queue, NULL);
+		if (note->queued > 0)
+			queue_note_ready(note->core->queue, note->agent, note->tenant);
 	}
 	note_free(note);
 }
@@ -316,10 +318,10 @@ unqueue_rows(struct core *core, const struct run_row *run, enum run_state to, co
 				      .error = why,
 				      .ended = core_wall(core),
 				      .due = WALL_NONE};
-	bool ready;
 
 	return runs_move(core->store, run->seq, &move, err) && gates_cancel(core, run->id, err) &&
-	       (!run->entity || runs_free_entity(core->store, run->entity, &ready, err)) &&
+	       (!run->entity ||
+		runs_free_entity(core->store, run->entity, queue_note_ready, core->queue, err)) &&
 	       signal_ended(core, run, move.to, NULL, why, NULL, err);
 }
 

@@ -93,7 +93,7 @@ suspend_is(struct core *core, const struct run_row *run, bool *ret, struct err *
 
 struct waking {
 	struct core *core;
-	char *agent;
+	char *agent, *tenant;
 };
 
 static void
@@ -103,9 +103,10 @@ on_queued(void *arg, const struct err *err)
 
 	if (err->code == E_OK) {
 		queue_note_queued(waking->core->queue, waking->agent, 1);
-		queue_wake(waking->core->queue, NULL);
+		queue_note_ready(waking->core->queue, waking->agent, waking->tenant);
 	}
 	free(waking->agent);
+	free(waking->tenant);
 	free(waking);
 }
 
@@ -129,6 +130,7 @@ suspend_wake(struct core *core, int64_t seq, struct err *err)
 	waking = mem_alloc(sizeof(*waking));
 	waking->core = core;
 	waking->agent = mem_strdup(run.agent);
+	waking->tenant = mem_strdup(run.tenant);
 	turn_after(core->store, on_queued, waking);
 	return true;
 }

@@ -17,6 +17,9 @@ static const struct conf_key daemon_keys[] = {
 	{"log_format", CONF_ENUM, "auto", "auto|text|json|journal", .help = "how log lines look"},
 	{"drain_timeout", CONF_DURATION, "30s", .min = 0, .max = 86400000,
 	 .help = "how long SIGTERM waits for what is being applied"},
+	{"cgroup", CONF_STRING, "auto",
+	 .help = "where runs of programs get control groups of their own: auto (where systemd "
+		 "delegates one), none, or a folder of cgroup version 2"},
 	{"lease", CONF_DURATION, "30s", .min = 1000, .max = 3600000,
 	 .help = "how long a started run is held before it must be renewed"},
 };
@@ -54,6 +57,8 @@ static const struct conf_key store_keys[] = {
 
 static const struct conf_key limits_keys[] = {
 	{"max_running", CONF_INT, "256", .min = 1, .max = 100000, .help = "runs at once"},
+	{"pool.", CONF_INT, .min = 1, .max = 100000, .flags = CONF_PREFIX,
+	 .help = "runs at once of all agents with this pool together"},
 	{"max_queued", CONF_INT, "1000000", .min = 1, .max = 1000000000,
 	 .help = "runs that may wait"},
 	{"queue_full", CONF_ENUM, "reject", "reject|drop_oldest", .flags = CONF_LATER,
@@ -88,10 +93,9 @@ static const struct conf_key budget_keys[] = {
 };
 
 static const struct conf_key tenant_keys[] = {
-	{"weight", CONF_INT, "1", .min = 1, .max = 1000, .flags = CONF_LATER,
+	{"weight", CONF_INT, "1", .min = 1, .max = 1000,
 	 .help = "its share of what may run, beside other tenants"},
-	{"max_running", CONF_INT, .min = 1, .max = 100000, .flags = CONF_LATER,
-	 .help = "runs of this tenant at once"},
+	{"max_running", CONF_INT, .min = 1, .max = 100000, .help = "runs of this tenant at once"},
 	{"cost_per_day", CONF_MONEY, .min = 0, .max = -1,
 	 .help = "what its runs may cost a day; default: budget.cost_per_tenant_day"},
 	{"tokens_per_day", CONF_INT, .min = 0, .max = -1, .help = "tokens of its runs a day"},
@@ -174,6 +178,9 @@ static const struct conf_key agent_keys[] = {
 	{"kind", CONF_STRING, .flags = CONF_REQUIRED, .help = "exec, or another kind of executor"},
 	{"concurrency", CONF_INT, "4", .min = 1, .max = 100000,
 	 .help = "runs of this agent at once"},
+	{"pool", CONF_STRING,
+	 .help = "agents of one pool share its size: limits.pool.LABEL, or else the largest "
+		 "concurrency among them"},
 	BUDGET_OVERRIDES,
 	RETRY_KEYS("3"),
 	BREAKER_KEYS,

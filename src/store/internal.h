@@ -48,9 +48,7 @@ struct store {
 	/* The next seq of each table that counts in memory; 0: not read yet. Gaps are fine. */
 	int64_t next_event, next_run;
 	int64_t last_log; /* largest seq given in the run log */
-	/* runs_peek past paused ones: see runs.c. */
-	struct peek_hint *hints;
-	uint64_t order_epoch; /* grows when an old run becomes ready again */
+	uint64_t order_epoch; /* grows when rows are again as they were: see struct run_place */
 	struct key_index *keys;
 	int64_t retained[RETENTIONS]; /* where the next look of each begins */
 };
@@ -104,7 +102,5 @@ void keys_free(struct store *store);
 /* Moves the counts of changes beside their status. */
 bool changes_note(struct store *store, const char *status, const char *target, int by,
 		  struct err *err);
-
-void hints_free(struct store *store);
 
 #endif

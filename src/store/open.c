@@ -380,7 +380,6 @@ store_free(struct store *store, bool keep_log)
 		conn_close(store, keep_log);
 	}
 	keys_free(store);
-	hints_free(store);
 	err_fini(&store->failed);
 	err_fini(&store->broken);
 	free(store->afters.list);

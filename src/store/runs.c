@@ -2,14 +2,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/runs.h"
 
-#include <stdlib.h>
-
 #include "store/internal.h"
 
-#define PRIORITIES 3
 #define LIVE "('queued', 'running', 'waiting')"
 #define RUN                                                                                        \
-	"SELECT r.seq, r.id, r.event, r.agent, r.trigger, r.status, r.priority, r.entity, r.due, r.held, " \
+	"SELECT r.seq, r.id, r.event, r.agent, r.trigger, r.status, r.priority, r.entity, r.due, " \
+	"r.held, "                                                                                 \
 	"r.attempts, r.max_attempts, r.created, r.started, r.ended, r.reason, r.error, "           \
 	"r.dropped, "                                                                              \
 	"r.active_ms, r.steps, r.tools, r.input_tokens, r.output_tokens, r.cache_tokens, "         \
@@ -40,7 +38,9 @@ enum {
 	ENTITY_TAKEN,
 	BY_ID,
 	BY_SEQ,
-	PEEK,
+	NEXT,
+	NEXT_AFTER,
+	NEXT_TENANT,
 	LIST,
 	LIST_STATUS,
 	LIST_DEAD,
@@ -72,10 +72,17 @@ static const struct statement list[] = {
 			  NULL},
 	[BY_ID] = {WHOLE "WHERE r.id >= :lo AND r.id < :hi ORDER BY r.id LIMIT 2", &run_shape},
 	[BY_SEQ] = {WHOLE "WHERE r.seq = :seq", &run_shape},
-	[PEEK] = {"SELECT seq, trigger, tenant FROM runs WHERE agent = :agent AND ready = 1 AND "
-		  "priority = :priority "
-		  "AND seq > :after AND status = 'queued' ORDER BY seq",
+	[NEXT] = {"SELECT priority, seq FROM runs WHERE agent = :agent AND ready = 1 AND tenant IS "
+		  ":tenant AND status = 'queued' ORDER BY priority, seq LIMIT 1",
 		  NULL},
+	[NEXT_AFTER] = {"SELECT seq, trigger FROM runs WHERE agent = :agent AND ready = 1 AND "
+			"tenant IS :tenant AND priority = :priority AND seq > :after AND "
+			"status = 'queued' ORDER BY seq",
+			NULL},
+	/* A hop over all that the tenant before has. */
+	[NEXT_TENANT] = {"SELECT tenant FROM runs WHERE agent = :agent AND ready = 1 AND "
+			 "tenant > :tenant AND status = 'queued' ORDER BY tenant LIMIT 1",
+			 NULL},
 	[LIST] = {BRIEF "WHERE " FILTERED, &run_shape},
 	[LIST_STATUS] = {BRIEF "WHERE r.status = :status AND " RARE FILTERED, &run_shape},
 	[LIST_DEAD] = {BRIEF "WHERE r.status = 'failed' AND r.dropped = 0 AND " FILTERED,
@@ -203,109 +210,94 @@ runs_list(struct store *store, const struct list_query *query,
 
 /* --- the next one --- */
 
-/* Where a look past paused runs ended, in each priority: what lies before is paused still, unless
- * the pauses or the order changed since. So a million queued runs of a paused trigger are walked
- * once, not at every look. */
-struct peek_hint {
-	struct peek_hint *next;
-	char *agent, *pauses;
-	uint64_t epoch;
-	int64_t after[PRIORITIES];
-};
-
-void
-hints_free(struct store *store)
-{
-	while (store->hints) {
-		struct peek_hint *hint = store->hints;
-		store->hints = hint->next;
-		free(hint->agent);
-		free(hint->pauses);
-		free(hint);
-	}
-}
-
 static bool
 listed(const char *const *names, struct str name)
 {
-	for (; name.p && names && *names; names++) {
+	for (; names && *names; names++) {
 		if (str_eq_cstr(name, *names))
 			return true;
 	}
 	return false;
 }
 
-static void
-pauses_add(struct buf *out, const char *const *names)
-{
-	for (; names && *names; names++)
-		buf_printf(out, "%s\n", *names);
-	buf_putc(out, '\t');
-}
-
-static struct peek_hint *
-hint_find(struct store *store, const char *agent, const char *pauses)
-{
-	struct peek_hint *hint = store->hints;
-	while (hint && strcmp(hint->agent, agent) != 0)
-		hint = hint->next;
-	if (!hint) {
-		hint = mem_alloc(sizeof(*hint));
-		hint->agent = mem_strdup(agent);
-		hint->next = store->hints;
-		store->hints = hint;
-	}
-	if (!hint->pauses || strcmp(hint->pauses, pauses) != 0 ||
-	    hint->epoch != store->order_epoch) {
-		free(hint->pauses);
-		hint->pauses = mem_strdup(pauses);
-		hint->epoch = store->order_epoch;
-		memset(hint->after, 0, sizeof(hint->after));
-	}
-	return hint;
-}
-
 /* *ret_seq 0: none. */
 static bool
-peek_seq(struct store *store, const char *agent, int priority, const char *const *skip_trigger,
-	 const char *const *skip_tenant, struct peek_hint *hint, int64_t *ret_seq, struct err *err)
+next_after(struct store *store, const char *agent, const char *tenant, int priority,
+	   const char *const *skip_trigger, int64_t *after, int64_t *ret_seq, struct err *err)
 {
 	enum driver_step step;
-	AUTO(query_end) struct query *q = query_read(store, ROOM_RUNS, PEEK, err);
+	AUTO(query_end) struct query *q = query_read(store, ROOM_RUNS, NEXT_AFTER, err);
 	if (!q)
 		return false;
 	query_text(q, "agent", agent);
+	query_text(q, "tenant", tenant);
 	query_int(q, "priority", priority);
-	query_int(q, "after", hint ? hint->after[priority] : 0);
+	query_int(q, "after", *after);
 	while ((step = query_step(q, err)) == STEP_ROW) {
 		int64_t seq = query_get_int(q, 0);
-		if (!hint || (!listed(skip_trigger, query_get_text(q, 1)) &&
-			      !listed(skip_tenant, query_get_text(q, 2)))) {
+		if (!listed(skip_trigger, query_get_text(q, 1))) {
 			*ret_seq = seq;
 			return true;
 		}
-		hint->after[priority] = seq;
+		*after = seq;
 	}
 	return step == STEP_DONE;
 }
 
-bool
-runs_peek(struct store *store, const char *agent, const char *const *skip_trigger,
-	  const char *const *skip_tenant, struct run_row *ret, struct err *err)
+static bool
+peek_past(struct store *store, const char *agent, const char *tenant,
+	  const char *const *skip_trigger, struct run_place *place, int *ret_priority,
+	  int64_t *ret_seq, struct err *err)
 {
-	AUTO(buf_fini) struct buf pauses = BUF_INIT;
-	struct peek_hint *hint = NULL;
-	int64_t seq = 0;
-	if ((skip_trigger && *skip_trigger) || (skip_tenant && *skip_tenant)) {
-		pauses_add(&pauses, skip_trigger);
-		pauses_add(&pauses, skip_tenant);
-		hint = hint_find(store, agent, buf_cstr(&pauses));
-	}
-	for (int priority = 0; !seq && priority < PRIORITIES; priority++) {
-		if (!peek_seq(store, agent, priority, skip_trigger, skip_tenant, hint, &seq, err))
+	if (place->epoch != store->order_epoch)
+		memset(place, 0, sizeof(*place));
+	place->epoch = store->order_epoch;
+	*ret_seq = 0;
+	for (int priority = 0; !*ret_seq && priority < RUN_PRIORITIES; priority++) {
+		*ret_priority = priority;
+		if (!next_after(store, agent, tenant, priority, skip_trigger,
+				&place->after[priority], ret_seq, err))
 			return false;
 	}
-	if (!seq)
-		return err_set(err, E_NOT_FOUND, "no run of agent %s is ready", agent);
-	return runs_get_seq(store, seq, ret, err);
+	return true;
+}
+
+bool
+runs_peek(struct store *store, const char *agent, const char *tenant,
+	  const char *const *skip_trigger, struct run_place *place, int *ret_priority,
+	  int64_t *ret_seq, struct err *err)
+{
+	if (skip_trigger && *skip_trigger)
+		return peek_past(store, agent, tenant, skip_trigger, place, ret_priority, ret_seq,
+				 err);
+	AUTO(query_end) struct query *q = query_read(store, ROOM_RUNS, NEXT, err);
+	if (!q)
+		return false;
+	query_text(q, "agent", agent);
+	query_text(q, "tenant", tenant);
+	enum driver_step step = query_step(q, err);
+	*ret_seq = 0;
+	if (step == STEP_ROW) {
+		*ret_priority = (int)query_get_int(q, 0);
+		*ret_seq = query_get_int(q, 1);
+	}
+	return step != STEP_FAILED;
+}
+
+bool
+runs_next_tenant(struct store *store, const char *agent, struct buf *tenant, bool *ret_found,
+		 struct err *err)
+{
+	AUTO(query_end) struct query *q = query_read(store, ROOM_RUNS, NEXT_TENANT, err);
+	if (!q)
+		return false;
+	query_text(q, "agent", agent);
+	query_text(q, "tenant", buf_cstr(tenant));
+	enum driver_step step = query_step(q, err);
+	*ret_found = step == STEP_ROW;
+	if (step == STEP_ROW) {
+		buf_clear(tenant);
+		buf_add_str(tenant, query_get_text(q, 0));
+	}
+	return step != STEP_FAILED;
 }

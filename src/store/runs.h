@@ -18,10 +18,22 @@ bool runs_get_seq(struct store *store, int64_t seq, struct run_row *ret, struct 
 bool runs_list(struct store *store, const struct list_query *query,
 	       bool (*fn)(void *arg, const struct run_row *row), void *arg, struct err *err);
 
-/* The next ready queued run of an agent: by priority, then age. E_NOT_FOUND when none. skip_trigger
- * and skip_tenant list paused names (NULL-terminated, may be NULL). Reads only. */
-bool runs_peek(struct store *store, const char *agent, const char *const *skip_trigger,
-	       const char *const *skip_tenant, struct run_row *ret, struct err *err);
+#define RUN_PRIORITIES 3 /* 0 goes first */
+/* Where a look past paused runs ended: what lies before is paused still, so that a million queued
+ * runs of a paused trigger are walked once, not at every look. Zeroes: from the start; and so must
+ * its owner set it when the pauses change, or an old run becomes ready. */
+struct run_place {
+	int64_t after[RUN_PRIORITIES];
+	uint64_t epoch;
+};
+/* The next ready queued run of an agent for a tenant (NULL: of none), by priority, then age.
+ * *ret_seq 0: there is none. skip_trigger lists paused names (NULL-terminated, may be NULL). */
+bool runs_peek(struct store *store, const char *agent, const char *tenant,
+	       const char *const *skip_trigger, struct run_place *place, int *ret_priority,
+	       int64_t *ret_seq, struct err *err);
+/* The next tenant by name, after `tenant`, for which a run of this agent is ready. */
+bool runs_next_tenant(struct store *store, const char *agent, struct buf *tenant, bool *ret_found,
+		      struct err *err);
 /* queued → running, attempts + 1, a row in attempts with this lease; compare-and-set: E_STATE when
  * it is no longer queued. started is set at the first attempt. carrier: the agent that takes it
  * over from its own; NULL: its own. */
@@ -39,13 +51,16 @@ struct run_move {
 			    once) */
 };
 bool runs_move(struct store *store, int64_t seq, const struct run_move *move, struct err *err);
-/* After a run with an entity has ended: makes the next queued one of it ready. *ret_ready: was
- * there one? */
-bool runs_free_entity(struct store *store, const char *entity, bool *ret_ready, struct err *err);
-/* Makes runs whose due has come ready, at most `most`. *ret_next: the earliest due left, WALL_NONE.
- */
-bool runs_wake(struct store *store, struct wall now, unsigned most, unsigned *ret_woken,
-	       struct wall *ret_next, struct err *err);
+/* Whom a run that became ready is of; tenant NULL: of none. */
+typedef void runs_on_ready(void *arg, const char *agent, const char *tenant);
+/* After a run with an entity has ended: makes the next queued one of it ready. fn is called where
+ * there was one; it must not use the store. */
+bool runs_free_entity(struct store *store, const char *entity, runs_on_ready *fn, void *arg,
+		      struct err *err);
+/* Makes runs whose due has come ready, at most `most`, and calls fn for each that is. *ret_woken:
+ * how many were due. *ret_next: the earliest due left, WALL_NONE. */
+bool runs_wake(struct store *store, struct wall now, unsigned most, runs_on_ready *fn, void *arg,
+	       unsigned *ret_woken, struct wall *ret_next, struct err *err);
 
 /* Progress of a live run: meters, offset of its attempt, checkpoint and steps (NULL: as they are).
  */

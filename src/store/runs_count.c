@@ -1,36 +1,17 @@
 /* Numbers of runs, for the queue and the metrics: from indexes alone. */
 /* SPDX-License-Identifier: MIT */
+#include <limits.h>
+
 #include "store/internal.h"
 #include "store/runs.h"
 
-enum {
-	QUEUED,
-	NEXT_AGENT,
-	FIRST,
-	CREATED,
-	DEAD,
-	OF_TRIGGER,
-	OLDEST_OF,
-	NEXT_TRIGGER,
-	OPEN,
-	OPEN_ENTITY,
-	STATEMENTS
-};
+enum { QUEUED, DEAD, OF_TRIGGER, OLDEST_OF, NEXT_TRIGGER, OPEN, OPEN_ENTITY, STATEMENTS };
 
 #define OPEN_STATES "status IN ('queued', 'running', 'waiting')"
-#define PRIORITIES 3
 
 static const struct statement list[] = {
 	[QUEUED] = {"SELECT agent, COUNT(*) FROM runs WHERE status = 'queued' GROUP BY agent",
 		    NULL},
-	/* A hop over all that the agent before has. */
-	[NEXT_AGENT] = {"SELECT agent FROM runs WHERE status = 'queued' AND agent > :agent "
-			"ORDER BY agent LIMIT 1",
-			NULL},
-	[FIRST] = {"SELECT seq FROM runs WHERE agent = :agent AND ready = :ready AND "
-		   "priority = :priority AND status = 'queued' ORDER BY seq LIMIT 1",
-		   NULL},
-	[CREATED] = {"SELECT created FROM runs WHERE seq = :seq", NULL},
 	[DEAD] = {"SELECT COUNT(*) FROM runs WHERE status = 'failed' AND dropped = 0", NULL},
 	[OF_TRIGGER] = {"SELECT COUNT(*) FROM runs WHERE trigger = :trigger AND status = 'queued' "
 			"AND " OPEN_STATES,
@@ -65,64 +46,6 @@ runs_count_queued(struct store *store, bool (*fn)(void *arg, const char *agent, 
 			return true;
 	}
 	return step == STEP_DONE;
-}
-
-static enum driver_step
-agent_next(struct store *store, struct buf *agent, struct err *err)
-{
-	AUTO(buf_fini) struct buf after = *agent;
-	*agent = (struct buf)BUF_INIT;
-	AUTO(query_end) struct query *q = query_read(store, ROOM_COUNTS, NEXT_AGENT, err);
-	if (!q)
-		return STEP_FAILED;
-	query_str(q, "agent", buf_str(&after));
-	enum driver_step step = query_step(q, err);
-	if (step == STEP_ROW)
-		buf_add_str(agent, query_get_text(q, 0));
-	return step;
-}
-
-/* The first of each group of the queue is its oldest. */
-static bool
-agent_oldest(struct store *store, const char *agent, int64_t *oldest, struct err *err)
-{
-	for (int i = 0; i < 2 * PRIORITIES; i++) {
-		int64_t seq;
-		AUTO(query_end) struct query *q = query_read(store, ROOM_COUNTS, FIRST, err);
-		if (!q)
-			return false;
-		query_text(q, "agent", agent);
-		query_int(q, "ready", i / PRIORITIES);
-		query_int(q, "priority", i % PRIORITIES);
-		if (!query_number(q, INT64_MAX, &seq, err))
-			return false;
-		if (seq < *oldest)
-			*oldest = seq;
-	}
-	return true;
-}
-
-/* seq is the order of arrival. */
-bool
-runs_oldest_queued(struct store *store, struct wall *ret_created, struct err *err)
-{
-	AUTO(buf_fini) struct buf agent = BUF_INIT;
-	int64_t oldest = INT64_MAX;
-	enum driver_step step;
-	*ret_created = WALL_NONE;
-	while ((step = agent_next(store, &agent, err)) == STEP_ROW) {
-		if (!agent_oldest(store, buf_cstr(&agent), &oldest, err))
-			return false;
-	}
-	if (step == STEP_FAILED)
-		return false;
-	if (oldest == INT64_MAX)
-		return true;
-	AUTO(query_end) struct query *q = query_read(store, ROOM_COUNTS, CREATED, err);
-	if (!q)
-		return false;
-	query_int(q, "seq", oldest);
-	return query_number(q, WALL_NONE.ms, &ret_created->ms, err);
 }
 
 bool
@@ -172,6 +95,26 @@ trigger_next(struct store *store, struct buf *name, struct err *err)
 	return true;
 }
 
+struct oldest {
+	struct store *store;
+	struct wall created;
+	struct err err;
+};
+
+static bool
+oldest_of(void *arg, const char *trigger)
+{
+	struct oldest *oldest = arg;
+	struct wall created;
+
+	if (!runs_oldest_of(oldest->store, trigger, &created, &oldest->err))
+		return false;
+	if (wall_is_set(created) &&
+	    (!wall_is_set(oldest->created) || created.ms < oldest->created.ms))
+		oldest->created = created;
+	return true;
+}
+
 bool
 runs_waiting_triggers(struct store *store, unsigned max, bool (*fn)(void *arg, const char *trigger),
 		      void *arg, struct err *err)
@@ -183,6 +126,19 @@ runs_waiting_triggers(struct store *store, unsigned max, bool (*fn)(void *arg, c
 		if (!fn(arg, buf_cstr(&name)))
 			return true;
 	return why.code == E_OK || err_move(err, &why);
+}
+
+/* By trigger, the way to the oldest of each: triggers are few, tenants need not be. */
+bool
+runs_oldest_queued(struct store *store, struct wall *ret_created, struct err *err)
+{
+	struct oldest oldest = {store, WALL_NONE, ERR_INIT};
+	/* What no trigger woke has none: it sorts before the first. */
+	bool done = oldest_of(&oldest, "") &&
+		    runs_waiting_triggers(store, UINT_MAX, oldest_of, &oldest, &oldest.err);
+
+	*ret_created = oldest.created;
+	return (done && oldest.err.code == E_OK) || err_move(err, &oldest.err);
 }
 
 static bool

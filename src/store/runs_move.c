@@ -56,7 +56,8 @@ static const struct statement list[] = {
 	[FREE_ENTITY] = {"UPDATE runs SET ready = 1 WHERE seq = (SELECT MIN(f.seq) FROM runs f "
 			 "WHERE f.entity = :entity AND "
 			 "f.status IN " LIVE
-			 ") AND status = 'queued' AND ready = 0 AND due IS NULL",
+			 ") AND status = 'queued' AND ready = 0 AND due IS NULL RETURNING agent, "
+			 "tenant",
 			 NULL},
 	[DUE] = {"SELECT seq FROM runs WHERE due <= :now AND due IS NOT NULL AND status = 'queued' "
 		 "AND ready = 0 "
@@ -66,7 +67,8 @@ static const struct statement list[] = {
 		      "ready = 0",
 		      NULL},
 	/* One that is due but not the first of its entity waits for FREE_ENTITY from now on. */
-	[WAKE] = {"UPDATE runs SET due = NULL, held = NULL, ready = " FIRST " WHERE seq = :seq",
+	[WAKE] = {"UPDATE runs SET due = NULL, held = NULL, ready = " FIRST " WHERE seq = :seq "
+		  "RETURNING agent, tenant, ready",
 		  NULL},
 	[PROGRESS] = {"UPDATE runs SET active_ms = :active_ms, steps = :steps, tools = :tools, "
 		      "input_tokens = :input_tokens, "
@@ -201,41 +203,46 @@ runs_move(struct store *store, int64_t seq, const struct run_move *move, struct 
 		return false;
 	if (!changed)
 		return was_not(store, seq, move->from, err);
-	if (!strcmp(move->to, "queued"))
-		store->order_epoch++;
 	return (!move->result && !move->expect) || result_write(store, seq, move, err);
 }
 
 /* --- becoming ready --- */
 
 bool
-runs_free_entity(struct store *store, const char *entity, bool *ret_ready, struct err *err)
+runs_free_entity(struct store *store, const char *entity, runs_on_ready *fn, void *arg,
+		 struct err *err)
 {
-	int64_t changed;
 	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, FREE_ENTITY, err);
 	if (!q)
 		return false;
 	query_text(q, "entity", entity);
-	if (!query_run(q, &changed, err))
-		return false;
-	*ret_ready = changed > 0;
-	if (changed)
-		store->order_epoch++;
-	return true;
+	enum driver_step step = query_step(q, err);
+	if (step == STEP_ROW) {
+		fn(arg, query_get_text(q, 0).p, query_get_text(q, 1).p);
+		step = query_step(q, err);
+	}
+	return step == STEP_DONE;
 }
 
 static bool
-wake_one(struct store *store, int64_t seq, struct err *err)
+wake_one(struct store *store, int64_t seq, runs_on_ready *fn, void *arg, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, WAKE, err);
 	if (!q)
 		return false;
 	query_int(q, "seq", seq);
-	return query_run(q, NULL, err);
+	enum driver_step step = query_step(q, err);
+	if (step == STEP_ROW) {
+		if (query_get_int(q, 2))
+			fn(arg, query_get_text(q, 0).p, query_get_text(q, 1).p);
+		step = query_step(q, err);
+	}
+	return step == STEP_DONE;
 }
 
 static bool
-wake_due(struct store *store, struct wall now, unsigned most, unsigned *ret_woken, struct err *err)
+wake_due(struct store *store, struct wall now, unsigned most, runs_on_ready *fn, void *arg,
+	 unsigned *ret_woken, struct err *err)
 {
 	enum driver_step step;
 	AUTO(query_end) struct query *q = query_read(store, ROOM_MOVES, DUE, err);
@@ -246,7 +253,7 @@ wake_due(struct store *store, struct wall now, unsigned most, unsigned *ret_woke
 	/* ORDER BY the index that WAKE takes the row from: SQLite may then walk it while it
 	 * changes, which only ever removes what was walked already. */
 	while ((step = query_step(q, err)) == STEP_ROW) {
-		if (!wake_one(store, query_get_int(q, 0), err))
+		if (!wake_one(store, query_get_int(q, 0), fn, arg, err))
 			return false;
 		++*ret_woken;
 	}
@@ -254,14 +261,12 @@ wake_due(struct store *store, struct wall now, unsigned most, unsigned *ret_woke
 }
 
 bool
-runs_wake(struct store *store, struct wall now, unsigned most, unsigned *ret_woken,
-	  struct wall *ret_next, struct err *err)
+runs_wake(struct store *store, struct wall now, unsigned most, runs_on_ready *fn, void *arg,
+	  unsigned *ret_woken, struct wall *ret_next, struct err *err)
 {
 	*ret_woken = 0;
-	if (!wake_due(store, now, most, ret_woken, err))
+	if (!wake_due(store, now, most, fn, arg, ret_woken, err))
 		return false;
-	if (*ret_woken)
-		store->order_epoch++;
 	AUTO(query_end) struct query *q = query_read(store, ROOM_MOVES, NEXT_DUE, err);
 	return q && query_number(q, WALL_NONE.ms, &ret_next->ms, err);
 }

@@ -12,6 +12,7 @@
 
 #include "base/os.h"
 #include "core/run.h"
+#include "core/trust.h"
 #include "core/tables.h"
 #include "io/fetch.h"
 #include "io/work.h"
@@ -144,6 +145,12 @@ attempt_stop(struct attempt *attempt, const char *reason, const char *text)
 	a->cancelled = true;
 	attempt->stop_reason = reason;
 	attempt->agent->kind->cancel(attempt, reason);
+}
+
+enum trust
+run_trust(const struct run_row *run)
+{
+	return run->trust && !strcmp(run->trust, "untrusted") ? TRUST_UNTRUSTED : TRUST_TRUSTED;
 }
 
 const char *const *

@@ -86,4 +86,30 @@ def _(rouse):
     expect((answer(rouse)["decision"], rouse.run(run)["attempts"]), ("approved", 1), "the decision and the attempts")
 
 
+@scenario("the deadline stands while a person decides, with and without a daemon, and goes on after")
+def _(rouse):
+    run, gate = house(rouse, APPROVAL, **{"budget.deadline": "1500ms"})
+    rouse.kill_9()
+    time.sleep(2)
+    rouse.start()
+    expect(rouse.run(run)["status"], "waiting", "after the restart")
+    rouse.cli("gate", "approve", gate)
+    rouse.wait_run(run, "succeeded")
+    expect(rouse.run(run)["attempts"], 1, "attempts")
+
+
+@scenario("after the decision the rest of the deadline holds")
+def _(rouse):
+    rouse.agent("a", "read -r e; echo '%s'; read -r answer; exec sleep 60" % json.dumps(APPROVAL),
+                **{"grace": "300ms", "budget.deadline": "1s"})
+    rouse.webhook("push", agent="a")
+    rouse.start()
+    run = rouse.deliver("push").expect(202).run_id
+    [gate] = wait("a gate", lambda: rouse.items("/v1/gates"))
+    rouse.restart()
+    rouse.cli("gate", "approve", gate["id"])
+    rouse.wait_run(run, "failed")
+    expect(rouse.run(run)["reason"], "deadline", "the reason")
+
+
 main()

@@ -48,7 +48,7 @@ def _(rouse):
         files = {re.sub(r"\.[chs]\w*$", "", name) for name in os.listdir(os.path.join(SOURCE, "src", room))}
         listed = text.split(";")[0].split(":")[-1]
         if room in ("base", "pure", "conf", "io", "http", "core"):
-            words = re.findall(r"[a-z]{2,}", re.sub(r"\([^)]*\)", "", listed.split(" Rouse: ")[-1]))
+            words = re.findall(r"[a-z][a-z_]+", re.sub(r"\([^)]*\)", "", listed.split(" Rouse: ")[-1]))
             missing += [f"{room}/{word}" for word in words if not any(name == word or name.startswith(word + "_") for name in files)]
     expect(missing, [], "files that are not there")
 

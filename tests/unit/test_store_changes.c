@@ -569,19 +569,23 @@ test_state(void)
 		AUTO(run_row_fini) struct run_row row = {0};
 		struct wall next;
 		unsigned woken;
+		int ready = 0;
 		CHECK(runs_hold(other, run, "tenant/abc", at_ms(1000), "none left", &err));
 		CHECK(runs_get_seq(other, run, &row, &err));
 		CHECK_STR(row.held, "tenant/abc");
 		CHECK_STR(row.error, "none left");
-		CHECK(runs_wake(other, at_ms(999), 10, &woken, &next, &err) && !woken &&
-		      next.ms == at_ms(1000).ms);
+		CHECK(runs_wake(other, at_ms(999), 10, help_ready, &ready, &woken, &next, &err) &&
+		      !woken && next.ms == at_ms(1000).ms);
 		CHECK(runs_unhold(other, "tenant/x", 9, at_ms(5), &count, &err) && !count);
 		CHECK(runs_unhold(other, NULL, 9, at_ms(5), &count, &err) && count == 1);
-		CHECK(runs_wake(other, at_ms(5), 10, &woken, &next, &err) && woken == 1);
+		CHECK(runs_wake(other, at_ms(5), 10, help_ready, &ready, &woken, &next, &err) &&
+		      woken == 1);
 		CHECK(runs_hold(other, run, "all/", at_ms(1000), "none left", &err));
-		CHECK(runs_wake(other, at_ms(1000), 10, &woken, &next, &err) && woken == 1);
+		CHECK(runs_wake(other, at_ms(1000), 10, help_ready, &ready, &woken, &next, &err) &&
+		      woken == 1);
 		CHECK(runs_unhold(other, NULL, 9, at_ms(5), &count, &err) && !count);
-		CHECK(!runs_hold(other, run + 9, "all/", at_ms(5), "", &err) && err.code == E_STATE);
+		CHECK(!runs_hold(other, run + 9, "all/", at_ms(5), "", &err) &&
+		      err.code == E_STATE);
 		turn_end(other);
 		store_close(other);
 	}

@@ -3,16 +3,47 @@
 #include "tests/unit/test_store_help.h"
 
 static const char *const none[] = {NULL};
+/* Where looks past paused ones ended; cleared by whoever needs it so. */
+static struct run_place place;
 
 static int64_t
-peek(struct store *store, const char *agent, const char *const *triggers,
-     const char *const *tenants)
+peek_for(struct store *store, const char *agent, const char *tenant, const char *const *triggers)
 {
-	AUTO(run_row_fini) struct run_row row = {0};
 	AUTO(err_fini) struct err err = ERR_INIT;
-	if (!runs_peek(store, agent, triggers, tenants, &row, &err))
-		return err.code == E_NOT_FOUND ? 0 : -1;
-	return row.seq;
+	int priority;
+	int64_t seq;
+	if (!runs_peek(store, agent, tenant, triggers, &place, &priority, &seq, &err))
+		return -1;
+	return seq;
+}
+
+/* Of no tenant, from the start. */
+static int64_t
+peek(struct store *store, const char *agent, const char *const *triggers)
+{
+	place = (struct run_place){0};
+	return peek_for(store, agent, NULL, triggers);
+}
+
+/* Did one become ready? */
+static bool
+frees(struct store *store, const char *entity)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+	int ready = 0;
+	if (!runs_free_entity(store, entity, help_ready, &ready, &err))
+		printf("# free: %s\n", err_text(&err));
+	return ready == 1;
+}
+
+static int became_ready;
+
+static bool
+wakes(struct store *store, struct wall now, unsigned *ret_woken, struct wall *ret_next)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+	became_ready = 0;
+	return runs_wake(store, now, 10, help_ready, &became_ready, ret_woken, ret_next, &err);
 }
 
 static bool
@@ -193,33 +224,52 @@ test_queue(void)
 		int64_t high = help_run(
 			store, (struct run_row){.agent = (char *)"a", .priority = 0}, NULL);
 		const int64_t order[] = {high, first, second, low};
-		CHECK_INT(peek(store, "b", none, none), 0);
+		CHECK_INT(peek(store, "b", none), 0);
 		for (size_t i = 0; i < ARRAY_LEN(order); i++) {
-			CHECK_INT(peek(store, "a", none, none), order[i]);
+			CHECK_INT(peek(store, "a", none), order[i]);
 			CHECK(claim(store, order[i]));
 			CHECK(!claim(store, order[i]));
 		}
-		CHECK_INT(peek(store, "a", NULL, NULL), 0);
+		CHECK_INT(peek(store, "a", NULL), 0);
 	}
-	IT ("passes over paused triggers and tenants, and comes back to them") {
+	IT ("passes over paused triggers, and comes back to them") {
 		static const char *const paused[] = {"p", NULL};
-		static const char *const tenants[] = {"t", NULL};
 		int64_t of_p = help_run(
 			store, (struct run_row){.agent = (char *)"s", .trigger = (char *)"p"},
 			NULL);
-		int64_t of_t = help_run(
-			store, (struct run_row){.agent = (char *)"s", .tenant = (char *)"t"}, NULL);
-		CHECK_INT(peek(store, "s", paused, none), of_t);
-		CHECK_INT(peek(store, "s", none, tenants), of_p);
-		CHECK_INT(peek(store, "s", paused, tenants), 0);
+		CHECK_INT(peek(store, "s", none), of_p);
+		CHECK_INT(peek(store, "s", paused), 0);
 		int64_t late = help_run(
 			store, (struct run_row){.agent = (char *)"s", .priority = 2}, NULL);
+		CHECK_INT(peek_for(store, "s", NULL, paused), late);
 		int64_t high = help_run(
 			store, (struct run_row){.agent = (char *)"s", .priority = 0}, NULL);
-		CHECK_INT(peek(store, "s", paused, tenants), high);
+		CHECK_INT(peek_for(store, "s", NULL, paused), high);
 		CHECK(claim(store, high));
-		CHECK_INT(peek(store, "s", paused, tenants), late);
-		CHECK_INT(peek(store, "s", none, none), of_p);
+		CHECK_INT(peek_for(store, "s", NULL, paused), late);
+		CHECK_INT(peek(store, "s", none), of_p);
+	}
+	IT ("knows each tenant's next, and the tenants that have one, by name") {
+		AUTO(buf_fini) struct buf tenant = BUF_INIT;
+		bool found;
+		int64_t run[4];
+		static const char *const names[] = {"z", "b", "b", NULL};
+		for (int i = 0; i < 4; i++)
+			run[i] = help_run(
+				store,
+				(struct run_row){.agent = (char *)"t", .tenant = (char *)names[i]},
+				NULL);
+		CHECK_INT(peek_for(store, "t", "b", none), run[1]);
+		CHECK_INT(peek_for(store, "t", "z", none), run[0]);
+		CHECK_INT(peek(store, "t", none), run[3]);
+		CHECK_INT(peek_for(store, "t", "none such", none), 0);
+		CHECK(claim(store, run[1]));
+		CHECK_INT(peek_for(store, "t", "b", none), run[2]);
+		CHECK(runs_next_tenant(store, "t", &tenant, &found, &err) && found);
+		CHECK_STR(buf_cstr(&tenant), "b");
+		CHECK(runs_next_tenant(store, "t", &tenant, &found, &err) && found);
+		CHECK_STR(buf_cstr(&tenant), "z");
+		CHECK(runs_next_tenant(store, "t", &tenant, &found, &err) && !found);
 	}
 	IT ("finds a run again that a failed turn gave back") {
 		static const char *const paused[] = {"p", NULL};
@@ -228,12 +278,12 @@ test_queue(void)
 			 NULL);
 		CHECK(turn_savepoint(store, &err));
 		CHECK(claim(store, free_run));
-		CHECK_INT(peek(store, "h", paused, none), 0);
+		CHECK_INT(peek_for(store, "h", NULL, paused), 0);
 		turn_undo(store);
-		CHECK_INT(peek(store, "h", paused, none), free_run);
+		CHECK_INT(peek_for(store, "h", NULL, paused), free_run);
 	}
 	IT ("runs one of an entity at a time, in order of arrival") {
-		bool ready[3], freed;
+		bool ready[3];
 		int64_t run[3];
 		for (int i = 0; i < 3; i++)
 			run[i] = help_run(store,
@@ -242,18 +292,18 @@ test_queue(void)
 							   .priority = 2 - i},
 					  &ready[i]);
 		CHECK(ready[0] && !ready[1] && !ready[2]);
-		CHECK_INT(peek(store, "e", none, none), run[0]);
+		CHECK_INT(peek(store, "e", none), run[0]);
 		CHECK(claim(store, run[0]));
-		CHECK_INT(peek(store, "e", none, none), 0);
-		CHECK(runs_free_entity(store, "e1", &freed, &err) && !freed);
+		CHECK_INT(peek(store, "e", none), 0);
+		CHECK(!frees(store, "e1"));
 		CHECK(end(store, run[0], 1, "succeeded", NULL));
-		CHECK(runs_free_entity(store, "e1", &freed, &err) && freed);
-		CHECK_INT(peek(store, "e", none, none), run[1]);
-		CHECK(runs_free_entity(store, "e1", &freed, &err) && !freed);
+		CHECK(frees(store, "e1"));
+		CHECK_INT(peek(store, "e", none), run[1]);
+		CHECK(!frees(store, "e1"));
 		CHECK(claim(store, run[1]) && end(store, run[1], 1, "failed", "permanent"));
-		CHECK(runs_free_entity(store, "e1", &freed, &err) && freed);
-		CHECK_INT(peek(store, "e", none, none), run[2]);
-		CHECK(runs_free_entity(store, "no such", &freed, &err) && !freed);
+		CHECK(frees(store, "e1"));
+		CHECK_INT(peek(store, "e", none), run[2]);
+		CHECK(!frees(store, "no such"));
 	}
 	IT ("holds a run back until it is due, and says when the next one is") {
 		unsigned woken;
@@ -264,19 +314,19 @@ test_queue(void)
 		CHECK(!ready);
 		int64_t later = help_run(
 			store, (struct run_row){.agent = (char *)"d", .due = at_ms(900)}, NULL);
-		CHECK(runs_wake(store, at_ms(499), 10, &woken, &next, &err));
+		CHECK(wakes(store, at_ms(499), &woken, &next));
 		CHECK_INT(woken, 0);
 		CHECK_INT(next.ms, at_ms(500).ms);
-		CHECK_INT(peek(store, "d", none, none), 0);
-		CHECK(runs_wake(store, at_ms(500), 10, &woken, &next, &err));
+		CHECK_INT(peek(store, "d", none), 0);
+		CHECK(wakes(store, at_ms(500), &woken, &next));
 		CHECK_INT(woken, 1);
 		CHECK_INT(next.ms, at_ms(900).ms);
-		CHECK_INT(peek(store, "d", none, none), soon);
-		CHECK(runs_wake(store, at_ms(5000), 10, &woken, &next, &err));
+		CHECK_INT(peek(store, "d", none), soon);
+		CHECK(wakes(store, at_ms(5000), &woken, &next));
 		CHECK_INT(woken, 1);
 		CHECK(!wall_is_set(next));
 		CHECK(claim(store, soon));
-		CHECK_INT(peek(store, "d", none, none), later);
+		CHECK_INT(peek(store, "d", none), later);
 	}
 	IT ("wakes at most as many as asked, all in the end") {
 		unsigned woken, all = 0;
@@ -286,14 +336,13 @@ test_queue(void)
 				 (struct run_row){.agent = (char *)"w", .due = at_ms(10 + i)},
 				 NULL);
 		for (int i = 0; i < 3; i++) {
-			CHECK(runs_wake(store, at_ms(100), 10, &woken, &next, &err));
+			CHECK(wakes(store, at_ms(100), &woken, &next));
 			all += woken;
 		}
 		CHECK_INT(all, 25);
 		CHECK(!wall_is_set(next));
 	}
 	IT ("makes a due run wait on when an earlier one has its entity") {
-		bool freed;
 		unsigned woken;
 		struct wall next;
 		int64_t first = help_run(
@@ -305,11 +354,12 @@ test_queue(void)
 							   .due = at_ms(5)},
 					  NULL);
 		CHECK(claim(store, first));
-		CHECK(runs_wake(store, at_ms(10), 10, &woken, &next, &err));
-		CHECK_INT(peek(store, "de", none, none), 0);
+		CHECK(wakes(store, at_ms(10), &woken, &next));
+		CHECK_INT(became_ready, 0);
+		CHECK_INT(peek(store, "de", none), 0);
 		CHECK(end(store, first, 1, "succeeded", NULL));
-		CHECK(runs_free_entity(store, "x", &freed, &err) && freed);
-		CHECK_INT(peek(store, "de", none, none), second);
+		CHECK(frees(store, "x"));
+		CHECK_INT(peek(store, "de", none), second);
 	}
 	IT ("puts a run back for a later attempt, which keeps its place and its start") {
 		unsigned woken;
@@ -329,9 +379,9 @@ test_queue(void)
 		CHECK(attempts_end(store, seq, 1, "failed", "exit", "exit 1", 1, 0, at_ms(2000),
 				   &err));
 		CHECK(runs_move(store, seq, &again, &err));
-		CHECK_INT(peek(store, "r", none, none), 0);
-		CHECK(runs_wake(store, at_ms(4000), 10, &woken, &next, &err) && woken == 1);
-		CHECK_INT(peek(store, "r", none, none), seq);
+		CHECK_INT(peek(store, "r", none), 0);
+		CHECK(wakes(store, at_ms(4000), &woken, &next) && woken == 1);
+		CHECK_INT(peek(store, "r", none), seq);
 		CHECK(claim(store, seq));
 		CHECK(runs_get_seq(store, seq, &back, &err));
 		CHECK_INT(back.attempts, 2);
@@ -345,16 +395,15 @@ test_queue(void)
 		for (int i = 0; i < 3000; i++)
 			help_run(store, (struct run_row){.agent = (char *)"many"}, NULL);
 		CHECK(store->driver->prepare(store->conn,
-					     "EXPLAIN QUERY PLAN SELECT seq, trigger, tenant FROM "
-					     "runs WHERE agent = :agent AND "
-					     "ready = 1 AND priority = :priority AND seq > :after "
-					     "AND status = 'queued' ORDER BY seq",
+					     "EXPLAIN QUERY PLAN SELECT priority, seq FROM runs WHERE "
+					     "agent = :agent AND ready = 1 AND tenant IS :tenant "
+					     "AND status = 'queued' ORDER BY priority, seq",
 					     &stmt, &err));
 		while (store->driver->step(store->conn, stmt, &err) == STEP_ROW)
 			buf_add_str(&plan, store->driver->column_text(stmt, 3));
 		store->driver->finalize(stmt);
 		CHECK_STR(buf_cstr(&plan), "SEARCH runs USING INDEX runs_queue (agent=? AND "
-					   "ready=? AND priority=? AND seq>?)");
+					   "ready=? AND tenant=?)");
 	}
 	turn_end(store);
 	IT ("holds together, as the check says") {

@@ -137,8 +137,8 @@ write_all(struct store *store, int i)
 {
 	struct err err = ERR_INIT;
 	int64_t known, seq, event = help_event(store, "t", "held", 0);
-	bool same, freed;
-	int n;
+	bool same;
+	int n, freed = 0;
 	char key[32];
 	snprintf(key, sizeof(key), "k%d", i);
 	int64_t run = help_run(
@@ -153,7 +153,7 @@ write_all(struct store *store, int i)
 		    (struct change_row){
 			    .run = run, .key = key, .entity = (char *)"x", .confidence = 0.5},
 		    &err);
-	CHECK(runs_free_entity(store, "e", &freed, &err));
+	CHECK(runs_free_entity(store, "e", help_ready, &freed, &err));
 	CHECK(budgets_add(store, &(struct budget_row){"agent", "a", "2026-11-20", 3, 9}, &err));
 	err_fini(&err);
 }
