@@ -480,6 +480,7 @@ write_down(struct shim *s)
 	st->out_bytes = s->out.bytes;
 	st->err_bytes = s->err.bytes;
 	st->err_truncated = s->err.over;
+	st->oom_kills = agent_oom_kills();
 }
 
 /* A full disk may be emptied; a spool that is gone does not come back. */

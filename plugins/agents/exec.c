@@ -79,7 +79,7 @@ exec_start(struct attempt *attempt, struct str envelope, struct err *err)
 	AUTO(err_fini) struct err why = ERR_INIT;
 	struct exec_run *run;
 
-	if (!exec_share(attempt->core, err))
+	if (!exec_share(attempt, err))
 		return false;
 	run = run_new(attempt);
 	if (!spool_make(attempt, run->dir, envelope, err)) {
@@ -108,7 +108,7 @@ exec_adopt(struct attempt *attempt, struct err *err)
 {
 	struct exec_run *run;
 
-	if (!exec_share(attempt->core, err))
+	if (!exec_share(attempt, err))
 		return false;
 	run = run_new(attempt);
 	if (access(run->dir, F_OK)) {

@@ -89,8 +89,13 @@ void api_list_reply(struct api_list *list, struct http_request *req, const struc
 /* A parameter of the path as an owned string. */
 char *api_param(const struct route_match *match, size_t i);
 
+/* Answers with runs, newest first; dead: with dead letters alone. */
+void api_runs_list(struct api *api, struct http_request *req, const char *const *columns,
+		   bool dead);
+
 /* Each room's routes. */
 void api_runs_routes(struct api *api);
+void api_dlq_routes(struct api *api);
 void api_changes_routes(struct api *api);
 void api_events_routes(struct api *api);
 void api_registry_routes(struct api *api);

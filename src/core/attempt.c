@@ -92,7 +92,8 @@ attempt_new(struct core *core, struct run_row *take_run, int n, const char *carr
 	*take_run = (struct run_row){0};
 	attempt->n = n;
 	/* The agent may have changed its mind since the event was let in. */
-	if (attempt->agent && trust_stages(attempt->agent, run_trust(&attempt->run))) {
+	attempt->trust = run_trust(&attempt->run);
+	if (attempt->agent && trust_stages(attempt->agent, attempt->trust)) {
 		free(attempt->run.mode);
 		attempt->run.mode = mem_strdup("stage");
 	}
@@ -260,7 +261,7 @@ attempt_start(struct core *core, struct run_row *take_run, int n, const char *ca
 		attempt_not_started(attempt, &err);
 		return;
 	}
-	if (!trust_admits(attempt->agent, run_trust(&attempt->run), &err) ||
+	if (!trust_admits(attempt->agent, attempt->trust, &err) ||
 	    !attempt_event(attempt, &event, &err)) {
 		attempt_not_started(attempt, &err);
 		return;

@@ -32,7 +32,8 @@ struct attempt {
 	char *carrier;		   /* its name: the run's agent, or a fallback of it */
 	struct run_row run;
 	int n;
-	char id[64]; /* RUN_ID.N */
+	char id[64];	  /* RUN_ID.N */
+	enum trust trust; /* of the run */
 	struct mono started;
 	struct mono heard; /* its last sign of life */
 	int64_t pulse;	   /* what its kind said then */

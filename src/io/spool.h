@@ -50,6 +50,8 @@ struct spool_job {
 	bool no_network, few_files, read_all;
 	const char *const *paths; /* NULL at the end; may be NULL */
 
+	const char *cgroup; /* leaf that it runs in; NULL: none */
+
 	/* What user stands for, looked up by spool_create(): for the shim, which is linked without
 	 * NSS. */
 	bool change_user;
@@ -72,7 +74,8 @@ struct spool_status {
 	bool err_truncated;
 	int64_t started_ms, ended_ms; /* wall clock */
 	int64_t max_rss_bytes, cpu_ms;
-	int killed; /* descendants that had to be killed */
+	int killed;    /* descendants that had to be killed */
+	int oom_kills; /* by the kernel, for want of the memory that its group may have */
 };
 void spool_status_fini(struct spool_status *status);
 
