@@ -30,6 +30,10 @@ void visit_free(void *visit);
 /* Who asks, for decisions: "alice", "uid:1000", "token:ci". Lives as long as the request. */
 const char *api_by(const struct http_request *req);
 
+/* E_DENIED when the peer of the socket is a process of that very run. run_id NULL: none. */
+bool api_not_own(struct api *api, const struct http_request *req, const char *run_id,
+		 struct err *err);
+
 /* fn(arg) once when the request is over, however that comes: answered, left, or the server gone.
  * One a request. */
 void api_when_over(struct http_request *req, void (*fn)(void *arg), void *arg);
