@@ -34,6 +34,7 @@
 #include "plugins/kinds.h"
 #include "systemd.h"
 #include "triggers/kinds.h"
+#include "plugins/agents/exec_confine.h"
 
 #define WORK_THREADS 4
 #define WORK_WAITING 100000
@@ -396,13 +397,15 @@ int
 house_run(struct house *house)
 {
 	struct core *core = &house->core;
-	AUTO(buf_fini) struct buf ready = BUF_INIT;
+	AUTO(buf_fini) struct buf ready = BUF_INIT, means = BUF_INIT;
 
 	house->host.ready = true;
 	buf_printf(&ready, "READY=1\nSTATUS=ready, version %s", PACKAGE_VERSION);
 	systemd_notify(buf_cstr(&ready));
 	if (systemd_watchdog_ms())
 		on_watchdog(house);
+	exec_confine_describe(registry_conf(core->registry), &means);
+	log_info("what agents can be held to", "means", buf_cstr(&means));
 	log_info("ready", "version", PACKAGE_VERSION, "socket", house->socket, "url",
 		 core->public_url, "config", house->config);
 	while (!house->stop) {

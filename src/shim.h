@@ -60,6 +60,8 @@ bool agent_start(const struct spool_job *job, const int fds[3], pid_t *ret_pid, 
 void agent_terminate(void);
 /* One round of SIGKILL to every descendant. */
 void agent_kill(void);
+/* How many the kernel has killed for want of the memory that the run may have. */
+int agent_oom_kills(void);
 /* Writes "PID START\n" into a file; E_EXISTS when one stands there. */
 bool who_write(const char *file, pid_t pid, struct err *err);
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/os.h"
+#include "io/cgroup.h"
 #include "io/confine.h"
 #include "io/start.h"
 #include "io/tree.h"
@@ -28,6 +29,20 @@ limit_add(struct start_limit *limits, size_t *count, int resource, int64_t soft,
 {
 	if (soft > 0)
 		limits[(*count)++] = (struct start_limit){resource, (rlim_t)soft, (rlim_t)hard};
+}
+
+/* Of the agent; NULL: it has none of its own. */
+static const char *group;
+
+/* Where there is none after all, the limits of each process hold, as elsewhere. */
+static bool
+group_make(const struct spool_job *job, struct cgroup_kept *ret_kept, int *ret_fd)
+{
+	const struct cgroup_limits limits = {job->memory_max, job->processes};
+	if (!job->cgroup || !cgroup_make(job->cgroup, &limits, ret_kept, ret_fd, NULL))
+		return false;
+	group = job->cgroup;
+	return true;
 }
 
 static const char *
@@ -66,6 +81,8 @@ agent_start(const struct spool_job *job, const int fds[3], pid_t *ret_pid, int *
 		.paths = job->paths,
 	};
 	struct confine *confine = NULL;
+	struct cgroup_kept kept = {false, false};
+	AUTO(auto_close) int group_fd = -1;
 	struct start_plan plan = {
 		.argv = job->argv,
 		.envp = job->envp,
@@ -84,11 +101,15 @@ agent_start(const struct spool_job *job, const int fds[3], pid_t *ret_pid, int *
 		.groups = job->groups,
 		.group_count = job->group_count,
 	};
-	limit_add(limits, &plan.limit_count, RLIMIT_AS, job->memory_max, job->memory_max);
+	plan.enter_group = group_make(job, &kept, &group_fd);
+	plan.group_fd = group_fd;
+	if (!kept.memory_max)
+		limit_add(limits, &plan.limit_count, RLIMIT_AS, job->memory_max, job->memory_max);
 	limit_add(limits, &plan.limit_count, RLIMIT_CPU, job->cpu_time_s,
 		  job->cpu_time_s + CPU_SLACK_S);
 	limit_add(limits, &plan.limit_count, RLIMIT_NOFILE, job->files, job->files);
-	limit_add(limits, &plan.limit_count, RLIMIT_NPROC, job->processes, job->processes);
+	if (!kept.processes)
+		limit_add(limits, &plan.limit_count, RLIMIT_NPROC, job->processes, job->processes);
 	limit_add(limits, &plan.limit_count, RLIMIT_FSIZE, job->file_size, job->file_size);
 	if (!confine_new(&rules, &confine, err))
 		return false;
@@ -110,7 +131,16 @@ agent_terminate(void)
 void
 agent_kill(void)
 {
+	/* At once, however fast it forks; the tree is for who is not in it. */
+	if (group)
+		cgroup_kill(group);
 	tree_kill(getpid());
+}
+
+int
+agent_oom_kills(void)
+{
+	return group ? cgroup_oom_kills(group) : 0;
 }
 
 bool

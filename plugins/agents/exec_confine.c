@@ -4,7 +4,7 @@
 #include "plugins/agents/exec_confine.h"
 
 #include "conf/conf.h"
-#include "core/trust.h"
+#include "io/cgroup.h"
 
 static const char read_only[] = "read-only";
 
@@ -57,6 +57,24 @@ exec_confine_check(const struct conf_section *section, struct conf_report *repor
 }
 
 void
+exec_confine_describe(const struct conf *conf, struct buf *out)
+{
+	const struct conf_section *daemon = conf_section(conf, "daemon", "");
+	AUTO(err_fini) struct err err = ERR_INIT;
+	AUTO(auto_free) char *groups = NULL;
+	struct confine_means means;
+
+	confine_probe(&means);
+	confine_describe(&means, out);
+	if (!cgroup_find(conf_str(daemon, "cgroup"), &groups, &err))
+		buf_cat(out, "; runs not by control groups: ", err_text(&err));
+	else if (groups)
+		buf_cat(out, "; runs by control groups in ", groups);
+	else
+		buf_puts(out, "; runs not by control groups");
+}
+
+void
 exec_confine_init(struct exec_confine *confine, const struct attempt *attempt)
 {
 	const struct conf_section *section = attempt->agent->section;
@@ -66,7 +84,7 @@ exec_confine_init(struct exec_confine *confine, const struct attempt *attempt)
 	size_t count = conf_list(section, "filesystem", &items), n = 0;
 
 	*confine = (struct exec_confine){
-		.rules = rules_of(section, run_trust(&attempt->run) == TRUST_UNTRUSTED)};
+		.rules = rules_of(section, attempt->trust == TRUST_UNTRUSTED)};
 	if (!confine->rules.files)
 		return;
 	confine->paths = mem_alloc((count + 2) * sizeof(*confine->paths));

@@ -10,6 +10,9 @@
 /* Says what of filesystem is wrong, and warns of what this kernel cannot keep. */
 void exec_confine_check(const struct conf_section *section, struct conf_report *report);
 
+/* What agents can be held to on this machine, one line for people. */
+void exec_confine_describe(const struct conf *conf, struct buf *out);
+
 /* The rules of one attempt; exec_confine_fini() frees what they point to. */
 struct exec_confine {
 	struct confine_rules rules;

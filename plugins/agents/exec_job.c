@@ -32,10 +32,12 @@ static const struct conf_key keys[] = {
 	 .help = "envelope: closed behind the envelope, for programs that read to the end; open: "
 		 "messages "
 		 "(decisions, cancel) may follow; default: open, but envelope where output = text"},
-	{"memory_max", CONF_SIZE, .min = 1 << 20, .help = "address space of each of its processes"},
+	{"memory_max", CONF_SIZE, .min = 1 << 20,
+	 .help = "memory of a run where it has a control group, else the address space of "
+		 "each of its processes"},
 	{"cpu_time", CONF_DURATION, .min = 1000, .help = "processor time of each of its processes"},
 	{"processes", CONF_INT, .min = 1, .max = 4194304,
-	 .help = "processes of its user at once (RLIMIT_NPROC)"},
+	 .help = "processes of a run where it has a control group, else of its user, at once"},
 	{"files", CONF_INT, .min = 8, .max = 1048576,
 	 .help = "files that each of its processes may have open"},
 	{"file_size", CONF_SIZE, .min = 1, .help = "largest file that it may write"},
@@ -180,6 +182,7 @@ job_create(const struct attempt *attempt, const char *dir, char **words, struct 
 {
 	const struct conf_section *section = attempt->agent->section;
 	AUTO(env_fini) struct env env = ENV_INIT;
+	AUTO(auto_free) char *group = exec_group(attempt->id);
 	AUTO(exec_confine_fini) struct exec_confine confine = {.workdir = NULL};
 	int64_t output = attempt->run.limits.output_bytes, cpu_ms = limit_of(section, "cpu_time");
 	struct spool_job job = {
@@ -204,6 +207,7 @@ job_create(const struct attempt *attempt, const char *dir, char **words, struct 
 
 	umask_of(section, &job.umask);
 	exec_confine_init(&confine, attempt);
+	job.cgroup = group;
 	job.no_network = confine.rules.no_network;
 	job.few_files = confine.rules.files;
 	job.read_all = confine.rules.read_all;
@@ -221,7 +225,8 @@ exec_job_create(const struct attempt *attempt, const char *dir, struct str envel
 	char **words = NULL;
 	bool ok;
 
-	if (!proc_split(conf_str(attempt->agent->section, "command"), &words, err))
+	if (!exec_group_check(err) ||
+	    !proc_split(conf_str(attempt->agent->section, "command"), &words, err))
 		return false;
 	if (!buf_try_reserve(&input, envelope.len + 1)) {
 		proc_words_free(words);

@@ -78,6 +78,8 @@ run_exit(struct exec_run *run)
 				  .text = status->error};
 
 	run->phase = EXEC_ENDED;
+	if (status->oom_kills && !status->reason && (status->signal || status->exit_code))
+		end.text = "it used more than memory_max, and the system killed it";
 	if (status->reason && !attempt->stop_reason)
 		attempt->stop_reason = stop_word(status->reason);
 	if (status->exec_failed && errno_is_transient(status->exec_errno))

@@ -37,7 +37,8 @@ struct exec_run {
 	int64_t read; /* bytes of `out` that the splitter has got */
 	struct mono doubt_until;
 	struct spool_status status; /* from EXEC_SETTLES on */
-	struct core_timer *turn, *stuck;
+	bool stands, stops;	    /* its deadline; it is being stopped */
+	struct core_timer *turn, *stuck, *stand;
 };
 
 /* What may take a moment, in a work thread; by id, because the attempt may go meanwhile. */
@@ -45,6 +46,7 @@ struct exec_chore {
 	LIST_ENTRY(exec_chore) entry;
 	struct core *core;
 	char id[64];
+	char *group;	    /* killed and removed; NULL: there is none */
 	char *dir;	    /* cleaned and kept, or removed; NULL: it stays */
 	bool clean;	    /* what the chore made of dir */
 	bool kill;	    /* whatever bears its mark */
@@ -53,8 +55,12 @@ struct exec_chore {
 
 /* --- exec_shared.c --- */
 
-/* Opens what all attempts of core share, at the first of them. */
-bool exec_share(struct core *core, struct err *err);
+/* Opens what all attempts of its core share, at the first of them. */
+bool exec_share(const struct attempt *attempt, struct err *err);
+/* The leaf in which an attempt runs, owned; NULL where there are no groups for runs. */
+char *exec_group(const char *id);
+/* False: groups are asked for that cannot be had; a sentence. */
+bool exec_group_check(struct err *err);
 /* Of folders that can be used again; NULL: there is none. */
 struct spool_pool *exec_pool(void);
 char *exec_spool_dir(const struct core *core, const char *id); /* owned */

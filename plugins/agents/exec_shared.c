@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/os.h"
+#include "io/cgroup.h"
 #include "io/proc.h"
 #include "io/work.h"
 #include "plugins/agents/exec_job.h"
@@ -23,7 +24,9 @@ struct exec {
 	struct core *core;
 	struct spool_wake *wake;
 	struct spool_pool
-		*pool; /* NULL where it could not be made: then each folder is a new one */
+		*pool;	      /* NULL where it could not be made: then each folder is a new one */
+	char *groups;	      /* where the leaves of runs are made; NULL: nowhere */
+	struct err no_groups; /* why, where they are asked for */
 	struct core_timer *look;
 	unsigned looks;
 	bool looking; /* the timer is armed */
@@ -50,6 +53,45 @@ exec_run_find(struct core *core, const char *id)
 										: NULL;
 }
 
+/* --- groups -------------------------------------------------------------------------------- */
+
+static const char leaf_prefix[] = "/rouse-run-";
+
+char *
+exec_group(const char *id)
+{
+	struct buf path = BUF_INIT;
+
+	if (!shared || !shared->groups)
+		return NULL;
+	buf_cat(&path, shared->groups, leaf_prefix, id);
+	return buf_take(&path);
+}
+
+bool
+exec_group_check(struct err *err)
+{
+	return !shared || shared->no_groups.code == E_OK ||
+	       err_set(err, shared->no_groups.code, "cgroup: %s", err_text(&shared->no_groups));
+}
+
+static void
+groups_open(struct exec *exec, const char *wanted)
+{
+	AUTO(buf_fini) struct buf limits = BUF_INIT;
+
+	if (!cgroup_find(wanted, &exec->groups, &exec->no_groups)) {
+		log_error("no run of a program starts", "cgroup", wanted, "error",
+			  err_text(&exec->no_groups));
+	} else if (exec->groups) {
+		cgroup_prepare(exec->groups, &limits);
+		log_info("each run has a control group", "cgroup", exec->groups, "limits",
+			 limits.len ? buf_cstr(&limits) : "none");
+	} else {
+		log_debug("runs have no control groups: limits are those of each process");
+	}
+}
+
 /* --- chores -------------------------------------------------------------------------------- */
 
 static void
@@ -58,6 +100,8 @@ chore_run(void *arg)
 	struct exec_chore *chore = arg;
 	AUTO(err_fini) struct err err = ERR_INIT;
 
+	if (chore->group && !cgroup_remove(chore->group))
+		log_warning("group of a run not removed", "group", chore->group);
 	if (chore->kill)
 		proc_kill_marked(EXEC_MARK, chore->id);
 	if (!chore->dir)
@@ -72,6 +116,7 @@ chore_free(struct exec_chore *chore)
 {
 	LIST_REMOVE(chore, entry);
 	free(chore->dir);
+	free(chore->group);
 	free(chore);
 }
 
@@ -107,6 +152,7 @@ exec_chore(const struct exec_chore *template)
 	char *retired;
 
 	*chore = *template;
+	chore->group = exec_group(chore->id);
 	retired = chore->dir ? spool_pool_retire(exec_pool(), chore->dir) : NULL;
 	if (retired) {
 		free(chore->dir);
@@ -290,8 +336,11 @@ look_later(struct exec *exec)
 }
 
 bool
-exec_share(struct core *core, struct err *err)
+exec_share(const struct attempt *attempt, struct err *err)
 {
+	struct core *core = attempt->core;
+	const struct conf_section *daemon =
+		conf_section(conf_section_conf(attempt->agent->section), "daemon", "");
 	struct exec *exec;
 
 	if (shared) {
@@ -310,6 +359,7 @@ exec_share(struct core *core, struct err *err)
 	}
 	look_later(exec);
 	exec->pool = spool_pool_new(core->spool_root, NULL);
+	groups_open(exec, conf_str(daemon, "cgroup"));
 	shared = exec;
 	return true;
 }
@@ -330,6 +380,8 @@ exec_agent_fini(struct core *core)
 	core_timer_free(shared->look);
 	spool_wake_free(shared->wake);
 	spool_pool_free(shared->pool);
+	free(shared->groups);
+	err_fini(&shared->no_groups);
 	free(shared);
 	shared = NULL;
 }

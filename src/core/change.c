@@ -137,7 +137,7 @@ proposal_check(const struct attempt *attempt, const struct change_row *change, s
 {
 	const struct target *target = registry_target(attempt->registry, change->target);
 
-	if (!trust_may_target(attempt->agent, run_trust(&attempt->run), change->target, err))
+	if (!trust_may_target(attempt->agent, attempt->trust, change->target, err))
 		return false;
 	if (!target)
 		return err_set(err, E_NOT_FOUND, "there is no target %s", change->target);

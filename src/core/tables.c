@@ -17,6 +17,9 @@ static const struct conf_key daemon_keys[] = {
 	{"log_format", CONF_ENUM, "auto", "auto|text|json|journal", .help = "how log lines look"},
 	{"drain_timeout", CONF_DURATION, "30s", .min = 0, .max = 86400000,
 	 .help = "how long SIGTERM waits for what is being applied"},
+	{"cgroup", CONF_STRING, "auto",
+	 .help = "where runs of programs get control groups of their own: auto (where systemd "
+		 "delegates one), none, or a folder of cgroup version 2"},
 	{"lease", CONF_DURATION, "30s", .min = 1000, .max = 3600000,
 	 .help = "how long a started run is held before it must be renewed"},
 };

@@ -19,9 +19,11 @@ struct event_base;
  *   out         what the agent wrote on standard output, appended
  *   err         its standard error, appended, at most err_max
  *   ctl         FIFO: roused to shim, one line each: ">LINE" goes to the agent's standard input;
- *               "C REASON" cancels; "G MS" makes its grace MS at most, from
- *               then on; "D MS" moves the deadline by MS (may be negative); "E" closes
- *               stdin; "@NAME" says that ctl.NAME holds such lines (long ones, which a FIFO cuts)
+ *               "C REASON" cancels; "G MS" makes its grace MS at most; "D MS" moves the deadline by
+ *               MS (may be negative); "E" closes stdin; "S MS": the deadline stands (a person
+ *               decides), but for at most MS, so that a daemon that does not come back keeps no
+ *               agent; 0: it goes on, later by as long; "@NAME" says that ctl.NAME holds such
+ *               lines (long ones, which a FIFO cuts)
  *   ctl.early   lines for a shim that was started and does not listen yet
  *   status      written by the shim at the end, whole or not at all (spool_status)
  * Files are created 0600, folders 0700. job and status are fields "NAME LENGTH\nBYTES\n" below a
@@ -50,6 +52,8 @@ struct spool_job {
 	bool no_network, few_files, read_all;
 	const char *const *paths; /* NULL at the end; may be NULL */
 
+	const char *cgroup; /* leaf that it runs in; NULL: none */
+
 	/* What user stands for, looked up by spool_create(): for the shim, which is linked without
 	 * NSS. */
 	bool change_user;
@@ -72,7 +76,8 @@ struct spool_status {
 	bool err_truncated;
 	int64_t started_ms, ended_ms; /* wall clock */
 	int64_t max_rss_bytes, cpu_ms;
-	int killed; /* descendants that had to be killed */
+	int killed;    /* descendants that had to be killed */
+	int oom_kills; /* by the kernel, for want of the memory that its group may have */
 };
 void spool_status_fini(struct spool_status *status);
 

@@ -150,6 +150,7 @@ static const struct number status_numbers[] = {
 	STATUS_NUMBER(err_truncated, NUMBER_BOOL), STATUS_NUMBER(started_ms, NUMBER_I64),
 	STATUS_NUMBER(ended_ms, NUMBER_I64),	   STATUS_NUMBER(max_rss_bytes, NUMBER_I64),
 	STATUS_NUMBER(cpu_ms, NUMBER_I64),	   STATUS_NUMBER(killed, NUMBER_INT),
+	STATUS_NUMBER(oom_kills, NUMBER_INT),
 };
 
 static int64_t
@@ -256,6 +257,8 @@ job_take_words(struct spool_job *job, struct job_sizes *at, struct str name, str
 		job->workdir = text;
 	else if (str_eq_cstr(name, "user"))
 		job->user = text;
+	else if (str_eq_cstr(name, "cgroup"))
+		job->cgroup = text;
 	else
 		return true;
 	return !has_nul(value);
@@ -330,6 +333,7 @@ spool_job_format(const struct spool_job *job, struct buf *out)
 		field_add_cstr(out, "env", job->envp[i]);
 	field_add_cstr(out, "workdir", job->workdir);
 	field_add_cstr(out, "user", job->user);
+	field_add_cstr(out, "cgroup", job->cgroup);
 	for (size_t i = 0; job->paths && job->paths[i]; i++)
 		field_add_cstr(out, "path", job->paths[i]);
 	for (size_t i = 0; i < job->group_count; i++)

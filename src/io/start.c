@@ -18,6 +18,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "io/cgroup.h"
 #include "io/confine.h"
 
 #ifndef CLOSE_RANGE_UNSHARE
@@ -158,6 +159,8 @@ child_place(struct start_child *c)
 CHILD_CODE static bool
 child_confine(struct start_child *c)
 {
+	if (c->plan->enter_group && !cgroup_enter(c->plan->group_fd))
+		return child_failed(c, "enter the group of");
 	const char *step = c->plan->confine ? confine_apply(c->plan->confine) : NULL;
 	return !step || child_failed(c, step);
 }

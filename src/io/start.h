@@ -35,6 +35,8 @@ struct start_plan {
 	gid_t gid;
 	const gid_t *groups;
 	size_t group_count;
+	bool enter_group; /* the one that group_fd is cgroup.procs of */
+	int group_fd;
 	const struct confine *confine; /* NULL: it may do what its user may */
 };
 

@@ -406,4 +406,146 @@ def _(rouse):
     check("min_trust" in rouse.wait_run(runs[1], "failed")["error"], "the error names min_trust")
 
 
+def groups(rouse):
+    """A folder of control groups that is the daemon's."""
+    needs_root()
+    for mount in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
+        if os.path.exists(mount + "/cgroup.controllers"):
+            break
+    else:
+        raise Skip("cgroup version 2 is not mounted")
+    base = f"{mount}/rouse-test-{os.getpid()}-{os.path.basename(rouse.dir)}"
+    try:
+        os.mkdir(base)
+    except OSError as e:
+        raise Skip(f"control groups cannot be made here: {e}") from None
+    atexit.register(lambda: leaves(base) is None or [os.rmdir(os.path.join(base, d)) for d in leaves(base)] is None or os.rmdir(base))
+    if not os.path.exists(base + "/cgroup.kill"):
+        raise Skip("control groups of this kernel cannot be killed")
+    rouse.section("daemon", cgroup=base)
+    return base
+
+
+def leaves(base):
+    return [d for d in os.listdir(base) if os.path.isdir(os.path.join(base, d))] if os.path.exists(base) else None
+
+
+# A child with a session, parent and environment of its own, which forgets its mark.
+ESCAPE = """
+import os, sys
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execve(sys.executable, [sys.executable, "-c", "import os, time; print(os.getpid(), file=open(os.environ['D'] + '/escaped', 'w'), flush=True); time.sleep(3600)"],
+                  {"D": os.environ["D"]})
+    os._exit(0)
+os.wait()
+"""
+
+
+def gone(pid):
+    return _stat_of(pid) in (None, "Z")
+
+
+def _stat_of(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rpartition(")")[2].split()[0]
+    except OSError:
+        return None
+
+
+def escaping(rouse, after, **keys):
+    rouse.agent("slips", f"#!{PYTHON}\nimport json, time\nsys_line = input()\n" + ESCAPE + f"""
+while not os.path.exists(os.environ["D"] + "/escaped") or not open(os.environ["D"] + "/escaped").read():
+    time.sleep(0.01)
+{after}
+print(json.dumps({{"type": "result", "output": open("/proc/self/cgroup").read()}}), flush=True)
+""", linger="100ms", grace="100ms", retry__attempts=1, **keys)
+    rouse.webhook("slips", agent="slips")
+    rouse.start()
+    run = rouse.deliver("slips").expect(202).run_id
+    pid = int(wait("the child has slipped away", lambda: rouse.marks("escaped"))[0])
+    return run, pid
+
+
+@scenario("each run has a control group of its own, which goes with it, and with all that is in it")
+def _(rouse):
+    base = groups(rouse)
+    run, pid = escaping(rouse, "")
+    said = rouse.wait_run(run, "succeeded")["result"]
+    check(f"/rouse-run-{run}.1" in said, f"it should run in a group of its own: {said}")
+    wait("the child has ended", lambda: gone(pid))
+    wait("the group is gone", lambda: leaves(base) == [])
+
+
+@scenario("a shim that is killed leaves nobody: who forgot its mark is found by its group")
+def _(rouse):
+    base = groups(rouse)
+    run, pid = escaping(rouse, "time.sleep(3600)")
+    check(not gone(pid), "the child lives")
+    expect(leaves(base), [f"rouse-run-{run}.1"], "groups while it runs")
+    with open(os.path.join(rouse.state, "spool", run + ".1", "shim")) as f:
+        os.kill(int(f.read().split()[0]), signal.SIGKILL)
+    rouse.wait_run(run, "failed")
+    wait("the child has ended", lambda: gone(pid))
+    wait("the group is gone", lambda: leaves(base) == [])
+
+
+@scenario("when daemon and shim are killed, the next daemon ends what is left in the group")
+def _(rouse):
+    base = groups(rouse)
+    run, pid = escaping(rouse, "time.sleep(3600)")
+    with open(os.path.join(rouse.state, "spool", run + ".1", "shim")) as f:
+        shim = int(f.read().split()[0])
+    os.kill(rouse.daemon.pid, signal.SIGKILL)
+    os.kill(shim, signal.SIGKILL)
+    rouse.ended()
+    check(not gone(pid), "the child lives: nobody was left to end it")
+    rouse.start()
+    rouse.wait_run(run, "failed")
+    wait("the child has ended", lambda: gone(pid))
+    wait("the group is gone", lambda: leaves(base) == [])
+
+
+@scenario("auto: what is marked as delegated is used, also from one below it")
+def _(rouse):
+    base = groups(rouse)
+    rouse.section("daemon", cgroup="auto")
+    os.mkdir(base + "/own")
+    try:
+        os.setxattr(base, "trusted.delegate", b"1")
+    except OSError as e:
+        raise Skip(f"control groups cannot be marked: {e}") from None
+    rouse.wrapper = ["/bin/sh", "-c", f'echo 0 >{base}/own/cgroup.procs && exec "$@"', "sh"]
+    rouse.agent("where", "#!" + PYTHON + "\nimport json\ninput()\nprint(json.dumps({'type': 'result', 'output': open('/proc/self/cgroup').read()}))\n")
+    rouse.webhook("where", agent="where")
+    rouse.start()
+    run = rouse.deliver("where").expect(202).run_id
+    said = rouse.wait_run(run, "succeeded")["result"]
+    check(f"{os.path.basename(base)}/rouse-run-{run}.1" in said, f"it should run beside the daemon's group: {said}")
+    wait("the group is gone", lambda: leaves(base) == ["own"])
+    check(base in rouse.log_text(), "the log says where the groups are")
+
+
+@scenario("groups below its own that an agent makes go with it")
+def _(rouse):
+    base = groups(rouse)
+    rouse.agent("nests", f"read envelope\ncd {base}/rouse-run-*\nmkdir -p a/b/c\necho 0 >a/b/c/cgroup.procs\n" + says(RESULT).replace("read envelope", "") + "", linger="100ms")
+    rouse.webhook("nests", agent="nests")
+    rouse.start()
+    rouse.wait_run(rouse.deliver("nests").expect(202).run_id, "succeeded")
+    wait("the groups are gone", lambda: leaves(base) == [])
+
+
+@scenario("a folder that is none of control groups: no run starts, and a sentence says why")
+def _(rouse):
+    rouse.section("daemon", cgroup=rouse.dir)
+    rouse.agent("held", says(RESULT), retry__attempts=1)
+    rouse.webhook("held", agent="held")
+    rouse.start()
+    run = rouse.wait_run(rouse.deliver("held").expect(202).run_id, "failed")
+    check("cgroup" in run["error"] and rouse.dir in run["error"], run["error"])
+
+
 main()
