@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "io/proc.h"
+#include "io/tree.h"
 #include "plugins/agents/exec_job.h"
 #include "plugins/agents/exec_run.h"
 
@@ -164,6 +165,18 @@ exec_pulse(const struct attempt *attempt)
 }
 
 static void
+exec_hurry(struct attempt *attempt, int64_t ms)
+{
+	struct exec_run *run = attempt->state;
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+
+	if (!run || run->phase > EXEC_RUNS)
+		return;
+	buf_printf(&text, "G %" PRId64, ms);
+	spool_control(run->dir, buf_str(&text), NULL);
+}
+
+static void
 exec_cancel(struct attempt *attempt, const char *reason)
 {
 	struct exec_run *run = attempt->state;
@@ -229,6 +242,15 @@ exec_stand(struct attempt *attempt, bool stands)
 	exec_on_stand(run);
 }
 
+/* The shim gets every orphan of what it started, so that nobody leaves its tree. */
+static bool
+exec_has(const struct attempt *attempt, pid_t pid)
+{
+	const struct exec_run *run = attempt->state;
+
+	return run && run->shim && tree_is_below(pid, proc_pid(run->shim->proc));
+}
+
 static void
 exec_release(struct attempt *attempt, bool over)
 {
@@ -267,7 +289,9 @@ const struct agent_kind exec_agent = {
 	.send = exec_send,
 	.pulse = exec_pulse,
 	.cancel = exec_cancel,
+	.hurry = exec_hurry,
 	.release = exec_release,
 	.stand = exec_stand,
+	.has = exec_has,
 	.rewind = exec_rewind,
 };

@@ -11,6 +11,7 @@
 #include "core/metrics.h"
 #include "core/overlap.h"
 #include "core/queue.h"
+#include "core/shed.h"
 #include "core/source.h"
 #include "core/stream.h"
 #include "core/run.h"
@@ -313,6 +314,32 @@ day_is_spent(struct admission *a, bool *ret_spent)
 	return true;
 }
 
+/* Where the queue is full something gives way: what it has, or this event. */
+static bool
+room_is_made(struct admission *a, int priority, bool *ret_refused)
+{
+	bool known;
+
+	*ret_refused = false;
+	if (!queue_is_full(a->core))
+		return true;
+	if (!key_is_known(a, &known))
+		return false;
+	if (known)
+		return true;
+	if (!shed_oldest(a->core, priority, ret_refused, &a->err))
+		return false;
+	if (!*ret_refused)
+		return true;
+	outcome_set(a, "shed", "queue_full: all that waits is more urgent");
+	if (!event_keep(a, 0))
+		return false;
+	err_set(&a->err, E_RATE,
+		"the queue is full (limits.max_queued), and all that waits is more urgent; try "
+		"again later");
+	return true;
+}
+
 /* A new run, its event and its key, or the known run of the key. */
 static bool
 run_admit(struct admission *a)
@@ -321,7 +348,7 @@ run_admit(struct admission *a)
 	struct uuid run_id;
 	struct run_row row;
 	int64_t known = 0, seq = runs_next_seq(store);
-	bool same = true, ready, skip, spent;
+	bool same = true, ready, skip, spent, refused;
 
 	if (!overlap_skips(a, &skip))
 		return false;
@@ -337,6 +364,10 @@ run_admit(struct admission *a)
 	row.event = events_next_seq(store);
 	if (a->trigger && gather_wants(a->trigger))
 		return gather_admit(a, &row);
+	if (!room_is_made(a, row.priority, &refused))
+		return false;
+	if (refused)
+		return true;
 	if (!key_claim(a, seq, &known, &same))
 		return false;
 	if (known)
@@ -350,6 +381,7 @@ run_admit(struct admission *a)
 	if (a->trigger && !a->by_hand &&
 	    !overlap_settle(a->core, a->overlap, a->trigger->name, row.entity, seq, &a->err))
 		return false;
+	a->result.makes_run = true;
 	a->result.run_seq = seq;
 	memcpy(a->result.run_id, run_id.text, sizeof(run_id.text));
 	a->result.run_status = "queued";
@@ -428,9 +460,7 @@ admission_fail(struct admission *a)
 static struct str
 cursor_of(const struct admission *a)
 {
-	bool new_run = a->result.run_id[0] && !a->result.replayed;
-
-	return buf_str(!new_run && a->cursor_idle.len ? &a->cursor_idle : &a->cursor);
+	return buf_str(!a->result.makes_run && a->cursor_idle.len ? &a->cursor_idle : &a->cursor);
 }
 
 static void
@@ -479,6 +509,7 @@ admission_answer(struct admission *a)
 	json_t *answer = json_object();
 	struct uuid run_id = uuid_v7(a->at);
 	AUTO(buf_fini) struct buf envelope = BUF_INIT;
+	AUTO(buf_fini) struct buf payload = BUF_INIT;
 	struct run_row row;
 	json_t *value = NULL;
 	bool stopped = mapping_decides(a);
@@ -497,6 +528,11 @@ admission_answer(struct admission *a)
 			    a->user.len ? json_string(buf_cstr(&a->user)) : json_null());
 	if (!stopped) {
 		run_fill(a, &run_id, &row);
+		if (a->trigger && gather_wants(a->trigger)) {
+			gather_payload(a, &row, &payload);
+			row.payload = (char *)buf_cstr(&payload);
+			json_put_str(answer, "rule", "held back for others (debounce, collect)");
+		}
 		envelope_build(&row, 1, envelope_event_data(buf_str(&a->document)), &envelope);
 		if (json_read(buf_str(&envelope), &value, NULL)) {
 			json_object_set(answer, "payload", json_object_get(value, "payload"));
@@ -539,18 +575,14 @@ bool
 admit_event(struct core *core, const struct happening *h, admit_on_done *on_done, void *arg,
 	    struct err *err)
 {
-	const struct conf_section *limits =
-		conf_section(registry_conf(core->registry), "limits", "");
 	struct admission *a;
 
 	if (core->draining)
 		return err_set(err, E_UNAVAILABLE, "the daemon is stopping; try again in a moment");
-	if (queue_depth(core->queue, NULL) >= conf_int(limits, "max_queued")) {
+	if (!shed_at_door(core, err)) {
 		metrics_count(core->metrics, "rouse_events_total", "trigger",
 			      h->trigger ? h->trigger->name : "", "outcome", "shed", 1);
-		return err_set(err, E_RATE,
-			       "%lld runs wait already (limits.max_queued); try again later",
-			       (long long)queue_depth(core->queue, NULL));
+		return false;
 	}
 	a = admission_new(core, h);
 	a->on_done = on_done;
