@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "io/proc.h"
+#include "io/tree.h"
 #include "plugins/agents/exec_job.h"
 #include "plugins/agents/exec_run.h"
 
@@ -229,6 +230,15 @@ exec_stand(struct attempt *attempt, bool stands)
 	exec_on_stand(run);
 }
 
+/* The shim gets every orphan of what it started, so that nobody leaves its tree. */
+static bool
+exec_has(const struct attempt *attempt, pid_t pid)
+{
+	const struct exec_run *run = attempt->state;
+
+	return run && run->shim && tree_is_below(pid, proc_pid(run->shim->proc));
+}
+
 static void
 exec_release(struct attempt *attempt, bool over)
 {
@@ -269,5 +279,6 @@ const struct agent_kind exec_agent = {
 	.cancel = exec_cancel,
 	.release = exec_release,
 	.stand = exec_stand,
+	.has = exec_has,
 	.rewind = exec_rewind,
 };

@@ -17,6 +17,7 @@ struct attempt_progress {
 	unsigned logged;		/* rows that its lines made in the run log */
 	unsigned emitted;		/* `emit` lines, taken or not */
 	bool has_result;
+	bool responds; /* what it says now is its answer: tokens, a result */
 	bool suspended;	   /* it said so: nothing that follows counts */
 	bool waits;	   /* for a person; its work is in used.active_ms, its deadline stands */
 	struct mono since; /* otherwise: it works since then */

@@ -11,9 +11,9 @@ echo '{"type":"result","output":"done"}'
 APPROVAL = {"type": "approval", "step": "refund", "payload": {"amount": 12}, "timeout": "1h"}
 
 
-def house(rouse, message, **agent):
+def house(rouse, message, body=ASKS, **agent):
     """A run that waits; its id and its gate."""
-    rouse.agent("a", ASKS % json.dumps(message), **{"grace": "300ms", **agent})
+    rouse.agent("a", body % json.dumps(message), **{"grace": "300ms", **agent})
     rouse.webhook("push", agent="a")
     rouse.start()
     run = rouse.deliver("push").expect(202).run_id
@@ -84,6 +84,78 @@ def _(rouse):
     rouse.cli("gate", "approve", gate)
     rouse.wait_run(run, "succeeded")
     expect((answer(rouse)["decision"], rouse.run(run)["attempts"]), ("approved", 1), "the decision and the attempts")
+
+
+# Says what it hears, until it is decided.
+HEARS = """read -r e
+echo '%s'
+while read -r line; do
+	printf '%%s\n' "$line" >>$D/mark
+	case $line in *'"decision"'*) break ;; esac
+done
+echo '{"type":"result","output":"done"}'
+"""
+
+
+@scenario("what is sent to a run reaches an agent that waits for a person, and wakes nobody else")
+def _(rouse):
+    run, gate = house(rouse, APPROVAL, body=HEARS)
+    rouse.cli("run", "send", run, "hurry \"up\"\nplease")
+    wait("it is heard", lambda: rouse.marks())
+    expect(json.loads(rouse.marks()[0]), {"type": "input", "text": "hurry \"up\"\nplease"}, "what it heard")
+    expect(rouse.run(run)["status"], "waiting", "the run")
+    rouse.restart()
+    rouse.cli("run", "send", run, "x" * 100000)
+    wait("a long one too, after a restart", lambda: len(rouse.marks()) == 2)
+    expect(len(json.loads(rouse.marks()[1])["text"]), 100000, "all of it")
+    rouse.cli("gate", "approve", gate)
+    rouse.wait_run(run, "succeeded")
+    said = rouse.cli("run", "send", run, "late", expect_code=4)
+    check("succeeded" in said.out + said.err, f"the sentence: {said.out}{said.err}")
+    events = [e["type"] for e in rouse.items(f"/v1/runs/{run}/events")]
+    expect((events.count("input"), events.count("decision")), (2, 1), "what the log keeps")
+
+
+@scenario("a run that waits for a person is cancelled, and its agent is told")
+def _(rouse):
+    run, gate = house(rouse, APPROVAL, body=HEARS)
+    rouse.cli("run", "cancel", run, "--reason", "no need")
+    rouse.wait_run(run, "cancelled")
+    expect(rouse.items("/v1/gates?status=waiting"), [], "gates that wait")
+    rouse.cli("gate", "approve", gate, expect_code=4)
+
+
+# Tries to decide about itself: at once, and from a process that left its parent, session and all.
+GREEDY = """read -r e
+rouse() { %(rouse)s --socket %(socket)s "$@"; }
+echo '{"type":"approval","step":"pay"}'
+echo '{"type":"change","target":"crm","entity":"deals:1","op":"update","before":{},"after":{"stage":"won"}}'
+until rouse gate list --run "$ROUSE_RUN_ID" --json | grep -q waiting; do sleep 0.05; done
+gate=$(rouse gate list --run "$ROUSE_RUN_ID" --json | sed 's/.*"id":"\\([^"]*\\)".*/\\1/')
+rouse gate approve "$gate" >>$D/said 2>&1; a=$?
+rouse approve "$ROUSE_RUN_ID" --reason mine >>$D/said 2>&1; b=$?
+(setsid sh -c '%(rouse)s --socket %(socket)s gate approve "$0"; echo $? >$D/late' "$gate" >>$D/said 2>&1 &)
+until [ -s $D/late ]; do sleep 0.05; done
+echo "$a $b $(cat $D/late)" >>$D/mark
+read -r answer
+echo '{"type":"result","output":"paid"}'
+"""
+
+
+@scenario("an agent decides neither its own gate nor its own changes, by whatever process of its own")
+def _(rouse):
+    rouse.crm()
+    rouse.agent("a", GREEDY % {"rouse": os.path.join(BUILD, "rouse"), "socket": rouse.socket}, targets="crm", grace="300ms")
+    rouse.webhook("push", agent="a")
+    rouse.start()
+    run = rouse.deliver("push").expect(202).run_id
+    wait("it has tried", lambda: rouse.marks())
+    expect(rouse.marks(), ["4 4 4"], "how its tries ended")
+    [gate] = rouse.items("/v1/gates")
+    expect((gate["status"], gate["by"] if "by" in gate else None), ("waiting", None), "the gate")
+    expect([c["status"] for c in rouse.items("/v1/changes")], ["proposed"], "the change")
+    rouse.cli("gate", "approve", gate["id"])
+    rouse.wait_run(run, "succeeded")
 
 
 @scenario("the deadline stands while a person decides, with and without a daemon, and goes on after")
