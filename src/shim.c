@@ -45,6 +45,7 @@ struct shim {
 	bool alone;  /* no descendant is left */
 	int wait_status;
 	int64_t deadline_at, kill_at, give_up_at;
+	int64_t stands_since, stands_until; /* SHIM_NEVER: the deadline does not stand */
 	struct spool_status status;
 	struct drain out, err;
 	struct feed in;
@@ -137,13 +138,32 @@ reap(struct shim *s, int64_t now)
 	s->alone = pid < 0 && errno == ECHILD;
 }
 
+/* While the deadline stands only the end of that is looked for. */
+static int64_t
+deadline_next(const struct shim *s)
+{
+	return s->stands_since == SHIM_NEVER ? s->deadline_at : s->stands_until;
+}
+
+static void
+deadline_goes_on(struct shim *s, int64_t now)
+{
+	if (s->stands_since == SHIM_NEVER)
+		return;
+	if (s->deadline_at != SHIM_NEVER)
+		s->deadline_at = later_by(s->deadline_at, now - s->stands_since);
+	s->stands_since = s->stands_until = SHIM_NEVER;
+}
+
 /* The grid of phases and what time brings; what messages and exits bring is above. */
 static void
 on_time(struct shim *s, int64_t now)
 {
 	if (s->out.over)
 		on_output_over(s, now);
-	if (now >= s->deadline_at)
+	if (now >= s->stands_until)
+		deadline_goes_on(s, now);
+	if (s->stands_since == SHIM_NEVER && now >= s->deadline_at)
 		end_run(s, STR("deadline"), now);
 	if (s->alone || now < s->kill_at)
 		return;
@@ -190,6 +210,21 @@ on_move_deadline(struct shim *s, struct str text, int64_t now UNUSED)
 }
 
 static void
+on_stand(struct shim *s, struct str text, int64_t now)
+{
+	int64_t ms;
+	if (!str_to_i64(str_trim(text), &ms))
+		return;
+	if (ms <= 0) {
+		deadline_goes_on(s, now);
+		return;
+	}
+	if (s->stands_since == SHIM_NEVER)
+		s->stands_since = now;
+	s->stands_until = later_by(now, ms);
+}
+
+static void
 on_close_input(struct shim *s, struct str text UNUSED, int64_t now UNUSED)
 {
 	feed_close(&s->in);
@@ -202,7 +237,7 @@ static const struct {
 	void (*fn)(struct shim *s, struct str text, int64_t now);
 } ctl_lines[] = {
 	{'>', on_message},     {'C', on_cancel}, {'D', on_move_deadline},
-	{'E', on_close_input}, {'@', on_file},
+	{'E', on_close_input}, {'S', on_stand},	 {'@', on_file},
 };
 
 static void
@@ -277,7 +312,7 @@ arm_timer(struct shim *s, int64_t now)
 {
 	int64_t at = s->alone ? SHIM_NEVER
 			      : earlier(s->kill_at, s->phase == RUNS || s->phase == LINGERS
-							    ? s->deadline_at
+							    ? deadline_next(s)
 							    : SHIM_NEVER);
 	at = earlier(at, earlier(s->out.retry_at, s->err.retry_at));
 	if (s->waker.pending)
@@ -537,6 +572,8 @@ main(int argc, char **argv)
 	static struct shim s = {
 		.kill_at = SHIM_NEVER,
 		.deadline_at = SHIM_NEVER,
+		.stands_since = SHIM_NEVER,
+		.stands_until = SHIM_NEVER,
 		.out = {.pipe = -1, .retry_at = SHIM_NEVER},
 		.err = {.pipe = -1, .retry_at = SHIM_NEVER},
 		.in = {.pipe = -1},

@@ -8,11 +8,17 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "io/proc.h"
+#include "io/tree.h"
 #include "plugins/agents/exec_job.h"
 #include "plugins/agents/exec_run.h"
 
 /* How long a shim that was started by an earlier daemon may take to say who it is. */
 #define DOUBT_MS 1000
+/* How long a deadline stands without a word of ours: a day, so that an agent whose daemon does not
+ * come back is not kept for ever. Said anew in time. */
+#define STAND_MS 86400000
+#define STAND_ANEW_MS (STAND_MS / 2)
+#define STAND_AGAIN_MS 1000
 
 static struct exec_run *
 run_new(struct attempt *attempt)
@@ -33,6 +39,7 @@ run_free(struct exec_run *run)
 {
 	core_timer_free(run->turn);
 	core_timer_free(run->stuck);
+	core_timer_free(run->stand);
 	ndjson_fini(&run->lines);
 	spool_status_fini(&run->status);
 	free(run->dir);
@@ -166,6 +173,8 @@ exec_cancel(struct attempt *attempt, const char *reason)
 
 	if (!run || run->phase > EXEC_RUNS)
 		return;
+	run->stops = true;
+	core_timer_stop(run->stand);
 	if (run->open) {
 		buf_puts(&text, "{\"type\":\"cancel\",\"reason\":");
 		buf_json_cstr(&text, reason);
@@ -179,6 +188,55 @@ exec_cancel(struct attempt *attempt, const char *reason)
 			    attempt->id, "error", err_text(&err));
 	exec_run_watch(run, 0);
 	exec_run_wake(run, 1);
+}
+
+/* What the shim should know of its clock; as often as it may have missed it. */
+static void
+exec_on_stand(void *arg)
+{
+	struct exec_run *run = arg;
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	if (run->phase > EXEC_RUNS || run->stops)
+		return;
+	buf_printf(&text, "S %d", run->stands ? STAND_MS : 0);
+	if (spool_control(run->dir, buf_str(&text), &err)) {
+		if (run->stands)
+			core_timer_arm(run->attempt->core, &run->stand, STAND_ANEW_MS,
+				       exec_on_stand, run);
+		return;
+	}
+	if (err.code == E_NOT_FOUND)
+		return;
+	log_warning("shim cannot be told whether its deadline stands; tried again", "attempt",
+		    run->attempt->id, "error", err_text(&err));
+	core_timer_arm(run->attempt->core, &run->stand, STAND_AGAIN_MS, exec_on_stand, run);
+}
+
+static void
+exec_stand(struct attempt *attempt, bool stands)
+{
+	struct exec_run *run = attempt->state;
+
+	if (!run || run->phase > EXEC_RUNS || run->stops || attempt->run.limits.deadline_ms < 0)
+		return;
+	run->stands = stands;
+	core_timer_stop(run->stand);
+	if (stands)
+		core_timer_stop(run->stuck);
+	else
+		exec_run_watch(run, attempt_time_left_ms(attempt));
+	exec_on_stand(run);
+}
+
+/* The shim gets every orphan of what it started, so that nobody leaves its tree. */
+static bool
+exec_has(const struct attempt *attempt, pid_t pid)
+{
+	const struct exec_run *run = attempt->state;
+
+	return run && run->shim && tree_is_below(pid, proc_pid(run->shim->proc));
 }
 
 static void
@@ -220,5 +278,7 @@ const struct agent_kind exec_agent = {
 	.pulse = exec_pulse,
 	.cancel = exec_cancel,
 	.release = exec_release,
+	.stand = exec_stand,
+	.has = exec_has,
 	.rewind = exec_rewind,
 };

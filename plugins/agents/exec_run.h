@@ -37,7 +37,8 @@ struct exec_run {
 	int64_t read; /* bytes of `out` that the splitter has got */
 	struct mono doubt_until;
 	struct spool_status status; /* from EXEC_SETTLES on */
-	struct core_timer *turn, *stuck;
+	bool stands, stops;	    /* its deadline; it is being stopped */
+	struct core_timer *turn, *stuck, *stand;
 };
 
 /* What may take a moment, in a work thread; by id, because the attempt may go meanwhile. */

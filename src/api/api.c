@@ -84,6 +84,7 @@ api_new(struct core *core, const struct http_limits *limits, const struct api_ho
 	api_registry_routes(api);
 	api_invoke_routes(api);
 	api_runs_routes(api);
+	api_dlq_routes(api);
 	api_events_routes(api);
 	api_changes_routes(api);
 	api_topics_routes(api);

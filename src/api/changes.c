@@ -95,6 +95,15 @@ on_show(void *arg, struct http_request *req, const struct route_match *match)
 	api_show(arg, req, match, api_make_change);
 }
 
+static bool
+change_is_others(struct api *api, const struct http_request *req, const char *id, struct err *err)
+{
+	AUTO(change_row_fini) struct change_row change = {0};
+
+	return changes_get(api->core->store, id, &change, err) &&
+	       api_not_own(api, req, change.run_id, err);
+}
+
 static void
 on_action(void *arg, struct http_request *req, const struct route_match *match)
 {
@@ -104,7 +113,7 @@ on_action(void *arg, struct http_request *req, const struct route_match *match)
 	AUTO(json_auto_decref) json_t *body = NULL;
 	const struct action *action = action_of(req);
 
-	if (api_body(req, &body, &err) &&
+	if (api_body(req, &body, &err) && change_is_others(api, req, id, &err) &&
 	    action->act(api->core, id, api_by(req), json_str(body, "reason"),
 			json_str(body, "digest"), &err))
 		api_reply_object_after(api, req, 200, api_make_change, id);
@@ -121,7 +130,7 @@ on_edit(void *arg, struct http_request *req, const struct route_match *match)
 	AUTO(json_auto_decref) json_t *body = NULL;
 	json_t *after;
 
-	if (!api_body(req, &body, &err)) {
+	if (!api_body(req, &body, &err) || !change_is_others(api, req, id, &err)) {
 		http_reply_error(req, &err);
 		return;
 	}
@@ -266,7 +275,8 @@ bulk_run(struct api *api, struct http_request *req, const char *id, struct bulk 
 	struct ids ids = {.from = action->from};
 	bool done = false;
 
-	if (!api_body(req, &body, err) || !runs_get(api->core->store, id, &run, err))
+	if (!api_body(req, &body, err) || !runs_get(api->core->store, id, &run, err) ||
+	    !api_not_own(api, req, run.id, err))
 		return false;
 	/* Deciding everything where somebody meant a part would be the worst answer. */
 	if (json_object_get(body, "where"))

@@ -45,9 +45,11 @@ decide(struct api *api, struct http_request *req, const char *id, struct err *er
 {
 	AUTO(json_auto_decref) json_t *body = NULL;
 	AUTO(buf_fini) struct buf payload = BUF_INIT;
+	AUTO(gate_row_fini) struct gate_row gate = {0};
 	const char *decision;
 
-	if (!api_body(req, &body, err))
+	if (!api_body(req, &body, err) || !gates_get(api->core->store, id, &gate, err) ||
+	    !api_not_own(api, req, gate.run_id, err))
 		return false;
 	decision = json_str(body, "decision");
 	if (!decision)

@@ -30,6 +30,10 @@ void visit_free(void *visit);
 /* Who asks, for decisions: "alice", "uid:1000", "token:ci". Lives as long as the request. */
 const char *api_by(const struct http_request *req);
 
+/* E_DENIED when the peer of the socket is a process of that very run. run_id NULL: none. */
+bool api_not_own(struct api *api, const struct http_request *req, const char *run_id,
+		 struct err *err);
+
 /* fn(arg) once when the request is over, however that comes: answered, left, or the server gone.
  * One a request. */
 void api_when_over(struct http_request *req, void (*fn)(void *arg), void *arg);
@@ -85,8 +89,13 @@ void api_list_reply(struct api_list *list, struct http_request *req, const struc
 /* A parameter of the path as an owned string. */
 char *api_param(const struct route_match *match, size_t i);
 
+/* Answers with runs, newest first; dead: with dead letters alone. */
+void api_runs_list(struct api *api, struct http_request *req, const char *const *columns,
+		   bool dead);
+
 /* Each room's routes. */
 void api_runs_routes(struct api *api);
+void api_dlq_routes(struct api *api);
 void api_changes_routes(struct api *api);
 void api_events_routes(struct api *api);
 void api_registry_routes(struct api *api);

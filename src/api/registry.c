@@ -4,6 +4,7 @@
 #include "api/objects.h"
 #include "core/admit.h"
 #include "core/agent.h"
+#include "core/attempt.h"
 #include "core/breakers.h"
 #include "core/halt.h"
 #include "core/put.h"
@@ -30,6 +31,20 @@ breaker_object(struct core *core, enum breaker_scope scope, const char *name)
 	return object;
 }
 
+/* idle; processing; responding: one of its runs gives its answer. SPEC 14. */
+static const char *
+agent_state(struct core *core, const char *name, int running)
+{
+	const struct attempt *attempt;
+
+	if (!running)
+		return "idle";
+	LIST_FOREACH (attempt, attempts_live(core), entry)
+		if (attempt->now.responds && !attempt->ending && !strcmp(attempt->carrier, name))
+			return "responding";
+	return "processing";
+}
+
 json_t *
 api_agent(struct core *core, const struct agent *agent)
 {
@@ -41,7 +56,7 @@ api_agent(struct core *core, const struct agent *agent)
 	json_object_set_new(object, "concurrency", json_integer(agent->concurrency));
 	json_object_set_new(object, "in_flight", json_integer(running));
 	json_object_set_new(object, "queued", json_integer(queue_depth(core->queue, agent->name)));
-	json_put_str(object, "state", running ? "processing" : "idle");
+	json_put_str(object, "state", agent_state(core, agent->name, running));
 	json_object_set_new(object, "breaker", breaker_object(core, BREAKER_AGENT, agent->name));
 	put_or_null(object, "fallback", agent->fallback);
 	json_object_set_new(

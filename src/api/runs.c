@@ -1,4 +1,4 @@
-/* Runs and dead letters over HTTP. */
+/* Runs over HTTP. */
 /* SPDX-License-Identifier: MIT */
 #include "api/inside.h"
 #include "core/attempt.h"
@@ -21,8 +21,8 @@ run_add(void *arg, const struct run_row *row)
 	return api_list_add(&listing->list, run_object(listing->core, row, false), row->seq);
 }
 
-static void
-runs_answer(struct api *api, struct http_request *req, const char *const *columns, bool dead)
+void
+api_runs_list(struct api *api, struct http_request *req, const char *const *columns, bool dead)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct listing listing = {.core = api->core};
@@ -43,17 +43,7 @@ on_list(void *arg, struct http_request *req, const struct route_match *match)
 					      "tenant", "key",	 "reason",  NULL};
 
 	(void)match;
-	runs_answer(arg, req, columns, false);
-}
-
-static void
-on_dlq_list(void *arg, struct http_request *req, const struct route_match *match)
-{
-	static const char *const columns[] = {"agent",	"trigger", "reason",
-					      "tenant", "entity",  NULL};
-
-	(void)match;
-	runs_answer(arg, req, columns, true);
+	api_runs_list(arg, req, columns, false);
 }
 
 static void
@@ -85,18 +75,6 @@ on_cancel(void *arg, struct http_request *req, const struct route_match *match)
 	if (reason_of(req, &body, &reason, &err) &&
 	    run_cancel(api->core, id, api_by(req), reason ? reason : "cancelled by a person", &err))
 		api_reply_object_after(api, req, 200, api_make_run, id);
-	else
-		http_reply_error(req, &err);
-}
-
-static void
-replay_answer(struct api *api, struct http_request *req, const char *id, const char *payload)
-{
-	AUTO(err_fini) struct err err = ERR_INIT;
-	AUTO(auto_free) char *run_id = NULL;
-
-	if (run_replay(api->core, id, payload, api_by(req), &run_id, &err))
-		api_reply_object_after(api, req, 202, api_make_run_id, run_id);
 	else
 		http_reply_error(req, &err);
 }
@@ -181,39 +159,6 @@ on_retry(void *arg, struct http_request *req, const struct route_match *match)
 }
 
 static void
-on_dlq_replay(void *arg, struct http_request *req, const struct route_match *match)
-{
-	AUTO(auto_free) char *id = api_param(match, 0);
-	AUTO(err_fini) struct err err = ERR_INIT;
-	AUTO(json_auto_decref) json_t *body = NULL;
-	AUTO(buf_fini) struct buf payload = BUF_INIT;
-
-	if (!api_body(req, &body, &err)) {
-		http_reply_error(req, &err);
-		return;
-	}
-	if (json_object_get(body, "payload"))
-		json_write(&payload, json_object_get(body, "payload"));
-	replay_answer(arg, req, id, payload.len ? buf_cstr(&payload) : NULL);
-}
-
-static void
-on_dlq_drop(void *arg, struct http_request *req, const struct route_match *match)
-{
-	struct api *api = arg;
-	AUTO(auto_free) char *id = api_param(match, 0);
-	AUTO(err_fini) struct err err = ERR_INIT;
-	AUTO(json_auto_decref) json_t *body = NULL;
-	const char *reason;
-
-	if (reason_of(req, &body, &reason, &err) &&
-	    run_drop(api->core, id, api_by(req), reason, &err))
-		api_reply_object_after(api, req, 200, api_make_run, id);
-	else
-		http_reply_error(req, &err);
-}
-
-static void
 on_input(void *arg, struct http_request *req, const struct route_match *match)
 {
 	struct api *api = arg;
@@ -292,9 +237,6 @@ static const struct route routes[] = {
 	{"POST", "/v1/runs/{id}/cancel", "invoke", "stop it", on_cancel},
 	{"POST", "/v1/runs/{id}/retry", "invoke", "run it again", on_retry},
 	{"POST", "/v1/runs/{id}/input", "invoke", "say something to it", on_input},
-	{"GET", "/v1/dlq", "read", "dead letters", on_dlq_list},
-	{"POST", "/v1/dlq/{id}/replay", "invoke", "run a dead letter again", on_dlq_replay},
-	{"POST", "/v1/dlq/{id}/drop", "invoke", "give a dead letter up", on_dlq_drop},
 };
 
 void

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/why.h"
 
+#include "core/breakers.h"
 #include "store/changes.h"
 #include "store/events.h"
 #include "store/runs.h"
@@ -205,6 +206,26 @@ proposed_state(const struct change_row *change)
 	return NULL;
 }
 
+/* A change that may go, and whose target is being left alone. */
+static void
+target_rests(struct story *story, const struct change_row *change)
+{
+	AUTO(buf_fini) struct buf until = BUF_INIT;
+	struct breaker_view view;
+
+	if (strcmp(change->status, "approved"))
+		return;
+	breakers_look(story->core, BREAKER_TARGET, change->target, &view);
+	if (view.state != BREAKER_OPEN)
+		return;
+	wall_format(view.until, &until);
+	story_tell(story, WALL_NONE, "waiting",
+		   "target %s could not be reached %u times of %u: its breaker is open until "
+		   "%s%s%s",
+		   change->target, view.failed, view.total, buf_cstr(&until),
+		   view.error ? "; the last: " : "", view.error ? view.error : "");
+}
+
 void
 story_of_change(struct story *story, const struct change_row *change)
 {
@@ -240,6 +261,7 @@ story_of_change(struct story *story, const struct change_row *change)
 			   change->error ? change->error : "its target did not say why");
 	else if (state)
 		story_tell(story, WALL_NONE, change->status, "%s: %s", buf_cstr(&noun), state);
+	target_rests(story, change);
 }
 
 /* --- whose story --------------------------------------------------------------------------- */

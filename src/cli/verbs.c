@@ -102,13 +102,18 @@ OPTIONS(revert_options,
 	{"all", 'a', NULL, "everything that the runs named applied (as without it)"},
 	{"reason", 0, "TEXT", "why; kept with the decision"},
 	{"plan", 0, NULL, "only show what would be undone"}, {"yes", 'y', NULL, "do not ask"});
+#define DLQ_OPTIONS                                                                                \
+	{"all", 'a', NULL, "every dead letter"},                                                   \
+		{"since", 0, "TIME", "those that are not older: 2h, 7d, or an instant"},           \
+		{"plan", 0, NULL, "only show which"},                                              \
+	{                                                                                          \
+		"yes", 'y', NULL, "do not ask"                                                     \
+	}
 OPTIONS(dlq_replay_options,
-	{"all", 'a', NULL, "every dead letter, or those that the filters leave"},
 	{"payload", 0, "FILE",
 	 "another payload: FILE or @FILE, - for standard input, or JSON itself"},
-	{"yes", 'y', NULL, "do not ask"});
-OPTIONS(dlq_drop_options, {"all", 'a', NULL, "every dead letter, or those that the filters leave"},
-	{"because", 0, "TEXT", "why; kept with the run"}, {"yes", 'y', NULL, "do not ask"});
+	DLQ_OPTIONS);
+OPTIONS(dlq_drop_options, {"because", 0, "TEXT", "why; kept with the run"}, DLQ_OPTIONS);
 OPTIONS(gate_payload_options,
 	{"payload", 0, "FILE",
 	 "what it should be: FILE or @FILE, - for standard input, or JSON itself"},
@@ -313,15 +318,20 @@ const struct verb verb_table[] = {
 	 "Shows what it would undo and asks; without a terminal --yes is needed. Waits (as long as "
 	 "--timeout says, else 60s) until each is reverted.",
 	 verb_revert},
-	{"dlq", "list", "", 0, 0, NULL, "agent trigger reason", VERB_LIST,
+	{"dlq", "list", "", 0, 0, NULL, "agent trigger reason entity tenant", VERB_LIST,
 	 "the dead letters: failed runs", NULL, verb_dlq_list},
 	{"dlq", "show", "RUN", 1, 1, NULL, NULL, 0, "why it failed, and what it said last", NULL,
 	 verb_dlq_show},
-	{"dlq", "replay", "RUN...", 0, VERB_MANY, dlq_replay_options, "agent trigger reason", 0,
-	 "run dead letters again", "RUNs by name, or --all with filters.", verb_dlq_replay},
-	{"dlq", "drop", "RUN...", 0, VERB_MANY, dlq_drop_options, "agent trigger reason", 0,
-	 "take dead letters off the list",
-	 "RUNs by name, or --all with filters. The runs themselves stay.", verb_dlq_drop},
+	{"dlq", "replay", "RUN...", 0, VERB_MANY, dlq_replay_options,
+	 "agent trigger reason entity tenant", 0, "run dead letters again",
+	 "RUNs by name, or those that the filters leave: these are counted first, and without a "
+	 "terminal --yes is needed.",
+	 verb_dlq_replay},
+	{"dlq", "drop", "RUN...", 0, VERB_MANY, dlq_drop_options,
+	 "agent trigger reason entity tenant", 0, "take dead letters off the list",
+	 "RUNs by name, or those that the filters leave: these are counted first, and without a "
+	 "terminal --yes is needed. The runs themselves stay.",
+	 verb_dlq_drop},
 	{NULL, "why", "EVENT|RUN|CHANGE|TRIGGER", 1, 1, NULL, NULL, 0, "the whole story, in order",
 	 NULL, verb_why},
 	{NULL, "inbox", "", 0, 0, NULL, NULL, 0, "all that waits for a person", NULL, verb_inbox},

@@ -350,6 +350,7 @@ run_admit(struct admission *a)
 	if (a->trigger && !a->by_hand &&
 	    !overlap_settle(a->core, a->overlap, a->trigger->name, row.entity, seq, &a->err))
 		return false;
+	a->result.makes_run = true;
 	a->result.run_seq = seq;
 	memcpy(a->result.run_id, run_id.text, sizeof(run_id.text));
 	a->result.run_status = "queued";
@@ -428,9 +429,7 @@ admission_fail(struct admission *a)
 static struct str
 cursor_of(const struct admission *a)
 {
-	bool new_run = a->result.run_id[0] && !a->result.replayed;
-
-	return buf_str(!new_run && a->cursor_idle.len ? &a->cursor_idle : &a->cursor);
+	return buf_str(!a->result.makes_run && a->cursor_idle.len ? &a->cursor_idle : &a->cursor);
 }
 
 static void
@@ -479,6 +478,7 @@ admission_answer(struct admission *a)
 	json_t *answer = json_object();
 	struct uuid run_id = uuid_v7(a->at);
 	AUTO(buf_fini) struct buf envelope = BUF_INIT;
+	AUTO(buf_fini) struct buf payload = BUF_INIT;
 	struct run_row row;
 	json_t *value = NULL;
 	bool stopped = mapping_decides(a);
@@ -497,6 +497,11 @@ admission_answer(struct admission *a)
 			    a->user.len ? json_string(buf_cstr(&a->user)) : json_null());
 	if (!stopped) {
 		run_fill(a, &run_id, &row);
+		if (a->trigger && gather_wants(a->trigger)) {
+			gather_payload(a, &row, &payload);
+			row.payload = (char *)buf_cstr(&payload);
+			json_put_str(answer, "rule", "held back for others (debounce, collect)");
+		}
 		envelope_build(&row, 1, envelope_event_data(buf_str(&a->document)), &envelope);
 		if (json_read(buf_str(&envelope), &value, NULL)) {
 			json_object_set(answer, "payload", json_object_get(value, "payload"));

@@ -24,6 +24,11 @@ struct agent_kind {
 	 * it left behind may be removed; not over: this daemon ends, and the next one takes it up.
 	 */
 	void (*release)(struct attempt *attempt, bool over);
+	/* Its deadline stands from now on while a person decides, or goes on. Told again when an
+	 * attempt is taken up. NULL: there is no clock of its own. */
+	void (*stand)(struct attempt *attempt, bool stands);
+	/* Is this a process of the attempt? NULL: it has none here. */
+	bool (*has)(const struct attempt *attempt, pid_t pid);
 	/* The turn that took output failed: go back to attempt->offset and read again later. */
 	void (*rewind)(struct attempt *attempt);
 	/* Bytes that it has printed, on whatever stream and read or not: more of them are a sign of

@@ -10,12 +10,14 @@
 #include "core/breakers.h"
 #include "core/envelope.h"
 #include "core/gate.h"
+#include "core/gate_tell.h"
 #include "core/ledger.h"
 #include "core/meter.h"
 #include "core/metrics.h"
 #include "core/protocol.h"
 #include "core/queue.h"
 #include "core/run.h"
+#include "core/stand.h"
 #include "core/stream.h"
 #include "core/suspend.h"
 #include "core/trust.h"
@@ -96,7 +98,7 @@ attempt_new(struct core *core, struct run_row *take_run, int n, const char *carr
 		attempt->run.mode = mem_strdup("stage");
 	}
 	snprintf(attempt->id, sizeof(attempt->id), "%s.%d", attempt->run.id, n);
-	attempt->started = attempt->heard = clock_mono(core->clock);
+	attempt->started = attempt->heard = attempt->now.since = clock_mono(core->clock);
 	attempt->lease = WALL_NONE;
 	attempt->now.run_used = attempt->run.used;
 	attempt->durable = attempt->now;
@@ -214,7 +216,8 @@ attempt_tell(struct attempt *attempt, const char *status, const char *reason)
 int64_t
 attempt_time_left_ms(const struct attempt *attempt)
 {
-	return attempt->run.limits.deadline_ms - attempt->now.run_used.active_ms;
+	return attempt->run.limits.deadline_ms - attempt->now.run_used.active_ms -
+	       stand_worked_ms(attempt);
 }
 
 static void
@@ -319,6 +322,7 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 		attempt->suspended = suspend_count(core, run->seq);
 	protocol_recall(attempt);
 	meter_recall(attempt);
+	stand_recall(attempt, run_state_of(attempt->run.status) == RUN_WAITING);
 	attempt->durable = attempt->now;
 	queue_note_running(core->queue, attempt->carrier, attempt->run.tenant, 1);
 	breakers_adopt(core, BREAKER_AGENT, attempt->carrier, attempt->run.seq, row->started);
@@ -328,6 +332,8 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 	else if (attempt->agent->kind->adopt(attempt, &err)) {
 		log_info("run is taken up again", "run", attempt->run.id, "agent",
 			 attempt->run.agent);
+		stand_adopted(attempt);
+		gates_tell_again(attempt);
 		return true;
 	}
 	log_warning("run lost its executor", "run", attempt->run.id, "error", err_text(&err));

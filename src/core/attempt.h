@@ -17,9 +17,12 @@ struct attempt_progress {
 	unsigned logged;		/* rows that its lines made in the run log */
 	unsigned emitted;		/* `emit` lines, taken or not */
 	bool has_result;
-	bool suspended;	  /* it said so: nothing that follows counts */
-	unsigned warned;  /* of budgets that are nearly used: bits of enum meter */
-	bool over_budget; /* it says things still, and proposes nothing any more */
+	bool responds; /* what it says now is its answer: tokens, a result */
+	bool suspended;	   /* it said so: nothing that follows counts */
+	bool waits;	   /* for a person; its work is in used.active_ms, its deadline stands */
+	struct mono since; /* otherwise: it works since then */
+	unsigned warned;   /* of budgets that are nearly used: bits of enum meter */
+	bool over_budget;  /* it says things still, and proposes nothing any more */
 };
 
 struct attempt {

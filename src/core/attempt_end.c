@@ -16,6 +16,7 @@
 #include "core/queue.h"
 #include "core/run.h"
 #include "core/signal.h"
+#include "core/stand.h"
 #include "store/changes.h"
 #include "store/runs.h"
 
@@ -257,7 +258,7 @@ attempt_exit(struct attempt *attempt, const struct attempt_end *end)
 	if (attempt->ending)
 		return;
 	ending = mem_alloc(sizeof(*ending));
-	active_ms = clock_mono(attempt->core->clock).ms - attempt->started.ms;
+	active_ms = stand_worked_ms(attempt);
 	attempt->ending = true;
 	attempt->end = ending;
 	attempt->now.used.active_ms += active_ms;

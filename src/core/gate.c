@@ -5,8 +5,9 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/uuid.h"
-#include "core/agent.h"
+#include "core/gate_tell.h"
 #include "core/run.h"
+#include "core/stand.h"
 #include "core/stream.h"
 #include "core/suspend.h"
 #include "pure/duration.h"
@@ -133,6 +134,7 @@ gate_keep(struct attempt *attempt, const struct gate_row *gate, struct err *err)
 	}
 	turn_release(core->store);
 	attempt->has_asked = true;
+	stand_begin(attempt);
 	return true;
 }
 
@@ -172,59 +174,6 @@ gate_open(struct attempt *attempt, const json_t *line, struct err *err)
 	return true;
 }
 
-static void
-decision_line(const struct gate_row *gate, const char *decision, const char *payload,
-	      const char *by, const char *reason, struct buf *out)
-{
-	buf_puts(out, "{\"type\":\"decision\",\"step\":");
-	buf_json_cstr(out, gate->step);
-	buf_puts(out, ",\"decision\":");
-	buf_json_cstr(out, decision);
-	buf_puts(out, ",\"by\":");
-	buf_json_cstr(out, by);
-	buf_puts(out, ",\"reason\":");
-	buf_json_cstr(out, reason);
-	buf_printf(out, ",\"payload\":%s}",
-		   payload	   ? payload
-		   : gate->payload ? gate->payload
-				   : "null");
-}
-
-struct telling {
-	struct core *core;
-	char *run_id;
-	struct buf line;
-};
-
-/* The decision is on disk: the agent may know. */
-static void
-on_decided(void *arg, const struct err *err)
-{
-	struct telling *telling = arg;
-	AUTO(err_fini) struct err failure = ERR_INIT;
-	struct attempt *attempt = attempt_of_run(telling->core, telling->run_id);
-
-	if (err->code == E_OK && attempt &&
-	    !attempt->agent->kind->send(attempt, buf_str(&telling->line), &failure))
-		log_warning("decision not delivered", "run", telling->run_id, "error",
-			    err_text(&failure));
-	buf_fini(&telling->line);
-	free(telling->run_id);
-	free(telling);
-}
-
-static void
-tell_agent(struct core *core, const struct gate_row *gate, const char *decision,
-	   const char *payload, const char *by, const char *reason)
-{
-	struct telling *telling = mem_alloc(sizeof(*telling));
-
-	telling->core = core;
-	telling->run_id = mem_strdup(gate->run_id);
-	decision_line(gate, decision, payload, by, reason, &telling->line);
-	turn_after(core->store, on_decided, telling);
-}
-
 /* Nothing to do while it waits: who decides tells whatever attempt is live then. */
 static bool
 gate_resume(struct attempt *attempt, const char *id, struct err *err)
@@ -235,11 +184,15 @@ gate_resume(struct attempt *attempt, const char *id, struct err *err)
 	if (!gates_get(core->store, id, &gate, err))
 		return false;
 	if (gate.decision) {
-		tell_agent(core, &gate, gate.decision, gate.answer, gate.decided_by, gate.reason);
+		gate_tell_agent(core, &gate, gate.decision, gate.answer, gate.decided_by,
+				gate.reason, false);
 		return true;
 	}
+	if (!run_wait(core, attempt->run.seq, true, err))
+		return false;
 	attempt->has_asked = true;
-	return run_wait(core, attempt->run.seq, true, err);
+	stand_begin(attempt);
+	return true;
 }
 
 static bool
@@ -264,13 +217,15 @@ gates_are_open(struct core *core, const char *run_id, bool *ret, struct err *err
 /* Its last open question is answered: the run goes on, and first of all gets a process where it has
  * none. */
 static bool
-run_goes_on(struct core *core, const struct gate_row *gate, struct err *err)
+run_goes_on(struct core *core, const struct gate_row *gate, bool *ret_goes_on, struct err *err)
 {
 	bool open;
 
-	return gates_are_open(core, gate->run_id, &open, err) &&
-	       (open ||
-		(suspend_wake(core, gate->run, err) && run_wait(core, gate->run, false, err)));
+	if (!gates_are_open(core, gate->run_id, &open, err))
+		return false;
+	*ret_goes_on = !open;
+	return open ||
+	       (suspend_wake(core, gate->run, err) && run_wait(core, gate->run, false, err));
 }
 
 struct asking {
@@ -318,6 +273,7 @@ gate_decide(struct core *core, const char *id, const char *decision, const char 
 	AUTO(gate_row_fini) struct gate_row gate = {0};
 	const struct decision *known = decision_find(decision);
 	struct wall now = core_wall(core);
+	bool goes_on = false;
 
 	if (!known)
 		return err_set(err, E_INVALID,
@@ -334,12 +290,12 @@ gate_decide(struct core *core, const char *id, const char *decision, const char 
 	if (!gates_decide(core->store, gate.seq, known->status, decision, by, reason, payload, now,
 			  err) ||
 	    !decisions_add(core->store, "gate", gate.id, decision, by, reason, NULL, now, err) ||
-	    !run_goes_on(core, &gate, err)) {
+	    !run_goes_on(core, &gate, &goes_on, err)) {
 		turn_undo(core->store);
 		return false;
 	}
 	turn_release(core->store);
-	tell_agent(core, &gate, decision, payload, by, reason);
+	gate_tell_agent(core, &gate, decision, payload, by, reason, goes_on);
 	gate_tell(core, gate.id);
 	return true;
 }

@@ -87,7 +87,8 @@ static void
 gather_arm(struct gather *gather, struct wall due, int64_t ms)
 {
 	gather->armed = due;
-	core_timer_arm(gather->core, &gather->timer, ms > 0 ? ms : 0, gather_step, gather);
+	/* Never at once: the loop would come back here before it looks at anything else. */
+	core_timer_arm(gather->core, &gather->timer, ms > 0 ? ms : 1, gather_step, gather);
 }
 
 void

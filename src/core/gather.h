@@ -32,6 +32,9 @@ void gather_reload(struct core *core);
  * in: `held`, `coalesced`, `replayed` or `shed`. Writes its rows; false: none of them counts. */
 bool gather_admit(struct admission *a, const struct run_row *row);
 
+/* The payload of a run of this event alone, for who asks what would be. */
+void gather_payload(const struct admission *a, const struct run_row *row, struct buf *out);
+
 /* Makes the run of an open gathering, in this turn. why: what ended it, in words; NULL: its time
  * had come. */
 bool gather_close(struct core *core, int64_t seq, const char *why, struct err *err);

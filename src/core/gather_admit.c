@@ -16,6 +16,15 @@ payload_bytes(const struct admission *a, const struct run_row *row)
 			    : (int64_t)envelope_event_data(buf_str(&a->document)).len;
 }
 
+void
+gather_payload(const struct admission *a, const struct run_row *row, struct buf *out)
+{
+	buf_puts(out, "{\"events\":[");
+	buf_add_str(out, row->payload ? str_of(row->payload)
+				      : envelope_event_data(buf_str(&a->document)));
+	buf_puts(out, "]}");
+}
+
 /* Where no run could wait any more, none is promised. */
 static bool
 shed(struct admission *a, bool *ret_shed)
@@ -89,6 +98,7 @@ gathering_open(struct admission *a, const struct run_row *row, int64_t bytes)
 	else
 		outcome_set(a, "held", "collect = %s: waits for others",
 			    conf_str(trigger->section, "collect"));
+	a->result.makes_run = true;
 	gather_note_open(a->core);
 	gather_wake(a->core, gathering.due);
 	return event_keep(a, 0) && (gathering.n < trigger->gather_count ||
@@ -110,6 +120,7 @@ gathering_join(struct admission *a, struct gathering *gathering, const struct ru
 	outcome_set(a, "coalesced", "%s: one run with event %s",
 		    trigger->quiet_ms ? "debounce" : "collect",
 		    gathering->run.event_id ? gathering->run.event_id : "that came before");
+	a->result.makes_run = true;
 	gather_wake(a->core, gathering->due);
 	return event_keep(a, 0) && (gathering->n < trigger->gather_count ||
 				    gather_close(a->core, gathering->seq, "it is full", &a->err));

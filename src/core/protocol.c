@@ -21,6 +21,7 @@
 struct line_type {
 	const char *name;
 	void (*handle)(struct attempt *attempt, const json_t *line);
+	enum { SAYS_NOTHING, WORKS, RESPONDS } is; /* what the agent does, by this line */
 };
 
 static void
@@ -193,20 +194,20 @@ on_kept(struct attempt *attempt, const json_t *line)
 
 static const struct line_type types[] = {
 	{"status", on_kept},
-	{"token", on_kept},
-	{"step", on_step},
-	{"tool_start", on_tool},
-	{"tool_end", on_tool},
+	{"token", on_kept, RESPONDS},
+	{"step", on_step, WORKS},
+	{"tool_start", on_tool, WORKS},
+	{"tool_end", on_tool, WORKS},
 	{"usage", meter_usage},
 	{"checkpoint", on_checkpoint},
-	{"change", on_change},
-	{"approval", on_gate},
-	{"ask", on_gate},
+	{"change", on_change, WORKS},
+	{"approval", on_gate, WORKS},
+	{"ask", on_gate, WORKS},
 	{"emit", on_emit},
 	{"log", on_kept},
 	{"suspend", on_suspend},
 	{"error", on_error},
-	{"result", on_result},
+	{"result", on_result, RESPONDS},
 };
 
 static const struct line_type *
@@ -228,8 +229,11 @@ is_last_word(const char *type)
 static void
 type_handle(const struct line_type *type, struct attempt *attempt, const json_t *line)
 {
-	if (!attempt->now.suspended || type->handle == meter_usage)
-		type->handle(attempt, line);
+	if (attempt->now.suspended && type->handle != meter_usage)
+		return;
+	if (type->is != SAYS_NOTHING)
+		attempt->now.responds = type->is == RESPONDS;
+	type->handle(attempt, line);
 }
 
 /* What protocol_recall() needs stands in the run log, whatever its bound. */

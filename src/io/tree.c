@@ -18,6 +18,7 @@
 enum {
 	STOP_PASSES = 64, /* a fork bomb of thousands needs three or four */
 	STAT_SIZE = 1024,
+	DEPTH_MAX = 10000,
 	LIST_CHUNK = 4096,
 };
 
@@ -65,6 +66,19 @@ parent_read(pid_t pid, pid_t *ret)
 		return false;
 	*ret = (pid_t)strtol(end + 4, NULL, 10);
 	return true;
+}
+
+bool
+tree_is_below(pid_t pid, pid_t root)
+{
+	/* Parents may change while we climb; no tree is deeper. */
+	for (int i = 0; i < DEPTH_MAX && pid > 0; i++) {
+		if (pid == root)
+			return true;
+		if (!parent_read(pid, &pid))
+			return false;
+	}
+	return false;
 }
 
 /* --- the kernel's lists --- */

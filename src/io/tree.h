@@ -29,6 +29,8 @@ void tree_fini(struct tree *tree);
 void tree_scan(struct tree *tree, pid_t root);
 /* Only the children of root. */
 void tree_scan_children(struct tree *tree, pid_t root);
+/* Is pid root, or below it, as its parents are at this moment? False for one that is gone. */
+bool tree_is_below(pid_t pid, pid_t root);
 bool tree_has(const struct tree *tree, pid_t pid);
 
 /* Signals pid if its parent is parent, or root, who gets orphans (where that is us, it is ours

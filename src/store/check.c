@@ -30,6 +30,12 @@ static const struct {
 	 "SELECT r.id FROM attempts a JOIN runs r ON r.seq = a.run WHERE a.status = 'running' AND "
 	 "r.status NOT IN "
 	 "('running', 'waiting') LIMIT 20"},
+	{"an attempt that has ended holds a lease",
+	 "SELECT run || ', attempt ' || n FROM attempts WHERE status <> 'running' AND lease IS NOT "
+	 "NULL LIMIT 20"},
+	{"a breaker ends its rest before it opened",
+	 "SELECT scope || ' ' || name FROM breakers WHERE until < opened OR failed > total LIMIT "
+	 "20"},
 	{"a run is ready but not queued",
 	 "SELECT id FROM runs WHERE ready = 1 AND status <> 'queued' LIMIT 20"},
 	{"a queued run waits for nothing",

@@ -211,10 +211,28 @@ fake_rewind(struct attempt *attempt)
 	agent_feed(agent);
 }
 
+static void
+fake_stand(struct attempt *attempt, bool stands)
+{
+	struct rig_agent *agent = attempt->state;
+
+	if (stands)
+		agent->stood++;
+	else
+		agent->went_on++;
+}
+
 static const struct conf_table agent_table = {
 	.section = "agent", .named = true, .selector = "kind", .value = "fake", .help = "a fake"};
-static const struct agent_kind fake_agent = {"fake",	&agent_table, fake_start,   fake_adopt,
-					     fake_send, fake_cancel,  fake_release, fake_rewind};
+static const struct agent_kind fake_agent = {.name = "fake",
+					     .table = &agent_table,
+					     .start = fake_start,
+					     .adopt = fake_adopt,
+					     .send = fake_send,
+					     .cancel = fake_cancel,
+					     .release = fake_release,
+					     .stand = fake_stand,
+					     .rewind = fake_rewind};
 const struct agent_kind *const fake_agent_kinds[] = {&fake_agent, NULL};
 
 void

@@ -179,4 +179,27 @@ def _(rouse):
         rouse.wait_run(answer.run_id, "succeeded")
 
 
+@scenario("an agent is idle, processing, or responding")
+def _(rouse):
+    rouse.agent("a", "read -r e; read -r x; echo '{\"type\":\"token\",\"text\":\"so\"}'; read -r x; "
+                     "echo '{\"type\":\"step\",\"name\":\"s\",\"status\":\"start\"}'; read -r x", grace="300ms")
+    rouse.webhook("push", agent="a")
+    rouse.start()
+
+    def state():
+        [agent] = rouse.items("/v1/agents")
+        return agent["state"]
+    expect(state(), "idle", "before")
+    run = rouse.deliver("push").expect(202).run_id
+    wait("it is at work", lambda: state() == "processing")
+    wait("it takes input", lambda: rouse.cli("run", "send", run, "go", expect_code=None).code == 0)
+    wait("it answers", lambda: state() == "responding")
+    check("responding" in rouse.cli("agent", "list").out, "the table says so")
+    rouse.cli("run", "send", run, "more")
+    wait("it works again", lambda: state() == "processing")
+    rouse.cli("run", "send", run, "enough")
+    rouse.wait_run(run, "succeeded")
+    wait("it rests", lambda: state() == "idle")
+
+
 main()

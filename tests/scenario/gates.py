@@ -86,4 +86,63 @@ def _(rouse):
     expect((answer(rouse)["decision"], rouse.run(run)["attempts"]), ("approved", 1), "the decision and the attempts")
 
 
+# Tries to decide about itself: at once, and from a process that left its parent, session and all.
+GREEDY = """read -r e
+rouse() { %(rouse)s --socket %(socket)s "$@"; }
+echo '{"type":"approval","step":"pay"}'
+echo '{"type":"change","target":"crm","entity":"deals:1","op":"update","before":{},"after":{"stage":"won"}}'
+until rouse gate list --run "$ROUSE_RUN_ID" --json | grep -q waiting; do sleep 0.05; done
+gate=$(rouse gate list --run "$ROUSE_RUN_ID" --json | sed 's/.*"id":"\\([^"]*\\)".*/\\1/')
+rouse gate approve "$gate" >>$D/said 2>&1; a=$?
+rouse approve "$ROUSE_RUN_ID" --reason mine >>$D/said 2>&1; b=$?
+(setsid sh -c '%(rouse)s --socket %(socket)s gate approve "$0"; echo $? >$D/late' "$gate" >>$D/said 2>&1 &)
+until [ -s $D/late ]; do sleep 0.05; done
+echo "$a $b $(cat $D/late)" >>$D/mark
+read -r answer
+echo '{"type":"result","output":"paid"}'
+"""
+
+
+@scenario("an agent decides neither its own gate nor its own changes, by whatever process of its own")
+def _(rouse):
+    rouse.crm()
+    rouse.agent("a", GREEDY % {"rouse": os.path.join(BUILD, "rouse"), "socket": rouse.socket}, targets="crm", grace="300ms")
+    rouse.webhook("push", agent="a")
+    rouse.start()
+    run = rouse.deliver("push").expect(202).run_id
+    wait("it has tried", lambda: rouse.marks())
+    expect(rouse.marks(), ["4 4 4"], "how its tries ended")
+    [gate] = rouse.items("/v1/gates")
+    expect((gate["status"], gate["by"] if "by" in gate else None), ("waiting", None), "the gate")
+    expect([c["status"] for c in rouse.items("/v1/changes")], ["proposed"], "the change")
+    rouse.cli("gate", "approve", gate["id"])
+    rouse.wait_run(run, "succeeded")
+
+
+@scenario("the deadline stands while a person decides, with and without a daemon, and goes on after")
+def _(rouse):
+    run, gate = house(rouse, APPROVAL, **{"budget.deadline": "1500ms"})
+    rouse.kill_9()
+    time.sleep(2)
+    rouse.start()
+    expect(rouse.run(run)["status"], "waiting", "after the restart")
+    rouse.cli("gate", "approve", gate)
+    rouse.wait_run(run, "succeeded")
+    expect(rouse.run(run)["attempts"], 1, "attempts")
+
+
+@scenario("after the decision the rest of the deadline holds")
+def _(rouse):
+    rouse.agent("a", "read -r e; echo '%s'; read -r answer; exec sleep 60" % json.dumps(APPROVAL),
+                **{"grace": "300ms", "budget.deadline": "1s"})
+    rouse.webhook("push", agent="a")
+    rouse.start()
+    run = rouse.deliver("push").expect(202).run_id
+    [gate] = wait("a gate", lambda: rouse.items("/v1/gates"))
+    rouse.restart()
+    rouse.cli("gate", "approve", gate["id"])
+    rouse.wait_run(run, "failed")
+    expect(rouse.run(run)["reason"], "deadline", "the reason")
+
+
 main()

@@ -43,6 +43,8 @@ def _(rouse):
 @scenario("while it is held: rouse why says so, the backlog counts it, a redelivery does not come in twice")
 def _(rouse):
     house(rouse, debounce="1h")
+    said = rouse.cli("trigger", "test", "push", "--data", '{"who":"x","n":1}', "--json").json
+    expect(said["payload"], {"events": [{"who": "x", "n": 1}]}, "the payload that trigger test shows")
     first = rouse.deliver("push", {"who": "x", "n": 1}, id="one").expect(202).json
     rouse.deliver("push", {"who": "x", "n": 2}, id="two").expect(202)
     again = rouse.deliver("push", {"who": "x", "n": 1}, id="one").json

@@ -305,6 +305,40 @@ def _():
     ends(r.wait().status(), signal=15, reason="deadline")
 
 
+@it("a deadline that stands does not come, and goes on for as long as was left")
+def _():
+    r = Run(["sleep", "60"], deadline_ms=700)
+    r.until(lambda: os.path.exists(r.path("agent")))
+    r.say(b"S 60000")
+    time.sleep(1)
+    assert not os.path.exists(r.path("status"))
+    r.say(b"S 60000")  # said anew
+    time.sleep(0.3)
+    r.say(b"S 0")
+    r.say(b"S 0")  # not twice as long
+    ends(r.wait().status(), signal=15, reason="deadline")
+    assert 1.9 < r.took < 3.5, r.took
+
+
+@it("a deadline stands no longer than it was told to: whoever told it may be gone")
+def _():
+    r = Run(["sleep", "60"], deadline_ms=700)
+    r.until(lambda: os.path.exists(r.path("agent")))
+    r.say(b"S 600")
+    ends(r.wait().status(), signal=15, reason="deadline")
+    assert 1.2 < r.took < 2.5, r.took
+    for rubbish in (b"S", b"S x", b"S -1", b"S 99999999999999999999"):
+        r = Run(["sleep", "60"], deadline_ms=700)
+        r.until(lambda: os.path.exists(r.path("agent")))
+        r.say(rubbish)
+        ends(r.wait().status(), signal=15, reason="deadline")
+    r = Run(["sleep", "60"], deadline_ms=700)
+    r.until(lambda: os.path.exists(r.path("agent")))
+    r.say(b"S 9223372036854775807")
+    r.say(b"C cancelled")
+    ends(r.wait().status(), signal=15, reason="cancelled")
+
+
 @it("rubbish on the control pipe changes nothing")
 def _():
     r = Run(["sh", "-c", "read x; read y; echo $y"], keep_stdin=1)

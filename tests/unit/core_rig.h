@@ -88,6 +88,7 @@ struct rig_agent {
 	struct buf got;	    /* lines that core sent, each with a line end */
 	char cancelled[32]; /* the reason; "" */
 	int rewinds, released;
+	int stood, went_on; /* how often it was told that its deadline stands, or goes on */
 	bool exited, gone; /* gone: adopt() does not find it */
 	struct attempt_end end;
 };

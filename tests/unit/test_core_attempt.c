@@ -153,7 +153,7 @@ endings(void)
 	rig_pass(1100);
 	IT ("a later attempt has what is left of the deadline") {
 		CHECK_INT(rig_agents(), 2);
-		CHECK_INT(attempt_time_left_ms(rig_agent(1)->attempt), 4000);
+		CHECK_INT(attempt_time_left_ms(rig_agent(1)->attempt), 3900);
 	}
 	rig_ends(rig_agent(1),
 		 (struct attempt_end){.exit_code = -1, .signal = 15, .reason = "deadline"});

@@ -299,6 +299,7 @@ deaths(void)
 	rig_event("hook", "{\"who\":\"y\"}", NULL);
 	rig.wall_ms += 3600000;
 	rig_restart(NULL);
+	rig_pass(1);
 	IT ("what was due while nobody looked runs at once") {
 		CHECK_INT(runs(), 2);
 	}
@@ -350,6 +351,32 @@ deaths(void)
 	rig_fini();
 }
 
+/* More than are closed in one turn. */
+static void
+many(void)
+{
+	rig_init(QUIET);
+	for (int i = 0; i < 200; i++) {
+		AUTO(buf_fini) struct buf data = BUF_INIT;
+
+		buf_printf(&data, "{\"who\":\"w%d\"}", i);
+		rig_event("hook", buf_cstr(&data), NULL);
+	}
+	rig_pass(4999);
+	rig.mono_ms++;
+	rig_run();
+	IT ("when many are due at once, the loop goes on between some and some") {
+		CHECK(runs() > 0 && runs() < 200);
+	}
+	rig_pass(1000);
+	IT ("until all are runs, each once") {
+		CHECK_INT(runs(), 200);
+		CHECK_INT(rig_int("SELECT COUNT(DISTINCT entity) FROM runs"), 200);
+		CHECK(is_whole());
+	}
+	rig_fini();
+}
+
 static void
 changes(void)
 {
@@ -391,6 +418,7 @@ changes(void)
 	switch_turn(&rig.core, "trigger", "hook", "disabled", false, "me", NULL);
 	rig_event("hook", "{\"who\":\"y\"}", NULL);
 	rig_reload(AGENT HOOK);
+	rig_pass(1);
 	IT ("where the trigger gathers no longer, it runs with what it has") {
 		CHECK_INT(runs(), 3);
 		CHECK(strstr(rig_text("SELECT rule FROM events WHERE outcome = 'ran' ORDER BY seq "
@@ -400,6 +428,7 @@ changes(void)
 	rig_reload(QUIET);
 	rig_event("hook", "{\"who\":\"z\"}", NULL);
 	rig_reload(AGENT);
+	rig_pass(1);
 	IT ("where the trigger is gone, too, and says so") {
 		CHECK_INT(runs(), 4);
 		CHECK(strstr(rig_text("SELECT rule FROM events WHERE outcome = 'ran' ORDER BY seq "
@@ -409,6 +438,7 @@ changes(void)
 	rig_reload(QUIET);
 	rig_event("hook", "{\"who\":\"w\"}", NULL);
 	rig_restart(AGENT);
+	rig_pass(1);
 	IT ("and where it went while the daemon was down") {
 		CHECK_INT(runs(), 5);
 	}
@@ -420,6 +450,7 @@ changes(void)
 		CHECK_INT(runs(), 5);
 	}
 	rig_restart(NULL);
+	rig_pass(1);
 	IT ("for the next one") {
 		CHECK_INT(runs(), 6);
 		CHECK(is_whole());
@@ -542,6 +573,7 @@ main(void)
 	collects();
 	bounds();
 	deaths();
+	many();
 	changes();
 	policies();
 	settings();

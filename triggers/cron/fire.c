@@ -82,8 +82,7 @@ on_admitted(void *arg, const struct admission_result *result, const struct err *
 	}
 	tick->in_flight = false;
 	if (result)
-		cursor_merge(tick,
-			     result->run_id[0] && !result->replayed ? &firing->ran : &firing->idle);
+		cursor_merge(tick, result->makes_run ? &firing->ran : &firing->idle);
 	firing_free(firing);
 	if (tick->dirty)
 		tick_save(tick);
