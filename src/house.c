@@ -240,6 +240,7 @@ house_resume(struct house *house, struct err *err)
 	    !attempts_adopt_all(core, err) || !apply_load(core->apply, err) ||
 	    !gather_load(core, err))
 		return false;
+	halt_enforce(core);
 	sources_reload(core->sources, NULL, NULL, NULL, NULL);
 	triggers_add_routes(core, api_router(house->api));
 	return true;

@@ -45,6 +45,7 @@ struct shim {
 	bool alone;  /* no descendant is left */
 	int wait_status;
 	int64_t deadline_at, kill_at, give_up_at;
+	int64_t grace_most_ms;
 	int64_t stands_since, stands_until; /* SHIM_NEVER: the deadline does not stand */
 	struct spool_status status;
 	struct drain out, err;
@@ -90,7 +91,7 @@ end_run(struct shim *s, struct str reason, int64_t now)
 	if (s->phase == RUNS) {
 		set_reason(s, reason);
 		s->phase = TERMINATES;
-		s->kill_at = later_by(now, s->job->grace_ms);
+		s->kill_at = later_by(now, earlier(s->job->grace_ms, s->grace_most_ms));
 		agent_terminate();
 	} else if (s->phase == LINGERS) {
 		s->kill_at = now;
@@ -200,6 +201,18 @@ on_cancel(struct shim *s, struct str text, int64_t now)
 		now);
 }
 
+/* Whoever stops it cannot wait as long as its own grace. */
+static void
+on_hurry(struct shim *s, struct str text, int64_t now)
+{
+	int64_t ms;
+	if (!str_to_i64(str_trim(text), &ms) || ms < 0)
+		return;
+	s->grace_most_ms = ms;
+	if (s->phase == TERMINATES)
+		s->kill_at = earlier(s->kill_at, later_by(now, ms));
+}
+
 static void
 on_move_deadline(struct shim *s, struct str text, int64_t now UNUSED)
 {
@@ -236,8 +249,8 @@ static const struct {
 	char letter;
 	void (*fn)(struct shim *s, struct str text, int64_t now);
 } ctl_lines[] = {
-	{'>', on_message},     {'C', on_cancel}, {'D', on_move_deadline},
-	{'E', on_close_input}, {'S', on_stand},	 {'@', on_file},
+	{'>', on_message}, {'C', on_cancel}, {'D', on_move_deadline}, {'E', on_close_input},
+	{'S', on_stand},   {'@', on_file},   {'G', on_hurry},
 };
 
 static void
@@ -572,6 +585,7 @@ main(int argc, char **argv)
 	static struct shim s = {
 		.kill_at = SHIM_NEVER,
 		.deadline_at = SHIM_NEVER,
+		.grace_most_ms = SHIM_NEVER,
 		.stands_since = SHIM_NEVER,
 		.stands_until = SHIM_NEVER,
 		.out = {.pipe = -1, .retry_at = SHIM_NEVER},

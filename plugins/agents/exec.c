@@ -165,6 +165,18 @@ exec_pulse(const struct attempt *attempt)
 }
 
 static void
+exec_hurry(struct attempt *attempt, int64_t ms)
+{
+	struct exec_run *run = attempt->state;
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+
+	if (!run || run->phase > EXEC_RUNS)
+		return;
+	buf_printf(&text, "G %" PRId64, ms);
+	spool_control(run->dir, buf_str(&text), NULL);
+}
+
+static void
 exec_cancel(struct attempt *attempt, const char *reason)
 {
 	struct exec_run *run = attempt->state;
@@ -277,6 +289,7 @@ const struct agent_kind exec_agent = {
 	.send = exec_send,
 	.pulse = exec_pulse,
 	.cancel = exec_cancel,
+	.hurry = exec_hurry,
 	.release = exec_release,
 	.stand = exec_stand,
 	.has = exec_has,

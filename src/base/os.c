@@ -285,7 +285,7 @@ crash_arm(void)
 }
 
 void
-crash_point(const char *name)
+crash_point_pass(const char *name)
 {
 	if (__builtin_expect(crash_state == CRASH_OFF, 1))
 		return;

@@ -33,7 +33,14 @@ char *os_program_dir(void);
 uint64_t os_process_start(pid_t pid);
 
 /* A named place at which a test lets the process die: ROUSE_CRASH=name[:n] kills -9 at its n-th
- * passing. Costs one branch when unset. */
-void crash_point(const char *name);
+ * passing. Costs one branch when unset. name: a literal; a program's names stand one after the
+ * other in its section rouse_crash, where a test finds them all. */
+#define crash_point(name)                                                                          \
+	do {                                                                                       \
+		static const char crash_point_name[]                                               \
+			__attribute__((section("rouse_crash"), used)) = name;                      \
+		crash_point_pass(crash_point_name);                                                \
+	} while (0)
+void crash_point_pass(const char *name);
 
 #endif

@@ -11,6 +11,7 @@
 #include "core/metrics.h"
 #include "core/overlap.h"
 #include "core/queue.h"
+#include "core/shed.h"
 #include "core/source.h"
 #include "core/stream.h"
 #include "core/run.h"
@@ -313,6 +314,32 @@ day_is_spent(struct admission *a, bool *ret_spent)
 	return true;
 }
 
+/* Where the queue is full something gives way: what it has, or this event. */
+static bool
+room_is_made(struct admission *a, int priority, bool *ret_refused)
+{
+	bool known;
+
+	*ret_refused = false;
+	if (!queue_is_full(a->core))
+		return true;
+	if (!key_is_known(a, &known))
+		return false;
+	if (known)
+		return true;
+	if (!shed_oldest(a->core, priority, ret_refused, &a->err))
+		return false;
+	if (!*ret_refused)
+		return true;
+	outcome_set(a, "shed", "queue_full: all that waits is more urgent");
+	if (!event_keep(a, 0))
+		return false;
+	err_set(&a->err, E_RATE,
+		"the queue is full (limits.max_queued), and all that waits is more urgent; try "
+		"again later");
+	return true;
+}
+
 /* A new run, its event and its key, or the known run of the key. */
 static bool
 run_admit(struct admission *a)
@@ -321,7 +348,7 @@ run_admit(struct admission *a)
 	struct uuid run_id;
 	struct run_row row;
 	int64_t known = 0, seq = runs_next_seq(store);
-	bool same = true, ready, skip, spent;
+	bool same = true, ready, skip, spent, refused;
 
 	if (!overlap_skips(a, &skip))
 		return false;
@@ -337,6 +364,10 @@ run_admit(struct admission *a)
 	row.event = events_next_seq(store);
 	if (a->trigger && gather_wants(a->trigger))
 		return gather_admit(a, &row);
+	if (!room_is_made(a, row.priority, &refused))
+		return false;
+	if (refused)
+		return true;
 	if (!key_claim(a, seq, &known, &same))
 		return false;
 	if (known)
@@ -544,18 +575,14 @@ bool
 admit_event(struct core *core, const struct happening *h, admit_on_done *on_done, void *arg,
 	    struct err *err)
 {
-	const struct conf_section *limits =
-		conf_section(registry_conf(core->registry), "limits", "");
 	struct admission *a;
 
 	if (core->draining)
 		return err_set(err, E_UNAVAILABLE, "the daemon is stopping; try again in a moment");
-	if (queue_depth(core->queue, NULL) >= conf_int(limits, "max_queued")) {
+	if (!shed_at_door(core, err)) {
 		metrics_count(core->metrics, "rouse_events_total", "trigger",
 			      h->trigger ? h->trigger->name : "", "outcome", "shed", 1);
-		return err_set(err, E_RATE,
-			       "%lld runs wait already (limits.max_queued); try again later",
-			       (long long)queue_depth(core->queue, NULL));
+		return false;
 	}
 	a = admission_new(core, h);
 	a->on_done = on_done;

@@ -31,6 +31,8 @@ struct agent_kind {
 	bool (*has)(const struct attempt *attempt, pid_t pid);
 	/* The turn that took output failed: go back to attempt->offset and read again later. */
 	void (*rewind)(struct attempt *attempt);
+	/* From now on it is stopped in ms, if its own grace is longer. NULL: it always is. */
+	void (*hurry)(struct attempt *attempt, int64_t ms);
 	/* Bytes that it has printed, on whatever stream and read or not: more of them are a sign of
 	 * life. -1: its executor gives none at all, and its lease is not renewed. NULL: what
 	 * attempt_line() hears is all there is. */

@@ -5,12 +5,16 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "core/agent.h"
 #include "core/apply.h"
 #include "core/attempt.h"
 #include "core/queue.h"
 #include "core/source.h"
 #include "store/changes.h"
 #include "store/state.h"
+
+/* A halt is over in 10 s, whatever grace agents have. */
+#define GRACE_MS 4000
 
 struct entry {
 	char *scope, *name, *kind, *by;
@@ -129,8 +133,18 @@ halt_running(struct core *core, const char *reason)
 {
 	struct attempt *attempt, *next;
 
-	LIST_FOREACH_SAFE (attempt, attempts_live(core), entry, next)
+	LIST_FOREACH_SAFE (attempt, attempts_live(core), entry, next) {
+		if (attempt->agent && attempt->agent->kind->hurry)
+			attempt->agent->kind->hurry(attempt, GRACE_MS);
 		attempt_stop(attempt, "cancelled", reason);
+	}
+}
+
+void
+halt_enforce(struct core *core)
+{
+	if (core_is_halted(core))
+		halt_running(core, "the daemon was halted");
 }
 
 /* What follows a switch once it is on disk; or memory says again what the disk says. */
@@ -149,8 +163,7 @@ on_switched(void *arg, const struct err *err)
 			log_error("switches cannot be read", "error", err_text(&failure));
 	}
 	/* Runs that were claimed in the turn of the halt have become attempts since. */
-	if (core_is_halted(core))
-		halt_running(core, "the daemon was halted");
+	halt_enforce(core);
 	queue_wake(core->queue, NULL);
 	apply_wake(core->apply, NULL);
 	sources_wake(core->sources);

@@ -16,6 +16,8 @@ struct wall switch_since(const struct switches *switches, const char *scope, con
 bool switch_turn(struct core *core, const char *scope, const char *name, const char *kind, bool on,
 		 const char *by, struct err *err);
 bool core_is_halted(const struct core *core);
+/* Where it is halted, stops what runs: also what an earlier daemon did not come to. */
+void halt_enforce(struct core *core);
 /* Names paused in a scope, NULL-terminated; lives until the next change. */
 const char *const *switches_paused(const struct switches *switches, const char *scope);
 json_t *switches_json(const struct switches *switches); /* [{"scope","name","kind","since","by"}] */

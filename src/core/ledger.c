@@ -204,6 +204,12 @@ reservation_find(struct ledger *ledger, int64_t run)
 }
 
 bool
+ledger_has(struct core *core, int64_t run)
+{
+	return reservation_find(core->ledger, run);
+}
+
+bool
 ledger_reserve(struct core *core, const struct run_row *run, struct hold *hold, struct err *err)
 {
 	struct ledger *ledger = core->ledger;

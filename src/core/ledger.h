@@ -29,6 +29,8 @@ void hold_fini(struct hold *hold);
  * when. A claim that fails afterwards gives it back by ledger_release(). */
 bool ledger_reserve(struct core *core, const struct run_row *run, struct hold *hold,
 		    struct err *err);
+/* Its last attempt is not kept as ended yet: that turn is still going on. */
+bool ledger_has(struct core *core, int64_t run);
 /* An attempt that runs already: what it has used of the run's, and when it began. */
 void ledger_adopt(struct core *core, const struct run_row *run, const struct run_meters *used,
 		  struct wall began);

@@ -31,6 +31,7 @@ enum claim_end {
 	CLAIM_DONE,
 	CLAIM_HELD,   /* its budget has no room: it was put aside */
 	CLAIM_GONE,   /* it is not queued any more */
+	CLAIM_ENDING, /* due again in the turn that ended its last attempt, which is not on disk */
 	CLAIM_FAILED, /* later again */
 };
 
@@ -324,6 +325,8 @@ claim_rows(struct claim *claim, int64_t seq, struct err *err)
 		return CLAIM_FAILED;
 	if (gone)
 		return CLAIM_GONE;
+	if (ledger_has(core, seq))
+		return CLAIM_ENDING;
 	if (!turn_savepoint(core->store, err))
 		return CLAIM_FAILED;
 	if (!ledger_reserve(core, &claim->run, &hold, err)) {
@@ -377,9 +380,13 @@ line_claim(struct queue *queue, struct fair_line *line)
 		turn_after(core->store, on_claimed, claim);
 		return;
 	}
-	if (end == CLAIM_FAILED)
+	/* Once its end is on disk there is room, and another turn. */
+	if (end == CLAIM_ENDING)
+		queue->failed = true;
+	else if (end == CLAIM_FAILED)
 		queue_try_again(queue, "queue cannot claim a run", slot, &err);
-	fair_pass(queue->fair, line);
+	if (end != CLAIM_ENDING)
+		fair_pass(queue->fair, line);
 	claim_free(claim);
 }
 

@@ -622,7 +622,10 @@ run_send(struct core *core, const char *run_id, const char *text, struct err *er
 	buf_puts(&line, "{\"type\":\"input\",\"text\":");
 	buf_json_cstr(&line, text);
 	buf_putc(&line, '}');
-	return attempt->agent->kind->send(attempt, buf_str(&line), err);
+	if (!attempt->agent->kind->send(attempt, buf_str(&line), err))
+		return false;
+	attempt_log(attempt, "input", buf_str(&line));
+	return true;
 }
 
 static bool

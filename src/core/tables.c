@@ -61,7 +61,7 @@ static const struct conf_key limits_keys[] = {
 	 .help = "runs at once of all agents with this pool together"},
 	{"max_queued", CONF_INT, "1000000", .min = 1, .max = 1000000000,
 	 .help = "runs that may wait"},
-	{"queue_full", CONF_ENUM, "reject", "reject|drop_oldest", .flags = CONF_LATER,
+	{"queue_full", CONF_ENUM, "reject", "reject|drop_oldest",
 	 .help = "what happens to an event when the queue is full"},
 	{"queued_alarm", CONF_DURATION, "5m", .min = 1000, .max = 31LL * 86400000,
 	 .help = "a run that waits longer is reported"},

@@ -19,9 +19,11 @@ struct event_base;
  *   out         what the agent wrote on standard output, appended
  *   err         its standard error, appended, at most err_max
  *   ctl         FIFO: roused to shim, one line each: ">LINE" goes to the agent's standard input;
- *               "C REASON" cancels; "D MS" moves the deadline by MS (may be negative); "E" closes
- *               stdin; "S MS": the deadline stands (a person decides), but for at most MS, so that
- *               a daemon that does not come back keeps no agent; 0: it goes on, later by as long; "@NAME" says that ctl.NAME holds such lines (long ones, which a FIFO cuts)
+ *               "C REASON" cancels; "G MS" makes its grace MS at most; "D MS" moves the deadline by
+ *               MS (may be negative); "E" closes stdin; "S MS": the deadline stands (a person
+ *               decides), but for at most MS, so that a daemon that does not come back keeps no
+ *               agent; 0: it goes on, later by as long; "@NAME" says that ctl.NAME holds such
+ *               lines (long ones, which a FIFO cuts)
  *   ctl.early   lines for a shim that was started and does not listen yet
  *   status      written by the shim at the end, whole or not at all (spool_status)
  * Files are created 0600, folders 0700. job and status are fields "NAME LENGTH\nBYTES\n" below a

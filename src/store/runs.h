@@ -103,6 +103,9 @@ bool runs_count_queued(struct store *store,
 		       struct err *err);
 bool runs_oldest_queued(struct store *store, struct wall *ret_created,
 			struct err *err); /* WALL_NONE */
+/* The queued run that can be missed best: of lowest priority, the oldest. By the oldest of each
+ * trigger, whose runs are of one priority unless its configuration changed. *ret_seq 0: none. */
+bool runs_least(struct store *store, int64_t *ret_seq, int *ret_priority, struct err *err);
 bool runs_count_dead(struct store *store, int64_t *ret, struct err *err);
 /* Of the run of a trigger that waits longest; WALL_NONE. */
 bool runs_oldest_of(struct store *store, const char *trigger, struct wall *ret_created,

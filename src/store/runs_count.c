@@ -5,7 +5,7 @@
 #include "store/internal.h"
 #include "store/runs.h"
 
-enum { QUEUED, DEAD, OF_TRIGGER, OLDEST_OF, NEXT_TRIGGER, OPEN, OPEN_ENTITY, STATEMENTS };
+enum { QUEUED, DEAD, OF_TRIGGER, OLDEST_OF, NEXT_TRIGGER, FIRST_OF, OPEN, OPEN_ENTITY, STATEMENTS };
 
 #define OPEN_STATES "status IN ('queued', 'running', 'waiting')"
 
@@ -22,6 +22,9 @@ static const struct statement list[] = {
 	[NEXT_TRIGGER] = {"SELECT trigger FROM runs WHERE trigger > :after AND " OPEN_STATES
 			  " ORDER BY trigger LIMIT 1",
 			  NULL},
+	[FIRST_OF] = {"SELECT seq, priority FROM runs WHERE trigger = :trigger AND "
+		      "status = 'queued' AND " OPEN_STATES " ORDER BY seq LIMIT 1",
+		      NULL},
 	[OPEN] = {"SELECT seq FROM runs WHERE trigger = :trigger AND status = :status "
 		  "AND " OPEN_STATES " ORDER BY seq LIMIT :max",
 		  NULL},
@@ -139,6 +142,48 @@ runs_oldest_queued(struct store *store, struct wall *ret_created, struct err *er
 
 	*ret_created = oldest.created;
 	return (done && oldest.err.code == E_OK) || err_move(err, &oldest.err);
+}
+
+struct least {
+	struct store *store;
+	int64_t seq;
+	int priority;
+	struct err err;
+};
+
+static bool
+least_of(void *arg, const char *trigger)
+{
+	struct least *least = arg;
+	AUTO(query_end)
+	struct query *q = query_read(least->store, ROOM_COUNTS, FIRST_OF, &least->err);
+
+	if (!q)
+		return false;
+	query_text(q, "trigger", trigger);
+	if (query_step(q, &least->err) == STEP_ROW) {
+		int64_t seq = query_get_int(q, 0);
+		int priority = (int)query_get_int(q, 1);
+
+		if (!least->seq || priority > least->priority ||
+		    (priority == least->priority && seq < least->seq)) {
+			least->seq = seq;
+			least->priority = priority;
+		}
+	}
+	return least->err.code == E_OK;
+}
+
+bool
+runs_least(struct store *store, int64_t *ret_seq, int *ret_priority, struct err *err)
+{
+	struct least least = {.store = store, .err = ERR_INIT};
+	bool done = least_of(&least, "") &&
+		    runs_waiting_triggers(store, UINT_MAX, least_of, &least, &least.err);
+
+	*ret_seq = least.seq;
+	*ret_priority = least.priority;
+	return (done && least.err.code == E_OK) || err_move(err, &least.err);
 }
 
 static bool

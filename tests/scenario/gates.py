@@ -11,13 +11,14 @@ echo '{"type":"result","output":"done"}'
 APPROVAL = {"type": "approval", "step": "refund", "payload": {"amount": 12}, "timeout": "1h"}
 
 
-def house(rouse, message, **agent):
+def house(rouse, message, body=ASKS, **agent):
     """A run that waits; its id and its gate."""
-    rouse.agent("a", ASKS % json.dumps(message), **{"grace": "300ms", **agent})
+    rouse.agent("a", body % json.dumps(message), **{"grace": "300ms", **agent})
     rouse.webhook("push", agent="a")
     rouse.start()
     run = rouse.deliver("push").expect(202).run_id
-    [gate] = wait("a gate", lambda: rouse.items("/v1/gates"))
+    wait("a gate", lambda: rouse.items("/v1/gates"))
+    [gate] = rouse.items("/v1/gates")  # asked anew: by now its turn is on disk
     expect((gate["run"], gate["status"]), (run, "waiting"), "the gate")
     return run, gate["id"]
 
@@ -86,6 +87,45 @@ def _(rouse):
     expect((answer(rouse)["decision"], rouse.run(run)["attempts"]), ("approved", 1), "the decision and the attempts")
 
 
+# Says what it hears, until it is decided.
+HEARS = """read -r e
+echo '%s'
+while read -r line; do
+	printf '%%s\n' "$line" >>$D/mark
+	case $line in *'"decision"'*) break ;; esac
+done
+echo '{"type":"result","output":"done"}'
+"""
+
+
+@scenario("what is sent to a run reaches an agent that waits for a person, and wakes nobody else")
+def _(rouse):
+    run, gate = house(rouse, APPROVAL, body=HEARS)
+    rouse.cli("run", "send", run, "hurry \"up\"\nplease")
+    wait("it is heard", lambda: rouse.marks())
+    expect(json.loads(rouse.marks()[0]), {"type": "input", "text": "hurry \"up\"\nplease"}, "what it heard")
+    expect(rouse.run(run)["status"], "waiting", "the run")
+    rouse.restart()
+    rouse.cli("run", "send", run, "x" * 100000)
+    wait("a long one too, after a restart", lambda: len(rouse.marks()) == 2)
+    expect(len(json.loads(rouse.marks()[1])["text"]), 100000, "all of it")
+    rouse.cli("gate", "approve", gate)
+    rouse.wait_run(run, "succeeded")
+    said = rouse.cli("run", "send", run, "late", expect_code=4)
+    check("succeeded" in said.out + said.err, f"the sentence: {said.out}{said.err}")
+    events = [e["type"] for e in rouse.items(f"/v1/runs/{run}/events")]
+    expect((events.count("input"), events.count("decision")), (2, 1), "what the log keeps")
+
+
+@scenario("a run that waits for a person is cancelled, and its agent is told")
+def _(rouse):
+    run, gate = house(rouse, APPROVAL, body=HEARS)
+    rouse.cli("run", "cancel", run, "--reason", "no need")
+    rouse.wait_run(run, "cancelled")
+    expect(rouse.items("/v1/gates?status=waiting"), [], "gates that wait")
+    rouse.cli("gate", "approve", gate, expect_code=4)
+
+
 # Tries to decide about itself: at once, and from a process that left its parent, session and all.
 GREEDY = """read -r e
 rouse() { %(rouse)s --socket %(socket)s "$@"; }
@@ -138,7 +178,8 @@ def _(rouse):
     rouse.webhook("push", agent="a")
     rouse.start()
     run = rouse.deliver("push").expect(202).run_id
-    [gate] = wait("a gate", lambda: rouse.items("/v1/gates"))
+    wait("a gate", lambda: rouse.items("/v1/gates"))
+    [gate] = rouse.items("/v1/gates")
     rouse.restart()
     rouse.cli("gate", "approve", gate["id"])
     rouse.wait_run(run, "failed")

@@ -21,7 +21,7 @@ def house(rouse, body=LEAVES, **agent):
     rouse.start()
     run = rouse.deliver("push").expect(202).run_id
     wait("it is suspended", lambda: [a["status"] for a in rouse.run(run)["attempt_list"]] == ["suspended"])
-    [gate] = rouse.items("/v1/gates?status=waiting")
+    [gate] = rouse.items("/v1/gates?status=waiting")  # asked anew: by now its turn is on disk
     expect((gate["run"], rouse.run(run)["status"]), (run, "waiting"), "the gate")
     return run, gate["id"]
 

@@ -194,6 +194,7 @@ rig_open(const char *conf)
 		printf("Bail out! %s\n", err_text(&err));
 		exit(99);
 	}
+	halt_enforce(core);
 	sources_reload(core->sources, NULL, NULL, NULL, NULL);
 	agents_feed();
 	rig_run();

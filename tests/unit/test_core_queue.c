@@ -361,6 +361,95 @@ pools(void)
 	rig_fini();
 }
 
+static int
+status_count(const char *status)
+{
+	AUTO(buf_fini) struct buf sql = BUF_INIT;
+
+	buf_cat(&sql, "SELECT COUNT(*) FROM runs WHERE status = '", status, "'");
+	return (int)rig_int(buf_cstr(&sql));
+}
+
+static void
+full(void)
+{
+#define FULL                                                                                       \
+	"[limits]\nmax_queued = 3\nqueue_full = drop_oldest\n[agent a]\nkind = fake\n"             \
+	"concurrency = 1\n" TRIGGER("low", "priority = low\n") TRIGGER("mid", "")                  \
+		TRIGGER("high", "priority = high\n")
+	struct rig_answer answer;
+
+	rig_init(FULL);
+	rig_event("low", "0", NULL);
+	rig_event("mid", "1", NULL);
+	rig_event("low", "2", "k2");
+	rig_event("low", "3", NULL);
+	rig_follow();
+	rig_event("mid", "4", NULL);
+	IT ("where the queue is full the oldest of lowest priority gives way, and is told so") {
+		CHECK_INT(queue_depth(rig.core.queue, NULL), 3);
+		CHECK_INT(rig_int("SELECT seq FROM runs WHERE status = 'skipped'"), 3);
+		CHECK(strstr(buf_cstr(&rig_told), "run/skipped"));
+		CHECK_STR(rig_text("SELECT outcome FROM events WHERE run = 3"), "shed");
+		CHECK(strstr(rig_text("SELECT error FROM runs WHERE seq = 3"), "drop_oldest"));
+	}
+	answer = rig_event("low", "2", "k2");
+	IT ("what was seen before makes nothing give way") {
+		CHECK(answer.replayed);
+		CHECK_INT(status_count("skipped"), 1);
+	}
+	rig.fail_commits = 1;
+	rig_event("mid", "5", NULL);
+	IT ("nor does what the disk did not take") {
+		CHECK_INT(queue_depth(rig.core.queue, NULL), 3);
+		CHECK_INT(status_count("skipped"), 1);
+	}
+	for (int i = 0; i < 3; i++)
+		rig_event("high", "6", NULL);
+	answer = rig_event("mid", "7", NULL);
+	IT ("nothing gives way to what is less urgent, and nothing that runs") {
+		CHECK_STR(answer.outcome, "shed");
+		CHECK_INT(answer.code, E_RATE);
+		CHECK_INT(queue_depth(rig.core.queue, NULL), 3);
+		CHECK_INT(status_count("running"), 1);
+		CHECK_INT(rig_int("SELECT COUNT(*) FROM runs WHERE status = 'queued' AND priority "
+				  "= 0"),
+			  3);
+	}
+	rig_restart(FULL "[trigger x]\nsource = fake\nagent = a\n");
+	rig_exits(rig_agent(0), 0);
+	IT ("and the order goes on") {
+		CHECK_INT(rig_agents(), 2);
+		CHECK_INT(queue_depth(rig.core.queue, NULL), 2);
+	}
+	rig_fini();
+
+	rig_init("[limits]\nmax_queued = 1\n[agent a]\nkind = fake\nconcurrency = 1\n" TRIGGER("t",
+											       ""));
+	rig_event("t", "0", NULL);
+	rig_event("t", "1", NULL);
+	answer = rig_event("t", "2", NULL);
+	IT ("by itself a full queue takes nothing") {
+		CHECK_INT(answer.calls, 0);
+		CHECK_INT(queue_depth(rig.core.queue, NULL), 1);
+	}
+	rig_fini();
+}
+
+static void
+halted_before(void)
+{
+	rig_init("[agent a]\nkind = fake\n");
+	rig_invoke("a", "1", NULL, 0);
+	rig_sql("INSERT INTO switches (scope, name, kind, switched_by, at) VALUES ('all', '', 'halted', "
+		"'ann', 1)");
+	rig_restart(NULL);
+	IT ("what an earlier daemon was halted over, and did not come to stop, is stopped") {
+		CHECK_STR(rig_agent(0)->cancelled, "cancelled");
+	}
+	rig_fini();
+}
+
 static void
 many_tenants(void)
 {
@@ -391,6 +480,8 @@ main(void)
 	reloads();
 	shares();
 	pools();
+	full();
+	halted_before();
 	many_tenants();
 	err_fini(&ignored);
 	return tap_done();
