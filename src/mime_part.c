@@ -211,7 +211,7 @@ bodies_collect(struct bodies *bodies, GMimeObject *root)
 	struct {
 		GMimeMultipart *of;
 		int next;
-	} way[MIME_DEPTH_MAX];
+	} way[MIME_DEPTH_MAX] = {{NULL, 0}};
 	GMimeObject *object = root;
 	int depth = 0;
 

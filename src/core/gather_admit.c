@@ -42,9 +42,9 @@ shed(struct admission *a, bool *ret_shed)
 		a, "shed", "as many runs wait, or are gathered for, as limits.max_queued allows");
 	if (!event_keep(a, 0))
 		return false;
-	return err_set(&a->err, E_RATE,
-		       "as many runs wait already as limits.max_queued allows; try again later") ||
-	       true;
+	err_set(&a->err, E_RATE,
+		"as many runs wait already as limits.max_queued allows; try again later");
+	return true;
 }
 
 static void

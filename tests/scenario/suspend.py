@@ -21,7 +21,7 @@ def house(rouse, body=LEAVES, **agent):
     rouse.start()
     run = rouse.deliver("push").expect(202).run_id
     wait("it is suspended", lambda: [a["status"] for a in rouse.run(run)["attempt_list"]] == ["suspended"])
-    [gate] = rouse.items("/v1/gates?status=waiting")
+    [gate] = rouse.items("/v1/gates?status=waiting")  # asked anew: by now its turn is on disk
     expect((gate["run"], rouse.run(run)["status"]), (run, "waiting"), "the gate")
     return run, gate["id"]
 
@@ -57,6 +57,7 @@ def _(rouse):
 @scenario("a suspended run takes no input and can be cancelled")
 def _(rouse):
     run, gate = house(rouse)
+    check("it is suspended: no process is kept" in rouse.cli("why", run).out, "why it waits")
     said = rouse.cli("run", "send", run, "hello", expect_code=4)
     check("suspended" in said.out + said.err, f"the sentence: {said.out}{said.err}")
     rouse.cli("run", "cancel", run)

@@ -1,5 +1,6 @@
 /* Scan: folders are listed on a thread, and held against the index in small pieces. */
 /* SPDX-License-Identifier: MIT */
+#include <assert.h>
 #include <errno.h>
 #include <malloc.h>
 #include <unistd.h>
@@ -270,6 +271,7 @@ static bool
 name_compare(struct watcher *w, struct dir *dir, struct str path, const struct listed *listed,
 	     const struct packed *known)
 {
+	assert(listed || known);
 	if (!listed) {
 		file_found(w, path, known->version.inode, true);
 		return false;
