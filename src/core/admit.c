@@ -430,7 +430,7 @@ on_committed(void *arg, const struct err *err)
 		  a->trigger ? a->trigger->name : NULL, "outcome", a->result.outcome, "run",
 		  a->result.run_id);
 	if (new_run)
-		queue_note_ready(a->core->queue, a->agent->name, text_or_null(&a->tenant));
+		queue_note_new(a->core->queue, a->agent->name, text_or_null(&a->tenant));
 	if (a->trigger)
 		sources_note_event(a->core, a->trigger, a->at,
 				   a->err.code == E_MAPPING ? err_text(&a->err) : NULL);

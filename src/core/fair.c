@@ -144,6 +144,12 @@ fair_add(struct fair *fair, const char *name, void *agent)
 }
 
 void
+fair_grew(struct fair_line *line)
+{
+	line->known = false;
+}
+
+void
 fair_look_again(struct fair_line *line)
 {
 	line->known = false;

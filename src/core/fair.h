@@ -58,7 +58,9 @@ void fair_free(struct fair *fair);
 struct fair_line *fair_find(const struct fair *fair, const char *tenant, const void *agent);
 /* A line that was not there: something of (tenant, agent) may start from now on. */
 struct fair_line *fair_add(struct fair *fair, const char *tenant, void *agent);
-/* What stands first in it may be another now. */
+/* One came into it that is newer than all that it had: its place stays. */
+void fair_grew(struct fair_line *line);
+/* What stands first in it may be another now, also an old one. */
 void fair_look_again(struct fair_line *line);
 /* The line that the next run is to be taken from; NULL: none may start. It stays the first until
  * fair_took(), fair_pass() or fair_drop(). What tenants that are paused have is dropped. */

@@ -68,6 +68,16 @@ on_is_open(void *arg, const void *agent)
 static void queue_try_again(struct queue *queue, const char *what, const struct slot *slot,
 			    const struct err *err);
 
+/* A line of nothing but paused runs stays, so that they are not walked again for each new one. */
+static bool
+passed_any(const struct run_place *place)
+{
+	for (int i = 0; i < RUN_PRIORITIES; i++)
+		if (place->after[i])
+			return true;
+	return false;
+}
+
 static enum fair_look
 on_look(void *arg, struct fair_line *line, struct fair_head *ret)
 {
@@ -80,7 +90,7 @@ on_look(void *arg, struct fair_line *line, struct fair_head *ret)
 	if (runs_peek(core->store, slot->agent, *tenant ? tenant : NULL,
 		      switches_paused(core->switches, "trigger"), &line->place, &ret->priority,
 		      &ret->seq, &err))
-		return ret->seq ? FAIR_HEAD : FAIR_EMPTY;
+		return ret->seq ? FAIR_HEAD : passed_any(&line->place) ? FAIR_LATER : FAIR_EMPTY;
 	queue_try_again(queue, "queue cannot look for the next run", slot, &err);
 	return FAIR_LATER;
 }
@@ -166,16 +176,16 @@ queue_arm(struct queue *queue)
 	core_timer_arm(queue->core, &queue->turn, 0, queue_on_turn, queue);
 }
 
-void
-queue_note_ready(void *arg, const char *agent, const char *tenant)
+static void
+line_wake(struct queue *queue, const char *agent, const char *tenant,
+	  void (*known)(struct fair_line *line))
 {
-	struct queue *queue = arg;
 	struct slot *slot = slot_of(queue, agent);
 	const char *name = tenant ? tenant : "";
 	struct fair_line *line = fair_find(queue->fair, name, slot);
 
 	if (line) {
-		fair_look_again(line);
+		known(line);
 	} else if (slot->lines < LINES_MAX) {
 		slot->lines++;
 		fair_add(queue->fair, name, slot);
@@ -183,6 +193,18 @@ queue_note_ready(void *arg, const char *agent, const char *tenant)
 		slot->more = true;
 	}
 	queue_arm(queue);
+}
+
+void
+queue_note_new(struct queue *queue, const char *agent, const char *tenant)
+{
+	line_wake(queue, agent, tenant, fair_grew);
+}
+
+void
+queue_note_ready(void *queue, const char *agent, const char *tenant)
+{
+	line_wake(queue, agent, tenant, fair_look_again);
 }
 
 void

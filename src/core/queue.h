@@ -9,8 +9,10 @@ struct queue *queue_new(struct core *core);
 void queue_free(struct queue *queue);
 /* Counts what is queued, arms timers. After the first registry. */
 bool queue_load(struct queue *queue, struct err *err);
-/* A run of this agent and tenant (NULL: of none) may start from now on: it was queued, or became
- * ready; also before that is on disk. As runs_on_ready. Cheap, as are the next two: the work is
+/* A run of this agent and tenant (NULL: of none) was queued, newer than all others. */
+void queue_note_new(struct queue *queue, const char *agent, const char *tenant);
+/* A run of this agent and tenant may start from now on, perhaps an old one; also before that is on
+ * disk. As runs_on_ready. Cheap, as are the next two: the work is
  * done once a turn. */
 void queue_note_ready(void *queue, const char *agent, const char *tenant);
 /* There is room for one more. */

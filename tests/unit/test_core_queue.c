@@ -361,6 +361,36 @@ pools(void)
 	rig_fini();
 }
 
+static void
+paused_trigger(void)
+{
+	rig_init("[agent a]\nkind = fake\nconcurrency = 9\nretry.base = 5s\nretry.jitter = "
+		 "none\n" TRIGGER("p", "") TRIGGER("t", "") TRIGGER("u", "priority = high\n"));
+	rig_event("t", "0", NULL);
+	turn_switch("agent", "a", "paused", true);
+	for (int i = 0; i < 3; i++)
+		rig_event("p", "1", NULL);
+	turn_switch("trigger", "p", "paused", true);
+	turn_switch("agent", "a", "paused", false);
+	rig_event("t", "2", NULL);
+	rig_event("u", "3", NULL);
+	IT ("runs of a paused trigger wait, and new ones of others pass them") {
+		CHECK_INT(rig_agents(), 3);
+		CHECK_INT(queue_depth(rig.core.queue, "a"), 3);
+	}
+	rig_exits(rig_agent(0), 1);
+	rig_pass(5100);
+	IT ("also an older one that is tried again") {
+		CHECK_INT(rig_agents(), 4);
+	}
+	turn_switch("trigger", "p", "paused", false);
+	IT ("until it is resumed") {
+		CHECK_INT(rig_agents(), 7);
+		CHECK_INT(queue_depth(rig.core.queue, "a"), 0);
+	}
+	rig_fini();
+}
+
 static int
 status_count(const char *status)
 {
@@ -441,7 +471,8 @@ halted_before(void)
 {
 	rig_init("[agent a]\nkind = fake\n");
 	rig_invoke("a", "1", NULL, 0);
-	rig_sql("INSERT INTO switches (scope, name, kind, switched_by, at) VALUES ('all', '', 'halted', "
+	rig_sql("INSERT INTO switches (scope, name, kind, switched_by, at) VALUES ('all', '', "
+		"'halted', "
 		"'ann', 1)");
 	rig_restart(NULL);
 	IT ("what an earlier daemon was halted over, and did not come to stop, is stopped") {
@@ -480,6 +511,7 @@ main(void)
 	reloads();
 	shares();
 	pools();
+	paused_trigger();
 	full();
 	halted_before();
 	many_tenants();
