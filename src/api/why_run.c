@@ -485,6 +485,12 @@ end_tell(struct story *story, const struct run_row *run)
 			   attempt_of_run(story->core, run->id)
 				   ? ""
 				   : "; its executor was not taken up yet");
+	} else if (state == RUN_WAITING) {
+		story_tell(story, WALL_NONE, "waiting",
+			   attempt_of_run(story->core, run->id)
+				   ? "its agent waits for a person; its deadline stands meanwhile"
+				   : "it is suspended: no process is kept, and the decision starts "
+				     "its next attempt");
 	} else if (run_is_final(state)) {
 		story_tell(story, run->ended, run->status, "the run ended: %s%s%s%s%s%s",
 			   run->status, run->reason && *run->reason ? " (" : "",

@@ -407,27 +407,12 @@ def _(rouse):
 
 
 def groups(rouse):
-    """A folder of control groups that is the daemon's."""
     needs_root()
-    for mount in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
-        if os.path.exists(mount + "/cgroup.controllers"):
-            break
-    else:
-        raise Skip("cgroup version 2 is not mounted")
-    base = f"{mount}/rouse-test-{os.getpid()}-{os.path.basename(rouse.dir)}"
-    try:
-        os.mkdir(base)
-    except OSError as e:
-        raise Skip(f"control groups cannot be made here: {e}") from None
-    atexit.register(lambda: leaves(base) is None or [os.rmdir(os.path.join(base, d)) for d in leaves(base)] is None or os.rmdir(base))
-    if not os.path.exists(base + "/cgroup.kill"):
-        raise Skip("control groups of this kernel cannot be killed")
-    rouse.section("daemon", cgroup=base)
-    return base
+    return control_groups(rouse) or (_ for _ in ()).throw(Skip("control groups cannot be made, or not be killed, here"))
 
 
 def leaves(base):
-    return [d for d in os.listdir(base) if os.path.isdir(os.path.join(base, d))] if os.path.exists(base) else None
+    return [d for d in os.listdir(base) if os.path.isdir(os.path.join(base, d))]
 
 
 # A child with a session, parent and environment of its own, which forgets its mark.

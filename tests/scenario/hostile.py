@@ -129,4 +129,22 @@ def _(rouse):
     check("WRITABLE" not in said["db-write"], said["db-write"])
 
 
+@scenario("without network, with few files and a control group they end as they did, and have reached nobody")
+def _(rouse):
+    if ctypes.CDLL(None).syscall(444, None, 0, 1) < 1:
+        raise Skip("this kernel has no Landlock")
+    MODES["net-probe"] = ("succeeded", None)
+    base = control_groups(rouse)
+    said = all_at_once(rouse, network="no", filesystem="ro:/usr")
+    check("CONNECTED" not in said["net-probe"] and "denied" in said["net-probe"], said["net-probe"])
+    check("refused" in said["self-trigger"], said["self-trigger"])
+    check("WRITABLE" not in said["db-write"] and "denied" in said["db-write"], said["db-write"])
+    # The numbers of another's descriptors its user may list; what they lead to is out of reach.
+    check(not any(f"/{name}" in line for name in ("environ", "mem", "shadow") for line in said["spy-parent"].splitlines() if "READABLE" in line), said["spy-parent"])
+    if ctypes.CDLL(None).syscall(444, None, 0, 1) >= 6:
+        check("SIGNALLED" not in said["kill-parent"], said["kill-parent"])
+    if base:
+        wait("the groups are gone", lambda: not [d for d in os.listdir(base) if os.path.isdir(os.path.join(base, d))])
+
+
 main()

@@ -541,6 +541,30 @@ def needs_root():
         raise Skip("only root can do that")
 
 
+def control_groups(rouse):
+    """A folder of control groups that is the daemon's, gone at the end; None where there can be none."""
+    for mount in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
+        base = f"{mount}/rouse-test-{os.getpid()}-{os.path.basename(rouse.dir)}"
+        try:
+            if os.path.exists(mount + "/cgroup.controllers"):
+                os.mkdir(base)
+                break
+        except OSError:
+            pass
+    else:
+        return None
+
+    def remove():
+        for folder, _, _ in os.walk(base, topdown=False):
+            os.rmdir(folder)
+
+    atexit.register(remove)
+    if not os.path.exists(base + "/cgroup.kill"):
+        return None
+    rouse.section("daemon", cgroup=base)
+    return base
+
+
 def is_sanitized():
     with open(os.path.join(BUILD, "roused"), "rb") as f:
         return b"__asan_init" in f.read()

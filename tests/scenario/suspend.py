@@ -57,6 +57,7 @@ def _(rouse):
 @scenario("a suspended run takes no input and can be cancelled")
 def _(rouse):
     run, gate = house(rouse)
+    check("it is suspended: no process is kept" in rouse.cli("why", run).out, "why it waits")
     said = rouse.cli("run", "send", run, "hello", expect_code=4)
     check("suspended" in said.out + said.err, f"the sentence: {said.out}{said.err}")
     rouse.cli("run", "cancel", run)

@@ -27,7 +27,7 @@ if [ -z "${RIG_BACKEND-}" ]; then
 	# /lib is a link to usr/lib there, as everywhere since Debian 12.
 	[ ! -d "$tree/lib" ] || { mkdir -p "$tree/usr" && cp -a "$tree/lib" "$tree/usr/" && rm -r "$tree/lib"; }
 	# What the programs are linked with, by the packages that hold it.
-	libraries=libevent-core-2.1-7,libevent-openssl-2.1-7,libcurl4,libsqlite3-0,libinih1,libjansson4,libjq1,libonig5,libssl3,libseccomp2,libgit2-1.5,sqlite3
+	libraries=libevent-core-2.1-7,libevent-openssl-2.1-7,libcurl4,libsqlite3-0,libyaml-0-2,libinih1,libjansson4,libjq1,libonig5,libssl3,libseccomp2,libgit2-1.5,sqlite3
 	"$rig" run --quiet --backend unshare --timeout 150 --with "$libraries" --tree "$tree" "$0" >"$dir/said" 2>"$dir/errors"
 	code=$?
 	case $code in
@@ -98,6 +98,10 @@ deliver() { curl -fsS -X POST http://127.0.0.1:8477/hooks/github-pr -H 'Content-
 ok 'a signed webhook is taken' deliver
 ok 'its agent runs' wait_for test -e /srv/work/started
 agent=$(pgrep -f /srv/agents/slow | head -n 1)
+groups=$(findmnt -nt cgroup2 -o TARGET | head -n 1)
+if [ -n "$groups" ]; then
+	ok 'its run has a control group of its own' grep -q '/rouse-run-' "/proc/$agent/cgroup"
+fi
 ok 'the daemon restarts' systemctl restart roused
 ok 'its agent lives on' kill -0 "$agent"
 touch /srv/work/go
@@ -107,6 +111,7 @@ ok 'the agent was started once' sh -c 'test "$(wc -l </srv/work/started)" = 1'
 systemctl kill -s KILL roused
 ok 'a killed daemon comes back by itself' wait_for rouse status
 ok 'the service stops' systemctl stop roused
+[ -z "$groups" ] || ok 'and no control group' sh -c "! find '$groups' -name 'rouse-run-*' | grep ."
 ok 'and leaves no process behind' sh -c '! pgrep -u rouse'
 ok 'nothing is failed' sh -c '! systemctl is-failed roused'
 echo "1..$n"
