@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # Benchmarks: a table for people, and JSON (bench.json in the build folder) for comparisons.
 # SPDX-License-Identifier: MIT
-"""run.py [quick] [disk|bare|ingest|webhook|latency|runs|idle|start|cron|schedules|lateness|triggers|files|mail]...: all, or those named. Figures of a shared machine vary: compare what stands side by side, not absolutes."""
+"""run.py [quick] [disk|bare|ingest|webhook|latency|runs|idle|fairness|start|cron|schedules|lateness|triggers|files|mail]...: all, or those named. Figures of a shared machine vary: compare what stands side by side, not absolutes."""
 import os
 import statistics
 import sys
@@ -209,13 +209,8 @@ def ready(rouse):
         time.sleep(0.001)
 
 
-def start():
-    rouse = house("/bin/true", concurrency=1)
-    note("start to ready, empty state", ready(rouse) * 1000, "ms")
-    rouse.cli("pause", "--agent", "a")
-    rouse.deliver("push").expect(202)
-    rouse.stop()
-    count = 10000 if QUICK else 1000000
+def queue_up(rouse, count):
+    """The one run that is there, count times more; roused is not running."""
     db = sqlite3.connect(rouse.db)
     columns = [row[1] for row in db.execute("PRAGMA table_info(runs)")]
     values = {"seq": "seq + n", "id": "substr(id, 1, 24) || printf('%012x', n)", "key": "NULL", "ready": "1"}
@@ -224,6 +219,47 @@ def start():
     db.execute(f"INSERT INTO runs ({names}) WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {count}) SELECT {fields} FROM runs, c WHERE seq = 1")
     db.commit()
     db.close()
+
+
+def fairness():
+    """One tenant has 100,000 queued, another sends one at a time."""
+    count, running, singles = 10000 if QUICK else 100000, 4, 20 if QUICK else 100
+    rouse = house("/bin/true", concurrency=running)
+    rouse.section("limits", max_queued=count * 2)
+    rouse.section("trigger push", tenant=".data.tenant")
+    rouse.start()
+    rouse.cli("pause", "--agent", "a")
+    rouse.deliver("push", {"tenant": "noisy"}).expect(202)
+    rouse.stop()
+    queue_up(rouse, count)
+    rouse.start()
+    rouse.cli("resume", "--agent", "a")
+    runs = []
+    for _ in range(singles):
+        runs.append(rouse.deliver("push", {"tenant": "quiet"}).expect(202).run_id)
+        rouse.wait_run(runs[-1], "succeeded", 60)
+    db = sqlite3.connect(f"file:{rouse.db}?mode=ro", uri=True)
+    before, waits = [], []
+    for run in runs:
+        created, started = db.execute("SELECT created, started FROM runs WHERE id = ?", [run]).fetchone()
+        waits.append(started - created)
+        before.append(db.execute("SELECT count(*) FROM attempts WHERE started > ? AND started < ?", [created, started]).fetchone()[0])
+    db.close()
+    note(f"starts of a tenant with {count:,} queued before another's one, p50", percentile(before, 0.5), "")
+    note("at most", max(before), f"   that is {max(before) / running:.2f} of what runs")
+    note("from queued to claimed beside it, p50", percentile(waits, 0.5), "ms")
+    note("from queued to claimed beside it, p99", percentile(waits, 0.99), "ms")
+    rouse.close()
+
+
+def start():
+    rouse = house("/bin/true", concurrency=1)
+    note("start to ready, empty state", ready(rouse) * 1000, "ms")
+    rouse.cli("pause", "--agent", "a")
+    rouse.deliver("push").expect(202)
+    rouse.stop()
+    count = 10000 if QUICK else 1000000
+    queue_up(rouse, count)
     rouse.section("limits", max_queued=count * 2)
     note(f"start to ready, {count:,} queued runs", ready(rouse) * 1000, "ms")
     with open(f"/proc/{rouse.daemon.pid}/status") as f:
@@ -358,7 +394,7 @@ def bench():
     folder = tempfile.mkdtemp(prefix="rouse-bench-")
     try:
         parts = {"disk": lambda: disk(folder), "bare": bare, "ingest": ingest, "webhook": lambda: webhook(folder), "latency": latency, "runs": runs,
-                 "idle": idle, "start": start, "cron": cron, "schedules": many_schedules, "lateness": lateness, "triggers": triggers,
+                 "idle": idle, "fairness": fairness, "start": start, "cron": cron, "schedules": many_schedules, "lateness": lateness, "triggers": triggers,
                  "files": files, "mail": mail}
         for name, part in parts.items():
             if name in sys.argv[1:] or not set(parts) & set(sys.argv[1:]):

@@ -292,6 +292,22 @@ def _():
     eq(r.out(), b'{} {"type":"cancel"}\nterm\n')
 
 
+@it("whoever is in a hurry shortens the grace, before the end is ordered and after it, and never makes it longer")
+def _():
+    deaf = ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 60; done"]
+    for said in (b"G 300", b"C halt"), (b"C halt", b"G 300"):
+        r = Run(deaf, grace_ms=60000)
+        r.until_out(b"ready")
+        for line in said:
+            r.say(line)
+        ends(r.wait().status(), signal=9, reason="halt")
+    r = Run(deaf, grace_ms=300)
+    r.until_out(b"ready")
+    for line in b"G -1", b"G x", b"G 60000", b"C halt":
+        r.say(line)
+    ends(r.wait().status(), signal=9, reason="halt")
+
+
 @it("a deadline can be moved both ways")
 def _():
     r = Run(["sleep", "60"], deadline_ms=700)
