@@ -189,7 +189,7 @@ static bool
 changes_tell(struct look *look, struct err *err)
 {
 	size_t most = (size_t)look->request.changes_max, count;
-	AUTO(auto_free) struct ref **changed = mem_alloc_array(most + 1, sizeof(*changed));
+	AUTO(auto_free) struct ref **changed = mem_alloc_array(most + 1, sizeof(struct ref *));
 	bool more;
 
 	HASH_SORT(look->refs, by_name);

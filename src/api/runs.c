@@ -1,5 +1,7 @@
 /* Runs over HTTP. */
 /* SPDX-License-Identifier: MIT */
+#include <math.h>
+
 #include "api/inside.h"
 #include "core/attempt.h"
 #include "core/run.h"
@@ -129,7 +131,7 @@ limits_of(json_t *budget, struct run_limits *ret, struct err *err)
 				return err_prefix(err, "budget.%s", name);
 		} else if (json_is_number(value) && json_number_value(value) >= 0 &&
 			   json_number_value(value) < 1e12) {
-			*field = (int64_t)(json_number_value(value) * names[i].scale + 0.5);
+			*field = llround(json_number_value(value) * names[i].scale);
 		} else {
 			return err_set(err, E_INVALID,
 				       "budget.%s: expected a number that is not "

@@ -218,7 +218,7 @@ uusd_of(double uusd)
 {
 	if (!isfinite(uusd) || uusd <= 0)
 		return 0;
-	return uusd > (double)COST_MAX ? COST_MAX : (int64_t)(uusd + 0.5);
+	return uusd > (double)COST_MAX ? COST_MAX : llround(uusd);
 }
 
 const struct conf_section *

@@ -388,6 +388,8 @@ class Handler(BaseHTTPRequestHandler):
         dead = [r for r in RUNS if r["status"] == "failed"]
         if not rest:
             return listing(dead, query, ["agent", "trigger", "reason"])
+        if rest[0] in ("replay", "drop"):
+            return 200, {"done": [{"id": id, **({"run_id": RUN % 7} if rest[0] == "replay" else {})} for id in body["ids"]], "failed": []}
         one = find(dead, rest[0], "dead letter")
         if rest[1] == "replay":
             return 202, {"run_id": RUN % 7, "payload": body.get("payload")}

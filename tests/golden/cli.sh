@@ -256,7 +256,8 @@ it 'a dead letter shows its standard error' 0 dlq show ${run}6
 says 'harmless' out 'Traceback .u001b\[1mbold'
 it 'dead letters are replayed by filter' 0 dlq replay --all --reason exhausted --yes
 it 'only with --yes where nobody can be asked' 2 dlq drop --all
-it 'a filter without --all is wrong usage' 2 dlq drop --agent x
+it 'a filter that leaves none does nothing' 0 dlq drop --agent x
+says 'and says so' err 'no such dead letter'
 it 'one is dropped' 0 dlq drop ${run}6 --because old
 golden 'budgets say what is left' budget budget
 it 'a pause is posted' 0 pause --agent triage
