@@ -330,6 +330,9 @@ house_free(struct house *house)
 	struct core *core = &house->core;
 
 	signals_hold();
+	/* First: a job may read what these rooms are about to free. */
+	if (core->work)
+		work_pool_stop(core->work);
 	if (house->api)
 		api_free(house->api);
 	sources_free(core->sources);

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -87,6 +88,8 @@ process_setup(void)
 
 	std_open();
 	umask(077);
+	/* A reload that is asked for while this starts reads what the start reads. */
+	signal(SIGHUP, SIG_IGN);
 	/* No core dump with secrets in it; orphans of a dead shim come to us; nobody may ptrace us.
 	 */
 	setrlimit(RLIMIT_CORE, &core);

@@ -333,6 +333,7 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 		log_info("run is taken up again", "run", attempt->run.id, "agent",
 			 attempt->run.agent);
 		stand_adopted(attempt);
+		meter_adopted(attempt);
 		gates_tell_again(attempt);
 		return true;
 	}

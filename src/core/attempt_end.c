@@ -12,6 +12,7 @@
 #include "core/expect.h"
 #include "core/gate.h"
 #include "core/ledger.h"
+#include "core/meter.h"
 #include "core/metrics.h"
 #include "core/queue.h"
 #include "core/run.h"
@@ -249,6 +250,20 @@ on_expected(struct attempt *attempt, struct expectation *take_told)
 	ending_begin(ending);
 }
 
+/* It may have ended, or lost its daemon, before it could be stopped for what it had used. */
+static void
+budget_is_over(struct attempt *attempt)
+{
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+	const char *reason = attempt->stop_reason ? NULL : meter_exceeded(attempt, &text);
+
+	if (!reason)
+		return;
+	attempt->stop_reason = reason;
+	attempt->stop_text = buf_take(&text);
+	attempt->now.over_budget = true;
+}
+
 void
 attempt_exit(struct attempt *attempt, const struct attempt_end *end)
 {
@@ -257,6 +272,7 @@ attempt_exit(struct attempt *attempt, const struct attempt_end *end)
 
 	if (attempt->ending)
 		return;
+	budget_is_over(attempt);
 	ending = mem_alloc(sizeof(*ending));
 	active_ms = stand_worked_ms(attempt);
 	attempt->ending = true;

@@ -141,17 +141,50 @@ meter_recall(struct attempt *attempt)
 /* --- used up ------------------------------------------------------------------------------- */
 
 static void
+exceeded_text(enum meter meter, int64_t used, int64_t limit, const char *whose, struct buf *out)
+{
+	buf_puts(out, "used ");
+	amount(out, meter, used);
+	buf_printf(out, " %s, and %s is ", rows[meter].what, whose);
+	amount(out, meter, limit);
+}
+
+static void
 meter_stop(struct attempt *attempt, enum meter meter, int64_t used, int64_t limit,
 	   const char *whose)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 
-	buf_puts(&text, "used ");
-	amount(&text, meter, used);
-	buf_printf(&text, " %s, and %s is ", rows[meter].what, whose);
-	amount(&text, meter, limit);
+	exceeded_text(meter, used, limit, whose, &text);
 	attempt->now.over_budget = true;
 	attempt_stop(attempt, rows[meter].reason, buf_cstr(&text));
+}
+
+const char *
+meter_exceeded(const struct attempt *attempt, struct buf *ret_text)
+{
+	for (int i = 0; i < METERS; i++) {
+		int64_t used = meter_used(attempt, (enum meter)i),
+			limit = meter_limit(attempt, (enum meter)i);
+
+		if (limit < 0 || used <= limit)
+			continue;
+		exceeded_text((enum meter)i, used, limit, "its budget", ret_text);
+		return rows[i].reason;
+	}
+	return NULL;
+}
+
+void
+meter_adopted(struct attempt *attempt)
+{
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+	const char *reason = meter_exceeded(attempt, &text);
+
+	if (!reason)
+		return;
+	attempt->now.over_budget = true;
+	attempt_stop(attempt, reason, buf_cstr(&text));
 }
 
 /* Stops the run the moment a meter passes its limit. */

@@ -13,6 +13,11 @@ void meter_step(struct attempt *attempt);
 void meter_tool(struct attempt *attempt);
 /* A `usage` line. Tokens without a cost are priced by their [model NAME]. */
 void meter_usage(struct attempt *attempt, const json_t *line);
+/* One that is over its budget is stopped: another daemon may have died before it could. */
+void meter_adopted(struct attempt *attempt);
+/* The reason that a run whose meters stand so ends with, and the sentence in ret_text; NULL: it has
+ * some left. */
+const char *meter_exceeded(const struct attempt *attempt, struct buf *ret_text);
 /* An attempt that is taken up: nothing is told a second time. */
 void meter_recall(struct attempt *attempt);
 

@@ -132,16 +132,22 @@ jobs_free(struct jobs *jobs)
 }
 
 void
-work_pool_free(struct work_pool *pool)
+work_pool_stop(struct work_pool *pool)
 {
-	if (!pool)
-		return;
 	pthread_mutex_lock(&pool->lock);
 	pool->stopping = true;
 	pthread_cond_broadcast(&pool->more);
 	while (pool->threads)
 		pthread_cond_wait(&pool->ended, &pool->lock);
 	pthread_mutex_unlock(&pool->lock);
+}
+
+void
+work_pool_free(struct work_pool *pool)
+{
+	if (!pool)
+		return;
+	work_pool_stop(pool);
 	event_free(pool->event);
 	close(pool->fd);
 	jobs_free(&pool->waiting);
@@ -182,7 +188,9 @@ work_submit(struct work_pool *pool, void (*run)(void *arg), void (*done)(void *a
 	bool ok = true;
 
 	pthread_mutex_lock(&pool->lock);
-	if (pool->count >= pool->max_waiting)
+	if (pool->stopping)
+		ok = err_set(err, E_UNAVAILABLE, "the daemon is stopping");
+	else if (pool->count >= pool->max_waiting)
 		ok = err_set(err, E_FULL, "%u jobs wait already; try again in a moment",
 			     pool->count);
 	else if (pool->idle <= pool->count && pool->threads < pool->max_threads)

@@ -10,7 +10,10 @@ struct work_pool;
 
 /* threads are started when first needed and end after idle time. */
 struct work_pool *work_pool_new(struct event_base *base, unsigned threads, unsigned max_waiting);
-/* Waits for what is running, forgets what waits (done is not called). */
+/* Waits for what is running; nothing else runs from now on, and no done is called: what jobs read
+ * may be freed. */
+void work_pool_stop(struct work_pool *pool);
+/* Stops it, and forgets what waits. */
 void work_pool_free(struct work_pool *pool);
 /* run(arg) on a thread; then done(arg) in the loop. E_FULL when max_waiting wait. */
 bool work_submit(struct work_pool *pool, void (*run)(void *arg), void (*done)(void *arg), void *arg,

@@ -267,6 +267,39 @@ goes_on(void)
 	rig_fini();
 }
 
+static void
+over(void)
+{
+	begin("", "budget.cost = 1\nretry.attempts = 3\n");
+	ask("{}", false);
+	spend(rig_agent(0), "0.9");
+	rig_sql("UPDATE runs SET cost_uusd = 1500000");
+	rig_sql("UPDATE attempts SET cost_uusd = 1500000");
+	rig_restart(NULL);
+	IT ("a run that was over its budget when its daemon died is stopped by the next") {
+		CHECK_STR(rig_agent(0)->cancelled, "budget_cost");
+	}
+	rig_exits(rig_agent(0), 1);
+	IT ("and ends by it, whoever killed its agent: no second attempt may spend more") {
+		CHECK_STR(rig_text(STATUS), "failed");
+		CHECK_STR(rig_text(REASON), "budget_cost");
+		CHECK_INT(rig_agents(), 1);
+	}
+	rig_fini();
+	begin("", "budget.cost = 1\nretry.attempts = 3\n");
+	ask("{}", false);
+	spend(rig_agent(0), "0.9");
+	rig_sql("UPDATE runs SET cost_uusd = 1500000");
+	rig_sql("UPDATE attempts SET cost_uusd = 1500000");
+	rig_agent(0)->gone = true;
+	rig_restart(NULL);
+	IT ("a lost attempt of one that is over its budget is not tried again") {
+		CHECK_STR(rig_text(STATUS), "failed");
+		CHECK_STR(rig_text(REASON), "budget_cost");
+	}
+	rig_fini();
+}
+
 int
 main(void)
 {
@@ -277,5 +310,6 @@ main(void)
 	live();
 	warns();
 	goes_on();
+	over();
 	return tap_done();
 }
