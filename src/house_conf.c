@@ -25,7 +25,6 @@
 #include "plugins/kinds.h"
 #include "systemd.h"
 #include "triggers/kinds.h"
-#include "plugins/agents/exec_confine.h"
 
 void
 house_schema(struct conf_schema *schema)
@@ -59,16 +58,6 @@ report_print(const struct conf_report *report)
 	fwrite(buf_cstr(&text), 1, text.len, stderr);
 }
 
-/* For who looks at the configuration before it is used: here, by this user. */
-static void
-means_print(const struct conf *conf)
-{
-	AUTO(buf_fini) struct buf text = BUF_INIT;
-
-	exec_confine_describe(conf, &text);
-	printf("agents can be held here: %s\n", buf_cstr(&text));
-}
-
 bool
 house_check(const char *config, const char *const *extra, size_t extra_count)
 {
@@ -86,8 +75,6 @@ house_check(const char *config, const char *const *extra, size_t extra_count)
 	if (conf)
 		registry = registry_new(conf, jail, report);
 	report_print(report);
-	if (registry)
-		means_print(conf);
 	ok = registry && !conf_report_errors(report);
 	registry_unref(registry);
 	conf_unref(conf);
