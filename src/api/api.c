@@ -50,8 +50,7 @@ on_head(void *arg, struct http_request *req, size_t *ret_max_body, struct err *e
 		visit_free(visit);
 		return false;
 	}
-	if (visit->route->on_head &&
-	    !visit->route->on_head(visit->arg, req, ret_max_body, err)) {
+	if (visit->route->on_head && !visit->route->on_head(visit->arg, req, ret_max_body, err)) {
 		visit_free(visit);
 		return false;
 	}
@@ -61,12 +60,30 @@ on_head(void *arg, struct http_request *req, size_t *ret_max_body, struct err *e
 }
 
 static void
-on_request(void *arg, struct http_request *req)
+request_handle(struct http_request *req)
 {
 	struct visit *visit = http_context(req);
 
-	(void)arg;
 	visit->route->handle(visit->arg, req, &visit->match);
+}
+
+static void
+on_turn_over(void *arg, const struct err *err)
+{
+	(void)err;
+	request_handle(arg);
+}
+
+/* Who only looks must not be shown what is not on disk yet: a crash would take it back. */
+static void
+on_request(void *arg, struct http_request *req)
+{
+	struct api *api = arg;
+
+	if (str_eq(http_method(req), STR("GET")) && turn_is_open(api->core->store))
+		turn_after(api->core->store, on_turn_over, req);
+	else
+		request_handle(req);
 }
 
 struct api *
