@@ -490,7 +490,7 @@ class House:
         for one in senders:
             one.join()
         missing = sorted(set(self.points) - self.reached)
-        if missing and self.count["life"] > 20 * len(self.points):
+        if missing and self.count["life"] > 100 * len(self.points):
             self.note("fault", what=f"crash points that nothing reached: {' '.join(missing)}")
 
     def verdict(self):
