@@ -365,7 +365,8 @@ group_check(struct jail_checker *checker, struct candidate **group, size_t count
 static void
 candidates_check(struct jail_checker *checker, struct candidate *by_text)
 {
-	struct candidate **group = mem_alloc_array(HASH_COUNT(by_text) + 1, sizeof(*group));
+	struct candidate **group =
+		mem_alloc_array(HASH_COUNT(by_text) + 1, sizeof(struct candidate *));
 	size_t count = 0, bytes = 0, wrong = 0;
 
 	for (struct candidate *one = by_text; one; one = one->hh.next) {
@@ -435,7 +436,7 @@ jail_checker_all(struct jail_checker *checker, const char *const *programs, size
 		 jail_on_wrong *on_wrong, void *arg)
 {
 	struct candidate *by_text = NULL, *one, *next;
-	struct candidate **forms = mem_alloc_array(count + 1, sizeof(*forms));
+	struct candidate **forms = mem_alloc_array(count + 1, sizeof(struct candidate *));
 	size_t wrong = 0;
 
 	for (size_t i = 0; i < count; i++)

@@ -52,7 +52,7 @@ graph_wait(struct graph *graph, struct node *node, const char *kind, const char 
 	for (size_t i = 0; i < count; i++) {
 		struct waited *waited = waited_find(graph, kind, names[i], true);
 
-		waited->by = mem_realloc(waited->by, (waited->count + 1) * sizeof(*waited->by));
+		waited->by = mem_realloc(waited->by, (waited->count + 1) * sizeof(struct node *));
 		waited->by[waited->count++] = node;
 	}
 }

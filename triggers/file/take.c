@@ -72,8 +72,12 @@ random_number(void)
 static void
 take_pause(struct watcher *w, const struct err *err)
 {
-	w->pauses++;
-	w->pause_until = watcher_now(w) + 50 + backoff_delay(&again, w->pauses, random_number());
+	/* Many that are refused at once are one pause. */
+	if (watcher_now(w) >= w->pause_until) {
+		w->pauses++;
+		w->pause_until =
+			watcher_now(w) + 50 + backoff_delay(&again, w->pauses, random_number());
+	}
 	watcher_tell(w, err_text(err));
 }
 
@@ -194,11 +198,11 @@ on_admitted(void *arg, const struct admission_result *result, const struct err *
 		w->keeping--;
 		/* Notes are counted when they are made; they may have been folded since. */
 		w->index.notes++;
-		if (result) {
+		if (!result) {
+			take_pause(w, err);
+		} else if (watcher_now(w) >= w->pause_until) {
 			w->pauses = 0;
 			watcher_tell(w, NULL);
-		} else {
-			take_pause(w, err);
 		}
 		/* Where it came from first: it would be woken by its heir's end. */
 		path_settle(w, keeping->from, result != NULL);
