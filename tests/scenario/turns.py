@@ -144,7 +144,7 @@ def _(rouse):
         rouse.deliver("push").expect(202)
     wait("256 go on", lambda: len(rouse.marks()) == 256, 120)
     rouse.cli("halt", expect_code=None)
-    rouse.nothing_left(10)
+    rouse.nothing_left(60 if is_sanitized() else 10)
     rouse.kill_9()
     rouse.start()
     check(rouse.get("/v1/status")["halted"], "halted still")
