@@ -501,9 +501,13 @@ sweep_on_vanished(struct watcher *w)
 	/* What listing a large tree took on several threads is given back. */
 	malloc_trim(0);
 	w->is_ending = false;
-	if (!w->is_known && !w->full_again && !watcher_set_known(w, &err)) {
-		watcher_tell(w, err_text(&err));
-		return;
+	if (!w->is_known && !w->full_again) {
+		if (!watcher_set_known(w, &err)) {
+			watcher_tell(w, err_text(&err));
+			return;
+		}
+		log_info("all that was there before is known", "trigger", w->source.name, "folder",
+			 w->path);
 	}
 	if (w->full_again) {
 		w->full_again = false;
