@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/run.h"
 
+#include <sysexits.h>
+
 /* Exit statuses of sysexits.h that say: do not try again. SPEC 6. */
 static const int permanent_exits[] = {64, 65, 66, 69, 77, 78};
 /* Of those, what speaks of the envelope alone: the agent itself is well. */
@@ -94,6 +96,9 @@ verdict_of_word(const struct attempt *attempt, const struct attempt_end *end, ui
 		return verdict_fail("permanent", "error");
 	if (!failed && (attempt->now.has_result || end->exit_code == 0))
 		return (struct run_verdict){.event = RUN_SUCCEED, .attempt_status = "succeeded"};
+	if (attempt->refused && !attempt->said_retry && !end->signal &&
+	    end->exit_code != EX_TEMPFAIL)
+		return verdict_fail(attempt->refused, attempt->refused);
 	if (exit_is_permanent(end->exit_code) && !(attempt->said_retry_set && attempt->said_retry))
 		return verdict_fail("permanent", "exit");
 	return verdict_again(attempt, "failed",
