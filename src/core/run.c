@@ -582,8 +582,7 @@ run_object(struct core *core, const struct run_row *run, bool full)
 	json_put_wall(object, "ended", run->ended.ms);
 	json_put_wall(object, "due", run->due.ms);
 	json_object_set_new(object, "cost_usd", json_real((double)run->used.cost_uusd / 1e6));
-	json_object_set_new(object, "tokens",
-			    json_integer(run->used.input_tokens + run->used.output_tokens));
+	json_object_set_new(object, "tokens", json_integer(meters_tokens(&run->used)));
 	json_object_set_new(object, "steps", json_integer(run->used.steps));
 	put_json_text(object, "result", run->result);
 	put_or_null(object, "error", run->error);

@@ -4,10 +4,7 @@
 
 #include <sysexits.h>
 
-/* Exit statuses of sysexits.h that say: do not try again. SPEC 6. */
-static const int permanent_exits[] = {64, 65, 66, 69, 77, 78};
-/* Of those, what speaks of the envelope alone: the agent itself is well. */
-static const int input_exits[] = {64, 65, 66};
+#include "pure/exits.h"
 
 /* What an ended attempt says about the health of its agent. What the agent refused, what a person
  * or a budget stopped and what died with its shim says nothing about the next run; what could not
@@ -23,9 +20,8 @@ outcome_of(const struct run_verdict *verdict, const struct attempt *attempt,
 		return BREAKER_GOOD;
 	if (end->ours || (attempt->said_retry_set && !attempt->said_retry))
 		return BREAKER_SILENT;
-	for (size_t i = 0; i < ARRAY_LEN(input_exits); i++)
-		if (end->exit_code == input_exits[i] && !end->reason && !attempt->stop_reason)
-			return BREAKER_SILENT;
+	if (exit_is_of_input(end->exit_code) && !end->reason && !attempt->stop_reason)
+		return BREAKER_SILENT;
 	for (size_t i = 0; verdict->attempt_reason && i < ARRAY_LEN(bad); i++)
 		if (!strcmp(verdict->attempt_reason, bad[i]))
 			return BREAKER_BAD;
@@ -65,15 +61,6 @@ verdict_again(const struct attempt *attempt, const char *status, const char *why
 	verdict.event = RUN_FAIL;
 	verdict.reason = "deadline";
 	return verdict;
-}
-
-static bool
-exit_is_permanent(int code)
-{
-	for (size_t i = 0; i < ARRAY_LEN(permanent_exits); i++)
-		if (permanent_exits[i] == code)
-			return true;
-	return false;
 }
 
 /* By an `error` line, or a result that says so itself. */
