@@ -5,6 +5,8 @@
 #include <stddef.h>
 
 #include "plugins/agents/exec.h"
+#include "plugins/notify/notify.h"
+#include "plugins/targets/child.h"
 #include "plugins/targets/exec.h"
 #include "plugins/targets/http.h"
 #include "plugins/targets/sql.h"
@@ -21,8 +23,17 @@ const struct target_kind *const plugin_targets[] = {
 	NULL,
 };
 
+const struct notify_kind *const plugin_notifies[] = {
+	&exec_notify_kind,
+	&http_notify_kind,
+	&smtp_notify_kind,
+	NULL,
+};
+
 void
 plugins_fini(struct core *core)
 {
 	exec_agent_fini(core);
+	children_fini();
+	smtp_notify_fini();
 }

@@ -4,11 +4,14 @@
 #define ROUSE_PLUGINS_KINDS_H
 
 #include "core/agent.h"
+#include "core/notify_kind.h"
 #include "core/target.h"
 
 /* NULL at the end; for registry_set_kinds(). */
 extern const struct agent_kind *const plugin_agents[];
 extern const struct target_kind *const plugin_targets[];
+/* For notify_set_kinds(). */
+extern const struct notify_kind *const plugin_notifies[];
 
 /* What the kinds share within one daemon. Called last, when no attempt lives any more; ends no
  * agent. */

@@ -17,6 +17,7 @@
 #include "core/breakers.h"
 #include "core/gather.h"
 #include "core/ledger.h"
+#include "core/notify_kind.h"
 #include "core/queue.h"
 #include "core/source.h"
 #include "core/vigil.h"
@@ -30,6 +31,7 @@ void
 house_schema(struct conf_schema *schema)
 {
 	registry_set_kinds(trigger_kinds, plugin_agents, plugin_targets);
+	notify_set_kinds(plugin_notifies);
 	registry_schema(schema);
 }
 
@@ -204,6 +206,7 @@ house_reload(void *arg, json_t *ret_answer, struct err *err)
 	ledger_reload(core);
 	breakers_reload(core);
 	vigil_reload(core);
+	notify_reload(core);
 	gather_reload(core);
 	registry_unref(old);
 	limits = house_http_limits(registry_conf(fresh));

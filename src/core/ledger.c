@@ -264,6 +264,7 @@ ledger_settle(struct core *core, const struct run_row *run, const struct run_met
 		return true;
 	for (int i = 0; i < PAYERS; i++) {
 		struct budget_row row;
+		struct purse *purse;
 
 		if (!reservation->keys[i])
 			continue;
@@ -271,6 +272,12 @@ ledger_settle(struct core *core, const struct run_row *run, const struct run_met
 		row.spent_uusd = used->cost_uusd;
 		row.tokens = meters_tokens(used);
 		if (!budgets_add(core->store, &row, err))
+			return false;
+		purse = i < LIMITED ? purse_find(core->ledger, reservation->keys[i],
+						 reservation->days[i])
+				    : NULL;
+		if (purse &&
+		    !purse_note(core->ledger, purse, used->cost_uusd, meters_tokens(used), err))
 			return false;
 	}
 	return true;
@@ -322,6 +329,7 @@ ledger_door(struct core *core, const struct run_limits *limits, const char *tena
 		if (fits && has_room(purse->limit_tokens, purse->spent_tokens, 0, tokens, &allowed))
 			continue;
 		refuse(purse, fits, fits ? tokens : uusd, err);
+		purse_is_short(core->ledger, purse);
 		*ret_until = purse->ends;
 		return false;
 	}

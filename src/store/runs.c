@@ -19,7 +19,7 @@
 	"e.time AS event_time"
 #define JOINS " FROM runs r LEFT JOIN events e ON e.seq = r.event "
 #define WHOLE                                                                                      \
-	RUN ", i.payload, o.result, o.expect, o.checkpoint, o.completed_steps, o.decisions" JOINS            \
+	RUN ", i.payload, o.result, o.expect, o.checkpoint, o.completed_steps, o.decisions" JOINS  \
 	    "LEFT JOIN run_inputs i ON i.run = r.seq LEFT JOIN run_outputs o ON o.run = r.seq "
 /* Without what is large: a list of a thousand is a list of ids and states. */
 #define BRIEF RUN ", o.result" JOINS "LEFT JOIN run_outputs o ON o.run = r.seq "

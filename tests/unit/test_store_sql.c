@@ -21,6 +21,9 @@ static const struct {
 	{"changes", "USE TEMP B-TREE FOR ORDER BY", "the changes of one run"},
 	{"state", "SCAN switches", "a handful"},
 	{"state", "SCAN tokens", "a handful"},
+	{"notices", "SCAN notices USING COVERING INDEX notices_waiting", "at start: what waits"},
+	{"notices", "SCAN notifications USING COVERING INDEX notifications_waiting",
+	 "at start: what waits"},
 	{"store", "SCAN probe", "one row"},
 };
 
