@@ -354,6 +354,21 @@ on_overdue(void *arg)
 	flight_answer(flight, &(struct target_result){.outcome = TARGET_FAILED}, &err);
 }
 
+bool
+change_intend(struct core *core, const struct change_row *change, const char *receipt,
+	      struct err *err)
+{
+	const struct change_move move = {.from = change_state_name(CHANGE_APPLYING),
+					 .to = change_state_name(CHANGE_APPLYING),
+					 .receipt = receipt,
+					 .decided_at = WALL_NONE,
+					 .applied_at = WALL_NONE,
+					 .reverted_at = WALL_NONE,
+					 .due = WALL_NONE};
+
+	return changes_move(core->store, change->seq, &move, err);
+}
+
 /* --- the claim ----------------------------------------------------------------------------- */
 
 static void

@@ -43,6 +43,12 @@ struct target_kind {
 		      void *arg);
 };
 
+/* What a target is about to do to a change that is being applied: kept as its receipt, so that after
+ * a crash it can tell what it did. Within the turn, and to be on disk (turn_after) before it is done.
+ */
+bool change_intend(struct core *core, const struct change_row *change, const char *receipt,
+		   struct err *err);
+
 /* Is `current` (JSON text; NULL: nothing is there) different from what `before` names? Members that
  * before does not name are not looked at; numbers compare by value; before NULL matches anything,
  * before `null` matches only nothing. */
