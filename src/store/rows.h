@@ -120,6 +120,7 @@ struct gate_row {
 	char *run_id;
 	char *kind; /* approval ask */
 	char *step, *payload, *allow, *status, *decision, *decided_by, *reason, *answer;
+	char *on_timeout; /* deny approve ignore fail; NULL: deny */
 	struct wall created, expires, decided_at;
 };
 void gate_row_fini(struct gate_row *row);
