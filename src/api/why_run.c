@@ -195,7 +195,7 @@ static void
 spent_tell(struct story *story, const struct run_row *run)
 {
 	const struct run_meters *used = &run->used;
-	int64_t tokens = used->input_tokens + used->output_tokens;
+	int64_t tokens = meters_tokens(used);
 
 	if (!used->steps && !used->tools && !tokens && !used->cost_uusd)
 		return;

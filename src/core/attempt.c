@@ -272,6 +272,7 @@ attempt_start(struct core *core, struct run_row *take_run, int n, const char *ca
 		free(attempt->run.decisions);
 		attempt->run.decisions = gates_decisions(core, attempt->run.id);
 		attempt->suspended = suspend_count(core, attempt->run.seq);
+		attempt->refused = gate_last_refusal(attempt);
 	}
 	envelope_build(&attempt->run, n,
 		       event.document ? envelope_event_data(str_of(event.document)) : STR("null"),

@@ -168,6 +168,7 @@ static const struct field gate_fields[] = {
 	FIELD(gate_row, decided_by, "decided_by", FIELD_TEXT),
 	FIELD(gate_row, reason, "reason", FIELD_TEXT),
 	FIELD(gate_row, answer, "answer", FIELD_TEXT),
+	FIELD(gate_row, on_timeout, "on_timeout", FIELD_TEXT),
 	FIELD(gate_row, created, "created", FIELD_WALL),
 	FIELD(gate_row, expires, "expires", FIELD_WALL),
 	FIELD(gate_row, decided_at, "decided_at", FIELD_WALL),

@@ -27,6 +27,18 @@ struct run_meters {
 	int64_t active_ms, steps, tools, input_tokens, output_tokens, cache_tokens, context,
 		cost_uusd, output_bytes;
 };
+/* Counts that only grow stay at the top rather than turn over. */
+static inline int64_t
+add_up(int64_t a, int64_t b)
+{
+	return a > INT64_MAX - b ? INT64_MAX : a + b;
+}
+/* What budgets and people call tokens: in and out. */
+static inline int64_t
+meters_tokens(const struct run_meters *used)
+{
+	return add_up(used->input_tokens, used->output_tokens);
+}
 
 struct run_row {
 	int64_t seq;	/* order of arrival */
@@ -111,6 +123,7 @@ struct gate_row {
 	char *run_id;
 	char *kind; /* approval ask */
 	char *step, *payload, *allow, *status, *decision, *decided_by, *reason, *answer;
+	char *on_timeout; /* deny approve ignore fail; NULL: deny */
 	struct wall created, expires, decided_at;
 };
 void gate_row_fini(struct gate_row *row);

@@ -75,8 +75,6 @@ struct run_progress {
 };
 bool runs_progress(struct store *store, int64_t seq, int attempt,
 		   const struct run_progress *progress, struct err *err);
-bool runs_set_limits(struct store *store, int64_t seq, const struct run_limits *limits,
-		     int max_attempts, struct err *err);
 bool runs_drop(struct store *store, int64_t seq,
 	       struct err *err); /* a dead letter that nobody wants */
 

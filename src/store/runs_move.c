@@ -29,7 +29,6 @@ enum {
 	PROGRESS,
 	PROGRESS_ATTEMPT,
 	OUTPUTS,
-	SET_LIMITS,
 	DROP,
 	LIVE_SEQS,
 	LAST_ATTEMPT,
@@ -102,14 +101,6 @@ static const struct statement list[] = {
 		     "completed_steps = COALESCE(excluded.completed_steps, completed_steps), "
 		     "decisions = COALESCE(excluded.decisions, decisions)",
 		     NULL},
-	[SET_LIMITS] =
-		{"UPDATE runs SET limit_deadline_ms = :limit_deadline_ms, limit_steps = "
-		 ":limit_steps, "
-		 "limit_tools = :limit_tools, limit_tokens = :limit_tokens, limit_context = "
-		 ":limit_context, "
-		 "limit_cost_uusd = :limit_cost_uusd, limit_output_bytes = :limit_output_bytes, "
-		 "max_attempts = :max_attempts WHERE seq = :seq",
-		 &run_shape},
 	[DROP] = {"UPDATE runs SET dropped = 1 WHERE seq = :seq AND status = 'failed' AND dropped "
 		  "= 0",
 		  NULL},
@@ -347,21 +338,6 @@ runs_progress(struct store *store, int64_t seq, int attempt, const struct run_pr
 	    !outputs_write(store, seq, progress, err))
 		return false;
 	return attempt_progress(store, seq, attempt, progress, err);
-}
-
-bool
-runs_set_limits(struct store *store, int64_t seq, const struct run_limits *limits, int max_attempts,
-		struct err *err)
-{
-	const struct run_row row = {.seq = seq, .limits = *limits, .max_attempts = max_attempts};
-	int64_t changed;
-	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, SET_LIMITS, err);
-	if (!q)
-		return false;
-	query_row(q, &row);
-	if (!query_run(q, &changed, err))
-		return false;
-	return changed || err_set(err, E_NOT_FOUND, "run number %lld is unknown", (long long)seq);
 }
 
 bool
