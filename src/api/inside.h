@@ -109,6 +109,7 @@ void api_stream_routes(struct api *api);
 void api_why_routes(struct api *api);
 void api_tokens_routes(struct api *api);
 void api_gates_routes(struct api *api);
+void api_sessions_routes(struct api *api);
 void api_budget_routes(struct api *api);
 void api_schedule_routes(struct api *api);
 void api_db_routes(struct api *api);

@@ -121,6 +121,8 @@ static const struct conf_key retention_keys[] = {
 	{"idempotency", CONF_DURATION, "7d", .min = 60000, .help = "how long keys are remembered"},
 	{"changes", CONF_DURATION, "365d", .help = "how long decided changes are kept"},
 	{"logs", CONF_DURATION, "30d", .help = "how long run logs are kept"},
+	{"sessions", CONF_DURATION, "30d", .min = 60000,
+	 .help = "how long a session that nothing is said in is remembered"},
 	{"max_db_size", CONF_SIZE, .flags = CONF_LATER,
 	 .help = "size of the database file that is too large"},
 };
@@ -218,6 +220,9 @@ static const struct conf_key trigger_keys[] = {
 	 .help = "jq over the event: the idempotency key; default: the source's natural one"},
 	{"entity", CONF_JQ,
 	 .help = "jq over the event: what the run is about; runs of one entity go one at a time"},
+	{"session", CONF_JQ,
+	 .help = "jq over the event: the conversation that it belongs to; its runs are turns of "
+		 "one session"},
 	{"tenant", CONF_JQ, .help = "jq over the event: whose run it is"},
 	{"user", CONF_JQ, .help = "jq over the event: for whom it is"},
 	{"subject", CONF_JQ, .help = "jq over the event: the event's subject"},
