@@ -86,6 +86,9 @@ bool api_list_add(struct api_list *list, json_t *take_item, int64_t seq);
 /* Replies {"items","next"}, or the error where err is one, and frees. */
 void api_list_reply(struct api_list *list, struct http_request *req, const struct err *err);
 
+/* Replies with a list that is whole: {"items","next":null}. takes the reference. */
+void api_reply_items(struct http_request *req, json_t *take_items);
+
 /* A parameter of the path as an owned string. */
 char *api_param(const struct route_match *match, size_t i);
 
@@ -106,6 +109,7 @@ void api_stream_routes(struct api *api);
 void api_why_routes(struct api *api);
 void api_tokens_routes(struct api *api);
 void api_gates_routes(struct api *api);
+void api_sessions_routes(struct api *api);
 void api_budget_routes(struct api *api);
 void api_schedule_routes(struct api *api);
 void api_db_routes(struct api *api);

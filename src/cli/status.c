@@ -207,7 +207,7 @@ verb_version(struct cli *cli, struct err *err)
 static bool
 help_key(struct cli *cli, const char *word, struct err *err)
 {
-	AUTO(auto_free) char *roused = cli_roused_path();
+	AUTO(auto_free) char *roused = cli_roused_path("", NULL);
 	const char *const args[] = {"--keys", word, NULL};
 	const char *near = verb_suggest(NULL, word);
 

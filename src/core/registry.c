@@ -27,8 +27,8 @@ static const struct source_kind *const *source_kinds;
 static const struct agent_kind *const *agent_kinds;
 static const struct target_kind *const *target_kinds;
 
-static const char *const program_names[] = {"filter", "key",	 "entity", "tenant",
-					    "user",   "subject", "payload"};
+static const char *const program_names[] = {"filter", "key",  "entity",	 "session",
+					    "tenant", "user", "subject", "payload"};
 static_assert(ARRAY_LEN(program_names) == PROGRAMS, "a name for every program");
 
 static const char *const trust_names[] = {"untrusted", "authenticated", "trusted"};

@@ -270,6 +270,13 @@ trigger_is_enabled(const struct core *core, const struct trigger *trigger)
 	       !switch_is_on(core->switches, "trigger", trigger->name, "disabled");
 }
 
+bool
+trigger_is_on(const struct core *core, const struct trigger *trigger)
+{
+	return trigger && trigger_is_enabled(core, trigger) &&
+	       !switch_is_on(core->switches, "trigger", trigger->name, "paused");
+}
+
 void
 sources_note_event(struct core *core, const struct trigger *trigger, struct wall at,
 		   const char *error)
@@ -307,8 +314,7 @@ trigger_health(const struct core *core, const struct trigger *trigger)
 	const struct source *source = sources_find(core->sources, trigger->name);
 	struct health_facts facts;
 
-	if (!trigger_is_enabled(core, trigger) ||
-	    switch_is_on(core->switches, "trigger", trigger->name, "paused"))
+	if (!trigger_is_on(core, trigger))
 		return HEALTH_STOPPED;
 	if (!source)
 		return HEALTH_FAILING;
