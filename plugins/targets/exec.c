@@ -6,14 +6,13 @@
 #include "plugins/env.h"
 #include "plugins/targets/child.h"
 #include "plugins/targets/outcome.h"
+#include "pure/exits.h"
 
 #define EXIT_TEMPORARY 75
 #define EXIT_DRIFTED                                                                               \
 	76 /* EX_PROTOCOL: what is there is not what was expected; what is there on standard       \
 	      output */
 #define SENTENCE_BYTES 400
-
-static const int permanent_exits[] = {64, 65, 66, 69, 77, 78};
 
 static void
 exec_check(const struct conf_section *section, struct conf_report *report)
@@ -66,15 +65,6 @@ job_end(void *arg)
 	outcome_fini(&job->outcome);
 	buf_fini(&job->before);
 	free(job);
-}
-
-static bool
-exit_is_permanent(int code)
-{
-	for (size_t i = 0; i < ARRAY_LEN(permanent_exits); i++)
-		if (permanent_exits[i] == code)
-			return true;
-	return false;
 }
 
 /* The last line of what it said on standard error. */

@@ -110,6 +110,7 @@ api_new(struct core *core, const struct http_limits *limits, const struct api_ho
 	api_why_routes(api);
 	api_tokens_routes(api);
 	api_gates_routes(api);
+	api_sessions_routes(api);
 	api_budget_routes(api);
 	api_schedule_routes(api);
 	api_db_routes(api);

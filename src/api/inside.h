@@ -88,6 +88,8 @@ void api_list_reply(struct api_list *list, struct http_request *req, const struc
 
 /* What changes of a batch (or, NULL, of a run) are decided under, in words, for their digest. */
 void api_review_policy(struct core *core, const char *batch, const char *run_id, struct buf *out);
+/* Replies with a list that is whole: {"items","next":null}. takes the reference. */
+void api_reply_items(struct http_request *req, json_t *take_items);
 
 /* A parameter of the path as an owned string. */
 char *api_param(const struct route_match *match, size_t i);
@@ -110,6 +112,7 @@ void api_stream_routes(struct api *api);
 void api_why_routes(struct api *api);
 void api_tokens_routes(struct api *api);
 void api_gates_routes(struct api *api);
+void api_sessions_routes(struct api *api);
 void api_budget_routes(struct api *api);
 void api_schedule_routes(struct api *api);
 void api_db_routes(struct api *api);

@@ -139,14 +139,19 @@ void
 hex_encode(struct buf *out, struct str bytes)
 {
 	static const char digits[] = "0123456789abcdef";
+
+	buf_reserve(out, bytes.len * 2);
 	for (size_t i = 0; i < bytes.len; i++) {
 		unsigned char c = (unsigned char)bytes.p[i];
-		char pair[2] = {digits[c >> 4], digits[c & 15]};
-		buf_add(out, pair, sizeof(pair));
+
+		out->data[out->len++] = digits[c >> 4];
+		out->data[out->len++] = digits[c & 15];
 	}
+	if (out->data)
+		out->data[out->len] = '\0';
 }
 
-static int
+int
 hex_value(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -173,6 +178,33 @@ hex_decode(struct str text, struct buf *out)
 		buf_putc(out, (char)(high << 4 | low));
 	}
 	return true;
+}
+
+int
+percent_byte(struct str s, size_t i)
+{
+	if (i + 2 >= s.len || s.p[i] != '%')
+		return -1;
+	int high = hex_value(s.p[i + 1]), low = hex_value(s.p[i + 2]);
+	return high < 0 || low < 0 ? -1 : high << 4 | low;
+}
+
+void
+percent_decode(struct str raw, bool plus, struct buf *out)
+{
+	buf_reserve(out, raw.len);
+	if (!plus && (!raw.len || !memchr(raw.p, '%', raw.len))) {
+		buf_add_str(out, raw);
+		return;
+	}
+	for (size_t i = 0; i < raw.len; i++) {
+		int byte = percent_byte(raw, i);
+		if (byte >= 0)
+			i += 2;
+		else
+			byte = plus && raw.p[i] == '+' ? ' ' : (unsigned char)raw.p[i];
+		buf_putc(out, (char)byte);
+	}
 }
 
 static const char base64_standard[] =

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/json.h"
 
+#include "base/digest.h"
+
 static struct str
 skip_space(struct str s)
 {
@@ -68,17 +70,10 @@ read_hex4(struct str s, uint32_t *ret)
 	if (s.len < 4)
 		return false;
 	for (size_t i = 0; i < 4; i++) {
-		char c = s.p[i];
-		uint32_t digit;
-		if (c >= '0' && c <= '9')
-			digit = (uint32_t)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			digit = (uint32_t)(c - 'a') + 10;
-		else if (c >= 'A' && c <= 'F')
-			digit = (uint32_t)(c - 'A') + 10;
-		else
+		int digit = hex_value(s.p[i]);
+		if (digit < 0)
 			return false;
-		value = value << 4 | digit;
+		value = value << 4 | (uint32_t)digit;
 	}
 	*ret = value;
 	return true;

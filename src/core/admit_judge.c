@@ -6,6 +6,7 @@
 #include "core/halt.h"
 #include "core/overlap.h"
 #include "core/rate.h"
+#include "core/session.h"
 #include "core/trust.h"
 #include "store/runs.h"
 
@@ -104,6 +105,15 @@ mapping_decides(struct admission *a)
 		buf_add_str(&a->key, buf_str(&a->natural_key));
 	}
 	mapped_text(&a->mapped[PROGRAM_ENTITY], &a->entity);
+	if (a->mapped[PROGRAM_SESSION].state == MAPPED_VALUE)
+		buf_clear(&a->session);
+	mapped_text(&a->mapped[PROGRAM_SESSION], &a->session);
+	if (a->session.len && !session_name_check(buf_str(&a->session), &a->err)) {
+		err_prefix(&a->err, "session of trigger %s",
+			   a->trigger ? a->trigger->name : a->agent->name);
+		a->err.code = E_MAPPING;
+		return outcome_set(a, "rejected", "%s", err_text(&a->err));
+	}
 	if (a->trigger && !a->entity.len && overlap_orders(a->overlap))
 		buf_cat(&a->entity, "trigger/", a->trigger->name);
 	if (a->mapped[PROGRAM_TENANT].state == MAPPED_VALUE)

@@ -102,12 +102,6 @@ left_of(int64_t limit, int64_t used)
 	return limit < 0 ? INT64_MAX : limit > used ? limit - used : 0;
 }
 
-static int64_t
-tokens_of(const struct run_meters *used)
-{
-	return add_up(used->input_tokens, used->output_tokens);
-}
-
 static struct reservation *
 reservation_new(struct ledger *ledger, const struct run_row *run, struct wall at)
 {
@@ -121,7 +115,7 @@ reservation_new(struct ledger *ledger, const struct run_row *run, struct wall at
 	reservation->run = run->seq;
 	reservation->tenant = mem_strdup(run->tenant);
 	reservation->uusd = left_of(run->limits.cost_uusd, run->used.cost_uusd);
-	reservation->tokens = left_of(run->limits.tokens, tokens_of(&run->used));
+	reservation->tokens = left_of(run->limits.tokens, meters_tokens(&run->used));
 	for (int i = 0; i < PAYERS; i++) {
 		if (!names[i])
 			continue;
@@ -266,7 +260,7 @@ ledger_settle(struct core *core, const struct run_row *run, const struct run_met
 {
 	struct reservation *reservation = reservation_find(core->ledger, run->seq);
 
-	if (!reservation || (!used->cost_uusd && !tokens_of(used)))
+	if (!reservation || (!used->cost_uusd && !meters_tokens(used)))
 		return true;
 	for (int i = 0; i < PAYERS; i++) {
 		struct budget_row row;
@@ -275,7 +269,7 @@ ledger_settle(struct core *core, const struct run_row *run, const struct run_met
 			continue;
 		payer_row(reservation->keys[i], reservation->days[i], &row);
 		row.spent_uusd = used->cost_uusd;
-		row.tokens = tokens_of(used);
+		row.tokens = meters_tokens(used);
 		if (!budgets_add(core->store, &row, err))
 			return false;
 	}
@@ -298,7 +292,7 @@ ledger_release(struct core *core, int64_t run, const struct run_meters *used)
 		if (!purse)
 			continue;
 		purse->spent_uusd = add_up(purse->spent_uusd, used->cost_uusd);
-		purse->spent_tokens = add_up(purse->spent_tokens, tokens_of(used));
+		purse->spent_tokens = add_up(purse->spent_tokens, meters_tokens(used));
 	}
 	held_give_room(ledger, reservation);
 	HASH_DEL(ledger->reservations, reservation);

@@ -59,6 +59,8 @@ struct ledger {
 /* --- ledger_purse.c --- */
 
 const char *payer_name(enum payer payer);
+/* Whose key it is; PAYERS: nobody's. */
+enum payer payer_of_key(const char *key);
 /* "user/abc/u1"; owned. */
 char *payer_key(enum payer payer, const char *tenant, const char *name);
 /* The row that a key stands for on a day; borrows both. */
@@ -80,11 +82,5 @@ void purses_free(struct ledger *ledger);
 /* There is room again in what this reservation stood in. */
 void held_give_room(struct ledger *ledger, const struct reservation *reservation);
 void held_free_all(struct ledger *ledger);
-
-static inline int64_t
-add_up(int64_t a, int64_t b)
-{
-	return a > INT64_MAX - b ? INT64_MAX : a + b;
-}
 
 #endif

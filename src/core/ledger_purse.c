@@ -123,14 +123,28 @@ payer_key(enum payer payer, const char *tenant, const char *name)
 	return buf_take(&key);
 }
 
+enum payer
+payer_of_key(const char *key)
+{
+	int i = 0;
+
+	for (; i < PAYERS; i++) {
+		size_t len = strlen(payer_names[i]);
+
+		if (!strncmp(key, payer_names[i], len) && key[len] == '/')
+			break;
+	}
+	return (enum payer)i;
+}
+
 void
 payer_row(const char *key, const char *day, struct budget_row *ret)
 {
-	*ret = (struct budget_row){.name = strchr(key, '/') + 1, .day = day};
-	for (int i = 0; i < PAYERS; i++)
-		if (!strncmp(key, payer_names[i], strlen(payer_names[i])) &&
-		    key[strlen(payer_names[i])] == '/')
-			ret->scope = payer_names[i];
+	enum payer payer = payer_of_key(key);
+
+	*ret = (struct budget_row){.scope = payer < PAYERS ? payer_names[payer] : NULL,
+				   .name = strchr(key, '/') + 1,
+				   .day = day};
 }
 
 /* Another day, or a purse that was not there: what is spent from its row, what is reserved from all

@@ -19,24 +19,12 @@ struct view {
 /* Lines beyond this are left out: whoever has more users asks the database. */
 #define LINES_MAX 10000
 
-static enum payer
-key_payer(const char *key)
-{
-	for (int i = 0; i < PAYERS; i++) {
-		size_t len = strlen(payer_name((enum payer)i));
-
-		if (!strncmp(key, payer_name((enum payer)i), len) && key[len] == '/')
-			return (enum payer)i;
-	}
-	return PAYERS;
-}
-
 /* Whose days a key's are: of a user, what stands before the slash of his name. */
 static char *
 key_tenant(const char *key)
 {
 	const char *name = strchr(key, '/') + 1, *slash = strchr(name, '/');
-	enum payer payer = key_payer(key);
+	enum payer payer = payer_of_key(key);
 
 	if (payer == PAYER_TENANT)
 		return mem_strdup(name);
@@ -49,7 +37,7 @@ static struct line *
 line_of(struct view *view, const char *key, const char *day)
 {
 	AUTO(auto_free) char *tenant = key_tenant(key);
-	enum payer payer = key_payer(key);
+	enum payer payer = payer_of_key(key);
 	char wanted[DAY_LEN];
 	struct line *line;
 
@@ -165,7 +153,7 @@ static void
 line_give(struct view *view, const struct line *line,
 	  void (*fn)(void *arg, const struct ledger_line *line), void *arg)
 {
-	enum payer payer = key_payer(line->key);
+	enum payer payer = payer_of_key(line->key);
 	const char *name = strchr(line->key, '/') + 1;
 	int64_t uusd, tokens;
 

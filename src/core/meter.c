@@ -30,19 +30,12 @@ static const struct meter_row {
 static_assert(ARRAY_LEN(rows) == METERS, "a row for every meter");
 
 static int64_t
-add_capped(int64_t a, int64_t b)
-{
-	return a > INT64_MAX - b ? INT64_MAX : a + b;
-}
-
-static int64_t
 meter_used(const struct attempt *attempt, enum meter meter)
 {
 	const struct run_meters *used = &attempt->now.run_used;
 	const int64_t values[METERS] = {[METER_STEPS] = used->steps,
 					[METER_TOOLS] = used->tools,
-					[METER_TOKENS] =
-						add_capped(used->input_tokens, used->output_tokens),
+					[METER_TOKENS] = meters_tokens(used),
 					[METER_CONTEXT] = used->context,
 					[METER_COST] = used->cost_uusd};
 
@@ -204,8 +197,7 @@ static void
 day_check(struct attempt *attempt)
 {
 	const struct run_meters *used = &attempt->now.used;
-	int64_t tokens = add_capped(used->input_tokens, used->output_tokens), uusd_allowed,
-		tokens_allowed;
+	int64_t tokens = meters_tokens(used), uusd_allowed, tokens_allowed;
 
 	if (attempt->stop_reason)
 		return;
@@ -314,10 +306,10 @@ cost_of(struct attempt *attempt, const json_t *line, const struct run_meters *us
 static void
 meters_add(struct run_meters *used, const struct run_meters *use)
 {
-	used->input_tokens = add_capped(used->input_tokens, use->input_tokens);
-	used->output_tokens = add_capped(used->output_tokens, use->output_tokens);
-	used->cache_tokens = add_capped(used->cache_tokens, use->cache_tokens);
-	used->cost_uusd = add_capped(used->cost_uusd, use->cost_uusd);
+	used->input_tokens = add_up(used->input_tokens, use->input_tokens);
+	used->output_tokens = add_up(used->output_tokens, use->output_tokens);
+	used->cache_tokens = add_up(used->cache_tokens, use->cache_tokens);
+	used->cost_uusd = add_up(used->cost_uusd, use->cost_uusd);
 	used->context = use->context;
 }
 

@@ -2,10 +2,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/run.h"
 
-/* Exit statuses of sysexits.h that say: do not try again. SPEC 6. */
-static const int permanent_exits[] = {64, 65, 66, 69, 77, 78};
-/* Of those, what speaks of the envelope alone: the agent itself is well. */
-static const int input_exits[] = {64, 65, 66};
+#include <sysexits.h>
+
+#include "pure/exits.h"
 
 /* What an ended attempt says about the health of its agent. What the agent refused, what a person
  * or a budget stopped and what died with its shim says nothing about the next run; what could not
@@ -21,9 +20,8 @@ outcome_of(const struct run_verdict *verdict, const struct attempt *attempt,
 		return BREAKER_GOOD;
 	if (end->ours || (attempt->said_retry_set && !attempt->said_retry))
 		return BREAKER_SILENT;
-	for (size_t i = 0; i < ARRAY_LEN(input_exits); i++)
-		if (end->exit_code == input_exits[i] && !end->reason && !attempt->stop_reason)
-			return BREAKER_SILENT;
+	if (exit_is_of_input(end->exit_code) && !end->reason && !attempt->stop_reason)
+		return BREAKER_SILENT;
 	for (size_t i = 0; verdict->attempt_reason && i < ARRAY_LEN(bad); i++)
 		if (!strcmp(verdict->attempt_reason, bad[i]))
 			return BREAKER_BAD;
@@ -65,15 +63,6 @@ verdict_again(const struct attempt *attempt, const char *status, const char *why
 	return verdict;
 }
 
-static bool
-exit_is_permanent(int code)
-{
-	for (size_t i = 0; i < ARRAY_LEN(permanent_exits); i++)
-		if (permanent_exits[i] == code)
-			return true;
-	return false;
-}
-
 /* By an `error` line, or a result that says so itself. */
 static bool
 agent_failed(const struct attempt *attempt)
@@ -94,6 +83,9 @@ verdict_of_word(const struct attempt *attempt, const struct attempt_end *end, ui
 		return verdict_fail("permanent", "error");
 	if (!failed && (attempt->now.has_result || end->exit_code == 0))
 		return (struct run_verdict){.event = RUN_SUCCEED, .attempt_status = "succeeded"};
+	if (attempt->refused && !attempt->said_retry && !end->signal &&
+	    end->exit_code != EX_TEMPFAIL)
+		return verdict_fail(attempt->refused, attempt->refused);
 	if (exit_is_permanent(end->exit_code) && !(attempt->said_retry_set && attempt->said_retry))
 		return verdict_fail("permanent", "exit");
 	return verdict_again(attempt, "failed",

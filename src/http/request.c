@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/digest.h"
 #include "http/syntax.h"
 
 enum { POOL_MAX = 256, POOL_KEEP = 4096 /* bytes of a buffer that goes back with its request */ };
@@ -209,12 +210,12 @@ http_query_param(const struct http_request *req, const char *name)
 		rest = str_split(rest, '&', &pair);
 		struct str value = str_split(pair, '=', &key);
 		buf_clear(&got);
-		syntax_decode(key, true, &got);
+		percent_decode(key, true, &got);
 		if (!pair.len || !str_eq_cstr(buf_str(&got), name))
 			continue;
 		buf_clear(&got);
 		if (value.p)
-			syntax_decode(value, true, &got);
+			percent_decode(value, true, &got);
 		return buf_take(&got);
 	}
 	return NULL;

@@ -5,6 +5,8 @@
 
 #include <arpa/inet.h>
 
+#include "base/digest.h"
+
 enum {
 	T = 1,	/* tchar */
 	V = 2,	/* in a field's value */
@@ -128,56 +130,16 @@ syntax_is_host(struct str s)
 	return rest == 0 || (*end == ':' && is_port(str_make(end + 1, rest - 1)));
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-/* The byte that "%41" at s.p[i] stands for, -1 when it is no such thing. */
-static int
-hex_pair(struct str s, size_t i)
-{
-	if (i + 2 >= s.len || s.p[i] != '%')
-		return -1;
-	int high = hex_digit(s.p[i + 1]), low = hex_digit(s.p[i + 2]);
-	return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
 static bool
 percents_are_sound(struct str s)
 {
 	for (const char *p = memchr(s.p, '%', s.len); p;) {
 		size_t at = (size_t)(p - s.p);
-		if (hex_pair(s, at) < 0)
+		if (percent_byte(s, at) < 0)
 			return false;
 		p = memchr(p + 3, '%', s.len - at - 3);
 	}
 	return true;
-}
-
-void
-syntax_decode(struct str raw, bool plus, struct buf *out)
-{
-	buf_reserve(out, raw.len);
-	if (!plus && !memchr(raw.p, '%', raw.len)) {
-		buf_add_str(out, raw);
-		return;
-	}
-	for (size_t i = 0; i < raw.len; i++) {
-		int byte = hex_pair(raw, i);
-		if (byte >= 0)
-			i += 2;
-		else
-			byte = plus && raw.p[i] == '+' ? ' ' : (unsigned char)raw.p[i];
-		buf_putc(out, (char)byte);
-	}
 }
 
 static bool
@@ -214,13 +176,13 @@ syntax_decode_path(struct str raw, struct buf *out)
 	if (!raw.len || raw.p[0] != '/' || !all_of(raw, P) || !percents_are_sound(raw))
 		return false;
 	size_t start = out->len;
-	syntax_decode(raw, false, out);
+	percent_decode(raw, false, out);
 	struct str once = str_make(out->data + start, out->len - start);
 	bool safe = decoded_is_safe(once);
 	if (safe && memchr(once.p, '%', once.len)) {
 		/* Somebody behind us may decode again: what that yields must be harmless too. */
 		AUTO(buf_fini) struct buf twice = BUF_INIT;
-		syntax_decode(once, false, &twice);
+		percent_decode(once, false, &twice);
 		safe = decoded_is_safe(buf_str(&twice));
 	}
 	if (!safe)
@@ -234,7 +196,7 @@ syntax_is_query(struct str raw)
 	if (!all_of(raw, Q) || !percents_are_sound(raw))
 		return false;
 	for (size_t i = 0; i < raw.len; i++)
-		if (hex_pair(raw, i) == 0)
+		if (percent_byte(raw, i) == 0)
 			return false;
 	return true;
 }
@@ -280,7 +242,7 @@ syntax_chunk_size(struct str s, uint64_t *ret)
 	if (s.len < 1 || s.len > 16)
 		return false;
 	for (size_t i = 0; i < s.len; i++) {
-		int digit = hex_digit(s.p[i]);
+		int digit = hex_value(s.p[i]);
 		if (digit < 0)
 			return false;
 		size = size << 4 | (unsigned)digit;

@@ -24,8 +24,6 @@ struct str syntax_trim(struct str s);
 bool syntax_decode_path(struct str raw, struct buf *out);
 /* Visible ASCII but for "#<>\ and sound percent signs; no %00. */
 bool syntax_is_query(struct str raw);
-/* Decodes "%41" and, where plus, "+" for a space. raw has passed one of the checks above. */
-void syntax_decode(struct str raw, bool plus, struct buf *out);
 
 /* chunk-ext = *( ";" name [ "=" ( token / quoted-string ) ] ), without any blank. */
 bool syntax_is_chunk_ext(struct str s);

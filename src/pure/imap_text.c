@@ -3,6 +3,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pure/imap_text.h"
 
+#include "base/digest.h"
 #include "pure/civil.h"
 
 #define HOST_MAX 253
@@ -23,31 +24,14 @@ has_control(struct str s)
 
 /* --- URLs ------------------------------------------------------------------------------------ */
 
-static int
-hex_digit(char c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-				      : -1;
-}
-
+/* All of it, or false: a broken escape has no meaning here. */
 static bool
-percent_decode(struct str s, struct buf *out)
+url_decode(struct str s, struct buf *out)
 {
-	for (size_t i = 0; i < s.len; i++) {
-		int high, low;
-
-		if (s.p[i] != '%') {
-			buf_putc(out, s.p[i]);
-			continue;
-		}
-		if (i + 2 >= s.len || (high = hex_digit(s.p[i + 1])) < 0 ||
-		    (low = hex_digit(s.p[i + 2])) < 0)
+	for (size_t i = 0; i < s.len; i++)
+		if (s.p[i] == '%' && percent_byte(s, i) < 0)
 			return false;
-		buf_putc(out, (char)(high * 16 + low));
-		i += 2;
-	}
+	percent_decode(s, false, out);
 	return true;
 }
 
@@ -60,7 +44,7 @@ host_is_good(struct str host)
 		return false;
 	if (host.p[0] == '[') {
 		for (i = 1; i < host.len &&
-			    (hex_digit(host.p[i]) >= 0 || host.p[i] == ':' || host.p[i] == '.');
+			    (hex_value(host.p[i]) >= 0 || host.p[i] == ':' || host.p[i] == '.');
 		     i++)
 			;
 		return i + 1 == host.len && host.p[i] == ']' && i > 2;
@@ -121,7 +105,7 @@ imap_url_parse(struct str text, struct imap_url *ret, struct err *err)
 			err, E_INVALID,
 			"a URL with parameters; expected imaps://host/INBOX, and search as a "
 			"key of its own");
-	if (rest.p && !percent_decode(rest, &folder))
+	if (rest.p && !url_decode(rest, &folder))
 		return err_set(err, E_INVALID,
 			       "the mailbox has a %% without two hexadecimal digits");
 	if (!folder.len)

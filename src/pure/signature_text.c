@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "base/digest.h"
+
 struct field {
 	struct str name, value;
 };
@@ -78,31 +80,13 @@ signed_text_parts(const char *template, const struct str values[SIGNED_NAMES],
 	return count;
 }
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Appends s decoded; returns a slice of the offset kind: p is set by the caller. */
 static size_t
 form_decode(struct str s, struct buf *out)
 {
 	size_t before = out->len;
 
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.p[i] == '+')
-			buf_putc(out, ' ');
-		else if (s.p[i] == '%' && s.len - i > 2 && hex_value(s.p[i + 1]) >= 0 &&
-			 hex_value(s.p[i + 2]) >= 0) {
-			buf_putc(out, (char)(hex_value(s.p[i + 1]) * 16 + hex_value(s.p[i + 2])));
-			i += 2;
-		} else
-			buf_putc(out, s.p[i]);
-	}
+	percent_decode(s, true, out);
 	return out->len - before;
 }
 

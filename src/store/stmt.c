@@ -20,6 +20,7 @@ static const struct statements *const rooms[] = {
 	[ROOM_GATES] = &gates_statements,	[ROOM_FACTS] = &facts_statements,
 	[ROOM_BREAKERS] = &breakers_statements, [ROOM_BUDGETS] = &budgets_statements,
 	[ROOM_GATHER] = &gather_statements,	[ROOM_HEALTH] = &health_statements,
+	[ROOM_SESSIONS] = &sessions_statements,
 	[ROOM_STORE] = &store_statements,	[ROOM_RETENTION] = &retention_statements,
 };
 _Static_assert(ARRAY_LEN(rooms) == ROOMS, "every room has its statements");

@@ -14,6 +14,7 @@ static const struct {
 	{"changes", "SCAN change_counts", "a row a status and target"},
 	{"counts", "SCAN runs USING INDEX runs_queue", "counts the queue from the index, at start"},
 	{"counts", "SCAN runs USING INDEX runs_dead", "counts dead letters from their index"},
+	{"sessions", "SCAN s", "a list newest first, which stops at its limit"},
 	{"gather", "SCAN gatherings", "at start or reload, and in a look at all that is held"},
 	{"health", "SCAN trigger_health", "at start: a row a trigger that was heard of"},
 	{"breakers", "SCAN breakers", "at start: a row a breaker that is open"},

@@ -308,15 +308,6 @@ cloudevent_batch(struct str text, struct hook_event **ret, size_t *ret_count, st
 
 /* --- binary -------------------------------------------------------------------------------- */
 
-static int
-hex_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Unquoted first, then one round of percent-decoding: http binding 3.1.3.2. */
 static void
 value_decode(struct str raw, struct buf *out)
@@ -326,11 +317,12 @@ value_decode(struct str raw, struct buf *out)
 	if (quoted)
 		raw = str_make(raw.p + 1, raw.len - 2);
 	for (size_t i = 0; i < raw.len; i++) {
+		int byte = percent_byte(raw, i);
+
 		if (quoted && raw.p[i] == '\\' && i + 1 < raw.len) {
 			buf_putc(out, raw.p[++i]);
-		} else if (raw.p[i] == '%' && i + 2 < raw.len && hex_of(raw.p[i + 1]) >= 0 &&
-			   hex_of(raw.p[i + 2]) >= 0) {
-			buf_putc(out, (char)(hex_of(raw.p[i + 1]) * 16 + hex_of(raw.p[i + 2])));
+		} else if (byte >= 0) {
+			buf_putc(out, (char)byte);
 			i += 2;
 		} else {
 			buf_putc(out, raw.p[i]);

@@ -2,35 +2,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "triggers/webhook/webhook.h"
 
+#include "base/digest.h"
+
 /* Whoever knows the hash could choose names that meet in it. */
 #define NAMES_MAX 10000
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* application/x-www-form-urlencoded; a broken escape stands for itself. */
-static void
-form_decode(struct str s, struct buf *out)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.p[i] == '+') {
-			buf_putc(out, ' ');
-		} else if (s.p[i] == '%' && i + 2 < s.len && hex_digit(s.p[i + 1]) >= 0 &&
-			   hex_digit(s.p[i + 2]) >= 0) {
-			buf_putc(out, (char)(hex_digit(s.p[i + 1]) * 16 + hex_digit(s.p[i + 2])));
-			i += 2;
-		} else {
-			buf_putc(out, s.p[i]);
-		}
-	}
-}
 
 /* One name and its values, in order. */
 struct field {
@@ -66,8 +41,8 @@ pair_read(struct str pair, struct field **fields)
 	struct str head, tail = str_split(pair, '=', &head);
 	struct field *field;
 
-	form_decode(head, &name);
-	form_decode(tail.p ? tail : STR(""), &value);
+	percent_decode(head, true, &name);
+	percent_decode(tail.p ? tail : STR(""), true, &value);
 	/* No name in JSON may have a NUL. */
 	for (size_t i = 0; i < name.len; i++)
 		if (!name.data[i])
