@@ -6,6 +6,7 @@
 
 #include "core/agent.h"
 #include "core/gather.h"
+#include "core/review.h"
 #include "core/source.h"
 #include "core/tables.h"
 #include "core/target.h"
@@ -258,6 +259,16 @@ asked_add_own(struct asked *asked, const struct trigger *trigger)
 }
 
 static void
+asked_add_review(struct asked *asked, const struct conf_section *section,
+		 const struct review_policy *review)
+{
+	if (review->auto_approve.text && !review->auto_approve.path)
+		asked_add(asked, section, "auto_approve", review->auto_approve.text);
+	if (review->auto_reject.text && !review->auto_reject.path)
+		asked_add(asked, section, "auto_reject", review->auto_reject.text);
+}
+
+static void
 programs_check(const struct registry *registry, struct jail *jail, struct conf_report *report)
 {
 	struct asked asked = {.report = report};
@@ -271,6 +282,7 @@ programs_check(const struct registry *registry, struct jail *jail, struct conf_r
 					  trigger->programs[p].text);
 		if (trigger->expect.text && !trigger->expect.path)
 			asked_add(&asked, trigger->section, "expect", trigger->expect.text);
+		asked_add_review(&asked, trigger->section, &trigger->review);
 		asked_add_own(&asked, trigger);
 	}
 	if (asked.count)
@@ -323,6 +335,7 @@ trigger_init(struct trigger *trigger, const struct conf_section *section,
 		if (!(own_keys(trigger->kind) >> i & 1))
 			program_init(&trigger->programs[i], section, program_names[i]);
 	program_init(&trigger->expect, section, "expect");
+	review_settings(section, &trigger->review, report);
 	trigger->priority = name_index(conf_str(section, "priority"), priority_names, 3, 1);
 	trigger->overlap = (enum overlap)name_index(
 		conf_str(section, "overlap"), overlap_names, OVERLAPS,
@@ -334,7 +347,8 @@ trigger_init(struct trigger *trigger, const struct conf_section *section,
 							 : trigger->kind->trust;
 	trigger->trust = (enum trust)name_index(conf_str(section, "trust"), trust_names, TRUSTS,
 						(int)trigger->trust);
-	trigger->mode = !mode ? MODE_BY_TRUST : strcmp(mode, "stage") ? MODE_APPLY : MODE_STAGE;
+	trigger->mode = !mode ? (trigger->review.required > 1 ? MODE_STAGE : MODE_BY_TRUST)
+			: strcmp(mode, "stage") ? MODE_APPLY : MODE_STAGE;
 	trigger->max_hops = (int)conf_int(section, "max_hops");
 	if (!conf_rate(section, "rate", &trigger->rate_count, &trigger->rate_per_ms))
 		trigger->rate_count = 0;
@@ -495,6 +509,8 @@ registry_unref(struct registry *registry)
 		for (int p = 0; p < PROGRAMS; p++)
 			path_free(registry->triggers[i].programs[p].path);
 		path_free(registry->triggers[i].expect.path);
+		path_free(registry->triggers[i].review.auto_approve.path);
+		path_free(registry->triggers[i].review.auto_reject.path);
 	}
 	free(registry->places);
 	free(registry->agents);
