@@ -164,7 +164,7 @@ OPTIONS(token_create_options,
 	{"scope", 0, "SCOPES", "read, invoke, review, apply, admin; comma separated or repeated"},
 	{"expires", 0, "WHEN", "a duration from now (90d) or an instant; never when not given"});
 OPTIONS(help_hidden_options, {"man", 0, NULL, "print rouse(1)"},
-	{"completion", 0, NULL, "print completions for bash"});
+	{"completion", 0, "SHELL", "print completions for bash, fish or zsh"});
 
 const struct verb verb_table[] = {
 	{NULL, "status", "", 0, 0, NULL, NULL, 0, "how the daemon is",

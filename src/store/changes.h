@@ -20,6 +20,17 @@ bool changes_of_run(struct store *store, int64_t run,
 		    bool (*fn)(void *arg, const struct change_row *row), void *arg,
 		    struct err *err);
 
+/* Which changes: of a batch, or of a run (its seq), or all; of one entity; of one status. */
+struct change_scope {
+	const char *batch; /* NULL: any */
+	int64_t run;	   /* 0: any */
+	const char *entity, *status;
+};
+/* Those with a seq beyond after, in order, at most limit, lent. */
+bool changes_walk(struct store *store, const struct change_scope *scope, int64_t after,
+		  unsigned limit, bool (*fn)(void *arg, const struct change_row *row), void *arg,
+		  struct err *err);
+
 /* Compare-and-set of the status; E_STATE names the status that was found. NULL and WALL_NONE: as it
  * is. */
 struct change_move {
@@ -63,6 +74,14 @@ bool changes_count(struct store *store, int64_t run,
 bool decisions_add(struct store *store, const char *object, const char *object_id,
 		   const char *decision, const char *by, const char *reason, const char *digest,
 		   struct wall at, struct err *err);
+struct decision_row {
+	const char *decision, *by, *reason, *digest; /* lent; reason, digest: may be NULL */
+	struct wall at;
+};
+/* Oldest first. */
+bool decisions_each(struct store *store, const char *object, const char *object_id,
+		    bool (*fn)(void *arg, const struct decision_row *row), void *arg,
+		    struct err *err);
 bool decisions_list(struct store *store, const char *object, const char *object_id,
 		    bool (*fn)(void *arg, const char *decision, const char *by, const char *reason,
 			       struct wall at),
