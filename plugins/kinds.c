@@ -8,6 +8,7 @@
 #include "plugins/notify/notify.h"
 #include "plugins/targets/child.h"
 #include "plugins/targets/exec.h"
+#include "plugins/targets/file.h"
 #include "plugins/targets/http.h"
 #include "plugins/targets/sql.h"
 
@@ -20,6 +21,7 @@ const struct target_kind *const plugin_targets[] = {
 	&sql_target_kind,
 	&http_target_kind,
 	&exec_target_kind,
+	&file_target_kind,
 	NULL,
 };
 

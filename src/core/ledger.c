@@ -168,6 +168,12 @@ reservation_fit(struct ledger *ledger, struct reservation *reservation, const st
 			       fits_uusd ? reservation->tokens : reservation->uusd, err);
 			buf_puts(&hold->scope, purse->key);
 			hold->until = purse->ends;
+			/* Also when all that runs has given back what it reserved. */
+			if (!has_room(purse->limit_uusd, purse->spent_uusd, 0, reservation->uusd,
+				      &uusd) ||
+			    !has_room(purse->limit_tokens, purse->spent_tokens, 0,
+				      reservation->tokens, &tokens))
+				purse_is_short(ledger, purse);
 			return false;
 		}
 		reservation->uusd = uusd;

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/link.h"
 
+#include <unistd.h>
+
 #include "base/digest.h"
 #include "base/log.h"
 #include "base/os.h"
@@ -67,13 +69,8 @@ key_get(struct core *core, struct buf *ret, struct err *err)
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 
 	buf_cat(&path, core->state_dir ? core->state_dir : "", "/links.key");
-	if (key_read(buf_cstr(&path), ret, err))
-		return true;
-	if (err->code != E_NOT_FOUND)
-		return false;
-	err_fini(err);
-	*err = (struct err)ERR_INIT;
-	return key_make(buf_cstr(&path), err) && key_read(buf_cstr(&path), ret, err);
+	return (!access(buf_cstr(&path), F_OK) || key_make(buf_cstr(&path), err)) &&
+	       key_read(buf_cstr(&path), ret, err);
 }
 
 /* --- proofs -------------------------------------------------------------------------------- */

@@ -320,6 +320,7 @@ notifier_give_up(struct notifier *notifier, const char *why, struct err *err)
 	row.state = mem_strdup("dropped");
 	row.error = mem_strdup(why);
 	row.done_at = core_wall(core);
+	turn_after(core->store, on_made, notifier);
 	return notifications_move(core->store, &row, err);
 }
 

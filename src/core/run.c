@@ -16,6 +16,7 @@
 #include "core/notify.h"
 #include "core/put.h"
 #include "core/queue.h"
+#include "core/session.h"
 #include "core/signal.h"
 #include "core/suspend.h"
 #include "core/stream.h"
@@ -177,8 +178,7 @@ unqueue_rows(struct core *core, const struct run_row *run, enum run_state to, co
 	       (!run->attempts || changes_mark_partial(core->store, run->seq, err)) &&
 	       gates_cancel(core, run->id, err) &&
 	       (to != RUN_FAILED || notify_run_failed(core, run, reason, why, err)) &&
-	       (!run->entity ||
-		runs_free_entity(core->store, run->entity, queue_note_ready, core->queue, err)) &&
+	       runs_free_lines(core->store, run, queue_note_ready, core->queue, err) &&
 	       signal_ended(core, run, move.to, reason, why, NULL, err);
 }
 
@@ -317,6 +317,8 @@ replay_fill(const struct run_row *old, const struct agent *agent, const struct u
 	row->held = NULL;
 	row->dropped = false;
 	row->replay_of = old->id;
+	row->session = NULL;
+	row->turn = 0;
 	if (payload)
 		row->payload = (char *)payload;
 }
@@ -339,10 +341,14 @@ static bool
 replay_rows(struct core *core, const struct run_row *old, const struct run_row *row, bool goes_on,
 	    const char *by, struct err *err)
 {
+	AUTO(buf_fini) struct buf session = BUF_INIT;
+	struct run_row fresh = *row;
 	int64_t seq;
 	bool ready;
 
-	return runs_insert(core->store, row, &seq, &ready, err) &&
+	fresh.seq = runs_next_seq(core->store);
+	return session_join(core, &fresh, row->created, &session, err) &&
+	       runs_insert(core->store, &fresh, &seq, &ready, err) &&
 	       (!goes_on || retry_rows(core, seq, old, row, err)) &&
 	       (strcmp(old->status, "failed") || old->dropped ||
 		runs_drop(core->store, old->seq, err)) &&
@@ -431,6 +437,7 @@ run_again(struct core *core, const char *run_id, const char *payload,
 	if (!agent)
 		return err_set(err, E_NOT_FOUND, "agent %s of run %s is no longer configured",
 			       old.agent, old.id);
+	session_recall(core, &old);
 	replay_fill(&old, agent, &id, payload, now, &row);
 	if (limits && !retry_limits(&old, *limits, &row, err))
 		return false;
@@ -541,6 +548,8 @@ count_add(void *arg, const char *status, const char *target, int64_t n)
 static void
 put_full(struct core *core, const struct run_row *run, json_t *object)
 {
+	AUTO(session_row_fini) struct session_row session = {0};
+	struct run_row named = *run;
 	AUTO(event_row_fini) struct event_row event = {0};
 	AUTO(buf_fini) struct buf envelope = BUF_INIT;
 	json_t *attempts = json_array(), *changes = json_object();
@@ -554,7 +563,10 @@ put_full(struct core *core, const struct run_row *run, json_t *object)
 	changes_count(core->store, run->seq, count_add, changes, NULL);
 	json_object_set_new(object, "changes", changes);
 	events_get_seq(core->store, run->event, &event, NULL);
-	envelope_build(run, run->attempts ? run->attempts : 1,
+	if (run->session && sessions_get(core->store, run->session, &session, NULL))
+		named.session_name = session.name;
+	put_or_null(object, "session_name", named.session_name);
+	envelope_build(&named, run->attempts ? run->attempts : 1,
 		       event.document ? envelope_event_data(str_of(event.document)) : STR("null"),
 		       &envelope);
 	put_json_text(object, "expect", run->expect);
@@ -575,6 +587,8 @@ run_object(struct core *core, const struct run_row *run, bool full)
 	put_or_null(object, "entity", run->entity);
 	put_or_null(object, "tenant", run->tenant);
 	put_or_null(object, "user", run->user);
+	put_or_null(object, "session", run->session);
+	json_object_set_new(object, "turn", run->turn ? json_integer(run->turn) : json_null());
 	put_or_null(object, "key", run->key);
 	put_or_null(object, "intent", run->intent);
 	put_or_null(object, "mode", run->mode);

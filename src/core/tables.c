@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "core/review.h"
 #include "http/proxies.h"
 #include "pure/zone.h"
 
@@ -121,6 +122,8 @@ static const struct conf_key retention_keys[] = {
 	{"idempotency", CONF_DURATION, "7d", .min = 60000, .help = "how long keys are remembered"},
 	{"changes", CONF_DURATION, "365d", .help = "how long decided changes are kept"},
 	{"logs", CONF_DURATION, "30d", .help = "how long run logs are kept"},
+	{"sessions", CONF_DURATION, "30d", .min = 60000,
+	 .help = "how long a session that nothing is said in is remembered"},
 	{"max_db_size", CONF_SIZE, .flags = CONF_LATER,
 	 .help = "size of the database file that is too large"},
 };
@@ -218,6 +221,9 @@ static const struct conf_key trigger_keys[] = {
 	 .help = "jq over the event: the idempotency key; default: the source's natural one"},
 	{"entity", CONF_JQ,
 	 .help = "jq over the event: what the run is about; runs of one entity go one at a time"},
+	{"session", CONF_JQ,
+	 .help = "jq over the event: the conversation that it belongs to; its runs are turns of "
+		 "one session"},
 	{"tenant", CONF_JQ, .help = "jq over the event: whose run it is"},
 	{"user", CONF_JQ, .help = "jq over the event: for whom it is"},
 	{"subject", CONF_JQ, .help = "jq over the event: the event's subject"},
@@ -241,6 +247,7 @@ static const struct conf_key trigger_keys[] = {
 	{"mode", CONF_ENUM, .choices = "apply|stage",
 	 .help = "apply: changes are approved as they arrive; stage: a person decides; default: "
 		 "stage where trust is untrusted"},
+	REVIEW_KEYS,
 	{"trust", CONF_ENUM, .choices = "untrusted|authenticated|trusted",
 	 .help = "how far the author of the payload is known; default: the source's own"},
 	{"max_hops", CONF_INT, "8", .min = 0, .max = 1000,

@@ -56,8 +56,9 @@ static const struct statement list[] = {
 	[MOVE] = {"UPDATE notifications SET state = :state, attempts = :attempts, due = :due, "
 		  "done_at = :done_at, error = :error WHERE seq = :seq AND state = 'waiting'",
 		  &notification_shape},
-	[NAMES] = {"SELECT notify FROM notices WHERE message IS NULL UNION SELECT notify FROM "
-		   "notifications WHERE state = 'waiting'",
+	[NAMES] = {"SELECT notify FROM notices INDEXED BY notices_waiting WHERE message IS NULL "
+		   "UNION ALL SELECT notify FROM notifications INDEXED BY notifications_waiting "
+		   "WHERE state = 'waiting'",
 		   NULL},
 	[COUNT] = {"SELECT COUNT(*) FROM notifications WHERE notify = :notify AND state = :state",
 		   NULL},

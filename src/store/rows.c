@@ -61,6 +61,8 @@ static const struct field run_fields[] = {
 	FIELD(run_row, trust, "trust", FIELD_TEXT),
 	FIELD(run_row, config_commit, "config_commit", FIELD_TEXT),
 	FIELD(run_row, session, "session", FIELD_TEXT),
+	FIELD(run_row, session_name, "session_name", FIELD_TEXT),
+	FIELD(run_row, turn, "turn", FIELD_SMALL),
 	FIELD(run_row, root, "root", FIELD_TEXT),
 	FIELD(run_row, parent, "parent", FIELD_TEXT),
 	FIELD(run_row, hops, "hops", FIELD_SMALL),

@@ -147,6 +147,7 @@ rig_load(const char *conf)
 
 	registry_set_kinds(rig_source_kinds ? rig_source_kinds : fake_source_kinds,
 			   fake_agent_kinds, fake_target_kinds);
+	notify_set_kinds(fake_notify_kinds);
 	if (!schema.count)
 		registry_schema(&schema);
 	if (conf && !os_write_file(rig_path("rouse.conf"), str_of(conf), 0600, NULL))
@@ -186,11 +187,13 @@ rig_open(const char *conf)
 	core->gather = gather_new(core);
 	core->breakers = breakers_new(core);
 	core->vigil = vigil_new(core);
+	core->notify = notify_new(core);
 	core->sources = sources_new(core);
 	core->switches = switches_new(core, &err);
-	if (!ledger_load(core, &err) || !breakers_load(core, &err) || !queue_load(core->queue, &err) ||
-	    !attempts_adopt_all(core, &err) || !apply_load(core->apply, &err) ||
-	    !gather_load(core, &err)) {
+	notify_reload(core);
+	if (!ledger_load(core, &err) || !breakers_load(core, &err) ||
+	    !queue_load(core->queue, &err) || !attempts_adopt_all(core, &err) ||
+	    !apply_load(core->apply, &err) || !gather_load(core, &err)) {
 		printf("Bail out! %s\n", err_text(&err));
 		exit(99);
 	}
@@ -221,6 +224,7 @@ rig_close(void)
 	ledger_free(core->ledger);
 	breakers_free(core->breakers);
 	vigil_free(core->vigil);
+	notify_free(core->notify);
 	gather_free(core->gather);
 	switches_free(core->switches);
 	stream_free(core->stream);
@@ -230,6 +234,7 @@ rig_close(void)
 	core->store->driver = &driver_sqlite;
 	store_close(core->store);
 	calls_give_up();
+	mails_give_up(false);
 }
 
 void
@@ -251,6 +256,9 @@ rig_fini(void)
 {
 	rig_close();
 	kinds_forget();
+	mails_give_up(true);
+	rig_mail_auto = true;
+	rig_mail_fails = 0;
 	buf_fini(&rig_told);
 	rig_told = (struct buf)BUF_INIT;
 	os_remove_tree(rig.dir, NULL);
@@ -275,6 +283,7 @@ rig_reload(const char *conf)
 	ledger_reload(&rig.core);
 	breakers_reload(&rig.core);
 	vigil_reload(&rig.core);
+	notify_reload(&rig.core);
 	gather_reload(&rig.core);
 	registry_unref(old);
 	queue_wake(rig.core.queue, NULL);
@@ -291,6 +300,7 @@ rig_step(void)
 	turn_end(rig.core.store);
 	any |= timers_fire();
 	any |= jail_answers(false);
+	any |= mails_answer();
 	return calls_answer() || any;
 }
 
@@ -312,6 +322,7 @@ rig_run(void)
 
 		any |= jail_answers(false);
 		any |= calls_answer();
+		any |= mails_answer();
 		any |= turn_is_due(rig.core.store);
 		turn_end(rig.core.store);
 		if (!any)
