@@ -62,6 +62,8 @@ enum room {
 	ROOM_BREAKERS,
 	ROOM_HEALTH,
 	ROOM_GATHER,
+	ROOM_BATCHES,
+	ROOM_ITEMS,
 	ROOM_STORE,
 	ROOM_RETENTION,
 	ROOMS
@@ -74,7 +76,7 @@ struct statements {
 extern const struct statements events_statements, runs_statements, moves_statements,
 	counts_statements, attempts_statements, runlog_statements, keys_statements,
 	changes_statements, outbox_statements, state_statements, gates_statements, facts_statements,
-	breakers_statements, budgets_statements, gather_statements, health_statements,
+	batches_statements, items_statements, breakers_statements, budgets_statements, gather_statements, health_statements,
 	store_statements, retention_statements;
 const struct statements *statements_of(enum room room);
 
