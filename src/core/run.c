@@ -9,6 +9,7 @@
 #include "base/uuid.h"
 #include "core/admit.h"
 #include "core/agent.h"
+#include "core/batch.h"
 #include "core/change.h"
 #include "core/envelope.h"
 #include "core/gate.h"
@@ -172,6 +173,7 @@ unqueue_rows(struct core *core, const struct run_row *run, enum run_state to, co
 	return runs_move(core->store, run->seq, &move, err) && gates_cancel(core, run->id, err) &&
 	       (!run->entity ||
 		runs_free_entity(core->store, run->entity, queue_note_ready, core->queue, err)) &&
+	       batch_run_ended(core, run, move.to, NULL, err) &&
 	       signal_ended(core, run, move.to, NULL, why, NULL, err);
 }
 
