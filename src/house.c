@@ -20,6 +20,7 @@
 #include "core/gather.h"
 #include "core/halt.h"
 #include "core/keep.h"
+#include "core/look.h"
 #include "core/ledger.h"
 #include "core/metrics.h"
 #include "core/queue.h"
@@ -109,6 +110,7 @@ rooms_build(struct house *house, struct err *err)
 	core->gather = gather_new(core);
 	core->batches = batches_new(core);
 	core->keep = keep_new(core);
+	core->looks = looks_new(core);
 	core->ledger = ledger_new(core);
 	core->breakers = breakers_new(core);
 	core->vigil = vigil_new(core);
@@ -344,6 +346,7 @@ house_free(struct house *house)
 	gather_free(core->gather);
 	batches_free(core->batches);
 	keep_free(core->keep);
+	looks_free(core->looks);
 	ledger_free(core->ledger);
 	breakers_free(core->breakers);
 	vigil_free(core->vigil);

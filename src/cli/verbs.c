@@ -75,6 +75,7 @@ OPTIONS(invoke_options,
 	{"data", 0, "FILE", "the payload: FILE or @FILE, - for standard input, or JSON itself"},
 	{"wait", 0, NULL, "wait until the run ends, and print its result; ends as the run does"},
 	{"key", 0, "KEY", "idempotency key: the same one never runs twice"},
+	{"session", 0, "NAME", "the conversation that this is the next turn of"},
 	{"correlation-id", 0, "ID", "to be found again by it"});
 OPTIONS(emit_options,
 	{"data", 0, "FILE", "what is said: FILE or @FILE, - for standard input, or JSON itself"},
@@ -171,7 +172,7 @@ OPTIONS(token_create_options,
 	{"scope", 0, "SCOPES", "read, invoke, review, apply, admin; comma separated or repeated"},
 	{"expires", 0, "WHEN", "a duration from now (90d) or an instant; never when not given"});
 OPTIONS(help_hidden_options, {"man", 0, NULL, "print rouse(1)"},
-	{"completion", 0, NULL, "print completions for bash"});
+	{"completion", 0, "SHELL", "print completions for bash, fish or zsh"});
 
 const struct verb verb_table[] = {
 	{NULL, "status", "", 0, 0, NULL, NULL, 0, "how the daemon is",
@@ -267,6 +268,14 @@ const struct verb verb_table[] = {
 	 "Prints the run's id at once. With --wait it waits (as long as --timeout says, else 15m), "
 	 "prints the result and ends with 0 when the run succeeded, 1 when not.",
 	 verb_invoke},
+	{"session", "list", "", 0, 0, NULL, "agent tenant name open", VERB_LIST,
+	 "conversations of agents", NULL, verb_session_list},
+	{"session", "show", "SESSION", 1, 1, NULL, NULL, 0,
+	 "one conversation: its turns, its checkpoint, the process that is kept for it",
+	 "SESSION is an id, or AGENT/NAME.", verb_session_show},
+	{"session", "end", "SESSION...", 1, VERB_MANY, NULL, NULL, 0,
+	 "end conversations: what is said next under their names begins new ones",
+	 "Refused while a turn is not done: rouse run cancel RUN.", verb_session_end},
 	{NULL, "simulate", "", 0, 0, simulate_all_options, NULL, VERB_LOCAL,
 	 "play a calendar and stored events against the configuration on disk",
 	 "Every schedule is followed from one time to the other, changes to and from daylight "

@@ -52,6 +52,9 @@ struct attempt {
 	bool unpriced; /* a model without a price was told of in the log */
 	bool progress_dirty, took_pending, ending;
 	bool has_asked;	    /* a person: its run may be waiting */
+	/* The word its run fails with when all it does about the last decision is to fail: denied
+	 * gate_timeout, or NULL. */
+	const char *refused;
 	struct ending *end; /* while its rows are being written; NULL */
 
 	char *executor; /* JSON; of the kind */

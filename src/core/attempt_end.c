@@ -17,6 +17,7 @@
 #include "core/metrics.h"
 #include "core/queue.h"
 #include "core/run.h"
+#include "core/session.h"
 #include "core/signal.h"
 #include "core/stand.h"
 #include "store/changes.h"
@@ -159,9 +160,9 @@ ending_rows(struct ending *ending, struct err *err)
 		return false;
 	if (run_is_final(to) && !gates_cancel(attempt->core, attempt->run.id, err))
 		return false;
-	if (run_is_final(to) && attempt->run.entity &&
-	    !runs_free_entity(store, attempt->run.entity, queue_note_ready, attempt->core->queue,
-			      err))
+	if (run_is_final(to) &&
+	    (!session_turned(attempt->core, &attempt->run, attempt->checkpoint, err) ||
+	     !runs_free_lines(store, &attempt->run, queue_note_ready, attempt->core->queue, err)))
 		return false;
 	if (run_is_final(to) && !signal_ended(attempt->core, &attempt->run, move.to, move.reason,
 					      move.error, move.result, err))

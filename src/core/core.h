@@ -29,6 +29,7 @@ struct breakers;
 struct vigil;
 struct listeners;
 struct batches;
+struct looks;
 
 struct core {
 	struct event_base *base;
@@ -53,6 +54,7 @@ struct core {
 	struct attempts *attempts;   /* live ones */
 	struct rate *rates;	     /* by name of trigger or address */
 	struct batches *batches;     /* that go on */
+	struct looks *looks;	     /* at changes (core/look.h) */
 	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */
 
 	const char *state_dir;	/* STATE_DIR */

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "core/batch.h"
+#include "core/review.h"
 #include "http/proxies.h"
 #include "pure/zone.h"
 
@@ -122,6 +123,8 @@ static const struct conf_key retention_keys[] = {
 	{"idempotency", CONF_DURATION, "7d", .min = 60000, .help = "how long keys are remembered"},
 	{"changes", CONF_DURATION, "365d", .help = "how long decided changes are kept"},
 	{"logs", CONF_DURATION, "30d", .help = "how long run logs are kept"},
+	{"sessions", CONF_DURATION, "30d", .min = 60000,
+	 .help = "how long a session that nothing is said in is remembered"},
 	{"max_db_size", CONF_SIZE, .flags = CONF_LATER,
 	 .help = "size of the database file that is too large"},
 };
@@ -189,6 +192,14 @@ static const struct conf_key agent_keys[] = {
 	 .help = "agent that carries its runs while its breaker is open"},
 	{"targets", CONF_NAME_LIST, .choices = "target",
 	 .help = "targets that its runs may propose changes for"},
+	{"gate_timeout", CONF_DURATION, .min = 0, .max = 366LL * 86400000,
+	 .help = "how long its questions to people wait for an answer where they name no time; "
+		 "default: for ever"},
+	{"on_timeout", CONF_ENUM, "deny", "deny|approve|ignore|fail",
+	 .help = "what a question becomes that nobody answers in time: deny: the agent hears "
+		 "timeout, and it is no approval; approve: it is approved, after gate_timeout at "
+		 "the earliest; ignore: the agent goes on without; fail: the run ends "
+		 "(gate_timeout)"},
 	{"min_trust", CONF_ENUM, "untrusted", "untrusted|authenticated|trusted",
 	 .help = "least trust of an event that may wake it"},
 	{"untrusted.targets", CONF_NAME_LIST, .choices = "target",
@@ -211,6 +222,9 @@ static const struct conf_key trigger_keys[] = {
 	 .help = "jq over the event: the idempotency key; default: the source's natural one"},
 	{"entity", CONF_JQ,
 	 .help = "jq over the event: what the run is about; runs of one entity go one at a time"},
+	{"session", CONF_JQ,
+	 .help = "jq over the event: the conversation that it belongs to; its runs are turns of "
+		 "one session"},
 	{"tenant", CONF_JQ, .help = "jq over the event: whose run it is"},
 	{"user", CONF_JQ, .help = "jq over the event: for whom it is"},
 	{"subject", CONF_JQ, .help = "jq over the event: the event's subject"},
@@ -234,6 +248,7 @@ static const struct conf_key trigger_keys[] = {
 	{"mode", CONF_ENUM, .choices = "apply|stage",
 	 .help = "apply: changes are approved as they arrive; stage: a person decides; default: "
 		 "stage where trust is untrusted"},
+	REVIEW_KEYS,
 	{"trust", CONF_ENUM, .choices = "untrusted|authenticated|trusted",
 	 .help = "how far the author of the payload is known; default: the source's own"},
 	{"max_hops", CONF_INT, "8", .min = 0, .max = 1000,
@@ -360,7 +375,24 @@ TABLE(budget, "budget", false,
       "what every run may use where nothing else is said, and what a day may cost");
 TABLE(retention, "retention", false, "how long things are kept");
 TABLE(telemetry, "telemetry", false, "traces");
-TABLE(agent, "agent", true, "a named executor");
+
+/* Else an agent that says `timeout: 0` would approve its own question. */
+static void
+agent_check(const struct conf_section *section, struct conf_report *report)
+{
+	if (!strcmp(conf_str(section, "on_timeout"), "approve") &&
+	    !conf_is_set(section, "gate_timeout"))
+		conf_complain(report, section, "on_timeout",
+			      "approve needs a time that people have in any case; add "
+			      "gate_timeout = 1h");
+}
+
+static const struct conf_table agent_table = {.section = "agent",
+					      .named = true,
+					      .keys = agent_keys,
+					      .count = ARRAY_LEN(agent_keys),
+					      .check = agent_check,
+					      .help = "a named executor"};
 TABLE(trigger, "trigger", true, "something that wakes an agent");
 TABLE(target, "target", true, "a named place that changes are applied to");
 

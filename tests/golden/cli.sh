@@ -430,12 +430,30 @@ it 'a bad expression is a failure' 1 cron next '60 * * * *'
 says 'with its column' err 'cron:1: minute: 60 is out of range'
 
 # Printed from the table.
-"$rouse" help --completion >"$work/completion" && bash -n "$work/completion" 2>"$work/err"
+"$rouse" help --completion bash >"$work/completion" && bash -n "$work/completion" 2>"$work/err"
 ok 'the completion is a shell script' $?
 bash -c '. "$1"; COMP_WORDS=(rouse trigger a); COMP_CWORD=2; _rouse; [ "${COMPREPLY[*]}" = add ]' x "$work/completion"
 ok 'which completes verbs' $?
 bash -c '. "$1"; COMP_WORDS=(rouse run list --ag); COMP_CWORD=3; _rouse; [ "${COMPREPLY[*]}" = --agent ]' x "$work/completion"
 ok 'and their options' $?
+for shell in fish zsh; do
+	"$rouse" help --completion $shell >"$work/completion.$shell"
+	if command -v $shell >/dev/null; then
+		case $shell in
+		fish) fish --no-execute "$work/completion.fish" && fish -N -c '
+			source $argv[1]
+			test (complete -C "rouse trigger ad" | string replace -r "\t.*" "") = add
+			and test (complete -C "rouse run list --ag" | string replace -r "\t.*" "") = --agent
+			and contains run (complete -C "rouse r" | string replace -r "\t.*" "")' "$work/completion.fish" ;;
+		zsh) zsh -n "$work/completion.zsh" ;;
+		esac >"$work/err" 2>&1
+		ok "the completion for $shell is one" $?
+	else
+		grep -q "rouse" "$work/completion.$shell"
+		ok "there is a completion for $shell # which is not here to read it" $?
+	fi
+done
+it 'another shell is not known' 2 help --completion csh
 "$rouse" help --man >"$work/out"
 grep -q '^.SS "rouse run list' "$work/out"
 ok 'the manual has every verb' $?
