@@ -6,6 +6,7 @@
 
 #include "plugins/agents/exec.h"
 #include "plugins/targets/exec.h"
+#include "plugins/targets/file.h"
 #include "plugins/targets/http.h"
 #include "plugins/targets/sql.h"
 
@@ -18,6 +19,7 @@ const struct target_kind *const plugin_targets[] = {
 	&sql_target_kind,
 	&http_target_kind,
 	&exec_target_kind,
+	&file_target_kind,
 	NULL,
 };
 

@@ -19,6 +19,7 @@
 #include "core/gather.h"
 #include "core/halt.h"
 #include "core/keep.h"
+#include "core/look.h"
 #include "core/ledger.h"
 #include "core/metrics.h"
 #include "core/queue.h"
@@ -107,6 +108,7 @@ rooms_build(struct house *house, struct err *err)
 	core->sources = sources_new(core);
 	core->gather = gather_new(core);
 	core->keep = keep_new(core);
+	core->looks = looks_new(core);
 	core->ledger = ledger_new(core);
 	core->breakers = breakers_new(core);
 	core->vigil = vigil_new(core);
@@ -341,6 +343,7 @@ house_free(struct house *house)
 	queue_free(core->queue);
 	gather_free(core->gather);
 	keep_free(core->keep);
+	looks_free(core->looks);
 	ledger_free(core->ledger);
 	breakers_free(core->breakers);
 	vigil_free(core->vigil);

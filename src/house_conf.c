@@ -189,6 +189,12 @@ house_reload(void *arg, json_t *ret_answer, struct err *err)
 		if (line.len)
 			json_array_append_new(errors, json_stringn(line.p, line.len));
 	}
+	/* Certificates are renewed without a change of the configuration. */
+	if (fresh && !http_server_reload_tls(api_server(house->api), err)) {
+		json_array_append_new(errors, json_string(err_text(err)));
+		registry_unref(fresh);
+		fresh = NULL;
+	}
 	json_object_set_new(answer, fresh ? "warnings" : "errors", errors);
 	systemd_notify("READY=1");
 	if (!fresh) {

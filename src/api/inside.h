@@ -86,6 +86,8 @@ bool api_list_add(struct api_list *list, json_t *take_item, int64_t seq);
 /* Replies {"items","next"}, or the error where err is one, and frees. */
 void api_list_reply(struct api_list *list, struct http_request *req, const struct err *err);
 
+/* What changes of a batch (or, NULL, of a run) are decided under, in words, for their digest. */
+void api_review_policy(struct core *core, const char *batch, const char *run_id, struct buf *out);
 /* Replies with a list that is whole: {"items","next":null}. takes the reference. */
 void api_reply_items(struct http_request *req, json_t *take_items);
 
@@ -100,6 +102,7 @@ void api_runs_list(struct api *api, struct http_request *req, const char *const 
 void api_runs_routes(struct api *api);
 void api_dlq_routes(struct api *api);
 void api_changes_routes(struct api *api);
+void api_review_routes(struct api *api);
 void api_events_routes(struct api *api);
 void api_registry_routes(struct api *api);
 void api_admin_routes(struct api *api);

@@ -221,16 +221,16 @@ bool
 verb_help(struct cli *cli, struct err *err)
 {
 	const char *first = cli_arg(cli, 0), *second = cli_arg(cli, 1);
+	const char *shell = cli_opt(cli, "completion");
 	const struct verb *verb;
 
 	if (cli_has(cli, "man")) {
 		verb_print_man(&cli->out.buf);
 		return true;
 	}
-	if (cli_has(cli, "completion")) {
-		verb_print_completion(&cli->out.buf);
-		return true;
-	}
+	if (shell)
+		return verb_print_completion(shell, &cli->out.buf) ||
+		       err_set(err, E_USAGE, "--completion %s: expected bash, fish or zsh", shell);
 	if (!first) {
 		verb_print_overview(&cli->out.buf);
 		return true;

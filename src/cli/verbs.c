@@ -87,12 +87,16 @@ OPTIONS(events_options, {"follow", 'f', NULL, "go on until the run ends"},
 	{"after", 0, "SEQ", "only those behind this number"});
 OPTIONS(diff_options, {"entity", 0, "ENTITY", "only what changes this entity"},
 	{"where", 0, "JQ", "only the changes for which this is true"},
-	{"all", 'a', NULL, "every change of each group, not only ten"},
-	{"csv", 0, NULL, "a row for each field that changes"});
+	{"group", 0, "GROUP", "only those of this group"},
+	{"all", 'a', NULL, "every change, not only some of each group"},
+	{"csv", 0, NULL, "a row for each field that changes"},
+	{"html", 0, NULL, "one page for a browser that needs nothing else"});
 OPTIONS(decide_options, {"all", 'a', NULL, "everything that is proposed"},
 	{"reason", 0, "TEXT", "why; kept with the decision"},
+	{"entity", 0, "ENTITY", "only what changes this entity"},
 	{"where", 0, "JQ", "only the changes for which this is true"},
-	{"digest", 0, "HEX", "of a run: only if the diff is still the one with this digest"},
+	{"group", 0, "GROUP", "only those of this group of the diff"},
+	{"digest", 0, "HEX", "only if the diff is still the one with this digest"},
 	{"plan", 0, NULL, "only show what would be decided"});
 OPTIONS(edit_options,
 	{"data", 0, "FILE", "the new after: FILE or @FILE, - for standard input, or JSON itself"},
@@ -164,7 +168,7 @@ OPTIONS(token_create_options,
 	{"scope", 0, "SCOPES", "read, invoke, review, apply, admin; comma separated or repeated"},
 	{"expires", 0, "WHEN", "a duration from now (90d) or an instant; never when not given"});
 OPTIONS(help_hidden_options, {"man", 0, NULL, "print rouse(1)"},
-	{"completion", 0, NULL, "print completions for bash"});
+	{"completion", 0, "SHELL", "print completions for bash, fish or zsh"});
 
 const struct verb verb_table[] = {
 	{NULL, "status", "", 0, 0, NULL, NULL, 0, "how the daemon is",
@@ -302,17 +306,21 @@ const struct verb verb_table[] = {
 	 "what was proposed and what became of it", NULL, verb_change_list},
 	{"change", "show", "CHANGE", 1, 1, NULL, NULL, 0, "one change, before and after", NULL,
 	 verb_change_show},
-	{NULL, "diff", "RUN|CHANGE|BATCH", 1, 1, diff_options, NULL, 0, "what would change",
-	 "Groups like changes, the least confident first, and shows what each field was and would "
-	 "be.",
+	{NULL, "diff", "BATCH|RUN|CHANGE", 1, 1, diff_options, NULL, 0, "what would change",
+	 "Groups like changes (same target, op and fields), and puts what needs eyes first: "
+	 "conflicts, deletions, runs that did not end well, rare values, large moves, low "
+	 "confidence. Counts the values of each field, and shows three changes of each group; up "
+	 "to fifty are all shown. JQ is any jq program over a change, as --json prints it.",
 	 verb_diff},
-	{NULL, "approve", "RUN|CHANGE...", 0, VERB_MANY, decide_options, NULL, 0,
+	{NULL, "approve", "BATCH|RUN|CHANGE...", 0, VERB_MANY, decide_options, NULL, 0,
 	 "let proposed changes be applied",
-	 "A RUN stands for all its proposed changes. What a run proposes is approved as it was "
-	 "when rouse read it: when it differs by then, nothing is approved.",
+	 "A BATCH or a RUN stands for all its proposed changes. They are approved as they were "
+	 "when rouse read them, or as the diff with --digest showed them: when they differ by "
+	 "then, nothing is approved, and what differs is said.",
 	 verb_approve},
-	{NULL, "reject", "RUN|CHANGE...", 0, VERB_MANY, decide_options, NULL, 0,
-	 "refuse proposed changes", "A RUN stands for all its proposed changes.", verb_reject},
+	{NULL, "reject", "BATCH|RUN|CHANGE...", 0, VERB_MANY, decide_options, NULL, 0,
+	 "refuse proposed changes", "A BATCH or a RUN stands for all its proposed changes.",
+	 verb_reject},
 	{NULL, "edit", "CHANGE", 1, 1, edit_options, NULL, 0, "correct a proposed change",
 	 "Opens what the change would make in EDITOR; with --data it is replaced without one.",
 	 verb_edit},

@@ -28,6 +28,7 @@ struct ledger;
 struct breakers;
 struct vigil;
 struct listeners;
+struct looks;
 
 struct core {
 	struct event_base *base;
@@ -51,6 +52,7 @@ struct core {
 	struct vigil *vigil;	     /* over what runs or waits */
 	struct attempts *attempts;   /* live ones */
 	struct rate *rates;	     /* by name of trigger or address */
+	struct looks *looks;	     /* at changes (core/look.h) */
 	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */
 
 	const char *state_dir;	/* STATE_DIR */

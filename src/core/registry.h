@@ -31,6 +31,12 @@ struct program {
 };
 const char *program_name(enum program_name name);
 
+/* How changes are decided (core/review.h). */
+struct review_policy {
+	int required; /* different people */
+	struct program auto_approve, auto_reject;
+};
+
 enum trust { TRUST_UNTRUSTED, TRUST_AUTHENTICATED, TRUST_TRUSTED, TRUSTS };
 const char *trust_name(enum trust trust);
 
@@ -76,6 +82,7 @@ struct trigger {
 	bool enabled; /* in the file */
 	struct program programs[PROGRAMS];
 	struct program expect; /* over what a run ended with (core/expect.h) */
+	struct review_policy review;
 	int priority;
 	enum overlap overlap;
 	enum {

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "core/review.h"
 #include "http/proxies.h"
 #include "pure/zone.h"
 
@@ -246,6 +247,7 @@ static const struct conf_key trigger_keys[] = {
 	{"mode", CONF_ENUM, .choices = "apply|stage",
 	 .help = "apply: changes are approved as they arrive; stage: a person decides; default: "
 		 "stage where trust is untrusted"},
+	REVIEW_KEYS,
 	{"trust", CONF_ENUM, .choices = "untrusted|authenticated|trusted",
 	 .help = "how far the author of the payload is known; default: the source's own"},
 	{"max_hops", CONF_INT, "8", .min = 0, .max = 1000,
