@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "plugins/agents/exec.h"
+#include "plugins/entities/file.h"
 #include "plugins/notify/notify.h"
 #include "plugins/targets/child.h"
 #include "plugins/targets/exec.h"
@@ -18,17 +19,19 @@ const struct agent_kind *const plugin_agents[] = {
 };
 
 const struct target_kind *const plugin_targets[] = {
-	&sql_target_kind,
-	&http_target_kind,
-	&exec_target_kind,
-	&file_target_kind,
-	NULL,
+	&sql_target_kind, &http_target_kind, &exec_target_kind, &file_target_kind, NULL,
 };
 
 const struct notify_kind *const plugin_notifies[] = {
 	&exec_notify_kind,
 	&http_notify_kind,
 	&smtp_notify_kind,
+	NULL,
+};
+
+const struct entity_kind *const plugin_entities[] = {
+	&csv_entities,
+	&jsonl_entities,
 	NULL,
 };
 

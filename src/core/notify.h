@@ -58,6 +58,10 @@ bool notify_run_failed(struct core *core, const struct run_row *run, const char 
 		       const char *error, struct err *err);
 bool notify_gate(struct core *core, const struct gate_row *gate, const struct run_row *run,
 		 struct err *err);
+struct batch_row;
+/* It has come to review, or failed (state); error may be NULL. */
+bool notify_batch(struct core *core, const struct batch_row *batch, const char *state,
+		  const char *error, struct err *err);
 
 /* Each [notify], for people: name kind on waiting sent dropped last_sent last_error. */
 json_t *notify_objects(struct core *core);

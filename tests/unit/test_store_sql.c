@@ -26,6 +26,8 @@ static const struct {
 	{"notices", "SCAN notices USING INDEX notices_waiting", "at start: what waits"},
 	{"notices", "SCAN notifications USING INDEX notifications_waiting",
 	 "at start: what waits"},
+	{"batches", "SCAN (subquery", "one row"},
+	{"items", "SCAN (subquery", "some entities of one batch, found by their state"},
 	{"store", "SCAN probe", "one row"},
 };
 
