@@ -7,7 +7,7 @@
 #include "pure/signature.h"
 #include "pure/template.h"
 
-#define ANSWER_BYTES 16384
+#define ANSWER_BYTES (1 << 20)
 #define SENTENCE_BYTES 200
 
 static void http_check(const struct conf_section *section, struct conf_report *report);

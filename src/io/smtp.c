@@ -1,20 +1,25 @@
-/* Mail out: SMTP by libcurl on the loop, with limits on time. RFC 5321, 3207. */
+/* Mail out: SMTP by libcurl, on threads of its own, with limits on time. RFC 5321, 3207. */
 /* SPDX-License-Identifier: MIT */
 #include "io/smtp.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/list.h"
-#include "io/curl_loop.h"
+#include "io/curl.h"
+#include "io/work.h"
 
+#define THREADS 2
+#define WAITING_MAX 100
 #define CONNECT_MS 10000
 
 struct smtp_pool {
-	struct event_base *base;
-	struct curl_loop loop; /* opened by the first mail */
+	struct work_pool *work;
+	atomic_bool stopping;
 	LIST_HEAD(, mail) all;
 };
 
+/* Between its start and its end it is the thread's. */
 struct mail {
 	LIST_ENTRY(mail) link;
 	struct smtp_pool *pool;
@@ -22,6 +27,7 @@ struct mail {
 	struct curl_slist *to;
 	struct buf data;
 	size_t sent;
+	CURLcode code;
 	smtp_on_done *on_done;
 	void *arg;
 	char *where;
@@ -32,14 +38,14 @@ static void
 mail_free(struct mail *mail)
 {
 	LIST_REMOVE(mail, link);
-	if (mail->easy)
-		curl.curl_multi_remove_handle(mail->pool->loop.multi, mail->easy);
 	curl.curl_easy_cleanup(mail->easy);
 	curl.curl_slist_free_all(mail->to);
 	buf_fini(&mail->data);
 	free(mail->where);
 	free(mail);
 }
+
+/* --- on the thread ------------------------------------------------------------------------- */
 
 static size_t
 data_give(char *to, size_t size, size_t count, void *arg)
@@ -60,19 +66,38 @@ words_drop(char *data UNUSED, size_t size, size_t count, void *arg UNUSED)
 	return size * count;
 }
 
-static void
-on_transfer_done(void *arg UNUSED, CURL *easy, CURLcode code)
+/* Asked about once a second, also while it waits for a reply. */
+static int
+is_over(void *arg, curl_off_t a UNUSED, curl_off_t b UNUSED, curl_off_t c UNUSED,
+	curl_off_t d UNUSED)
 {
+	const struct mail *mail = arg;
+
+	return atomic_load(&mail->pool->stopping);
+}
+
+static void
+mail_run(void *arg)
+{
+	struct mail *mail = arg;
+
+	mail->code = curl.curl_easy_perform(mail->easy);
+}
+
+/* --- in the loop --------------------------------------------------------------------------- */
+
+static void
+mail_on_done(void *arg)
+{
+	struct mail *mail = arg;
 	AUTO(err_fini) struct err err = ERR_INIT;
-	struct mail *mail = NULL;
 	long reply = 0;
 
-	curl.curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&mail);
-	curl.curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &reply);
-	if (code != CURLE_OK)
-		err_set(&err, code == CURLE_OPERATION_TIMEDOUT ? E_TIMEOUT : E_UNAVAILABLE,
+	curl.curl_easy_getinfo(mail->easy, CURLINFO_RESPONSE_CODE, &reply);
+	if (mail->code != CURLE_OK)
+		err_set(&err, mail->code == CURLE_OPERATION_TIMEDOUT ? E_TIMEOUT : E_UNAVAILABLE,
 			"%s: %s", mail->where,
-			mail->why[0] ? mail->why : curl.curl_easy_strerror(code));
+			mail->why[0] ? mail->why : curl.curl_easy_strerror(mail->code));
 	mail->on_done(mail->arg, (int)reply, &err);
 	mail_free(mail);
 }
@@ -82,7 +107,7 @@ smtp_pool_new(struct event_base *base)
 {
 	struct smtp_pool *pool = mem_alloc(sizeof(*pool));
 
-	pool->base = base;
+	pool->work = work_pool_new(base, THREADS, WAITING_MAX);
 	LIST_INIT(&pool->all);
 	return pool;
 }
@@ -92,9 +117,10 @@ smtp_pool_free(struct smtp_pool *pool)
 {
 	if (!pool)
 		return;
+	atomic_store(&pool->stopping, true);
+	work_pool_free(pool->work);
 	while (!LIST_EMPTY(&pool->all))
 		mail_free(LIST_FIRST(&pool->all));
-	curl_loop_close(&pool->loop);
 	free(pool);
 }
 
@@ -126,9 +152,15 @@ options_set(struct mail *mail, const struct smtp_spec *spec)
 	bad |= curl.curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	bad |= curl.curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	bad |= curl.curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-	bad |= curl.curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
 	bad |= curl.curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)spec->timeout_ms);
 	bad |= curl.curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect);
+	/* The end of a mail, and QUIT, are waited for so long, whatever the other limits are. */
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_SERVER_RESPONSE_TIMEOUT,
+				     (long)(spec->timeout_ms + 999) / 1000);
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, is_over);
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_XFERINFODATA, mail);
+	bad |= curl.curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
 	bad |= curl.curl_easy_setopt(easy, CURLOPT_USE_SSL, tls[spec->starttls]);
 	bad |= curl.curl_easy_setopt(easy, CURLOPT_MAIL_FROM, spec->from);
 	bad |= curl.curl_easy_setopt(easy, CURLOPT_MAIL_RCPT, mail->to);
@@ -137,7 +169,6 @@ options_set(struct mail *mail, const struct smtp_spec *spec)
 	bad |= curl.curl_easy_setopt(easy, CURLOPT_READDATA, mail);
 	bad |= curl.curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, words_drop);
 	bad |= curl.curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, mail->why);
-	bad |= curl.curl_easy_setopt(easy, CURLOPT_PRIVATE, mail);
 	if (spec->user)
 		bad |= curl.curl_easy_setopt(easy, CURLOPT_USERNAME, spec->user);
 	if (spec->password)
@@ -151,11 +182,17 @@ bool
 smtp_send(struct smtp_pool *pool, const struct smtp_spec *spec, smtp_on_done *on_done, void *arg,
 	  struct err *err)
 {
+	static bool prepared;
 	struct mail *mail;
+	bool ok;
 
 	if (!curl_load(err))
 		return false;
-	curl_loop_open(&pool->loop, pool->base, on_transfer_done, pool);
+	/* Not by the first thread: it is not safe there. Never undone, as nobody unloads libcurl.
+	 */
+	if (!prepared && curl.curl_global_init(CURL_GLOBAL_DEFAULT))
+		abort(); /* out of memory */
+	prepared = true;
 	mail = mem_alloc(sizeof(*mail));
 	mail->pool = pool;
 	mail->on_done = on_done;
@@ -164,9 +201,10 @@ smtp_send(struct smtp_pool *pool, const struct smtp_spec *spec, smtp_on_done *on
 	buf_add_str(&mail->data, spec->data);
 	mail->easy = curl.curl_easy_init();
 	LIST_INSERT_HEAD(&pool->all, mail, link);
-	if (mail->easy && recipients_add(mail, spec) && options_set(mail, spec) &&
-	    !curl.curl_multi_add_handle(pool->loop.multi, mail->easy))
+	ok = (mail->easy && recipients_add(mail, spec) && options_set(mail, spec)) ||
+	     err_set(err, E_FULL, "no memory to send mail, or libcurl lacks what is needed");
+	if (ok && work_submit(pool->work, mail_run, mail_on_done, mail, err))
 		return true;
 	mail_free(mail);
-	return err_set(err, E_FULL, "no memory to send mail, or libcurl lacks what is needed");
+	return false;
 }

@@ -1,4 +1,4 @@
-/* Mail out: SMTP by libcurl on the loop, with limits on time. RFC 5321, 3207. */
+/* Mail out: SMTP by libcurl, on threads of its own, with limits on time. RFC 5321, 3207. */
 /* SPDX-License-Identifier: MIT */
 #ifndef ROUSE_IO_SMTP_H
 #define ROUSE_IO_SMTP_H
@@ -29,12 +29,15 @@ struct smtp_spec {
 	int64_t timeout_ms;
 };
 
-/* Once, never from within smtp_send(). err E_OK: the server has taken it for all recipients.
- * E_TIMEOUT, E_UNAVAILABLE, E_INVALID otherwise; reply: the last that the server said, 0: none. */
+/* Once, in the loop, never from within smtp_send(). err E_OK: the server has taken it for all
+ * recipients. E_TIMEOUT, E_UNAVAILABLE otherwise; reply: the last that the server said, 0: none. */
 typedef void smtp_on_done(void *arg, int reply, const struct err *err);
 
+/* libcurl waits for the end of a mail, and for QUIT, without letting go: never on the loop. */
 struct smtp_pool *smtp_pool_new(struct event_base *base);
-void smtp_pool_free(struct smtp_pool *pool); /* what is under way is left; NULL is fine */
+/* What is under way is broken off within a second or so, and nobody is told. NULL is fine. */
+void smtp_pool_free(struct smtp_pool *pool);
+/* E_UNAVAILABLE: no libcurl; E_FULL: too many wait. */
 bool smtp_send(struct smtp_pool *pool, const struct smtp_spec *spec, smtp_on_done *on_done,
 	       void *arg, struct err *err);
 

@@ -64,6 +64,7 @@ enum room {
 	ROOM_HEALTH,
 	ROOM_GATHER,
 	ROOM_NOTICES,
+	ROOM_INBOX,
 	ROOM_BATCHES,
 	ROOM_ITEMS,
 	ROOM_SESSIONS,
@@ -81,7 +82,8 @@ extern const struct statements events_statements, runs_statements, moves_stateme
 	changes_statements, changes_walk_statements, outbox_statements, state_statements,
 	gates_statements, facts_statements, breakers_statements, budgets_statements,
 	gather_statements, health_statements, sessions_statements, batches_statements,
-	items_statements, notices_statements, store_statements, retention_statements;
+	items_statements, notices_statements, inbox_statements, store_statements,
+	retention_statements;
 const struct statements *statements_of(enum room room);
 
 /* A statement in use. AUTO(query_end) struct query *q = query_read(…); NULL: err says why. */

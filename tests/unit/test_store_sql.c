@@ -28,6 +28,9 @@ static const struct {
 	 "at start: what waits"},
 	{"batches", "SCAN (subquery", "one row"},
 	{"items", "SCAN (subquery", "some entities of one batch, found by their state"},
+	{"inbox", "USING INDEX gates_waiting", "what waits alone"},
+	{"inbox", "SCAN changes USING INDEX changes_inbox", "what is proposed alone"},
+	{"inbox", "SCAN w", "some runs"},
 	{"store", "SCAN probe", "one row"},
 };
 

@@ -37,3 +37,6 @@ CREATE TABLE notice_runs (
 	PRIMARY KEY (run, notice)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX notice_runs_notice ON notice_runs (notice);
+
+-- What waits in the inbox run by run.
+CREATE INDEX changes_inbox ON changes (run) WHERE status = 'proposed' AND batch IS NULL;
