@@ -26,27 +26,27 @@ static const char *const op_names[] = {"create", "update", "delete", "call"};
 #define NO CHANGE_NOWHERE
 /* clang-format off */
 static const signed char grid[CHANGE_STATE_COUNT][CHANGE_EVENTS] = {
-	/*                       APPROVE          REJECT           EDIT             SUPERSEDE          APPLY            DONE            DRIFT            FAIL           AGAIN            REVERT */
-	[CHANGE_PROPOSED]   = { CHANGE_APPROVED, CHANGE_REJECTED, CHANGE_PROPOSED, CHANGE_SUPERSEDED, NO,              NO,             NO,              NO,            NO,              NO },
-	[CHANGE_APPROVED]   = { NO,              CHANGE_REJECTED, NO,              NO,                CHANGE_APPLYING, NO,             NO,              NO,            NO,              NO },
-	[CHANGE_REJECTED]   = { NO, NO, NO, NO, NO, NO, NO, NO, NO, NO },
-	[CHANGE_SUPERSEDED] = { NO, NO, NO, NO, NO, NO, NO, NO, NO, NO },
-	[CHANGE_APPLYING]   = { NO,              NO,              NO,              NO,                NO,              CHANGE_APPLIED, CHANGE_CONFLICT, CHANGE_FAILED, CHANGE_APPROVED, NO },
-	[CHANGE_APPLIED]    = { NO,              NO,              NO,              NO,                NO,              NO,             NO,              NO,            NO,              CHANGE_REVERTING },
-	[CHANGE_CONFLICT]   = { CHANGE_APPROVED, CHANGE_REJECTED, NO,              NO,                NO,              NO,             NO,              NO,            NO,              NO },
-	[CHANGE_FAILED]     = { CHANGE_APPROVED, CHANGE_REJECTED, NO,              NO,                NO,              NO,             NO,              NO,            NO,              NO },
-	[CHANGE_REVERTING]  = { NO,              NO,              NO,              NO,                NO,              CHANGE_REVERTED, CHANGE_APPLIED, CHANGE_APPLIED, CHANGE_REVERTING, NO },
-	[CHANGE_REVERTED]   = { NO, NO, NO, NO, NO, NO, NO, NO, NO, NO },
+	/*                       APPROVE          REJECT           EDIT             SUPERSEDE          APPLY            DONE            DRIFT            FAIL           AGAIN            REVERT            REOPEN */
+	[CHANGE_PROPOSED]   = { CHANGE_APPROVED, CHANGE_REJECTED, CHANGE_PROPOSED, CHANGE_SUPERSEDED, NO,              NO,             NO,              NO,            NO,              NO,               CHANGE_PROPOSED },
+	[CHANGE_APPROVED]   = { NO,              CHANGE_REJECTED, NO,              NO,                CHANGE_APPLYING, NO,             NO,              NO,            NO,              NO,               CHANGE_PROPOSED },
+	[CHANGE_REJECTED]   = { NO,              NO,              NO,              NO,                NO,              NO,             NO,              NO,            NO,              NO,               CHANGE_PROPOSED },
+	[CHANGE_SUPERSEDED] = { NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO },
+	[CHANGE_APPLYING]   = { NO,              NO,              NO,              NO,                NO,              CHANGE_APPLIED, CHANGE_CONFLICT, CHANGE_FAILED, CHANGE_APPROVED, NO, NO },
+	[CHANGE_APPLIED]    = { NO,              NO,              NO,              NO,                NO,              NO,             NO,              NO,            NO,              CHANGE_REVERTING, NO },
+	[CHANGE_CONFLICT]   = { CHANGE_APPROVED, CHANGE_REJECTED, NO,              NO,                NO,              NO,             NO,              NO,            NO,              NO, NO },
+	[CHANGE_FAILED]     = { CHANGE_APPROVED, CHANGE_REJECTED, NO,              NO,                NO,              NO,             NO,              NO,            NO,              NO, NO },
+	[CHANGE_REVERTING]  = { NO,              NO,              NO,              NO,                NO,              CHANGE_REVERTED, CHANGE_APPLIED, CHANGE_APPLIED, CHANGE_REVERTING, NO, NO },
+	[CHANGE_REVERTED]   = { NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO },
 };
 /* clang-format on */
 #undef NO
 
-static const char *const event_words[] = {"approve", "reject", "edit",	"supersede", "apply",
-					  "apply",   "apply",  "apply", "apply",     "revert"};
+static const char *const event_words[] = {"approve", "reject", "edit",	"supersede", "apply", "apply",
+					  "apply",   "apply",  "apply", "revert",    "reopen"};
 static_assert(ARRAY_LEN(event_words) == CHANGE_EVENTS, "a word for every event");
 static const char *const event_participles[] = {"approved", "rejected", "edited",  "superseded",
-						"applied",  "applied",	"applied", "applied",
-						"applied",  "reverted"};
+						"applied",  "applied",  "applied", "applied",
+						"applied",  "reverted", "reopened"};
 static_assert(ARRAY_LEN(event_participles) == CHANGE_EVENTS, "a participle for every event");
 
 const char *

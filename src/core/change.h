@@ -34,6 +34,7 @@ enum change_event {
 	CHANGE_FAIL,
 	CHANGE_AGAIN, /* later: a transient failure */
 	CHANGE_REVERT,
+	CHANGE_REOPEN, /* a decision is taken back */
 	CHANGE_EVENTS
 };
 const char *change_state_name(enum change_state state);

@@ -74,11 +74,30 @@ struct approvals {
 	bool again;
 };
 
+/* Who takes it back has not approved. */
+static void
+approval_drop(struct approvals *approvals, const char *by)
+{
+	if (!strcmp(by, approvals->by))
+		approvals->again = false;
+	for (int i = 0; i < approvals->count; i++) {
+		if (strcmp(approvals->who[i], by))
+			continue;
+		free(approvals->who[i]);
+		approvals->who[i] = approvals->who[--approvals->count];
+		return;
+	}
+}
+
 static bool
 on_decision(void *arg, const struct decision_row *decision)
 {
 	struct approvals *approvals = arg;
 
+	if (!strcmp(decision->decision, "reopen")) {
+		approval_drop(approvals, decision->by);
+		return true;
+	}
 	if (strcmp(decision->decision, "approve") || !decision->digest || !approvals->digest ||
 	    strcmp(decision->digest, approvals->digest))
 		return true;
