@@ -81,6 +81,14 @@ OPTIONS(emit_options,
 	{"data", 0, "FILE", "what is said: FILE or @FILE, - for standard input, or JSON itself"},
 	{"type", 0, "TYPE", "type of the event (rouse.topic)"},
 	{"key", 0, "KEY", "idempotency key: the same one wakes a trigger once"});
+OPTIONS(batch_start_options, {"limit", 'n', "N", "only the first N entities"},
+	{"only", 0, "KEY", "only the entity of this key; may be repeated"},
+	{"failed", 0, "BATCH", "those that failed in an earlier batch, with the data they had there"},
+	{"skipped", 0, "BATCH", "those that were skipped in an earlier batch, likewise"},
+	{"trial", 0, "K", "run K of them, drawn at random, and say what all would cost"},
+	{"wait", 'w', NULL, "wait until it runs no more; a bar on a terminal"});
+OPTIONS(batch_show_options, {"follow", 'f', NULL, "wait until it runs no more; a bar on a terminal"},
+	{"entities", 'e', NULL, "list its entities, and what became of each"});
 OPTIONS(logs_options, {"follow", 'f', NULL, "go on until the run ends"},
 	{"attempt", 0, "N", "standard error of this attempt (the last)"});
 OPTIONS(events_options, {"follow", 'f', NULL, "go on until the run ends"},
@@ -343,6 +351,30 @@ const struct verb verb_table[] = {
 	 "Shows what it would undo and asks; without a terminal --yes is needed. Waits (as long as "
 	 "--timeout says, else 60s) until each is reverted.",
 	 verb_revert},
+	{"batch", "list", "", 0, 0, NULL, "name state", VERB_LIST,
+	 "the batches and how far they are", NULL, verb_batch_list},
+	{"batch", "show", "BATCH", 1, 1, batch_show_options, "status", VERB_LIST,
+	 "one batch: progress, cost, what is remarkable",
+	 "BATCH is an id (NAME/START), or a name where one alone is meant: the one that is not "
+	 "done, or else the newest. With --entities: what became of each; --status left, running, "
+	 "done, skipped or failed.",
+	 verb_batch_show},
+	{"batch", "start", "NAME", 1, 1, batch_start_options, NULL, 0,
+	 "start a batch of the configuration",
+	 "Prints its id. A trial stops after K entities and says what the others would cost: rouse "
+	 "batch resume goes on with these, rouse batch cancel ends it there. With --wait it ends "
+	 "with 1 when the batch failed or was cancelled.",
+	 verb_batch_start},
+	{"batch", "pause", "BATCH", 1, 1, reason_options, NULL, 0, "start no more of its entities",
+	 "What has begun goes on to its end.", verb_batch_pause},
+	{"batch", "resume", "BATCH", 1, 1, reason_options, NULL, 0,
+	 "go on with one that is paused or failed",
+	 "It goes on at the first entity that has not ended; a source that was mended is read on. "
+	 "What did not end well until now no longer counts for stop_after.",
+	 verb_batch_resume},
+	{"batch", "cancel", "BATCH", 1, 1, reason_options, NULL, 0,
+	 "end a batch for good, what runs as well",
+	 "What was proposed until then stays proposed.", verb_batch_cancel},
 	{"dlq", "list", "", 0, 0, NULL, "agent trigger reason entity tenant", VERB_LIST,
 	 "the dead letters: failed runs", NULL, verb_dlq_list},
 	{"dlq", "show", "RUN", 1, 1, NULL, NULL, 0, "why it failed, and what it said last", NULL,
