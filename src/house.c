@@ -21,6 +21,7 @@
 #include "core/halt.h"
 #include "core/keep.h"
 #include "core/look.h"
+#include "core/ruling.h"
 #include "core/ledger.h"
 #include "core/metrics.h"
 #include "core/queue.h"
@@ -111,6 +112,7 @@ rooms_build(struct house *house, struct err *err)
 	core->batches = batches_new(core);
 	core->keep = keep_new(core);
 	core->looks = looks_new(core);
+	core->rulings = rulings_new(core);
 	core->ledger = ledger_new(core);
 	core->breakers = breakers_new(core);
 	core->vigil = vigil_new(core);
@@ -244,6 +246,7 @@ house_resume(struct house *house, struct err *err)
 	    !attempts_adopt_all(core, err) || !apply_load(core->apply, err) ||
 	    !gather_load(core, err) || !batches_load(core, err))
 		return false;
+	rulings_load(core);
 	halt_enforce(core);
 	sources_reload(core->sources, NULL, NULL, NULL, NULL);
 	triggers_add_routes(core, api_router(house->api));
@@ -347,6 +350,7 @@ house_free(struct house *house)
 	batches_free(core->batches);
 	keep_free(core->keep);
 	looks_free(core->looks);
+	rulings_free(core->rulings);
 	ledger_free(core->ledger);
 	breakers_free(core->breakers);
 	vigil_free(core->vigil);

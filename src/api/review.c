@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/inside.h"
 
+#include "core/batch.h"
 #include "core/decide.h"
 #include "core/look.h"
 #include "core/review.h"
@@ -60,14 +61,22 @@ api_review_policy(struct core *core, const char *batch, const char *run_id, stru
 static bool
 word_read(struct core *core, const char *word, struct selection_spec *spec, struct err *err)
 {
+	AUTO(batch_row_fini) struct batch_row batch = {0};
 	AUTO(run_row_fini) struct run_row run = {0};
 	AUTO(change_row_fini) struct change_row change = {0};
 	AUTO(err_fini) struct err why = ERR_INIT;
 
-	if (strchr(word, '/')) {
+	if (batch_find(core, word, &batch, &why)) {
+		spec->batch = mem_strdup(batch.id);
+		return true;
+	}
+	/* What a batch proposed is kept longer than it may be. */
+	if (strchr(word, '/') && why.code == E_NOT_FOUND) {
 		spec->batch = mem_strdup(word);
 		return true;
 	}
+	if (why.code != E_NOT_FOUND)
+		return err_move(err, &why);
 	if (runs_get(core->store, word, &run, &why)) {
 		spec->run = mem_strdup(run.id);
 		return true;
@@ -545,9 +554,8 @@ event_of_word(struct str word, enum change_event *ret, struct err *err)
 	static const struct {
 		const char *word;
 		enum change_event ev;
-	} list[] = {{"approve", CHANGE_APPROVE},
-		    {"reject", CHANGE_REJECT},
-		    {"reopen", CHANGE_REOPEN}};
+	} list[] = {
+		{"approve", CHANGE_APPROVE}, {"reject", CHANGE_REJECT}, {"reopen", CHANGE_REOPEN}};
 
 	for (size_t i = 0; i < ARRAY_LEN(list); i++) {
 		*ret = list[i].ev;
@@ -593,14 +601,18 @@ on_decide(void *arg, struct http_request *req, const struct route_match *match)
 
 /* NAME/START, whose slash makes two of it. */
 static char *
-batch_param(const struct route_match *match)
+batch_param(struct core *core, const struct route_match *match)
 {
+	AUTO(batch_row_fini) struct batch_row batch = {0};
 	struct buf id = BUF_INIT;
 
 	buf_add_str(&id, match->params[0]);
 	if (match->params[1].p) {
 		buf_putc(&id, '/');
 		buf_add_str(&id, match->params[1]);
+	} else if (batch_find(core, buf_cstr(&id), &batch, NULL)) {
+		buf_fini(&id);
+		return TAKE(batch.id);
 	}
 	return buf_take(&id);
 }
@@ -623,7 +635,7 @@ on_decide_named(void *arg, struct http_request *req, const struct route_match *m
 	}
 	free(spec.batch);
 	free(spec.run);
-	spec.batch = batch ? batch_param(match) : NULL;
+	spec.batch = batch ? batch_param(api->core, match) : NULL;
 	spec.run = batch ? NULL : api_param(match, 0);
 	decide(api, req, body, &spec, ev);
 }

@@ -30,6 +30,7 @@ struct vigil;
 struct listeners;
 struct batches;
 struct looks;
+struct rulings;
 
 struct core {
 	struct event_base *base;
@@ -54,6 +55,7 @@ struct core {
 	struct attempts *attempts;   /* live ones */
 	struct rate *rates;	     /* by name of trigger or address */
 	struct batches *batches;     /* that go on */
+	struct rulings *rulings;     /* rules about changes (core/ruling.h) */
 	struct looks *looks;	     /* at changes (core/look.h) */
 	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */
 

@@ -303,6 +303,7 @@ static const struct conf_key batch_keys[] = {
 	 .help = "what happens when entities do not end well"},
 	{"stop_after", CONF_STRING,
 	 .help = "on_failure = stop: so many entities (default 1), or this share of them (5%)"},
+	REVIEW_KEYS,
 	{"sample", CONF_INT, .min = 1, .max = 1000000,
 	 .help = "changes that a review by sample looks at; default: as many as it takes"},
 	{"apply.canary", CONF_INT, "0", .min = 0, .max = 1000000,
