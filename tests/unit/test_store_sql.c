@@ -23,6 +23,7 @@ static const struct {
 	{"changes", "USE TEMP B-TREE FOR ORDER BY", "the changes of one run"},
 	{"state", "SCAN switches", "a handful"},
 	{"state", "SCAN tokens", "a handful"},
+	{"outbox", "SCAN j VIRTUAL TABLE", "the group that was done"},
 	{"store", "SCAN probe", "one row"},
 };
 
