@@ -146,7 +146,7 @@ def _(rouse, server):
 
 @with_server("a server that goes away in the middle, and comes back, has each change once")
 def _(rouse, server):
-    server.sql("INSERT INTO account SELECT i::text FROM generate_series(1, 3000) i")
+    server.sql("INSERT INTO account SELECT i::text FROM generate_series(1, 3000) i; TRUNCATE journal")
     proposals(rouse, *[change(str(n), {"tier": "free"}, {"tier": "gold"}) for n in range(1, 3001)])
     rouse.section("budget", **{"output": "64M"})
     rouse.start()
