@@ -47,6 +47,7 @@ struct shim {
 	int64_t deadline_at, kill_at, give_up_at;
 	int64_t grace_most_ms;
 	int64_t stands_since, stands_until; /* SHIM_NEVER: the deadline does not stand */
+	int64_t began, stood_ms;
 	struct spool_status status;
 	struct drain out, err;
 	struct feed in;
@@ -111,6 +112,9 @@ on_agent_exit(struct shim *s, int wait_status, int64_t now)
 {
 	s->agent = 0;
 	s->wait_status = wait_status;
+	s->status.worked_ms = earlier(now, s->stands_since) - s->began - s->stood_ms;
+	if (s->status.worked_ms < 1)
+		s->status.worked_ms = 1;
 	if (s->phase == RUNS)
 		s->phase = LINGERS;
 	s->kill_at = earlier(s->kill_at, later_by(now, s->job->linger_ms));
@@ -153,6 +157,7 @@ deadline_goes_on(struct shim *s, int64_t now)
 		return;
 	if (s->deadline_at != SHIM_NEVER)
 		s->deadline_at = later_by(s->deadline_at, now - s->stands_since);
+	s->stood_ms += now - s->stands_since;
 	s->stands_since = s->stands_until = SHIM_NEVER;
 }
 
@@ -477,6 +482,7 @@ start(struct shim *s, struct err *err)
 		return false;
 	who_write("agent", s->agent, NULL);
 	int64_t now = now_ms();
+	s->began = now;
 	s->deadline_at = s->job->deadline_ms > 0 ? later_by(now, s->job->deadline_ms) : SHIM_NEVER;
 	on_file(s, STR("early"), now);
 	return true;

@@ -247,6 +247,7 @@ flight_rows(struct flight *flight, struct err *err)
 						(unsigned)flight->change.attempts + 1,
 						entropy_below(UINT64_MAX));
 		move.due = (struct wall){now.ms + delay};
+		move.since = now;
 	}
 	if (!changes_move(core->store, flight->change.seq, &move, err))
 		return false;
@@ -464,6 +465,7 @@ lane_claim(struct lane *lane)
 			/* Stays what it is; out of the way of the next look until it has landed. */
 			move.from = move.to = "reverting";
 			move.due = (struct wall){now.ms + REVERT_HOLD_MS};
+			move.since = now;
 		}
 		if (changes_move(core->store, flight->change.seq, &move, &err)) {
 			flight_begin(flight);

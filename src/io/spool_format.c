@@ -150,7 +150,7 @@ static const struct number status_numbers[] = {
 	STATUS_NUMBER(err_truncated, NUMBER_BOOL), STATUS_NUMBER(started_ms, NUMBER_I64),
 	STATUS_NUMBER(ended_ms, NUMBER_I64),	   STATUS_NUMBER(max_rss_bytes, NUMBER_I64),
 	STATUS_NUMBER(cpu_ms, NUMBER_I64),	   STATUS_NUMBER(killed, NUMBER_INT),
-	STATUS_NUMBER(oom_kills, NUMBER_INT),
+	STATUS_NUMBER(oom_kills, NUMBER_INT),	   STATUS_NUMBER(worked_ms, NUMBER_I64),
 };
 
 static int64_t

@@ -38,13 +38,15 @@ struct change_move {
 	const char *decided_by, *decision_reason;
 	const char *error, *receipt, *current, *before, *after, *digest;
 	struct wall decided_at, applied_at, reverted_at, due;
-	int add_attempt; /* 1: attempts + 1; -1: attempts = 0 */
+	struct wall since; /* of due: now */
+	int add_attempt;   /* 1: attempts + 1; -1: attempts = 0 */
 };
 bool changes_move(struct store *store, int64_t seq, const struct change_move *move,
 		  struct err *err);
 /* The next approved (or reverting) change of a target that is due: by age; within a target and
  * entity one after the other: none while an earlier one of the same target and entity is approved,
- * applying or reverting. E_NOT_FOUND when none; *ret_next_due: when to look again (WALL_NONE: on a
+ * applying or reverting. What waits since later than now is due too: the clock was set back.
+ * E_NOT_FOUND when none; *ret_next_due: when to look again (WALL_NONE: on a
  * wake). */
 bool changes_peek(struct store *store, const char *target, struct wall now, struct change_row *ret,
 		  struct wall *ret_next_due, struct err *err);
