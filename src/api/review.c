@@ -55,6 +55,32 @@ api_review_policy(struct core *core, const char *batch, const char *run_id, stru
 	review_policy_text(policy, out);
 }
 
+/* Who is meant by a word: a batch (NAME/START), a run, a change. */
+static bool
+word_read(struct core *core, const char *word, struct selection_spec *spec, struct err *err)
+{
+	AUTO(run_row_fini) struct run_row run = {0};
+	AUTO(change_row_fini) struct change_row change = {0};
+	AUTO(err_fini) struct err why = ERR_INIT;
+
+	if (strchr(word, '/')) {
+		spec->batch = mem_strdup(word);
+		return true;
+	}
+	if (runs_get(core->store, word, &run, &why)) {
+		spec->run = mem_strdup(run.id);
+		return true;
+	}
+	if (why.code != E_NOT_FOUND && strlen(word) >= 8)
+		return err_move(err, &why);
+	if (changes_get(core->store, word, &change, &why)) {
+		spec->ids = mem_alloc(sizeof(*spec->ids));
+		spec->ids[spec->id_count++] = mem_strdup(change.id);
+		return true;
+	}
+	return err_set(err, E_NOT_FOUND, "there is no run, no change and no batch %s", word);
+}
+
 /* --- GET /v1/diff -------------------------------------------------------------------------- */
 
 static json_t *
@@ -103,15 +129,20 @@ field_json(const struct group_field *field)
 }
 
 static json_t *
-rows_json(struct core *core, const int64_t *seqs, size_t count)
+rows_json(struct core *core, const int64_t *seqs, size_t count, const unsigned *flags)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < count; i++) {
 		AUTO(change_row_fini) struct change_row row = {0};
+		json_t *object;
 
-		if (changes_get_seq(core->store, seqs[i], &row, NULL))
-			json_array_append_new(list, change_object(&row));
+		if (!changes_get_seq(core->store, seqs[i], &row, NULL))
+			continue;
+		object = change_object(&row);
+		if (flags)
+			json_object_set_new(object, "flags", flags_json(flags[i]));
+		json_array_append_new(list, object);
 	}
 	return list;
 }
@@ -140,9 +171,10 @@ group_json(struct core *core, const struct group *group)
 		json_array_append_new(fields, field_json(&group->fields[i]));
 	json_object_set_new(object, "fields", fields);
 	json_object_set_new(object, "examples",
-			    rows_json(core, group->examples, group->example_count));
-	json_object_set_new(object, "outliers",
-			    rows_json(core, group->outliers, group->outlier_count));
+			    rows_json(core, group->examples, group->example_count, NULL));
+	json_object_set_new(
+		object, "outliers",
+		rows_json(core, group->outliers, group->outlier_count, group->outlier_flags));
 	return object;
 }
 
@@ -187,6 +219,8 @@ on_looked(void *arg, struct look *look, struct err *err)
 	groups = grouper_count(look_groups(look));
 	json_put_str(answer, "look", look_id(look));
 	json_put_str(answer, "digest", selection_digest(look_selection(look)));
+	json_put_str(answer, "batch", selection_spec(look_selection(look))->batch);
+	json_put_str(answer, "run", selection_spec(look_selection(look))->run);
 	counts_put(answer, look_counts(look));
 	for (size_t i = 0; i < groups && i < asking->groups; i++)
 		json_array_append_new(
@@ -228,12 +262,14 @@ status_read(const char *word, struct selection_spec *spec, struct err *err)
 }
 
 static bool
-spec_of_query(const struct http_request *req, struct selection_spec *ret, struct err *err)
+spec_of_query(const struct api *api, const struct http_request *req, struct selection_spec *ret,
+	      struct err *err)
 {
 	static const char *const names[] = {"batch", "run", "entity", "where", "group"};
 	AUTO(json_auto_decref) json_t *object = json_object();
 	AUTO(auto_free) char *change = http_query_param(req, "change");
 	AUTO(auto_free) char *status = http_query_param(req, "status");
+	AUTO(auto_free) char *of = http_query_param(req, "of");
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		AUTO(auto_free) char *value = http_query_param(req, names[i]);
@@ -244,6 +280,10 @@ spec_of_query(const struct http_request *req, struct selection_spec *ret, struct
 		json_object_set_new(object, "changes", json_pack("[s]", change));
 	if (!selection_spec_read(object, ret, err))
 		return false;
+	if (of && !word_read(api->core, of, ret, err)) {
+		selection_spec_fini(ret);
+		return false;
+	}
 	if (!status || status_read(status, ret, err))
 		return true;
 	selection_spec_fini(ret);
@@ -262,7 +302,7 @@ on_diff(void *arg, struct http_request *req, const struct route_match *match)
 
 	(void)match;
 	if (!number_param(req, "groups", GROUPS_SHOWN, GROUPS_MOST, &groups, &err) ||
-	    !spec_of_query(req, &spec, &err)) {
+	    !spec_of_query(api, req, &spec, &err)) {
 		http_reply_error(req, &err);
 		return;
 	}
@@ -468,6 +508,8 @@ decide(struct api *api, struct http_request *req, const json_t *body, struct sel
 	selection_new(api->core, spec, buf_cstr(&policy), on_selected, asking);
 }
 
+static const char *const proposed_only[] = {"proposed", NULL};
+
 static bool
 event_of_word(struct str word, enum change_event *ret, struct err *err)
 {
@@ -492,6 +534,11 @@ on_decide(void *arg, struct http_request *req, const struct route_match *match)
 		http_reply_error(req, &err);
 		return;
 	}
+	if (json_str(body, "of") && !word_read(api->core, json_str(body, "of"), &spec, &err)) {
+		selection_spec_fini(&spec);
+		http_reply_error(req, &err);
+		return;
+	}
 	if (!spec.batch && !spec.run && !spec.ids && !json_bool(body, "all", false)) {
 		err_set(&err, E_USAGE,
 			"name a batch, a run or changes, or say \"all\": true for everything that "
@@ -500,6 +547,8 @@ on_decide(void *arg, struct http_request *req, const struct route_match *match)
 		http_reply_error(req, &err);
 		return;
 	}
+	if (!spec.batch && !spec.run && !spec.ids)
+		spec.statuses = proposed_only;
 	decide(api, req, body, &spec, ev);
 }
 

@@ -64,17 +64,23 @@ filter_says_no(struct admission *a)
 	return false;
 }
 
-/* Rouse itself made it happen: the change of a run that this very trigger woke. */
+/* Rouse itself made it happen: the change of a run that this very trigger, or its agent, carried.
+ */
 static bool
 wakes_itself(struct admission *a)
 {
 	AUTO(run_row_fini) struct run_row run = {0};
 	AUTO(err_fini) struct err err = ERR_INIT;
 
-	return a->by_change && a->trigger && *a->cause.parent &&
-	       runs_get(a->core->store, a->cause.parent, &run, &err) &&
-	       !strcmp(run.trigger, a->trigger->name) &&
-	       outcome_set(a, "looped", "a change of run %s, which this trigger woke", run.id);
+	if (!a->by_change || !a->trigger || !*a->cause.parent ||
+	    !runs_get(a->core->store, a->cause.parent, &run, &err))
+		return false;
+	if (!strcmp(run.trigger, a->trigger->name))
+		return outcome_set(a, "looped", "a change of run %s, which this trigger woke",
+				   run.id);
+	return !strcmp(run.agent, a->trigger->agent) &&
+	       outcome_set(a, "looped", "a change of run %s, of the agent that it would wake",
+			   run.id);
 }
 
 bool

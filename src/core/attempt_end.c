@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "core/agent.h"
+#include "core/batch.h"
 #include "core/breakers.h"
 #include "core/expect.h"
 #include "core/gate.h"
@@ -165,6 +166,9 @@ ending_rows(struct ending *ending, struct err *err)
 		return false;
 	if (run_is_final(to) && !signal_ended(attempt->core, &attempt->run, move.to, move.reason,
 					      move.error, move.result, err))
+		return false;
+	if (run_is_final(to) &&
+	    !batch_run_ended(attempt->core, &attempt->run, move.to, move.reason, err))
 		return false;
 	done_log(attempt, ending, move.to);
 	attempt_tell(attempt, move.to, verdict->reason);

@@ -28,6 +28,7 @@ struct ledger;
 struct breakers;
 struct vigil;
 struct listeners;
+struct batches;
 struct looks;
 
 struct core {
@@ -52,6 +53,7 @@ struct core {
 	struct vigil *vigil;	     /* over what runs or waits */
 	struct attempts *attempts;   /* live ones */
 	struct rate *rates;	     /* by name of trigger or address */
+	struct batches *batches;     /* that go on */
 	struct looks *looks;	     /* at changes (core/look.h) */
 	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */
 

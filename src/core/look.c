@@ -179,14 +179,20 @@ count_row(struct look_counts *counts, const struct change_row *row)
 		counts->update++;
 }
 
-static bool
-on_add(void *arg, const struct change_row *row)
+static void
+add_row(void *arg, const struct change_row *row)
 {
 	struct look *look = arg;
 	const struct group_row as = group_row(row);
 
 	grouper_add(look->grouper, &as);
 	count_row(&look->counts, row);
+}
+
+static bool
+on_add(void *arg, const struct change_row *row)
+{
+	add_row(arg, row);
 	return true;
 }
 
@@ -321,10 +327,15 @@ on_selected(void *arg, struct selection *selection, struct err *err)
 			err_set(&look->err, E_FULL, "no memory to group %llu changes",
 				(unsigned long long)count);
 	}
-	if (look->err.code != E_OK)
+	if (look->err.code != E_OK) {
 		slice_done(look);
-	else
-		slice_go(look);
+		return;
+	}
+	if (selection_told(selection)) {
+		grouper_settle(look->grouper);
+		look->judging = true;
+	}
+	slice_go(look);
 }
 
 void
@@ -340,6 +351,8 @@ look_take(struct core *core, struct selection_spec *spec, const char *policy, lo
 	look->on_done = on_done;
 	look->arg = arg;
 	look->grouper = grouper_new();
+	spec->on_row = add_row;
+	spec->on_row_arg = look;
 	look->selection = selection_new(core, spec, policy, on_selected, look);
 }
 

@@ -18,7 +18,8 @@ struct registry {
 	struct agent *agents;
 	struct trigger *triggers;
 	struct target *targets;
-	size_t agent_count, trigger_count, target_count;
+	struct batch_def *batches;
+	size_t agent_count, trigger_count, target_count, batch_count;
 	/* By the order of sections, in a configuration that finds them by name: which of its kind
 	 * each is. */
 	uint32_t *places;
@@ -126,9 +127,8 @@ target_kind_find(const char *name)
 	KIND_FIND(target_kinds, name);
 }
 
-/* The limits of [budget], narrowed or widened by a section's own budget.* keys. */
-static struct run_limits
-limits_of(const struct conf_section *section, const struct run_limits *from)
+struct run_limits
+registry_limits(const struct conf_section *section, const struct run_limits *from)
 {
 	static const char *const names[] = {"budget.deadline", "budget.steps",	 "budget.tools",
 					    "budget.tokens",   "budget.context", "budget.cost",
@@ -189,7 +189,7 @@ agent_init(struct agent *agent, const struct conf_section *section, const struct
 	agent->kind = agent_kind_find(conf_str(section, "kind"));
 	agent->concurrency = (int)conf_int(section, "concurrency");
 	agent->pool = conf_str(section, "pool");
-	agent->limits = limits_of(section, limits);
+	agent->limits = registry_limits(section, limits);
 	agent->retry = retry_of(section);
 	agent->breaker = breaker_of(section);
 	agent->fallback = conf_str(section, "fallback");
@@ -359,7 +359,7 @@ trigger_init(struct trigger *trigger, const struct conf_section *section,
 	agent = registry_agent(registry, trigger->agent);
 	if (!agent)
 		return;
-	trigger->limits = limits_of(section, &agent->limits);
+	trigger->limits = registry_limits(section, &agent->limits);
 	if (trigger->trust < agent->min_trust)
 		conf_complain(report, section, "agent",
 			      "agent %s takes only what is %s (min_trust), and this trigger's "
@@ -460,6 +460,12 @@ registry_fill(struct registry *registry, struct jail *jail, struct conf_report *
 		trigger_init(&registry->triggers[i], s, registry, report);
 		place_set(registry, s, i);
 	}
+	i = 0;
+	for (const struct conf_section *s = conf_next(conf, "batch", NULL); s;
+	     s = conf_next(conf, "batch", s), i++) {
+		registry->batches[i] = (struct batch_def){conf_section_name(s), s};
+		place_set(registry, s, i);
+	}
 	if (jail)
 		programs_check(registry, jail, report);
 	for (size_t k = 0; source_kinds && source_kinds[k]; k++)
@@ -478,10 +484,12 @@ registry_new(struct conf *conf, struct jail *jail, struct conf_report *report)
 	registry->agent_count = section_count(conf, "agent");
 	registry->trigger_count = section_count(conf, "trigger");
 	registry->target_count = section_count(conf, "target");
+	registry->batch_count = section_count(conf, "batch");
 	registry->agents = mem_alloc_array(registry->agent_count + 1, sizeof(*registry->agents));
 	registry->triggers =
 		mem_alloc_array(registry->trigger_count + 1, sizeof(*registry->triggers));
 	registry->targets = mem_alloc_array(registry->target_count + 1, sizeof(*registry->targets));
+	registry->batches = mem_alloc_array(registry->batch_count + 1, sizeof(*registry->batches));
 	registry->places = mem_alloc_array(conf_section_count(conf) + 1, sizeof(*registry->places));
 	registry_fill(registry, jail, report);
 	if (conf_report_errors(report) == before)
@@ -516,6 +524,7 @@ registry_unref(struct registry *registry)
 	free(registry->agents);
 	free(registry->triggers);
 	free(registry->targets);
+	free(registry->batches);
 	conf_unref(registry->conf);
 	free(registry);
 }
@@ -548,6 +557,26 @@ registry_target(const struct registry *registry, const char *name)
 	uint32_t i;
 
 	return place_find(registry, "target", name, &i) ? &registry->targets[i] : NULL;
+}
+
+const struct batch_def *
+registry_batch(const struct registry *registry, const char *name)
+{
+	uint32_t i;
+
+	return place_find(registry, "batch", name, &i) ? &registry->batches[i] : NULL;
+}
+
+size_t
+registry_batch_count(const struct registry *registry)
+{
+	return registry->batch_count;
+}
+
+const struct batch_def *
+registry_batch_at(const struct registry *registry, size_t i)
+{
+	return &registry->batches[i];
 }
 
 size_t

@@ -112,6 +112,12 @@ struct target {
 	void *state; /* the kind's own */
 };
 
+/* A job over many entities (core/batch.h). */
+struct batch_def {
+	const char *name;
+	const struct conf_section *section;
+};
+
 /* The tables of every section that core knows, into schema. */
 void registry_schema(struct conf_schema *schema);
 /* Kinds of floor 4 hand themselves down before the first configuration is read. NULL-terminated
@@ -132,12 +138,19 @@ struct conf *registry_conf(const struct registry *registry);
 const struct agent *registry_agent(const struct registry *registry, const char *name); /* NULL */
 const struct trigger *registry_trigger(const struct registry *registry, const char *name);
 const struct target *registry_target(const struct registry *registry, const char *name);
+const struct batch_def *registry_batch(const struct registry *registry, const char *name);
+size_t registry_batch_count(const struct registry *registry);
+const struct batch_def *registry_batch_at(const struct registry *registry, size_t i);
 size_t registry_agent_count(const struct registry *registry);
 size_t registry_trigger_count(const struct registry *registry);
 size_t registry_target_count(const struct registry *registry);
 const struct agent *registry_agent_at(const struct registry *registry, size_t i);
 const struct trigger *registry_trigger_at(const struct registry *registry, size_t i);
 const struct target *registry_target_at(const struct registry *registry, size_t i);
+
+/* What a run may use: `from`, with the section's own budget.* in place. */
+struct run_limits registry_limits(const struct conf_section *section,
+				  const struct run_limits *from);
 
 /* May runs of this agent propose for this target? */
 bool agent_may_target(const struct agent *agent, const char *target);

@@ -9,6 +9,7 @@
 #include "base/uuid.h"
 #include "core/admit.h"
 #include "core/agent.h"
+#include "core/batch.h"
 #include "core/change.h"
 #include "core/envelope.h"
 #include "core/gate.h"
@@ -177,6 +178,7 @@ unqueue_rows(struct core *core, const struct run_row *run, enum run_state to, co
 	       (!run->attempts || changes_mark_partial(core->store, run->seq, err)) &&
 	       gates_cancel(core, run->id, err) &&
 	       runs_free_lines(core->store, run, queue_note_ready, core->queue, err) &&
+	       batch_run_ended(core, run, move.to, reason, err) &&
 	       signal_ended(core, run, move.to, reason, why, NULL, err);
 }
 

@@ -306,7 +306,11 @@ row_take(struct selection *s, const struct change_row *row)
 		if (!path_test(s->path, buf_str(&s->object), &yes, &s->err))
 			return err_prefix(&s->err, "where, at change %s", row->id);
 	}
-	return !yes || keep(s, &record, row->id, &s->err);
+	if (!yes)
+		return true;
+	if (s->spec.on_row)
+		s->spec.on_row(s->spec.on_row_arg, row);
+	return keep(s, &record, row->id, &s->err);
 }
 
 static bool
@@ -563,6 +567,12 @@ const struct selection_spec *
 selection_spec(const struct selection *s)
 {
 	return &s->spec;
+}
+
+bool
+selection_told(const struct selection *s)
+{
+	return s->spec.on_row && !s->program;
 }
 
 uint64_t

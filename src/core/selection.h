@@ -20,6 +20,10 @@ struct selection_spec {
 	char *group;		     /* name of a group (pure/group.h) */
 	const char *const *statuses; /* NULL-terminated; NULL: any. Not owned */
 	int64_t last_seq;	     /* none that came later; 0: all */
+	/* Told each row in the thread, as it is selected, lent; NULL: not wanted. Not where only jq
+	 * can tell which are: see selection_told(). */
+	void (*on_row)(void *arg, const struct change_row *row);
+	void *on_row_arg;
 };
 void selection_spec_fini(struct selection_spec *spec);
 /* From the members batch, run, changes (ids), entity, where, group of an object. E_USAGE. */
@@ -44,6 +48,7 @@ struct selection *selection_new(struct core *core, struct selection_spec *spec, 
 void selection_free(struct selection *selection);
 
 const struct selection_spec *selection_spec(const struct selection *selection);
+bool selection_told(const struct selection *selection); /* was on_row told of all? */
 uint64_t selection_count(const struct selection *selection);
 /* Over id and digest of all that was selected, and the policy: 64 hex digits. An approval that
  * carries it covers exactly these, as they were. */

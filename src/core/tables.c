@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "core/batch.h"
 #include "core/review.h"
 #include "http/proxies.h"
 #include "pure/zone.h"
@@ -263,6 +264,61 @@ static const struct conf_key target_keys[] = {
 	BREAKER_KEYS,
 };
 
+static const struct conf_key batch_keys[] = {
+	{"agent", CONF_NAME, .choices = "agent", .flags = CONF_REQUIRED,
+	 .help = "agent that runs once for each entity"},
+	{"entities", CONF_STRING, .flags = CONF_REQUIRED,
+	 .help = "where they come from: csv:PATH, jsonl:PATH, sql:URL QUERY, exec:COMMAND "
+		 "or http:URL"},
+	{"entity_key", CONF_STRING,
+	 .help = "what names an entity: a column or member (default id), or a path, as "
+		 ".account.id"},
+	{"entities_timeout", CONF_DURATION, "60s", .min = 100, .max = 86400000,
+	 .help = "a source of entities that is silent for so long is given up"},
+	{"delimiter", CONF_STRING, ",", .help = "csv: what separates fields: one character, or tab"},
+	{"header.", CONF_STRING, .flags = CONF_PREFIX,
+	 .help = "http: header.NAME = VALUE, sent with every request"},
+	{"auth", CONF_SECRET, .help = "http: sent as Authorization: Bearer"},
+	{"items", CONF_STRING,
+	 .help = "http: path of the array in each page; default: the page itself, or its items"},
+	{"next", CONF_STRING, ".next",
+	 .help = "http: path of the next page's URL or cursor, where no Link header says"},
+	{"next_param", CONF_STRING, "after",
+	 .help = "http: parameter of the URL that a cursor goes into"},
+	{"allow_private", CONF_BOOL, "no",
+	 .help = "http: may the url lead to loopback or private addresses?"},
+	{"schedule", CONF_STRING, .help = "when it starts by itself, written as a cron trigger's"},
+	{"timezone", CONF_STRING, .help = "IANA zone of the schedule; default UTC"},
+	{"enabled", CONF_BOOL, "yes", .help = "no: its schedule starts nothing"},
+	{"concurrency", CONF_INT, .min = 1, .max = 10000,
+	 .help = "entities at once; default: the agent's"},
+	{"mode", CONF_ENUM, "stage", "stage|apply",
+	 .help = "stage: what is proposed waits for review; apply: it is approved as it arrives"},
+	{"order", CONF_ENUM, "source", "source|random",
+	 .help = "source: as they come; random: shuffled, once all are read"},
+	{"intent", CONF_STRING, .help = "what the agent is to do; default: the batch's name"},
+	{"tenant", CONF_STRING, .help = "whose runs they are"},
+	{"priority", CONF_ENUM, "low", "high|normal|low", .help = "which runs go first"},
+	{"on_failure", CONF_ENUM, "continue", "continue|stop",
+	 .help = "what happens when entities do not end well"},
+	{"stop_after", CONF_STRING,
+	 .help = "on_failure = stop: so many entities (default 1), or this share of them (5%)"},
+	{"sample", CONF_INT, .min = 1, .max = 1000000,
+	 .help = "changes that a review by sample looks at; default: as many as it takes"},
+	{"apply.canary", CONF_INT, "0", .min = 0, .max = 1000000,
+	 .help = "so many changes are applied first; the others when those went well"},
+	{"apply.rate", CONF_RATE, .help = "changes applied in a time, as 100/s"},
+	{"apply.stop", CONF_RATIO, "10%",
+	 .help = "share of changes that fail, above which applying stops"},
+	BUDGET_OVERRIDES,
+	{"batch_budget.cost", CONF_MONEY, .min = 0, .max = -1,
+	 .help = "what all runs of a batch may cost, US dollars"},
+	{"batch_budget.tokens", CONF_INT, .min = 0, .max = -1,
+	 .help = "tokens of all runs of a batch"},
+	{"batch_budget.deadline", CONF_DURATION, .min = 1000, .max = 366LL * 86400000,
+	 .help = "how long a batch may go; pauses do not count"},
+};
+
 #define TABLE(id, kind, is_named, what)                                                            \
 	static const struct conf_table id##_table = {.section = kind,                              \
 						     .named = is_named,                            \
@@ -340,10 +396,20 @@ static const struct conf_table agent_table = {.section = "agent",
 TABLE(trigger, "trigger", true, "something that wakes an agent");
 TABLE(target, "target", true, "a named place that changes are applied to");
 
+static const struct conf_table batch_table = {
+	.section = "batch",
+	.named = true,
+	.keys = batch_keys,
+	.count = ARRAY_LEN(batch_keys),
+	.check = batch_check,
+	.help = "a job that runs one agent over many entities",
+	.hint = "rouse batch start {name} --trial 20 tries it on twenty of them."};
+
 static const struct conf_table *const tables[] = {&daemon_table,    &http_table,   &store_table,
 						  &limits_table,    &budget_table, &retention_table,
 						  &telemetry_table, &agent_table,  &trigger_table,
-						  &target_table,    &tenant_table, &model_table};
+						  &target_table,    &tenant_table, &model_table,
+						  &batch_table};
 
 void
 tables_add(struct conf_schema *schema)

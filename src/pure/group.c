@@ -416,6 +416,8 @@ grouper_judge(struct grouper *grouper, const struct group_row *row, size_t *ret_
 			group->flags[bit]++;
 	if (flags) {
 		group->flagged++;
+		if (group->outlier_count < GROUP_EXAMPLES)
+			group->outlier_flags[group->outlier_count] = flags;
 		example_add(group->outliers, group->outlier_hashes, &group->outlier_count, row->seq,
 			    effect_hash(&grouper->effect));
 	}

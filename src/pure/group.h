@@ -73,6 +73,7 @@ struct group {
 	size_t example_count;
 	int64_t outliers[GROUP_EXAMPLES]; /* seqs of the first that stand out */
 	uint64_t outlier_hashes[GROUP_EXAMPLES];
+	unsigned outlier_flags[GROUP_EXAMPLES];
 	size_t outlier_count;
 	size_t place; /* once ranked: in the order of what needs eyes first */
 };

@@ -40,17 +40,21 @@ struct change_move {
 	struct wall decided_at, applied_at, reverted_at, due;
 	struct wall since; /* of due: now */
 	int add_attempt;   /* 1: attempts + 1; -1: attempts = 0 */
+	int hold;	   /* 1: held, the outbox does not see it; -1: not any more */
 };
 bool changes_move(struct store *store, int64_t seq, const struct change_move *move,
 		  struct err *err);
-/* The next approved (or reverting) change of a target that is due: by age; within a target and
- * entity one after the other: none while an earlier one of the same target and entity is approved,
- * applying or reverting. What waits since later than now is due too: the clock was set back.
- * E_NOT_FOUND when none; *ret_next_due: when to look again (WALL_NONE: on a
- * wake). */
-bool changes_peek(struct store *store, const char *target, struct wall now, struct change_row *ret,
-		  struct wall *ret_next_due, struct err *err);
-/* Those left `applying` or `reverting` by a daemon that died. */
+/* Takes changes of a target that are due and not held, at most `most`, into ret (a row each, whose
+ * text is owned): approved ones, the oldest first, which are `applying` from now on; or, revert,
+ * reverting ones, the youngest first, which are taken no second time. Of one entity only one: the
+ * others wait until that one has moved on, and what is approved waits for what is reverting. What
+ * is approved and waits since later than now is due, too: the clock was set back. Of none
+ * *ret_next_due: when to look again (WALL_NONE: on a wake). */
+bool changes_take(struct store *store, const char *target, bool revert, struct wall now,
+		  size_t most, struct change_row *ret, size_t *ret_count, struct wall *ret_next_due,
+		  struct err *err);
+/* Those left `applying` by a daemon that died; what it had taken to revert may be taken again, and
+ * has an attempt more. Once, at start. */
 bool changes_in_doubt(struct store *store, bool (*fn)(void *arg, const struct change_row *row),
 		      void *arg, struct err *err);
 /* Marks the proposals of a run that did not end well. */
