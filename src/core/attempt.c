@@ -17,6 +17,7 @@
 #include "core/protocol.h"
 #include "core/queue.h"
 #include "core/run.h"
+#include "core/session.h"
 #include "core/stand.h"
 #include "core/stream.h"
 #include "core/suspend.h"
@@ -266,10 +267,12 @@ attempt_start(struct core *core, struct run_row *take_run, int n, const char *ca
 		attempt_not_started(attempt, &err);
 		return;
 	}
+	session_recall(core, &attempt->run);
 	if (n > 1) {
 		free(attempt->run.decisions);
 		attempt->run.decisions = gates_decisions(core, attempt->run.id);
 		attempt->suspended = suspend_count(core, attempt->run.seq);
+		attempt->refused = gate_last_refusal(attempt);
 	}
 	envelope_build(&attempt->run, n,
 		       event.document ? envelope_event_data(str_of(event.document)) : STR("null"),
@@ -322,7 +325,7 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 		attempt->suspended = suspend_count(core, run->seq);
 	protocol_recall(attempt);
 	meter_recall(attempt);
-	stand_recall(attempt, run_state_of(attempt->run.status) == RUN_WAITING);
+	stand_recall(attempt, row, run_state_of(attempt->run.status) == RUN_WAITING);
 	attempt->durable = attempt->now;
 	queue_note_running(core->queue, attempt->carrier, attempt->run.tenant, 1);
 	breakers_adopt(core, BREAKER_AGENT, attempt->carrier, attempt->run.seq, row->started);
@@ -338,6 +341,7 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 		return true;
 	}
 	log_warning("run lost its executor", "run", attempt->run.id, "error", err_text(&err));
+	stand_lost(attempt, row);
 	attempt_exit(attempt,
 		     &(struct attempt_end){.lost = true, .exit_code = -1, .text = err_text(&err)});
 	return true;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "core/agent.h"
+#include "core/batch.h"
 #include "core/breakers.h"
 #include "core/expect.h"
 #include "core/gate.h"
@@ -16,6 +17,7 @@
 #include "core/metrics.h"
 #include "core/queue.h"
 #include "core/run.h"
+#include "core/session.h"
 #include "core/signal.h"
 #include "core/stand.h"
 #include "store/changes.h"
@@ -158,12 +160,15 @@ ending_rows(struct ending *ending, struct err *err)
 		return false;
 	if (run_is_final(to) && !gates_cancel(attempt->core, attempt->run.id, err))
 		return false;
-	if (run_is_final(to) && attempt->run.entity &&
-	    !runs_free_entity(store, attempt->run.entity, queue_note_ready, attempt->core->queue,
-			      err))
+	if (run_is_final(to) &&
+	    (!session_turned(attempt->core, &attempt->run, attempt->checkpoint, err) ||
+	     !runs_free_lines(store, &attempt->run, queue_note_ready, attempt->core->queue, err)))
 		return false;
 	if (run_is_final(to) && !signal_ended(attempt->core, &attempt->run, move.to, move.reason,
 					      move.error, move.result, err))
+		return false;
+	if (run_is_final(to) &&
+	    !batch_run_ended(attempt->core, &attempt->run, move.to, move.reason, err))
 		return false;
 	done_log(attempt, ending, move.to);
 	attempt_tell(attempt, move.to, verdict->reason);
@@ -275,6 +280,11 @@ attempt_exit(struct attempt *attempt, const struct attempt_end *end)
 	budget_is_over(attempt);
 	ending = mem_alloc(sizeof(*ending));
 	active_ms = stand_worked_ms(attempt);
+	/* It may have ended while no daemon lived. */
+	if (end->worked_ms && end->worked_ms - attempt->now.used.active_ms < active_ms)
+		active_ms = end->worked_ms > attempt->now.used.active_ms
+				    ? end->worked_ms - attempt->now.used.active_ms
+				    : 0;
 	attempt->ending = true;
 	attempt->end = ending;
 	attempt->now.used.active_ms += active_ms;

@@ -28,6 +28,8 @@ struct ledger;
 struct breakers;
 struct vigil;
 struct listeners;
+struct batches;
+struct looks;
 
 struct core {
 	struct event_base *base;
@@ -51,6 +53,8 @@ struct core {
 	struct vigil *vigil;	     /* over what runs or waits */
 	struct attempts *attempts;   /* live ones */
 	struct rate *rates;	     /* by name of trigger or address */
+	struct batches *batches;     /* that go on */
+	struct looks *looks;	     /* at changes (core/look.h) */
 	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */
 
 	const char *state_dir;	/* STATE_DIR */
@@ -60,6 +64,7 @@ struct core {
 	const char *git_path;	/* of rouse-git */
 	const char *version;
 	struct wall started;
+	int64_t boot;	/* which boot of the machine its clock counts in; 0: not known */
 	bool draining;	/* SIGTERM came: nothing new starts */
 	bool rehearsal; /* it is only asked what would happen */
 

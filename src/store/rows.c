@@ -60,6 +60,8 @@ static const struct field run_fields[] = {
 	FIELD(run_row, trust, "trust", FIELD_TEXT),
 	FIELD(run_row, config_commit, "config_commit", FIELD_TEXT),
 	FIELD(run_row, session, "session", FIELD_TEXT),
+	FIELD(run_row, session_name, "session_name", FIELD_TEXT),
+	FIELD(run_row, turn, "turn", FIELD_SMALL),
 	FIELD(run_row, root, "root", FIELD_TEXT),
 	FIELD(run_row, parent, "parent", FIELD_TEXT),
 	FIELD(run_row, hops, "hops", FIELD_SMALL),
@@ -109,6 +111,9 @@ static const struct field attempt_fields[] = {
 	FIELD(attempt_row, ended, "ended", FIELD_WALL),
 	FIELD(attempt_row, lease, "lease", FIELD_WALL),
 	FIELD(attempt_row, offset, "offset", FIELD_INT),
+	FIELD(attempt_row, worked_ms, "worked", FIELD_INT),
+	FIELD(attempt_row, counted_ms, "counted", FIELD_INT),
+	FIELD(attempt_row, boot, "boot", FIELD_INT),
 	METERS(attempt_row, used, ""),
 };
 SHAPE(attempt, attempt_fields);
@@ -166,6 +171,7 @@ static const struct field gate_fields[] = {
 	FIELD(gate_row, decided_by, "decided_by", FIELD_TEXT),
 	FIELD(gate_row, reason, "reason", FIELD_TEXT),
 	FIELD(gate_row, answer, "answer", FIELD_TEXT),
+	FIELD(gate_row, on_timeout, "on_timeout", FIELD_TEXT),
 	FIELD(gate_row, created, "created", FIELD_WALL),
 	FIELD(gate_row, expires, "expires", FIELD_WALL),
 	FIELD(gate_row, decided_at, "decided_at", FIELD_WALL),

@@ -6,10 +6,14 @@
 #include "store/runs.h"
 
 #define LIVE "('queued', 'running', 'waiting')"
-/* First of its entity among those that are not done. */
+/* First of its session among those that are not done. */
+#define FIRST_TURN                                                                                 \
+	"(session IS NULL OR NOT EXISTS (SELECT 1 FROM runs t WHERE t.session = runs.session AND " \
+	"t.session IS NOT NULL AND t.status IN " LIVE " AND t.seq < runs.seq))"
+/* First of its entity, and of its session. */
 #define FIRST                                                                                      \
 	"(entity IS NULL OR NOT EXISTS (SELECT 1 FROM runs f WHERE f.entity = runs.entity AND "    \
-	"f.status IN " LIVE " AND f.seq < runs.seq))"
+	"f.status IN " LIVE " AND f.seq < runs.seq)) AND " FIRST_TURN
 
 enum {
 	CLAIM,
@@ -18,6 +22,7 @@ enum {
 	STATUS,
 	RESULT,
 	FREE_ENTITY,
+	FREE_SESSION,
 	DUE,
 	NEXT_DUE,
 	WAKE,
@@ -27,6 +32,8 @@ enum {
 	DROP,
 	LIVE_SEQS,
 	LAST_ATTEMPT,
+	DUE_SLICE,
+	DUE_AGAIN,
 	STATEMENTS
 };
 
@@ -37,8 +44,8 @@ static const struct statement list[] = {
 		   "RETURNING attempts",
 		   NULL},
 	[CLAIM_ATTEMPT] =
-		{"INSERT INTO attempts (run, n, started, lease, agent) VALUES (:run, :n, :now, "
-		 ":lease, :agent)",
+		{"INSERT INTO attempts (run, n, started, lease, agent, worked, counted, boot) "
+		 "VALUES (:run, :n, :now, :lease, :agent, :worked, :counted, :boot)",
 		 NULL},
 	[MOVE] = {"UPDATE runs SET status = :to, reason = :reason, error = :error, ended = :ended, "
 		  "due = :due, held = NULL, "
@@ -55,9 +62,15 @@ static const struct statement list[] = {
 	[FREE_ENTITY] = {"UPDATE runs SET ready = 1 WHERE seq = (SELECT MIN(f.seq) FROM runs f "
 			 "WHERE f.entity = :entity AND "
 			 "f.status IN " LIVE
-			 ") AND status = 'queued' AND ready = 0 AND due IS NULL RETURNING agent, "
-			 "tenant",
+			 ") AND status = 'queued' AND ready = 0 AND due IS NULL AND " FIRST_TURN
+			 " RETURNING agent, tenant",
 			 NULL},
+	[FREE_SESSION] = {"UPDATE runs SET ready = 1 WHERE seq = (SELECT MIN(f.seq) FROM runs f "
+			  "WHERE f.session = :session AND f.session IS NOT NULL AND "
+			  "f.status IN " LIVE
+			  ") AND status = 'queued' AND ready = 0 AND due IS NULL AND " FIRST
+			  " RETURNING agent, tenant",
+			  NULL},
 	[DUE] = {"SELECT seq FROM runs WHERE due <= :now AND due IS NOT NULL AND status = 'queued' "
 		 "AND ready = 0 "
 		 "ORDER BY due LIMIT :most",
@@ -101,6 +114,19 @@ static const struct statement list[] = {
 		       NULL},
 	[LAST_ATTEMPT] = {"SELECT * FROM attempts WHERE run = :run ORDER BY n DESC LIMIT 1",
 			  &attempt_shape},
+	[DUE_SLICE] = {"SELECT MAX(due) FROM (SELECT due FROM runs WHERE due > :after AND due IS "
+		       "NOT NULL AND status = 'queued' AND ready = 0 ORDER BY due LIMIT :most)",
+		       NULL},
+	/* A wait began when the attempt before it ended. One that was begun anew ends before that:
+	 * it is left alone. */
+	[DUE_AGAIN] =
+		{"UPDATE runs SET due = :now + due - (SELECT ended FROM attempts WHERE run = "
+		 "runs.seq AND n = runs.attempts) WHERE seq IN (SELECT r.seq FROM runs r JOIN "
+		 "attempts a ON a.run = r.seq AND a.n = r.attempts WHERE r.due > :after AND "
+		 "r.due <= :upto AND r.due IS NOT NULL AND r.status = 'queued' AND r.ready = "
+		 "0 AND r.held IS NULL AND a.ended > :now AND r.due > a.ended AND "
+		 ":now + r.due - a.ended < a.ended)",
+		 NULL},
 };
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
 const struct statements moves_statements = {"moves", list, STATEMENTS};
@@ -143,7 +169,7 @@ claim_run(struct store *store, int64_t seq, struct wall now, int *ret_attempt, s
 
 bool
 runs_claim(struct store *store, int64_t seq, struct wall now, struct wall lease,
-	   const char *carrier, int *ret_attempt, struct err *err)
+	   const struct run_worked *worked, const char *carrier, int *ret_attempt, struct err *err)
 {
 	int n;
 	if (!claim_run(store, seq, now, &n, err))
@@ -156,6 +182,9 @@ runs_claim(struct store *store, int64_t seq, struct wall now, struct wall lease,
 	query_wall(q, "now", now);
 	query_wall(q, "lease", lease);
 	query_text(q, "agent", carrier);
+	query_int(q, "worked", worked->ms);
+	query_int(q, "counted", worked->at.ms);
+	query_int(q, "boot", worked->boot);
 	if (!query_run(q, NULL, err))
 		return false;
 	*ret_attempt = n;
@@ -199,20 +228,36 @@ runs_move(struct store *store, int64_t seq, const struct run_move *move, struct 
 
 /* --- becoming ready --- */
 
-bool
-runs_free_entity(struct store *store, const char *entity, runs_on_ready *fn, void *arg,
-		 struct err *err)
+static bool
+line_free(struct store *store, int statement, const char *column, const char *value,
+	  runs_on_ready *fn, void *arg, struct err *err)
 {
-	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, FREE_ENTITY, err);
+	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, statement, err);
 	if (!q)
 		return false;
-	query_text(q, "entity", entity);
+	query_text(q, column, value);
 	enum driver_step step = query_step(q, err);
 	if (step == STEP_ROW) {
 		fn(arg, query_get_text(q, 0).p, query_get_text(q, 1).p);
 		step = query_step(q, err);
 	}
 	return step == STEP_DONE;
+}
+
+bool
+runs_free_entity(struct store *store, const char *entity, runs_on_ready *fn, void *arg,
+		 struct err *err)
+{
+	return line_free(store, FREE_ENTITY, "entity", entity, fn, arg, err);
+}
+
+bool
+runs_free_lines(struct store *store, const struct run_row *run, runs_on_ready *fn, void *arg,
+		struct err *err)
+{
+	return (!run->entity || runs_free_entity(store, run->entity, fn, arg, err)) &&
+	       (!run->session ||
+		line_free(store, FREE_SESSION, "session", run->session, fn, arg, err));
 }
 
 static bool
@@ -260,6 +305,32 @@ runs_wake(struct store *store, struct wall now, unsigned most, runs_on_ready *fn
 		return false;
 	AUTO(query_end) struct query *q = query_read(store, ROOM_MOVES, NEXT_DUE, err);
 	return q && query_number(q, WALL_NONE.ms, &ret_next->ms, err);
+}
+
+bool
+runs_due_again(struct store *store, struct wall now, struct wall after, unsigned most,
+	       struct wall *ret_last, struct err *err)
+{
+	AUTO(query_end) struct query *slice = query_read(store, ROOM_MOVES, DUE_SLICE, err);
+	struct wall last;
+	if (!slice)
+		return false;
+	query_int(slice, "after", after.ms);
+	query_int(slice, "most", most);
+	if (!query_number(slice, WALL_NONE.ms, &last.ms, err))
+		return false;
+	if (wall_is_set(last)) {
+		AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, DUE_AGAIN, err);
+		if (!q)
+			return false;
+		query_int(q, "now", now.ms);
+		query_int(q, "after", after.ms);
+		query_int(q, "upto", last.ms);
+		if (!query_run(q, NULL, err))
+			return false;
+	}
+	*ret_last = last;
+	return true;
 }
 
 /* --- progress --- */

@@ -204,12 +204,15 @@ on_admitted(void *arg, const struct admission_result *result, const struct err *
 static void
 cause_find(struct watcher *w, const struct look *look, struct happening *happening, struct buf *out)
 {
+	static const char nothing[HASH_BYTES];
+	bool gone = look->found == LOOK_NOTHING;
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 
-	if (!look->version.hashed)
+	if (!gone && !look->version.hashed)
 		return;
 	buf_cat(&path, w->ground ? w->ground->real : w->path, "/", look->path);
-	if (!echo_find(w->source.core, buf_str(&path), str_make(look->version.hash, HASH_BYTES),
+	if (!echo_find(w->source.core, buf_str(&path),
+		       str_make(gone ? nothing : (const char *)look->version.hash, HASH_BYTES),
 		       out))
 		return;
 	happening->cause = buf_str(out);
