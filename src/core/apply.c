@@ -681,7 +681,7 @@ lane_on_turn(void *arg)
 	int most = lane_has_groups(lane) ? FLIGHTS_GROUP : FLIGHTS_SINGLE;
 
 	lane->armed = false;
-	if (core->draining || core_is_halted(core))
+	if (core->draining || core->handing || core_is_halted(core))
 		return;
 	while (lane->in_flight < most && breakers_admit(core, BREAKER_TARGET, lane->target) &&
 	       lane_claim(lane))
