@@ -144,7 +144,7 @@ proposal_check(const struct attempt *attempt, const struct change_row *change, s
 		return false;
 	if (!target)
 		return err_set(err, E_NOT_FOUND, "there is no target %s", change->target);
-	return !target->kind->check || target->kind->check(target, change, err);
+	return !target->kind->check || target->kind->check(attempt->core, target, change, err);
 }
 
 struct wake {
@@ -414,6 +414,7 @@ decide_row(struct core *core, const struct change_row *change, enum change_event
 				    .applied_at = WALL_NONE,
 				    .reverted_at = WALL_NONE,
 				    .due = now,
+				    .since = now,
 				    .add_attempt = -1};
 	if (to == change_state_of(change->status)) {
 		/* One of several who must: it stays as it is, and the decision is kept. */
@@ -484,7 +485,7 @@ change_edit(struct core *core, const char *id, const json_t *after, const char *
 	free(change.after);
 	change.after = mem_strdup(buf_cstr(&text));
 	target = registry_target(core->registry, change.target);
-	if (target && target->kind->check && !target->kind->check(target, &change, err))
+	if (target && target->kind->check && !target->kind->check(core, target, &change, err))
 		return false;
 	digest = change_digest(&change);
 	move = (struct change_move){.from = "proposed",
@@ -510,7 +511,8 @@ change_apply_again(struct core *core, const char *id, const char *by, struct err
 					.decided_at = WALL_NONE,
 					.applied_at = WALL_NONE,
 					.reverted_at = WALL_NONE,
-					.due = core_wall(core)};
+					.due = core_wall(core),
+					.since = core_wall(core)};
 	enum change_state state;
 
 	if (!changes_get(core->store, id, &change, err))
@@ -544,6 +546,7 @@ change_revert(struct core *core, const char *id, const char *by, const char *rea
 					 .applied_at = WALL_NONE,
 					 .reverted_at = WALL_NONE,
 					 .due = core_wall(core),
+					 .since = core_wall(core),
 					 .add_attempt = -1};
 
 	if (!changes_get(core->store, id, &change, err))
