@@ -334,7 +334,10 @@ house_free(struct house *house)
 	struct core *core = &house->core;
 
 	signals_hold();
-	/* First: a job may read what these rooms are about to free. */
+	/* Whoever reads entities in a thread gives up early. */
+	batches_free(core->batches);
+	core->batches = NULL;
+	/* Then: a job may read what these rooms are about to free. */
 	if (core->work)
 		work_pool_stop(core->work);
 	if (house->api)
@@ -344,7 +347,6 @@ house_free(struct house *house)
 	apply_free(core->apply);
 	queue_free(core->queue);
 	gather_free(core->gather);
-	batches_free(core->batches);
 	keep_free(core->keep);
 	looks_free(core->looks);
 	ledger_free(core->ledger);

@@ -203,6 +203,10 @@ live_open(struct live *live, const struct batch_row *row, struct err *err)
 	struct str cursor = row->source_cursor ? str_of(row->source_cursor) : STR_NONE;
 
 	live->registry = registry_ref(live->core->registry);
+	if (live->plan.failed || live->plan.skipped) {
+		live->kind = &again_entities;
+		return again_open(live->core, &live->plan, cursor, &live->reader, err);
+	}
 	def = registry_batch(live->registry, live->name);
 	if (!def)
 		return err_set(err, E_CONFIG, "there is no [batch %s] any more", live->name);

@@ -276,6 +276,8 @@ static const struct conf_key batch_keys[] = {
 	{"entities_timeout", CONF_DURATION, "60s", .min = 100, .max = 86400000,
 	 .help = "a source of entities that is silent for so long is given up"},
 	{"delimiter", CONF_STRING, ",", .help = "csv: what separates fields: one character, or tab"},
+	{"env", CONF_LIST, .help = "exec: NAME=VALUE in its environment"},
+	{"pass_env", CONF_LIST, .help = "exec: what it gets of the daemon's own environment"},
 	{"header.", CONF_STRING, .flags = CONF_PREFIX,
 	 .help = "http: header.NAME = VALUE, sent with every request"},
 	{"auth", CONF_SECRET, .help = "http: sent as Authorization: Bearer"},
