@@ -151,18 +151,6 @@ hex_encode(struct buf *out, struct str bytes)
 		out->data[out->len] = '\0';
 }
 
-int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 bool
 hex_decode(struct str text, struct buf *out)
 {

@@ -203,3 +203,15 @@ str_distance(const char *a, const char *b)
 	}
 	return least(rows[alen % 3][blen], DISTANCE_CAP);
 }
+
+int
+hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}

@@ -41,6 +41,8 @@ struct agent_kind {
 	void (*dismiss)(struct core *core, const char *session, const char *why);
 	/* What is kept for a session, as an object: {"pid","turns","since",...}; NULL: nothing. */
 	json_t *(*keeps)(struct core *core, const char *session);
+	/* Is this one of its processes, between turns or in one? */
+	bool (*kept_has)(struct core *core, const char *session, pid_t pid);
 };
 
 #endif

@@ -60,7 +60,7 @@ struct attempt {
 	char *executor; /* JSON; of the kind */
 	void *state;	/* of the kind */
 
-	int suspended; /* attempts of the run before this one that ended so */
+	int suspended; /* attempts of the run before this one that are not held against it */
 
 	struct core_timer *progress_timer;
 	struct core_timer *suspend_timer;
@@ -76,6 +76,7 @@ struct attempt_list *attempts_live(struct core *core);
 /* How the executor ended. */
 struct attempt_end {
 	bool lost;	    /* without a word */
+	bool unread;	    /* its process went before it read the envelope: nobody's fault */
 	bool not_started;   /* the program could not be started: text says why */
 	bool ours;	    /* for want of something of the daemon's, not of the agent's */
 	int exit_code;	    /* -1 */

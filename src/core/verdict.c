@@ -119,6 +119,9 @@ verdict_of(const struct attempt *attempt, const struct attempt_end *end, uint64_
 		return verdict_fail("budget_output", "budget_output");
 	if (attempt->now.suspended)
 		return (struct run_verdict){.event = RUN_WAIT, .attempt_status = "suspended"};
+	if (end->unread && !said)
+		return (struct run_verdict){
+			.event = RUN_RETRY, .attempt_status = "lost", .attempt_reason = "unread"};
 	if (said && (stalled || end->lost))
 		return verdict_of_word(attempt, end, random);
 	if (stalled)

@@ -31,6 +31,19 @@ static size_t after_count;
 
 /* --- what the kinds call ------------------------------------------------------------------- */
 
+struct conf *
+registry_conf(const struct registry *registry)
+{
+	(void)registry;
+	return fake->conf;
+}
+
+const char *
+trust_name(enum trust trust)
+{
+	return trust == TRUST_UNTRUSTED ? "untrusted" : "trusted";
+}
+
 struct attempt_list *
 attempts_live(struct core *core)
 {
