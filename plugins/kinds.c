@@ -7,6 +7,7 @@
 #include "plugins/agents/exec.h"
 #include "plugins/entities/exec.h"
 #include "plugins/entities/file.h"
+#include "plugins/entities/http.h"
 #include "plugins/entities/sql.h"
 #include "plugins/entities/threaded.h"
 #include "plugins/targets/exec.h"
@@ -32,6 +33,7 @@ const struct entity_kind *const plugin_entities[] = {
 	&jsonl_entities,
 	&sql_entities,
 	&exec_entities,
+	&http_entities,
 	NULL,
 };
 

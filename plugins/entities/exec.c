@@ -201,7 +201,7 @@ lines_take(struct entity_reader *r)
 	while (ndjson_next(&r->lines, &r->bytes, &line))
 		if (entity_line(&r->page, r->namer, &line, "output", ++r->line))
 			return true;
-	return false;
+	return entity_line_endless(&r->page, &r->lines, "output", r->line + 1);
 }
 
 static void

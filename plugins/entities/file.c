@@ -27,7 +27,6 @@ struct entity_reader {
 	char **columns; /* csv: the header; NULL: not read yet */
 	size_t column_count, key_column;
 	uint64_t header_line;
-
 };
 
 static void
@@ -54,14 +53,28 @@ reader_free(struct threaded *t)
 	free(r);
 }
 
+/* Characters that a configuration cannot have by themselves, too. */
+static const struct {
+	const char *word;
+	char c;
+} delimiters[] = {{"tab", '\t'}, {"semicolon", ';'}, {"comma", ','}, {"pipe", '|'}, {"space", ' '}};
+
 static bool
 delimiter_of(const struct conf_section *section, char *ret)
 {
 	const char *text = conf_str(section, "delimiter");
 
-	*ret = !strcmp(text, "tab") ? '\t' : text[0];
-	return !strcmp(text, "tab") ||
-	       (text[0] && !text[1] && text[0] != '"' && (unsigned char)text[0] < 0x80);
+	*ret = ',';
+	if (!text)
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(delimiters); i++)
+		if (!strcmp(delimiters[i].word, text)) {
+			*ret = delimiters[i].c;
+			return true;
+		}
+	*ret = text[0];
+	return text[0] && !text[1] && text[0] != '"' && (unsigned char)text[0] > ' ' &&
+	       (unsigned char)text[0] < 0x7f;
 }
 
 static void read_run(struct threaded *t);
@@ -74,7 +87,8 @@ file_check(const struct entities_place *place, struct conf_report *report)
 
 	if (!delimiter_of(place->section, &delimiter))
 		conf_complain(report, place->section, "delimiter",
-			      "expected one character that is no quote, or the word tab");
+			      "expected one character that is no quote, or a word: tab, "
+			      "semicolon, comma, pipe, space");
 	if (access(path, R_OK))
 		conf_warn(report, place->section, "entities", "%s cannot be read now: %s", path,
 			  strerror(errno));
@@ -369,6 +383,8 @@ jsonl_read_page(struct stream *s, struct ground *to, struct err *err)
 	while (ok && !full) {
 		bool any = ndjson_next(&lines, &s->bytes, &line);
 
+		if (!any && entity_line_endless(&r->t.page, &lines, r->name, to->line))
+			break;
 		if (!any && stream_fill(s, err)) {
 			skipped = s->bom ? 3 : skipped;
 			continue;
@@ -468,7 +484,9 @@ read_run(struct threaded *t)
 	AUTO(err_fini) struct err err = ERR_INIT;
 	AUTO(auto_close) int fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
-	if (fd < 0)
+	if (fd < 0 && errno == ENOENT)
+		err_set(&err, E_NOT_FOUND, "%s cannot be opened: %s", r->path, strerror(ENOENT));
+	else if (fd < 0)
 		err_errno(&err, errno, "%s cannot be opened", r->path);
 	else
 		page_read(r, fd, &err);

@@ -30,3 +30,15 @@ entity_line(struct entity_page *page, const struct entity_namer *namer,
 	err_prefix(&page->err, "%s, line %" PRIu64, where, number);
 	return true;
 }
+
+bool
+entity_line_endless(struct entity_page *page, const struct ndjson *lines, const char *where,
+		    uint64_t number)
+{
+	if (lines->yielded || lines->part_bytes <= ENTITY_BYTES_MAX)
+		return false;
+	return err_set(&page->err, E_TOO_LARGE,
+		       "%s, line %" PRIu64 ": it has more than %d bytes; expected less", where,
+		       number, ENTITY_BYTES_MAX) ||
+	       true;
+}

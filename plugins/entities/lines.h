@@ -11,4 +11,9 @@
 bool entity_line(struct entity_page *page, const struct entity_namer *namer,
 		 const struct ndjson_line *line, const char *where, uint64_t number);
 
+/* Has the line that has begun as number `line` more bytes than may be already? Then page->err says
+ * so: its end is not waited for. */
+bool entity_line_endless(struct entity_page *page, const struct ndjson *lines, const char *where,
+			 uint64_t number);
+
 #endif

@@ -62,10 +62,11 @@ place_split(const char *text, const struct rows_driver **ret, struct str *ret_wh
 		*ret_where = str_make(rest.p + scheme.len, len - scheme.len);
 		if (!ret_where->len)
 			return err_set(err, E_CONFIG, "sql: %s names no database", (*ret)->scheme);
-		return ret_query->len || err_set(err, E_CONFIG,
-						 "sql: there is no query behind %.*s; expected one, "
-						 "as SELECT id, name FROM accounts",
-						 (int)len, rest.p);
+		return ret_query->len ||
+		       err_set(err, E_CONFIG,
+			       "sql: there is no query behind %.*s; expected one, "
+			       "as SELECT id, name FROM accounts",
+			       (int)len, rest.p);
 	}
 	return err_set(err, E_CONFIG,
 		       "sql: %.*s is no database that is known; expected sqlite:PATH and a query",

@@ -87,8 +87,7 @@ rows_open(const char *where, const char *query, int64_t timeout_ms, const volati
 	code = sqlite3_open_v2(where, &rows->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_FULLMUTEX,
 			       NULL);
 	if (code == SQLITE_OK) {
-		sqlite3_busy_timeout(rows->db,
-				     (int)(timeout_ms < BUSY_MS ? timeout_ms : BUSY_MS));
+		sqlite3_busy_timeout(rows->db, (int)(timeout_ms < BUSY_MS ? timeout_ms : BUSY_MS));
 		sqlite3_progress_handler(rows->db, LOOK_STEPS, on_steps, rows);
 		sqlite3_db_config(rows->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 		sqlite3_limit(rows->db, SQLITE_LIMIT_LENGTH, ENTITY_BYTES_MAX);

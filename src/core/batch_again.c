@@ -95,10 +95,9 @@ page_fill(struct entity_reader *r, struct err *err)
 		const struct again_place *place = &r->places[r->at];
 		int64_t before = r->after;
 
-		if (place->batch &&
-		    (!batches_get(r->core->store, place->batch, &row, err) ||
-		     !items_list(r->core->store, row.seq, place->state, r->after, ENTITIES_A_PAGE,
-				 true, item_take, r, err)))
+		if (place->batch && (!batches_get(r->core->store, place->batch, &row, err) ||
+				     !items_list(r->core->store, row.seq, place->state, r->after,
+						 ENTITIES_A_PAGE, true, item_take, r, err)))
 			return false;
 		if (place->batch && r->after != before)
 			continue;

@@ -275,7 +275,7 @@ static const struct conf_key batch_keys[] = {
 		 ".account.id"},
 	{"entities_timeout", CONF_DURATION, "60s", .min = 100, .max = 86400000,
 	 .help = "a source of entities that is silent for so long is given up"},
-	{"delimiter", CONF_STRING, ",", .help = "csv: what separates fields: one character, or tab"},
+	{"delimiter", CONF_STRING, ",", .help = "csv: what separates fields: one character, or tab, semicolon, pipe, space"},
 	{"env", CONF_LIST, .help = "exec: NAME=VALUE in its environment"},
 	{"pass_env", CONF_LIST, .help = "exec: what it gets of the daemon's own environment"},
 	{"header.", CONF_STRING, .flags = CONF_PREFIX,
