@@ -453,7 +453,10 @@ house_free(struct house *house)
 	heirloom_free(house->heirloom);
 	if (house->old >= 0)
 		close(house->old);
-	/* First: a job may read what these rooms are about to free. */
+	/* Whoever reads entities in a thread gives up early. */
+	batches_free(core->batches);
+	core->batches = NULL;
+	/* Then: a job may read what these rooms are about to free. */
 	if (core->work)
 		work_pool_stop(core->work);
 	if (house->api)
@@ -463,7 +466,6 @@ house_free(struct house *house)
 	apply_free(core->apply);
 	queue_free(core->queue);
 	gather_free(core->gather);
-	batches_free(core->batches);
 	keep_free(core->keep);
 	looks_free(core->looks);
 	rulings_free(core->rulings);
