@@ -5,9 +5,13 @@
 #include <stddef.h>
 
 #include "plugins/agents/exec.h"
+#include "plugins/entities/exec.h"
 #include "plugins/entities/file.h"
 #include "plugins/notify/notify.h"
 #include "plugins/targets/child.h"
+#include "plugins/entities/http.h"
+#include "plugins/entities/sql.h"
+#include "plugins/entities/threaded.h"
 #include "plugins/targets/exec.h"
 #include "plugins/targets/file.h"
 #include "plugins/targets/http.h"
@@ -32,12 +36,16 @@ const struct notify_kind *const plugin_notifies[] = {
 const struct entity_kind *const plugin_entities[] = {
 	&csv_entities,
 	&jsonl_entities,
+	&sql_entities,
+	&exec_entities,
+	&http_entities,
 	NULL,
 };
 
 void
 plugins_fini(struct core *core)
 {
+	threaded_end();
 	exec_agent_fini(core);
 	children_fini();
 	smtp_notify_fini();

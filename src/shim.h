@@ -87,6 +87,7 @@ bool who_write(const char *file, pid_t pid, struct err *err);
 struct stay {
 	bool rests;	 /* between two turns */
 	bool leaves;	 /* it has waited long enough */
+	bool unheard;	 /* it had closed its standard input before the turn's envelope came */
 	int turn;	 /* 1: the one that it was started for */
 	int64_t idle_at; /* SHIM_NEVER unless it rests */
 	int root, home;	 /* folders: of all spools, of the first turn */
@@ -112,6 +113,7 @@ struct shim {
 	int64_t deadline_at, kill_at, give_up_at;
 	int64_t grace_most_ms;
 	int64_t stands_since, stands_until; /* SHIM_NEVER: the deadline does not stand */
+	int64_t began, stood_ms;	    /* of the turn */
 	struct spool_status status;
 	struct drain out, err;
 	struct feed in;
@@ -125,6 +127,8 @@ struct shim {
 /* By order: politely first. An agent that has ended already has said how it ended. */
 void shim_end(struct shim *s, struct str reason, int64_t now);
 int64_t later_by(int64_t now, int64_t ms);
+/* How long it has worked, without what its deadline stood; at least 1. */
+int64_t shim_worked_ms(const struct shim *s, int64_t now);
 /* Lines of ctl.NAME, which is removed. */
 void shim_ctl_file(struct shim *s, struct str name, int64_t now);
 /* The files of the folder that we are in. */

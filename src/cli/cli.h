@@ -110,6 +110,7 @@ CLI_VERB(verb_inbox);
 CLI_VERB(verb_notify_list);
 CLI_VERB(verb_notify_test);
 CLI_VERB(verb_diff);
+CLI_VERB(verb_review);
 CLI_VERB(verb_approve);
 CLI_VERB(verb_reject);
 CLI_VERB(verb_edit);

@@ -112,6 +112,9 @@ static const struct field attempt_fields[] = {
 	FIELD(attempt_row, ended, "ended", FIELD_WALL),
 	FIELD(attempt_row, lease, "lease", FIELD_WALL),
 	FIELD(attempt_row, offset, "offset", FIELD_INT),
+	FIELD(attempt_row, worked_ms, "worked", FIELD_INT),
+	FIELD(attempt_row, counted_ms, "counted", FIELD_INT),
+	FIELD(attempt_row, boot, "boot", FIELD_INT),
 	METERS(attempt_row, used, ""),
 };
 SHAPE(attempt, attempt_fields);
@@ -145,6 +148,7 @@ static const struct field change_fields[] = {
 	FIELD(change_row, decision_reason, "decision_reason", FIELD_TEXT),
 	FIELD(change_row, receipt, "receipt", FIELD_TEXT),
 	FIELD(change_row, current, "current", FIELD_TEXT),
+	FIELD(change_row, previous, "previous", FIELD_TEXT),
 	FIELD(change_row, error, "error", FIELD_TEXT),
 	FIELD(change_row, attempts, "attempts", FIELD_SMALL),
 	FIELD(change_row, created, "created", FIELD_WALL),

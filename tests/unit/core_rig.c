@@ -169,7 +169,8 @@ rig_open(const char *conf)
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct core *core = &rig.core;
 
-	*core = (struct core){.clock = &rig.clock, .state_dir = rig.dir, .version = "test"};
+	*core = (struct core){
+		.clock = &rig.clock, .state_dir = rig.dir, .version = "test", .boot = rig.boot};
 	core->registry = rig_load(conf);
 	if (!core->registry || !store_open(rig_path("rouse.db"), &core->store, &err)) {
 		printf("Bail out! %s\n", err_text(&err));
@@ -240,7 +241,8 @@ rig_close(void)
 void
 rig_init(const char *conf)
 {
-	rig = (struct rig){.clock = {rig_wall, rig_mono}, .wall_ms = START_MS, .mono_ms = 1000};
+	rig = (struct rig){
+		.clock = {rig_wall, rig_mono}, .wall_ms = START_MS, .mono_ms = 1000, .boot = 1};
 	snprintf(rig.dir, sizeof(rig.dir), "/tmp/rouse-core-XXXXXX");
 	if (!mkdtemp(rig.dir))
 		abort();

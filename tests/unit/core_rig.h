@@ -29,6 +29,7 @@ struct rig {
 	char dir[64];
 	struct clock clock;
 	int64_t wall_ms, mono_ms;
+	int64_t boot;	      /* of the daemons from here on */
 	struct driver driver; /* the store's, with a commit that may fail */
 	int fail_commits;     /* the next so many fail for want of space */
 };
