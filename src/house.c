@@ -124,14 +124,14 @@ drain_look(void *arg)
 		conf_section(registry_conf(house->core.registry), "daemon", "");
 	int64_t waited = clock_mono(house->core.clock).ms - house->drain_since.ms;
 
-	if (!apply_in_flight(house->core.apply) || waited >= conf_ms(daemon, "drain_timeout")) {
+	if ((!apply_in_flight(house->core.apply) && !model_in_flight(house->model)) || waited >= conf_ms(daemon, "drain_timeout")) {
 		house->stop = true;
 		return;
 	}
 	core_timer_arm(&house->core, &house->drain, DRAIN_LOOK_MS, drain_look, house);
 }
 
-/* Nothing new; what is being applied is waited for; running agents go on in their shims. */
+/* Nothing new; what is being applied, and what models are saying, is waited for; running agents go on in their shims. */
 static void
 on_term(evutil_socket_t sig, short what, void *arg)
 {
@@ -287,6 +287,9 @@ house_build(struct house *house, struct err *err)
 				  "group"),
 		.listen = house->listening};
 	house->api = api_new(core, &limits, &house->host);
+	/* Before runs are taken up: their agents ask on. */
+	house->model = model_new(core);
+	model_configured(house->model);
 	signals_start(house);
 	return house_resume(house, err) &&
 	       listening_start(core, api_server(house->api), house->socket, house->listening, err);
@@ -335,6 +338,7 @@ house_free(struct house *house)
 		work_pool_stop(core->work);
 	if (house->api)
 		api_free(house->api);
+	model_free(house->model);
 	sources_free(core->sources);
 	attempts_free(core->attempts);
 	apply_free(core->apply);
@@ -430,6 +434,7 @@ house_run(struct house *house)
 			break;
 		}
 	}
+	model_stop(house->model);
 	turn_end(core->store);
 	log_info("stopped");
 	return house->status;

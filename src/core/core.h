@@ -28,6 +28,7 @@ struct ledger;
 struct breakers;
 struct vigil;
 struct listeners;
+struct endpoint;
 
 struct core {
 	struct event_base *base;
@@ -52,6 +53,7 @@ struct core {
 	struct attempts *attempts;   /* live ones */
 	struct rate *rates;	     /* by name of trigger or address */
 	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */
+	struct endpoint *endpoint;   /* of models (core/endpoint.h); NULL: nobody needs it */
 
 	const char *state_dir;	/* STATE_DIR */
 	const char *spool_root; /* STATE_DIR/spool */

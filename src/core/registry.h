@@ -63,6 +63,7 @@ struct agent {
 	const char *const *targets;
 	size_t target_count;
 	enum trust min_trust;
+	bool proxied; /* meter = proxy: it asks models through us (core/endpoint.h) */
 	const char *commit; /* of the configuration */
 };
 
@@ -131,6 +132,8 @@ const struct agent *registry_agent_at(const struct registry *registry, size_t i)
 const struct trigger *registry_trigger_at(const struct registry *registry, size_t i);
 const struct target *registry_target_at(const struct registry *registry, size_t i);
 
+/* The policy of a section that has breaker.* keys. */
+struct breaker_policy registry_breaker(const struct conf_section *section);
 /* May runs of this agent propose for this target? */
 bool agent_may_target(const struct agent *agent, const char *target);
 
