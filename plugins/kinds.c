@@ -5,7 +5,9 @@
 #include <stddef.h>
 
 #include "plugins/agents/exec.h"
+#include "plugins/entities/file.h"
 #include "plugins/targets/exec.h"
+#include "plugins/targets/file.h"
 #include "plugins/targets/http.h"
 #include "plugins/targets/sql.h"
 
@@ -18,6 +20,13 @@ const struct target_kind *const plugin_targets[] = {
 	&sql_target_kind,
 	&http_target_kind,
 	&exec_target_kind,
+	&file_target_kind,
+	NULL,
+};
+
+const struct entity_kind *const plugin_entities[] = {
+	&csv_entities,
+	&jsonl_entities,
 	NULL,
 };
 

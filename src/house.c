@@ -15,10 +15,12 @@
 #include "base/os.h"
 #include "core/apply.h"
 #include "core/attempt.h"
+#include "core/batch.h"
 #include "core/breakers.h"
 #include "core/gather.h"
 #include "core/halt.h"
 #include "core/keep.h"
+#include "core/look.h"
 #include "core/ledger.h"
 #include "core/metrics.h"
 #include "core/queue.h"
@@ -106,7 +108,9 @@ rooms_build(struct house *house, struct err *err)
 	core->apply = apply_new(core);
 	core->sources = sources_new(core);
 	core->gather = gather_new(core);
+	core->batches = batches_new(core);
 	core->keep = keep_new(core);
+	core->looks = looks_new(core);
 	core->ledger = ledger_new(core);
 	core->breakers = breakers_new(core);
 	core->vigil = vigil_new(core);
@@ -238,7 +242,7 @@ house_resume(struct house *house, struct err *err)
 
 	if (!ledger_load(core, err) || !breakers_load(core, err) || !queue_load(core->queue, err) ||
 	    !attempts_adopt_all(core, err) || !apply_load(core->apply, err) ||
-	    !gather_load(core, err))
+	    !gather_load(core, err) || !batches_load(core, err))
 		return false;
 	halt_enforce(core);
 	sources_reload(core->sources, NULL, NULL, NULL, NULL);
@@ -344,7 +348,9 @@ house_free(struct house *house)
 	apply_free(core->apply);
 	queue_free(core->queue);
 	gather_free(core->gather);
+	batches_free(core->batches);
 	keep_free(core->keep);
+	looks_free(core->looks);
 	ledger_free(core->ledger);
 	breakers_free(core->breakers);
 	vigil_free(core->vigil);

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "core/apply.h"
+#include "core/batch.h"
 #include "core/breakers.h"
 #include "core/gather.h"
 #include "core/ledger.h"
@@ -30,6 +31,7 @@ void
 house_schema(struct conf_schema *schema)
 {
 	registry_set_kinds(trigger_kinds, plugin_agents, plugin_targets);
+	entities_set_kinds(plugin_entities);
 	registry_schema(schema);
 }
 
@@ -189,6 +191,12 @@ house_reload(void *arg, json_t *ret_answer, struct err *err)
 		if (line.len)
 			json_array_append_new(errors, json_stringn(line.p, line.len));
 	}
+	/* Certificates are renewed without a change of the configuration. */
+	if (fresh && !http_server_reload_tls(api_server(house->api), err)) {
+		json_array_append_new(errors, json_string(err_text(err)));
+		registry_unref(fresh);
+		fresh = NULL;
+	}
 	json_object_set_new(answer, fresh ? "warnings" : "errors", errors);
 	systemd_notify("READY=1");
 	if (!fresh) {
@@ -205,6 +213,7 @@ house_reload(void *arg, json_t *ret_answer, struct err *err)
 	breakers_reload(core);
 	vigil_reload(core);
 	gather_reload(core);
+	batches_reload(core);
 	registry_unref(old);
 	limits = house_http_limits(registry_conf(fresh));
 	http_server_set_limits(api_server(house->api), &limits);

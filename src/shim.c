@@ -31,31 +31,6 @@ enum {
 	LOCK_TRIES = 100,
 };
 
-enum phase {
-	RUNS,	    /* the agent lives */
-	LINGERS,    /* it has ended by itself, something that it started has not */
-	TERMINATES, /* SIGTERM was sent */
-	KILLS,	    /* SIGKILL is sent until nobody is left */
-};
-
-struct shim {
-	struct spool_job *job;
-	enum phase phase;
-	pid_t agent; /* 0: ended */
-	bool alone;  /* no descendant is left */
-	int wait_status;
-	int64_t deadline_at, kill_at, give_up_at;
-	int64_t grace_most_ms;
-	int64_t stands_since, stands_until; /* SHIM_NEVER: the deadline does not stand */
-	struct spool_status status;
-	struct drain out, err;
-	struct feed in;
-	struct waker waker;
-	int ctl, signals, timer;
-	int64_t timer_at;
-	struct buf ctl_line; /* the start of a line whose end has not come */
-};
-
 static int64_t
 now_ms(void)
 {
@@ -68,7 +43,7 @@ earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-static int64_t
+int64_t
 later_by(int64_t now, int64_t ms)
 {
 	int64_t sum;
@@ -84,9 +59,8 @@ set_reason(struct shim *s, struct str reason)
 		s->status.reason = str_dup(reason);
 }
 
-/* By order: politely first. An agent that has ended already has said how it ended. */
-static void
-end_run(struct shim *s, struct str reason, int64_t now)
+void
+shim_end(struct shim *s, struct str reason, int64_t now)
 {
 	if (s->phase == RUNS) {
 		set_reason(s, reason);
@@ -103,7 +77,7 @@ on_output_over(struct shim *s, int64_t now)
 {
 	if (s->phase == LINGERS)
 		set_reason(s, STR("output"));
-	end_run(s, STR("output"), now);
+	shim_end(s, STR("output"), now);
 }
 
 static void
@@ -165,7 +139,8 @@ on_time(struct shim *s, int64_t now)
 	if (now >= s->stands_until)
 		deadline_goes_on(s, now);
 	if (s->stands_since == SHIM_NEVER && now >= s->deadline_at)
-		end_run(s, STR("deadline"), now);
+		shim_end(s, STR("deadline"), now);
+	stay_on_time(s, now);
 	if (s->alone || now < s->kill_at)
 		return;
 	if (s->phase != KILLS) {
@@ -195,10 +170,10 @@ static void
 on_cancel(struct shim *s, struct str text, int64_t now)
 {
 	struct str reason = str_trim(text);
-	end_run(s,
-		reason.len && reason.len <= REASON_MAX && str_is_utf8(reason) ? reason
-									      : STR("cancel"),
-		now);
+	shim_end(s,
+		 reason.len && reason.len <= REASON_MAX && str_is_utf8(reason) ? reason
+									       : STR("cancel"),
+		 now);
 }
 
 /* Whoever stops it cannot wait as long as its own grace. */
@@ -243,14 +218,20 @@ on_close_input(struct shim *s, struct str text UNUSED, int64_t now UNUSED)
 	feed_close(&s->in);
 }
 
-static void on_file(struct shim *s, struct str text, int64_t now);
+static void
+on_turn_over(struct shim *s, struct str text UNUSED, int64_t now UNUSED)
+{
+	if (s->out.watch && !s->stay.rests)
+		s->out.watch->found = true;
+}
 
 static const struct {
 	char letter;
 	void (*fn)(struct shim *s, struct str text, int64_t now);
 } ctl_lines[] = {
-	{'>', on_message}, {'C', on_cancel}, {'D', on_move_deadline}, {'E', on_close_input},
-	{'S', on_stand},   {'@', on_file},   {'G', on_hurry},
+	{'>', on_message},     {'C', on_cancel}, {'D', on_move_deadline},
+	{'E', on_close_input}, {'S', on_stand},	 {'G', on_hurry},
+	{'@', shim_ctl_file},  {'N', stay_take}, {'T', on_turn_over},
 };
 
 static void
@@ -262,8 +243,8 @@ ctl_line(struct shim *s, struct str line, bool from_file, int64_t now)
 }
 
 /* Lines that were too long for the pipe, or came before we listened. */
-static void
-on_file(struct shim *s, struct str name, int64_t now)
+void
+shim_ctl_file(struct shim *s, struct str name, int64_t now)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -288,23 +269,23 @@ on_file(struct shim *s, struct str name, int64_t now)
 }
 
 static void
-on_ctl(struct shim *s, int64_t now)
+on_ctl(struct shim *s, int fd, struct buf *begun, int64_t now)
 {
 	static char chunk[CTL_READ];
-	ssize_t n = read(s->ctl, chunk, sizeof(chunk));
+	ssize_t n = read(fd, chunk, sizeof(chunk));
 	struct str rest, line;
 	if (n <= 0)
 		return;
-	buf_add(&s->ctl_line, chunk, (size_t)n);
-	for (rest = buf_str(&s->ctl_line); memchr(rest.p, '\n', rest.len);) {
+	buf_add(begun, chunk, (size_t)n);
+	for (rest = buf_str(begun); memchr(rest.p, '\n', rest.len);) {
 		rest = str_split(rest, '\n', &line);
 		ctl_line(s, line, false, now);
 		if (!rest.p)
 			rest = STR("");
 	}
-	buf_consume(&s->ctl_line, s->ctl_line.len - rest.len);
-	if (s->ctl_line.len > CTL_LINE_MAX)
-		buf_clear(&s->ctl_line);
+	buf_consume(begun, begun->len - rest.len);
+	if (begun->len > CTL_LINE_MAX)
+		buf_clear(begun);
 }
 
 static void
@@ -313,7 +294,7 @@ on_signals(struct shim *s, int64_t now)
 	struct signalfd_siginfo info;
 	while (read(s->signals, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGTERM)
-			end_run(s, STR("cancel"), now);
+			shim_end(s, STR("cancel"), now);
 	}
 }
 
@@ -327,6 +308,8 @@ arm_timer(struct shim *s, int64_t now)
 			      : earlier(s->kill_at, s->phase == RUNS || s->phase == LINGERS
 							    ? deadline_next(s)
 							    : SHIM_NEVER);
+	if (!s->alone)
+		at = earlier(at, s->stay.idle_at);
 	at = earlier(at, earlier(s->out.retry_at, s->err.retry_at));
 	if (s->waker.pending)
 		at = earlier(at, s->waker.not_before);
@@ -349,9 +332,11 @@ wait_for_events(struct shim *s)
 		{s->signals, POLLIN, 0},
 		{s->ctl, POLLIN, 0},
 		{s->timer, POLLIN, 0},
-		{s->out.held_len || s->out.failed ? -1 : s->out.pipe, POLLIN, 0},
+		{s->out.held_len || s->out.failed || s->stay.watch.found ? -1 : s->out.pipe, POLLIN,
+		 0},
 		{s->err.held_len || s->err.failed ? -1 : s->err.pipe, POLLIN, 0},
 		{feed_waits(&s->in) ? s->in.pipe : -1, POLLOUT, 0},
+		{s->stay.ctl, POLLIN, 0},
 	};
 	arm_timer(s, now_ms());
 	if (poll(fds, ARRAY_LEN(fds), -1) < 0)
@@ -362,7 +347,9 @@ wait_for_events(struct shim *s)
 	if (fds[0].revents)
 		on_signals(s, now);
 	if (fds[1].revents)
-		on_ctl(s, now);
+		on_ctl(s, s->ctl, &s->ctl_line, now);
+	if (fds[6].revents)
+		on_ctl(s, s->stay.ctl, &s->stay.ctl_line, now);
 	if (fds[5].revents)
 		feed_run(&s->in);
 }
@@ -396,6 +383,7 @@ carry(struct shim *s)
 			grown = drain_both(s, now);
 			s->waker.pending |= grown;
 		} while (grown && s->alone);
+		stay_look(s, now);
 		on_time(s, now);
 		if (is_over(s, now) || s->out.failed || s->err.failed)
 			return;
@@ -422,16 +410,24 @@ take_place(void)
 	umask(077);
 }
 
-static bool
-open_spool(struct shim *s, struct err *err)
+bool
+shim_open_turn(struct shim *s, struct err *err)
 {
 	const int append = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW;
-	sigset_t mask;
 	s->ctl = open("ctl", O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 	s->out.file = open("out", append);
 	s->err.file = open("err", append);
 	if (s->ctl < 0 || s->out.file < 0 || s->err.file < 0)
 		return err_errno(err, errno, "cannot open ctl, out or err of the spool");
+	return true;
+}
+
+static bool
+open_spool(struct shim *s, struct err *err)
+{
+	sigset_t mask;
+	if (!shim_open_turn(s, err))
+		return false;
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGCHLD);
 	sigaddset(&mask, SIGTERM);
@@ -439,7 +435,7 @@ open_spool(struct shim *s, struct err *err)
 	s->timer = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (s->signals < 0 || s->timer < 0)
 		return err_errno(err, errno, "cannot open what the shim waits on");
-	return true;
+	return !s->job->session || stay_begin(s, err);
 }
 
 /* Ours never wait; the agent's do. ours: which end. */
@@ -466,6 +462,7 @@ start(struct shim *s, struct err *err)
 		s->out.max = s->job->out_max > 0 ? s->job->out_max : INT64_MAX;
 		s->err.max = s->job->err_max > 0 ? s->job->err_max : 0;
 		buf_add_str(&s->in.queue, s->job->input);
+		s->in.fed = s->job->input.len;
 		s->in.closing = !s->job->keep_stdin;
 		feed_run(&s->in);
 		ok = agent_start(s->job, fds, &s->agent, &s->status.exec_errno, err);
@@ -478,7 +475,7 @@ start(struct shim *s, struct err *err)
 	who_write("agent", s->agent, NULL);
 	int64_t now = now_ms();
 	s->deadline_at = s->job->deadline_ms > 0 ? later_by(now, s->job->deadline_ms) : SHIM_NEVER;
-	on_file(s, STR("early"), now);
+	shim_ctl_file(s, STR("early"), now);
 	return true;
 }
 
@@ -494,12 +491,21 @@ write_down(struct shim *s)
 	st->err_bytes = s->err.bytes;
 	st->err_truncated = s->err.over;
 	st->oom_kills = agent_oom_kills();
+	if (!s->job || !s->job->session)
+		return;
+	st->turn = s->stay.turn;
+	st->unread = st->turn > 1 && !st->out_bytes && !st->reason &&
+		     (s->in.pipe < 0 || feed_unread(&s->in) >= s->in.fed);
 }
 
 /* A full disk may be emptied; a spool that is gone does not come back. */
 static int
 finish(struct shim *s)
 {
+	if (s->stay.rests) {
+		stay_finish(s);
+		return 0;
+	}
 	write_down(s);
 	/* Nothing is heard from here on, and the folder may soon be another run's, with this pipe.
 	 */
@@ -561,9 +567,8 @@ run(struct shim *s)
 	struct err err = ERR_INIT;
 	if (!spool_job_read(".", &s->job, &err))
 		return fail(s, &err, EXIT_JOB);
-	AUTO(buf_fini) struct buf line = BUF_INIT;
-	buf_printf(&line, "%s\n", s->job->id);
-	s->waker.line = buf_str(&line);
+	buf_printf(&s->stay.id, "%s\n", s->job->id);
+	s->waker.line = buf_str(&s->stay.id);
 	s->waker.fd = -1;
 	if (!open_spool(s, &err))
 		return fail(s, &err, EXIT_SYSTEM);
@@ -592,6 +597,7 @@ main(int argc, char **argv)
 		.err = {.pipe = -1, .retry_at = SHIM_NEVER},
 		.in = {.pipe = -1},
 		.waker = {.fd = -1},
+		.stay = {.idle_at = SHIM_NEVER, .root = -1, .home = -1, .ctl = -1, .turn = 1},
 		.timer_at = SHIM_NEVER,
 		.wait_status = SIGKILL, /* unless it is heard of again */
 	};

@@ -14,8 +14,18 @@ enum { DRAIN_BYTES = 65536 };
 
 /* --- shim_pipes.c --- */
 
-/* One output of the agent, on its way to a file. What has been read and not yet written is kept
- * while the disk is full; the agent's pipe then stays unread, and holds the agent up. */
+/* Looks for the line by which the agent ends its turn. */
+struct watch {
+	struct buf line; /* whose end has not come */
+	bool skip;	 /* it is longer than a line may be */
+	bool found;	 /* what follows is of no turn */
+};
+/* How many of these bytes are of the turn: all of them, or those up to the end of its last line. */
+size_t watch_cut(struct watch *watch, const char *bytes, size_t len);
+
+/* One output of the agent, on its way to a file; file -1: nowhere. What has been read and not yet
+ * written is kept while the disk is full; the agent's pipe then stays unread, and holds the agent
+ * up. */
 struct drain {
 	int pipe; /* -1: ended */
 	int file;
@@ -25,6 +35,7 @@ struct drain {
 	int64_t retry_at; /* SHIM_NEVER unless the disk was full */
 	char held[DRAIN_BYTES];
 	size_t held_at, held_len;
+	struct watch *watch; /* NULL: nobody looks for the end of a turn */
 };
 /* Moves what is there, at most some MiB at once. True when the file has grown. */
 bool drain_run(struct drain *drain, int64_t now);
@@ -34,6 +45,7 @@ struct feed {
 	int pipe; /* -1: closed */
 	struct buf queue;
 	size_t done;  /* bytes of queue that are written */
+	size_t fed;   /* bytes that came into it since it was set to 0 */
 	bool closing; /* after what is queued */
 };
 void feed_run(struct feed *feed);
@@ -41,6 +53,9 @@ void feed_run(struct feed *feed);
 bool feed_line(struct feed *feed, struct str line);
 void feed_close(struct feed *feed); /* after what is queued */
 bool feed_waits(const struct feed *feed);
+
+/* Bytes of it that the agent has not read. */
+size_t feed_unread(const struct feed *feed);
 
 /* The daemon's pipe, if there is a daemon. */
 struct waker {
@@ -64,5 +79,66 @@ void agent_kill(void);
 int agent_oom_kills(void);
 /* Writes "PID START\n" into a file; E_EXISTS when one stands there. */
 bool who_write(const char *file, pid_t pid, struct err *err);
+
+/* --- shim.c, shim_turn.c --- */
+
+/* What an agent that stays for the next turn takes: nothing of it, where job->session is not set.
+ */
+struct stay {
+	bool rests;	 /* between two turns */
+	bool leaves;	 /* it has waited long enough */
+	int turn;	 /* 1: the one that it was started for */
+	int64_t idle_at; /* SHIM_NEVER unless it rests */
+	int root, home;	 /* folders: of all spools, of the first turn */
+	int ctl;	 /* of home, once that is not the turn's own; -1 */
+	struct buf ctl_line;
+	struct watch watch;
+	struct buf id; /* "RUN_ID.ATTEMPT\n" of the turn */
+};
+
+enum phase {
+	RUNS,	    /* the agent lives */
+	LINGERS,    /* it has ended by itself, something that it started has not */
+	TERMINATES, /* SIGTERM was sent */
+	KILLS,	    /* SIGKILL is sent until nobody is left */
+};
+
+struct shim {
+	struct spool_job *job;
+	enum phase phase;
+	pid_t agent; /* 0: ended */
+	bool alone;  /* no descendant is left */
+	int wait_status;
+	int64_t deadline_at, kill_at, give_up_at;
+	int64_t grace_most_ms;
+	int64_t stands_since, stands_until; /* SHIM_NEVER: the deadline does not stand */
+	struct spool_status status;
+	struct drain out, err;
+	struct feed in;
+	struct waker waker;
+	int ctl, signals, timer;
+	int64_t timer_at;
+	struct buf ctl_line; /* the start of a line whose end has not come */
+	struct stay stay;
+};
+
+/* By order: politely first. An agent that has ended already has said how it ended. */
+void shim_end(struct shim *s, struct str reason, int64_t now);
+int64_t later_by(int64_t now, int64_t ms);
+/* Lines of ctl.NAME, which is removed. */
+void shim_ctl_file(struct shim *s, struct str name, int64_t now);
+/* The files of the folder that we are in. */
+bool shim_open_turn(struct shim *s, struct err *err);
+
+/* Remembers the folder that the shim was started in. */
+bool stay_begin(struct shim *s, struct err *err);
+/* The turn may be over; then its status is written, and the agent rests. */
+void stay_look(struct shim *s, int64_t now);
+/* Has the time of one that rests passed? Then it is asked to go, later told to. */
+void stay_on_time(struct shim *s, int64_t now);
+/* The job of another folder, for an agent that rests. */
+void stay_take(struct shim *s, struct str id, int64_t now);
+/* One that rested has ended: why. */
+void stay_finish(struct shim *s);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/os.h"
@@ -23,6 +24,8 @@ static bool
 drain_write(struct drain *drain, int64_t now)
 {
 	drain->retry_at = SHIM_NEVER;
+	if (drain->file < 0)
+		drain->held_len = 0;
 	while (drain->held_len) {
 		ssize_t n = os.write(drain->file, drain->held + drain->held_at, drain->held_len);
 		if (n < 0 && errno == EINTR)
@@ -47,7 +50,8 @@ drain_run(struct drain *drain, int64_t now)
 {
 	int64_t before = drain->bytes;
 	for (int i = 0; i < DRAIN_ROUNDS && !drain->failed; i++) {
-		if (!drain_write(drain, now) || drain->pipe < 0)
+		if (!drain_write(drain, now) || drain->pipe < 0 ||
+		    (drain->watch && drain->watch->found))
 			break;
 		ssize_t n = os.read(drain->pipe, drain->held, sizeof(drain->held));
 		if (n < 0 && errno == EINTR)
@@ -62,6 +66,8 @@ drain_run(struct drain *drain, int64_t now)
 		int64_t room = drain->max - drain->bytes;
 		drain->over |= n > room;
 		drain->held_len = n > room ? (size_t)room : (size_t)n;
+		if (drain->watch && drain->file >= 0)
+			drain->held_len = watch_cut(drain->watch, drain->held, drain->held_len);
 	}
 	/* What the last round read: nobody looks at the pipe while something is held. */
 	if (drain->held_len && !drain->failed)
@@ -123,8 +129,18 @@ feed_line(struct feed *feed, struct str line)
 	feed->done = 0;
 	buf_add_str(&feed->queue, line);
 	buf_putc(&feed->queue, '\n');
+	feed->fed += line.len + 1;
 	feed_run(feed);
 	return true;
+}
+
+size_t
+feed_unread(const struct feed *feed)
+{
+	int inside = 0;
+	if (feed->pipe < 0 || ioctl(feed->pipe, FIONREAD, &inside) < 0)
+		return 0;
+	return (size_t)inside + feed->queue.len - feed->done;
 }
 
 void

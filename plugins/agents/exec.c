@@ -10,6 +10,7 @@
 #include "io/proc.h"
 #include "io/tree.h"
 #include "plugins/agents/exec_job.h"
+#include "plugins/agents/exec_keep.h"
 #include "plugins/agents/exec_run.h"
 
 /* How long a shim that was started by an earlier daemon may take to say who it is. */
@@ -30,6 +31,7 @@ run_new(struct attempt *attempt)
 	run->text = exec_is_text(attempt->agent->section);
 	run->open = exec_is_open(attempt->agent->section);
 	run->phase = EXEC_RUNS;
+	memcpy(run->mark, attempt->id, sizeof(run->mark));
 	exec_run_rewind(run);
 	return run;
 }
@@ -42,22 +44,24 @@ run_free(struct exec_run *run)
 	core_timer_free(run->stand);
 	ndjson_fini(&run->lines);
 	spool_status_fini(&run->status);
+	free(run->print);
 	free(run->dir);
 	free(run);
 }
 
 /* A folder of this name, though the attempt is new: the database is older than the spool. */
 static bool
-spool_make(struct attempt *attempt, const char *dir, struct str envelope, struct err *err)
+spool_make(struct attempt *attempt, const char *dir, struct str envelope, char **ret_print,
+	   struct err *err)
 {
 	AUTO(err_fini) struct err first = ERR_INIT;
 
-	if (exec_job_create(attempt, dir, envelope, &first))
+	if (exec_job_create(attempt, dir, envelope, ret_print, &first))
 		return true;
 	if (first.code != E_EXISTS || spool_shim_alive(dir, NULL, NULL))
 		return err_move(err, &first);
 	log_warning("spool of an unknown attempt was in the way; removed", "attempt", attempt->id);
-	return os_remove_tree(dir, err) && exec_job_create(attempt, dir, envelope, err);
+	return os_remove_tree(dir, err) && exec_job_create(attempt, dir, envelope, ret_print, err);
 }
 
 static void
@@ -82,12 +86,12 @@ exec_start(struct attempt *attempt, struct str envelope, struct err *err)
 	if (!exec_share(attempt, err))
 		return false;
 	run = run_new(attempt);
-	if (!spool_make(attempt, run->dir, envelope, err)) {
+	if (!spool_make(attempt, run->dir, envelope, &run->print, err)) {
 		run_free(run);
 		return false;
 	}
 	crash_point("exec-spool-made");
-	if (!exec_shim_spawn(run, &why)) {
+	if (!exec_keep_take(run) && (!exec_keep_note(run, &why) || !exec_shim_spawn(run, &why))) {
 		os_remove_tree(run->dir, NULL);
 		run_free(run);
 		/* Not the agent's fault, and it may be there again in a moment (an upgrade). */
@@ -100,6 +104,26 @@ exec_start(struct attempt *attempt, struct str envelope, struct err *err)
 	if (attempt->run.limits.deadline_ms >= 0)
 		exec_run_watch(run, attempt_time_left_ms(attempt));
 	return true;
+}
+
+/* Nobody has read its job: it stands in the folder still. */
+void
+exec_run_anew(struct exec_run *run)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	run->handed = false;
+	memcpy(run->mark, run->attempt->id, sizeof(run->mark));
+	log_debug("process of a session had gone; another is started", "attempt", run->attempt->id);
+	if (exec_keep_note(run, &err) && exec_shim_spawn(run, &err)) {
+		executor_note(run);
+		return;
+	}
+	log_error("process of a session cannot be started", "attempt", run->attempt->id, "error",
+		  err_text(&err));
+	run->phase = EXEC_ENDED;
+	attempt_exit(run->attempt,
+		     &(struct attempt_end){.ours = true, .exit_code = 75, .text = err_text(&err)});
 }
 
 /* The folder tells, not attempt->executor: that may not have been stored when the daemon died. */
@@ -260,9 +284,10 @@ exec_release(struct attempt *attempt, bool over)
 	attempt->state = NULL;
 	if (!run)
 		return;
-	if (over) {
+	if (over && !exec_is_home(attempt->id)) {
 		chore = exec_chore_of(attempt->core, attempt->id);
 		chore.dir = TAKE(run->dir);
+		chore.spare = run->handed;
 		exec_chore(&chore);
 	}
 	run_free(run);
@@ -295,4 +320,7 @@ const struct agent_kind exec_agent = {
 	.stand = exec_stand,
 	.has = exec_has,
 	.rewind = exec_rewind,
+	.dismiss = exec_dismiss,
+	.keeps = exec_keeps,
+	.kept_has = exec_kept_has,
 };

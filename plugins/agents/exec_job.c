@@ -10,7 +10,9 @@
 #include "plugins/env.h"
 #include "io/proc.h"
 #include "io/spool.h"
+#include "base/digest.h"
 #include "plugins/agents/exec_confine.h"
+#include "plugins/agents/exec_keep.h"
 #include "plugins/agents/exec_run.h"
 
 #define STDERR_MAX (1 << 20)
@@ -52,6 +54,14 @@ static const struct conf_key keys[] = {
 		 "...; read-only: everything may be read, temporary folders written"},
 	{"untrusted.network", CONF_BOOL,
 	 .help = "the same as network, for runs whose trust is untrusted"},
+	{"session", CONF_BOOL, "no",
+	 .help = "yes: it stays after its result, and gets the next turn of its session on "
+		 "standard "
+		 "input"},
+	{"session_idle", CONF_DURATION, "10m", .min = 100, .max = 7LL * 86400000,
+	 .help = "how long it waits for the next turn before it is ended"},
+	{"session_processes", CONF_INT, "8", .min = 0, .max = 10000,
+	 .help = "processes that wait so at once; the one that waited longest goes"},
 	{"grace", CONF_DURATION, "10s", .min = 0, .max = 3600000,
 	 .help = "from SIGTERM to SIGKILL when it is stopped"},
 	{"linger", CONF_DURATION, "2s", .min = 0, .max = 3600000,
@@ -121,6 +131,10 @@ exec_check(const struct conf_section *section, struct conf_report *report)
 			      conf_str(section, "umask"));
 	if (user && !getpwnam(user))
 		conf_warn(report, section, "user", "there is no user %s on this machine", user);
+	if (conf_bool(section, "session") && !exec_is_open(section))
+		conf_complain(report, section, "session",
+			      "its next turn comes on standard input as a line, and its result is "
+			      "a line of the protocol; expected stdin = open and output = rouse");
 	if (conf_is_set(section, "stdin") && exec_is_open(section) && exec_is_text(section))
 		conf_complain(report, section, "stdin",
 			      "output = text has no protocol in which messages could follow; "
@@ -200,9 +214,38 @@ deadline_of(const struct attempt *attempt)
 	return left > 0 ? left : 1;
 }
 
+/* Of the job without what is of this run alone: the configuration, the limits of processes, what
+ * they are held to, and how far its author is known. */
+static char *
+job_print(const struct attempt *attempt, const struct spool_job *job, const struct env *env)
+{
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+	struct buf hex = BUF_INIT;
+	struct spool_job plain = *job;
+	const char **kept = mem_alloc_array(env->count + 1, sizeof(*kept));
+	size_t count = 0;
+	struct digest digest;
+
+	for (size_t i = 0; i < env->count; i++)
+		if (strncmp(env->items[i], "ROUSE_", 6) &&
+		    strncmp(env->items[i], "TRACEPARENT=", 12))
+			kept[count++] = env->items[i];
+	plain.id = "-";
+	plain.envp = kept;
+	plain.input = STR("");
+	plain.cgroup = NULL;
+	plain.deadline_ms = plain.out_max = 0;
+	spool_job_format(&plain, &text);
+	buf_cat(&text, trust_name(attempt->trust), "\n");
+	digest = digest_of(DIGEST_SHA256, buf_str(&text));
+	hex_encode(&hex, str_make((const char *)digest.bytes, digest.len));
+	free(kept);
+	return buf_take(&hex);
+}
+
 static bool
 job_create(const struct attempt *attempt, const char *dir, char **words, struct str input,
-	   struct err *err)
+	   char **ret_print, struct err *err)
 {
 	const struct conf_section *section = attempt->agent->section;
 	AUTO(env_fini) struct env env = ENV_INIT;
@@ -240,12 +283,18 @@ job_create(const struct attempt *attempt, const char *dir, char **words, struct 
 	if (!models_env(attempt, &env, err))
 		return false;
 	job.envp = env_items(&env);
+	if (exec_keep_wants(attempt)) {
+		job.session = true;
+		job.idle_ms = conf_ms(section, "session_idle");
+		free(*ret_print);
+		*ret_print = job_print(attempt, &job, &env);
+	}
 	return spool_create_from(exec_pool(), dir, &job, err);
 }
 
 bool
 exec_job_create(const struct attempt *attempt, const char *dir, struct str envelope,
-		struct err *err)
+		char **ret_print, struct err *err)
 {
 	AUTO(buf_fini) struct buf input = BUF_INIT;
 	char **words = NULL;
@@ -260,7 +309,7 @@ exec_job_create(const struct attempt *attempt, const char *dir, struct str envel
 	}
 	buf_add_str(&input, envelope);
 	buf_putc(&input, '\n');
-	ok = job_create(attempt, dir, words, buf_str(&input), err);
+	ok = job_create(attempt, dir, words, buf_str(&input), ret_print, err);
 	proc_words_free(words);
 	return ok;
 }

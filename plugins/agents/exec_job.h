@@ -15,8 +15,9 @@ bool exec_is_text(const struct conf_section *section);
 /* May messages follow the envelope on standard input? */
 bool exec_is_open(const struct conf_section *section);
 
-/* Makes the spool `dir` of the attempt. Errors are spool_create()'s. */
+/* Makes the spool `dir` of the attempt. Errors are spool_create()'s. ret_print: owned; where its
+ * process stays for more turns, a digest of all that these must have in common; else NULL. */
 bool exec_job_create(const struct attempt *attempt, const char *dir, struct str envelope,
-		     struct err *err);
+		     char **ret_print, struct err *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include "core/run.h"
 #include "io/proc.h"
 #include "plugins/agents/exec.h"
+#include "plugins/agents/exec_keep.h"
 
 /* Of one attempt in one turn; the others want to be read too. */
 #define READ_A_TURN (256 * 1024)
@@ -67,6 +68,14 @@ stop_word(const char *reason)
 	return NULL;
 }
 
+static bool
+result_failed(const struct attempt *attempt)
+{
+	const char *status = attempt->result_status;
+
+	return status && (!strcmp(status, "failed") || !strcmp(status, "error"));
+}
+
 static void
 run_exit(struct exec_run *run)
 {
@@ -77,7 +86,19 @@ run_exit(struct exec_run *run)
 				  .reason = status->reason,
 				  .text = status->error};
 
+	bool well = attempt->now.has_result && attempt->said.code == E_OK && !attempt->stop_reason;
+
 	run->phase = EXEC_ENDED;
+	if (status->kept)
+		exec_keep_rest(run, well && !result_failed(attempt));
+	/* It was there before this turn, and left without a word about it: that is no success. */
+	if (!attempt->now.has_result &&
+	    (status->kept || (status->turn > 1 && !status->exit_code))) {
+		end.lost = true;
+		end.exit_code = -1;
+		end.text = "its process of earlier turns ended without a result of this one";
+	}
+	end.unread = status->unread;
 	if (status->oom_kills && !status->reason && (status->signal || status->exit_code))
 		end.text = "it used more than memory_max, and the system killed it";
 	if (status->reason && !attempt->stop_reason)
@@ -213,6 +234,7 @@ run_lose(struct exec_run *run, const char *reason)
 	struct exec_chore chore = exec_chore_of(run->attempt->core, run->attempt->id);
 
 	run->phase = EXEC_KILLS;
+	memcpy(chore.mark, run->mark, sizeof(chore.mark));
 	core_timer_stop(run->stuck);
 	if (run->shim)
 		proc_signal(run->shim->proc, SIGKILL);
@@ -274,9 +296,19 @@ run_in_doubt(struct exec_run *run)
 		exec_run_wake(run, DOUBT_LOOK_MS);
 		return true;
 	}
+	/* From here on none begins that was only late. */
+	if (!spool_shim_began(run->dir) && !exec_spool_has(run->dir, "status"))
+		spool_claim(run->dir);
 	run->phase = EXEC_RUNS;
 	exec_shim_adopt(run);
 	return false;
+}
+
+/* The shim knows most results itself; of what is beyond it (escaped names) it is told. */
+static void
+run_tell_over(struct exec_run *run)
+{
+	run->told = spool_control(run->dir, STR("T"), NULL);
 }
 
 /* One turn of one attempt: what is new, then whether that was all. The shim's death is looked at
@@ -315,8 +347,12 @@ exec_on_turn(void *arg)
 		exec_run_wake(run, NEXT_TURN_MS);
 	else if (over)
 		run_settle(run, &status);
+	else if (gone && err.code == E_NOT_FOUND && run->handed && !spool_shim_began(run->dir))
+		exec_run_anew(run);
 	else if (gone && (corrupt || err.code == E_NOT_FOUND))
 		run_lose(run, "");
+	else if (!gone && run->shim->session && run->attempt->now.has_result && !run->told)
+		run_tell_over(run);
 	else if (gone)
 		exec_run_wake(run, AGAIN_MS);
 }

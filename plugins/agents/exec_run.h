@@ -15,8 +15,16 @@ struct proc;
 struct exec_shim {
 	LIST_ENTRY(exec_shim) entry;
 	struct proc *proc;
-	char id[64];
+	char id[64];   /* that it was started for; its home is that spool */
+	char turn[64]; /* that it carries now; "": it waits for another */
+	/* Where its agent stays for the next turn of its session: whose, and a digest of all that a
+	 * turn must have in common with it. NULL: it does not. */
+	char *session, *agent, *print;
+	int turns;
+	struct mono since; /* it waits */
+	bool leaves;	   /* it was told to go */
 };
+LIST_HEAD(exec_shim_list, exec_shim);
 
 enum exec_phase {
 	EXEC_DOUBT, /* taken up, and its shim has not said who it is */
@@ -38,6 +46,10 @@ struct exec_run {
 	struct mono doubt_until;
 	struct spool_status status; /* from EXEC_SETTLES on */
 	bool stands, stops;	    /* its deadline; it is being stopped */
+	char *print;		    /* of a process that stays; NULL */
+	bool handed;		    /* to a process that had stayed */
+	bool told;		    /* the shim, that the result was heard */
+	char mark[64];		    /* of all processes below its shim: whom that was started for */
 	struct core_timer *turn, *stuck, *stand;
 };
 
@@ -46,6 +58,8 @@ struct exec_chore {
 	LIST_ENTRY(exec_chore) entry;
 	struct core *core;
 	char id[64];
+	char mark[64];	    /* whose processes, whose group */
+	bool spare;	    /* the group is still another's */
 	char *group;	    /* killed and removed; NULL: there is none */
 	char *dir;	    /* cleaned and kept, or removed; NULL: it stays */
 	bool clean;	    /* what the chore made of dir */
@@ -57,6 +71,11 @@ struct exec_chore {
 
 /* Opens what all attempts of its core share, at the first of them. */
 bool exec_share(const struct attempt *attempt, struct err *err);
+/* The same where there is no attempt. */
+bool exec_share_core(struct core *core, struct err *err);
+struct exec_shim_list *exec_shims(void);
+/* One that an earlier daemon started; NULL: it cannot be watched. */
+struct exec_shim *exec_shim_watch(struct core *core, const char *id, pid_t pid, uint64_t start);
 /* The leaf in which an attempt runs, owned; NULL where there are no groups for runs. */
 char *exec_group(const char *id);
 /* False: groups are asked for that cannot be had; a sentence. */
@@ -80,6 +99,8 @@ bool exec_shim_adopt(struct exec_run *run);
 void exec_run_wake(struct exec_run *run, int64_t ms);
 /* Back to the last line that core has. */
 void exec_run_rewind(struct exec_run *run);
+/* The process that had stayed went before it began: one of its own is started. */
+void exec_run_anew(struct exec_run *run);
 /* Kills both when the shim has not ended its agent ms from now, and what stopping takes. */
 void exec_run_watch(struct exec_run *run, int64_t ms);
 

@@ -13,6 +13,7 @@
 #include "io/proc.h"
 #include "io/work.h"
 #include "plugins/agents/exec_job.h"
+#include "plugins/agents/exec_keep.h"
 #include "plugins/agents/exec_run.h"
 
 /* Wakes may get lost; somebody looks now and then. */
@@ -30,7 +31,7 @@ struct exec {
 	struct core_timer *look;
 	unsigned looks;
 	bool looking; /* the timer is armed */
-	LIST_HEAD(, exec_shim) shims;
+	struct exec_shim_list shims;
 	LIST_HEAD(, exec_chore) chores; /* given to the work threads */
 };
 static struct exec *shared;
@@ -103,7 +104,7 @@ chore_run(void *arg)
 	if (chore->group && !cgroup_remove(chore->group))
 		log_warning("group of a run not removed", "group", chore->group);
 	if (chore->kill)
-		proc_kill_marked(EXEC_MARK, chore->id);
+		proc_kill_marked(EXEC_MARK, chore->mark);
 	if (!chore->dir)
 		return;
 	chore->clean = spool_pool_clean(chore->dir);
@@ -152,7 +153,7 @@ exec_chore(const struct exec_chore *template)
 	char *retired;
 
 	*chore = *template;
-	chore->group = exec_group(chore->id);
+	chore->group = chore->spare ? NULL : exec_group(chore->mark);
 	retired = chore->dir ? spool_pool_retire(exec_pool(), chore->dir) : NULL;
 	if (retired) {
 		free(chore->dir);
@@ -173,6 +174,7 @@ exec_chore_of(struct core *core, const char *id)
 
 	assert(strlen(id) < sizeof(chore.id));
 	memcpy(chore.id, id, strlen(id) + 1);
+	memcpy(chore.mark, id, strlen(id) + 1);
 	return chore;
 }
 
@@ -183,6 +185,9 @@ shim_free(struct exec_shim *shim)
 {
 	LIST_REMOVE(shim, entry);
 	proc_free(shim->proc);
+	free(shim->session);
+	free(shim->agent);
+	free(shim->print);
 	free(shim);
 }
 
@@ -190,13 +195,14 @@ static void
 shim_on_exit(void *arg, int wait_status)
 {
 	struct exec_shim *shim = arg;
-	struct exec_run *run = exec_run_find(shared->core, shim->id);
+	struct exec_run *run = *shim->turn ? exec_run_find(shared->core, shim->turn) : NULL;
 
 	(void)wait_status;
 	if (run && run->shim == shim) {
 		run->shim = NULL;
 		exec_run_wake(run, 0);
 	}
+	exec_keep_gone(shared->core, shim);
 	shim_free(shim);
 }
 
@@ -207,6 +213,7 @@ shim_new(const char *id)
 
 	assert(strlen(id) < sizeof(shim->id));
 	memcpy(shim->id, id, strlen(id) + 1);
+	memcpy(shim->turn, id, strlen(id) + 1);
 	LIST_INSERT_HEAD(&shared->shims, shim, entry);
 	return shim;
 }
@@ -243,24 +250,58 @@ exec_shim_spawn(struct exec_run *run, struct err *err)
 		return false;
 	}
 	run->shim = shim;
+	exec_keep_begin(run);
 	return true;
+}
+
+struct exec_shim *
+exec_shim_watch(struct core *core, const char *id, pid_t pid, uint64_t start)
+{
+	struct exec_shim *shim = shim_new(id);
+
+	shim->proc = proc_adopt(core->base, pid, start, shim_on_exit, shim, NULL);
+	if (shim->proc)
+		return shim;
+	shim_free(shim);
+	return NULL;
+}
+
+struct exec_shim_list *
+exec_shims(void)
+{
+	return &shared->shims;
+}
+
+/* Of a later turn: its shim is known already, by the home that it has. */
+static struct exec_shim *
+shim_of_pid(pid_t pid)
+{
+	struct exec_shim *shim;
+
+	LIST_FOREACH (shim, &shared->shims, entry)
+		if (proc_pid(shim->proc) == pid)
+			return shim;
+	return NULL;
 }
 
 bool
 exec_shim_adopt(struct exec_run *run)
 {
+	struct attempt *attempt = run->attempt;
 	struct exec_shim *shim;
 	pid_t pid;
 	uint64_t start;
 
 	if (!spool_shim_alive(run->dir, &pid, &start))
 		return false;
-	shim = shim_new(run->attempt->id);
-	shim->proc = proc_adopt(run->attempt->core->base, pid, start, shim_on_exit, shim, NULL);
-	if (!shim->proc) {
-		shim_free(shim);
+	shim = shim_of_pid(pid);
+	if (!shim)
+		shim = exec_shim_watch(attempt->core, attempt->id, pid, start);
+	if (!shim)
 		return false;
-	}
+	memcpy(shim->turn, attempt->id, sizeof(shim->turn));
+	memcpy(run->mark, shim->id, sizeof(run->mark));
+	run->handed = strcmp(shim->id, attempt->id) != 0;
 	run->shim = shim;
 	return true;
 }
@@ -304,7 +345,8 @@ sweep_one(void *arg, const char *id)
 		return;
 	}
 	chore = exec_chore_of(exec->core, id);
-	chore.kill = !exec_spool_has(dir, "status");
+	/* One that stayed went on after its status. */
+	chore.kill = !exec_spool_has(dir, "status") || exec_spool_has(dir, "session");
 	chore.dir = TAKE(dir);
 	exec_chore(&chore);
 }
@@ -338,9 +380,14 @@ look_later(struct exec *exec)
 bool
 exec_share(const struct attempt *attempt, struct err *err)
 {
-	struct core *core = attempt->core;
+	return exec_share_core(attempt->core, err);
+}
+
+bool
+exec_share_core(struct core *core, struct err *err)
+{
 	const struct conf_section *daemon =
-		conf_section(conf_section_conf(attempt->agent->section), "daemon", "");
+		conf_section(registry_conf(core->registry), "daemon", "");
 	struct exec *exec;
 
 	if (shared) {
@@ -361,6 +408,7 @@ exec_share(const struct attempt *attempt, struct err *err)
 	exec->pool = spool_pool_new(core->spool_root, NULL);
 	groups_open(exec, conf_str(daemon, "cgroup"));
 	shared = exec;
+	exec_keep_scan(core);
 	return true;
 }
 

@@ -237,17 +237,10 @@ cause_add(const struct http_job *job, struct http_request *request)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	struct run_row run = {0};
-	struct cause cause = {.hops = 0};
 
 	if (!runs_get_seq(job->outcome.core->store, job->change->run, &run, NULL))
 		return;
-	snprintf(cause.root, sizeof(cause.root), "%s",
-		 run.root	? run.root
-		 : run.event_id ? run.event_id
-				: "");
-	snprintf(cause.parent, sizeof(cause.parent), "%s", run.event_id ? run.event_id : "");
-	cause.hops = run.hops + 1;
-	cause_format(&cause, &text);
+	run_cause(&run, run.event_id, &text);
 	http_header_add(request, "Rouse-Cause", buf_cstr(&text));
 	if (run.correlation && !strpbrk(run.correlation, "\r\n"))
 		http_header_add(request, "X-Correlation-ID", run.correlation);

@@ -3,10 +3,10 @@
 #include "plugins/targets/http.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #include "conf/secret.h"
 #include "plugins/targets/outcome.h"
+#include "pure/http_date.h"
 
 #define RETRY_MAX_MS (24LL * 3600 * 1000)
 
@@ -379,21 +379,7 @@ http_headers_add(const struct target *target, struct http_request *request, stru
 int64_t
 http_retry_after(struct str field, struct wall now)
 {
-	struct tm tm = {0};
-	uint64_t seconds;
 	int64_t ms;
 
-	field = str_trim(field);
-	if (!field.len)
-		return 0;
-	if (str_to_u64(field, &seconds))
-		return seconds < RETRY_MAX_MS / 1000 ? (int64_t)seconds * 1000 : RETRY_MAX_MS;
-	AUTO(auto_free) char *text = str_dup(field);
-	/* More digits than a number can have. */
-	if (strspn(text, "0123456789") == field.len)
-		return RETRY_MAX_MS;
-	if (!strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm))
-		return 0;
-	ms = (int64_t)timegm(&tm) * 1000 - now.ms;
-	return ms <= 0 ? 0 : ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS;
+	return retry_after_parse(field, now, RETRY_MAX_MS, &ms) ? ms : 0;
 }

@@ -3,6 +3,10 @@
 #include "plugins/targets/outcome.h"
 
 #include <stdarg.h>
+#include <stdio.h>
+
+#include "core/event.h"
+#include "store/runs.h"
 
 #define STEPS_MAX 16
 
@@ -85,6 +89,29 @@ change_is_done(const struct change_row *change, bool revert, const char *current
 
 	return change->attempts > 0 && strcmp(change->op, "call") && left &&
 	       !change_drifted(left, current);
+}
+
+void
+run_cause(const struct run_row *run, const char *parent, struct buf *out)
+{
+	struct cause cause = {.hops = run->hops + 1};
+
+	snprintf(cause.root, sizeof(cause.root), "%s",
+		 run->root	 ? run->root
+		 : run->event_id ? run->event_id
+				 : "");
+	snprintf(cause.parent, sizeof(cause.parent), "%s", parent ? parent : "");
+	cause_format(&cause, out);
+}
+
+void
+change_cause(struct core *core, const struct change_row *change, struct buf *out)
+{
+	struct run_row run = {0};
+
+	if (runs_get_seq(core->store, change->run, &run, NULL))
+		run_cause(&run, run.id, out);
+	run_row_fini(&run);
 }
 
 bool

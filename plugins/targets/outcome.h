@@ -41,6 +41,11 @@ const char *change_op(const struct change_row *change, bool revert);
 void change_tell_target(const struct change_row *change, bool revert, struct buf *out);
 /* The key, another one for the way back. */
 void change_key(const struct change_row *change, bool revert, struct buf *out);
+/* Rouse-Cause of what comes of a change, its parent the run, so that a source knows its own trigger
+ * and agent; "" where the run is not known any more. */
+void change_cause(struct core *core, const struct change_row *change, struct buf *out);
+/* The same for a run that is at hand, with another parent. */
+void run_cause(const struct run_row *run, const char *parent, struct buf *out);
 /* The raw value of a dotted path (NAME or NAME.NAME ...) in an image, which may be NULL. */
 bool change_image_find(const char *image, const char *path, struct str *ret);
 /* The true before-image: what the receipt kept when it was applied, else what the proposal said.

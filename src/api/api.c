@@ -104,11 +104,14 @@ api_new(struct core *core, const struct http_limits *limits, const struct api_ho
 	api_dlq_routes(api);
 	api_events_routes(api);
 	api_changes_routes(api);
+	api_batches_routes(api);
+	api_review_routes(api);
 	api_topics_routes(api);
 	api_stream_routes(api);
 	api_why_routes(api);
 	api_tokens_routes(api);
 	api_gates_routes(api);
+	api_sessions_routes(api);
 	api_budget_routes(api);
 	api_schedule_routes(api);
 	api_db_routes(api);

@@ -55,7 +55,7 @@ on_budget(void *arg, struct http_request *req, const struct route_match *match)
 	AUTO(err_fini) struct err err = ERR_INIT;
 	AUTO(auto_free) char *day = http_query_param(req, "day");
 	struct wall asked;
-	json_t *items, *answer;
+	json_t *items;
 
 	(void)match;
 	if (day && (strlen(day) != 10 || !wall_parse(str_of(day), &asked))) {
@@ -69,10 +69,7 @@ on_budget(void *arg, struct http_request *req, const struct route_match *match)
 		http_reply_error(req, &err);
 		return;
 	}
-	answer = json_object();
-	json_object_set_new(answer, "items", items);
-	json_object_set_new(answer, "next", json_null());
-	api_reply(req, 200, answer);
+	api_reply_items(req, items);
 }
 
 static const struct route routes[] = {

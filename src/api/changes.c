@@ -1,8 +1,8 @@
 /* Changes over HTTP: shown, decided, applied, taken back. */
 /* SPDX-License-Identifier: MIT */
-#include "base/digest.h"
 #include "api/inside.h"
 #include "core/change.h"
+#include "core/selection.h"
 #include "store/changes.h"
 #include "store/runs.h"
 
@@ -179,20 +179,19 @@ object_add(void *arg, const struct change_row *row)
 }
 
 /* A digest over the digests of what is shown: an approval of the whole covers exactly that. */
-static char *
-shown_digest(const json_t *items)
+static void
+shown_digest(struct core *core, const char *run_id, const json_t *items, char ret[65])
 {
-	AUTO(buf_fini) struct buf parts = BUF_INIT;
-	struct buf hex = BUF_INIT;
-	struct digest digest;
+	AUTO(buf_fini) struct buf policy = BUF_INIT;
+	struct selection_chain chain;
 	size_t i;
 	json_t *item;
 
+	api_review_policy(core, NULL, run_id, &policy);
+	selection_chain_init(&chain, buf_cstr(&policy));
 	json_array_foreach ((json_t *)items, i, item)
-		buf_printf(&parts, "%s %s\n", json_str(item, "id"), json_str(item, "digest"));
-	digest = digest_of(DIGEST_SHA256, buf_str(&parts));
-	hex_encode(&hex, str_make(digest.bytes, digest.len));
-	return buf_take(&hex);
+		selection_chain_add(&chain, json_str(item, "id"), json_str(item, "digest"));
+	selection_chain_hex(&chain, ret);
 }
 
 static json_t *
@@ -213,15 +212,15 @@ on_diff(void *arg, struct http_request *req, const struct route_match *match)
 {
 	struct api *api = arg;
 	AUTO(auto_free) char *id = api_param(match, 0);
-	AUTO(auto_free) char *digest = NULL;
 	AUTO(err_fini) struct err err = ERR_INIT;
 	json_t *items = run_changes(api->core, id, &err), *answer;
+	char digest[65];
 
 	if (!items) {
 		http_reply_error(req, &err);
 		return;
 	}
-	digest = shown_digest(items);
+	shown_digest(api->core, id, items, digest);
 	answer = json_object();
 	json_object_set_new(answer, "items", items);
 	json_put_str(answer, "digest", digest);
@@ -269,8 +268,6 @@ bulk_run(struct api *api, struct http_request *req, const char *id, struct bulk 
 {
 	const struct action *action = action_of(req);
 	AUTO(json_auto_decref) json_t *body = NULL;
-	AUTO(json_auto_decref) json_t *items = NULL;
-	AUTO(auto_free) char *digest = NULL;
 	AUTO(run_row_fini) struct run_row run = {0};
 	struct ids ids = {.from = action->from};
 	bool done = false;
@@ -281,17 +278,8 @@ bulk_run(struct api *api, struct http_request *req, const char *id, struct bulk 
 	/* Deciding everything where somebody meant a part would be the worst answer. */
 	if (json_object_get(body, "where"))
 		return err_set(err, E_USAGE,
-			       "where is not evaluated here; decide the changes one by one, or use "
-			       "rouse approve --where");
-	if (json_str(body, "digest")) {
-		items = run_changes(api->core, id, err);
-		digest = items ? shown_digest(items) : NULL;
-		if (!digest || strcmp(digest, json_str(body, "digest")))
-			return err_set(err, E_STATE,
-				       "the changes of run %s are not what was shown any more; "
-				       "look at them again (rouse diff)",
-				       run.id);
-	}
+			       "where is not evaluated here; name the changes that are "
+			       "meant");
 	if (changes_of_run(api->core->store, run.seq, id_add, &ids, err) &&
 	    turn_savepoint(api->core->store, err)) {
 		done = bulk_act(api->core, action, &ids, api_by(req), json_str(body, "reason"),
@@ -333,8 +321,6 @@ static const struct route routes[] = {
 	{"POST", "/v1/changes/{id}/apply", "apply", "ask the dispatcher again", on_action},
 	{"POST", "/v1/changes/{id}/revert", "apply", "take it back", on_action},
 	{"GET", "/v1/runs/{id}/diff", "read", "what a run proposes", on_diff},
-	{"POST", "/v1/runs/{id}/approve", "review", "approve all its proposals", on_bulk},
-	{"POST", "/v1/runs/{id}/reject", "review", "reject all its proposals", on_bulk},
 	{"POST", "/v1/runs/{id}/apply", "apply", "apply what is approved", on_bulk},
 	{"POST", "/v1/runs/{id}/revert", "apply", "take back what was applied", on_bulk},
 };

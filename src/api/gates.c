@@ -5,10 +5,17 @@
 #include "core/gate.h"
 #include "store/state.h"
 
+struct gate_list {
+	struct api_list list;
+	struct core *core;
+};
+
 static bool
 gate_add(void *arg, const struct gate_row *row)
 {
-	return api_list_add(arg, gate_object(row), row->seq);
+	struct gate_list *list = arg;
+
+	return api_list_add(&list->list, gate_object(list->core, row), row->seq);
 }
 
 static void
@@ -17,12 +24,12 @@ on_list(void *arg, struct http_request *req, const struct route_match *match)
 	static const char *const columns[] = {"run", "status", "kind", NULL};
 	struct api *api = arg;
 	AUTO(err_fini) struct err err = ERR_INIT;
-	struct api_list list;
+	struct gate_list list = {.core = api->core};
 
 	(void)match;
-	if (api_list_begin(req, columns, &list, &err))
-		gates_list(api->core->store, &list.query, gate_add, &list, &err);
-	api_list_reply(&list, req, &err);
+	if (api_list_begin(req, columns, &list.list, &err))
+		gates_list(api->core->store, &list.list.query, gate_add, &list, &err);
+	api_list_reply(&list.list, req, &err);
 }
 
 static json_t *
@@ -31,7 +38,7 @@ make_gate(struct core *core, void *arg, int *ret_status, struct err *err)
 	AUTO(gate_row_fini) struct gate_row gate = {0};
 
 	(void)ret_status;
-	return gates_get(core->store, arg, &gate, err) ? gate_object(&gate) : NULL;
+	return gates_get(core->store, arg, &gate, err) ? gate_object(core, &gate) : NULL;
 }
 
 static void

@@ -86,6 +86,16 @@ bool api_list_add(struct api_list *list, json_t *take_item, int64_t seq);
 /* Replies {"items","next"}, or the error where err is one, and frees. */
 void api_list_reply(struct api_list *list, struct http_request *req, const struct err *err);
 
+/* The batch of a path, /v1/batches/{b}… or /v1/batches/{b}/{start}…: an id has a slash, which may
+ * stand there as it is. Owned. */
+char *api_batch_param(const struct route_match *match);
+/* A maker by id: arg is a batch's id, or its name. */
+json_t *api_make_batch(struct core *core, void *arg, int *ret_status, struct err *err);
+/* What changes of a batch (or, NULL, of a run) are decided under, in words, for their digest. */
+void api_review_policy(struct core *core, const char *batch, const char *run_id, struct buf *out);
+/* Replies with a list that is whole: {"items","next":null}. takes the reference. */
+void api_reply_items(struct http_request *req, json_t *take_items);
+
 /* A parameter of the path as an owned string. */
 char *api_param(const struct route_match *match, size_t i);
 
@@ -97,15 +107,18 @@ void api_runs_list(struct api *api, struct http_request *req, const char *const 
 void api_runs_routes(struct api *api);
 void api_dlq_routes(struct api *api);
 void api_changes_routes(struct api *api);
+void api_review_routes(struct api *api);
 void api_events_routes(struct api *api);
 void api_registry_routes(struct api *api);
 void api_admin_routes(struct api *api);
 void api_invoke_routes(struct api *api);
+void api_batches_routes(struct api *api);
 void api_topics_routes(struct api *api);
 void api_stream_routes(struct api *api);
 void api_why_routes(struct api *api);
 void api_tokens_routes(struct api *api);
 void api_gates_routes(struct api *api);
+void api_sessions_routes(struct api *api);
 void api_budget_routes(struct api *api);
 void api_schedule_routes(struct api *api);
 void api_db_routes(struct api *api);

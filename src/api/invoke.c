@@ -3,6 +3,7 @@
 #include "api/inside.h"
 #include "core/admit.h"
 #include "core/run.h"
+#include "core/session.h"
 #include "core/stream.h"
 #include "store/runs.h"
 
@@ -131,12 +132,17 @@ invoke(struct api *api, struct http_request *req, const struct agent *agent, str
 				      .correlation = http_header(req, "x-correlation-id", 0),
 				      .cause = http_header(req, "rouse-cause", 0)};
 	AUTO(buf_fini) struct buf extension = BUF_INIT;
+	AUTO(auto_free) char *asked = http_query_param(req, "session");
+	struct str header = http_header(req, "rouse-session", 0);
 	struct invocation *invocation;
 
 	if (!json_read(happening.data, &payload, err))
 		return err_prefix(err, "body");
 	if (!http_header(req, "traceparent", 1).p)
 		happening.traceparent = http_header(req, "traceparent", 0);
+	happening.session = header.p ? header : str_of(asked);
+	if (happening.session.p && !session_name_check(happening.session, err))
+		return err_prefix(err, header.p ? "Rouse-Session" : "session");
 	happening.fingerprint = admit_fingerprint(payload);
 	buf_puts(&extension, "\"invoked_by\":");
 	buf_json_cstr(&extension, api_by(req));

@@ -94,6 +94,16 @@ api_list_add(struct api_list *list, json_t *take_item, int64_t seq)
 	return ++list->got < list->query.limit;
 }
 
+void
+api_reply_items(struct http_request *req, json_t *take_items)
+{
+	json_t *answer = json_object();
+
+	json_object_set_new(answer, "items", take_items);
+	json_object_set_new(answer, "next", json_null());
+	api_reply(req, 200, answer);
+}
+
 static void
 items_reply(const struct api_list *list, struct http_request *req)
 {

@@ -5,6 +5,24 @@
 #include "base/os.h"
 #include "core/agent.h"
 #include "core/attempt.h"
+#include "store/runs.h"
+
+/* A process that stays for the next turn of its session is there also when the run has ended. */
+static bool
+session_has(struct core *core, const char *run_id, pid_t pid)
+{
+	AUTO(run_row_fini) struct run_row run = {0};
+	const struct agent *agent;
+
+	if (!run_id || !runs_get(core->store, run_id, &run, NULL) || !run.session)
+		return false;
+	for (size_t i = 0; i < registry_agent_count(core->registry); i++) {
+		agent = registry_agent_at(core->registry, i);
+		if (agent->kind->kept_has && agent->kind->kept_has(core, run.session, pid))
+			return true;
+	}
+	return false;
+}
 
 bool
 api_not_own(struct api *api, const struct http_request *req, const char *run_id, struct err *err)
@@ -12,6 +30,12 @@ api_not_own(struct api *api, const struct http_request *req, const char *run_id,
 	const struct http_peer *peer = http_peer(req);
 	struct attempt *attempt = run_id ? attempt_of_run(api->core, run_id) : NULL;
 
+	if (peer->local && peer->pid > 0 && session_has(api->core, run_id, peer->pid))
+		return err_set(err, E_DENIED,
+			       "process %d belongs to the session of run %s, whose decision this "
+			       "is: an agent decides nothing that it asked for itself; a person "
+			       "has to",
+			       (int)peer->pid, run_id);
 	/* pid 0: a peer in a namespace of processes that is not below ours; no agent of ours is. */
 	if (!peer->local || peer->pid <= 0 || !attempt || !attempt->agent || !attempt->state ||
 	    !attempt->agent->kind->has)

@@ -127,14 +127,12 @@ on_agents(void *arg, struct http_request *req, const struct route_match *match)
 {
 	struct api *api = arg;
 	const struct registry *registry = api->core->registry;
-	json_t *answer = json_object(), *items = json_array();
+	json_t *items = json_array();
 
 	(void)match;
 	for (size_t i = 0; i < registry_agent_count(registry); i++)
 		json_array_append_new(items, api_agent(api->core, registry_agent_at(registry, i)));
-	json_object_set_new(answer, "items", items);
-	json_object_set_new(answer, "next", json_null());
-	api_reply(req, 200, answer);
+	api_reply_items(req, items);
 }
 
 static json_t *

@@ -41,8 +41,8 @@ api_runs_list(struct api *api, struct http_request *req, const char *const *colu
 static void
 on_list(void *arg, struct http_request *req, const struct route_match *match)
 {
-	static const char *const columns[] = {"status", "agent", "trigger", "batch", "entity",
-					      "tenant", "key",	 "reason",  NULL};
+	static const char *const columns[] = {"status", "agent", "trigger", "batch",   "entity",
+					      "tenant", "key",	 "reason",  "session", NULL};
 
 	(void)match;
 	api_runs_list(arg, req, columns, false);

@@ -49,7 +49,7 @@ on_list(void *arg, struct http_request *req, const struct route_match *match)
 {
 	struct api *api = arg;
 	AUTO(err_fini) struct err err = ERR_INIT;
-	json_t *items = json_array(), *answer;
+	json_t *items = json_array();
 
 	(void)match;
 	if (!tokens_list(api->core->store, token_add, items, &err)) {
@@ -57,10 +57,7 @@ on_list(void *arg, struct http_request *req, const struct route_match *match)
 		http_reply_error(req, &err);
 		return;
 	}
-	answer = json_object();
-	json_object_set_new(answer, "items", items);
-	json_object_set_new(answer, "next", json_null());
-	api_reply(req, 200, answer);
+	api_reply_items(req, items);
 }
 
 /* --- made ---------------------------------------------------------------------------------- */

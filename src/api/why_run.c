@@ -14,6 +14,7 @@
 #include "store/changes.h"
 #include "store/events.h"
 #include "store/runs.h"
+#include "store/sessions.h"
 #include "store/state.h"
 
 #define CHANGES_TOLD 200
@@ -286,6 +287,15 @@ ahead_keep(void *arg, const struct run_row *row)
 	return true;
 }
 
+/* Of turns, newest first, the oldest that is not done. */
+static bool
+turn_keep(void *arg, const struct run_row *row)
+{
+	if (!run_is_final(run_state_of(row->status)))
+		ahead_keep(arg, row);
+	return true;
+}
+
 /* The run that has this one's entity: it runs, or it waits in front. */
 static bool
 entity_is_busy(struct story *story, const struct run_row *run)
@@ -313,6 +323,25 @@ entity_is_busy(struct story *story, const struct run_row *run)
 		return true;
 	}
 	return false;
+}
+
+/* The turn of its session that is not done. */
+static bool
+session_is_busy(struct story *story, const struct run_row *run)
+{
+	struct ahead ahead = {.seq = run->seq};
+	const struct list_query query = {.filters = {{"session", run->session}},
+					 .since = WALL_NONE,
+					 .before_seq = run->seq,
+					 .limit = 1000};
+
+	if (!runs_list(story->core->store, &query, turn_keep, &ahead, &story->err) || !ahead.found)
+		return false;
+	story_tell(story, WALL_NONE, "waiting",
+		   "it waits, since run %s, a turn of the same session before it, is not done",
+		   ahead.id);
+	story_put(story, "run", json_string(ahead.id));
+	return true;
 }
 
 /* Switches, from the widest to the narrowest. */
@@ -447,6 +476,8 @@ waits_tell(struct story *story, const struct run_row *run)
 	}
 	if (run->entity && *run->entity && entity_is_busy(story, run))
 		return;
+	if (run->session && session_is_busy(story, run))
+		return;
 	if (breaker_holds(story, agent, &carrier))
 		return;
 	if (!room_is_full(story, run, carrier))
@@ -458,12 +489,26 @@ waits_tell(struct story *story, const struct run_row *run)
 /* --- the whole ----------------------------------------------------------------------------- */
 
 static void
+session_tell(struct story *story, const struct run_row *run, struct buf *out)
+{
+	AUTO(session_row_fini) struct session_row session = {0};
+
+	buf_printf(out, ", as turn %d of session ", run->turn);
+	if (sessions_get(story->core->store, run->session, &session, NULL))
+		buf_cat(out, session.agent, "/", session.name);
+	else
+		buf_cat(out, run->session, ", which is no longer kept");
+}
+
+static void
 queued_tell(struct story *story, const struct run_row *run)
 {
 	AUTO(buf_fini) struct buf more = BUF_INIT;
 
 	if (run->entity && *run->entity)
 		buf_printf(&more, ", about %s", run->entity);
+	if (run->session)
+		session_tell(story, run, &more);
 	if (run->replay_of)
 		buf_printf(&more, ", as run %s once more", run->replay_of);
 	if (run->mode && !strcmp(run->mode, "stage"))

@@ -139,23 +139,16 @@ void
 hex_encode(struct buf *out, struct str bytes)
 {
 	static const char digits[] = "0123456789abcdef";
+
+	buf_reserve(out, bytes.len * 2);
 	for (size_t i = 0; i < bytes.len; i++) {
 		unsigned char c = (unsigned char)bytes.p[i];
-		char pair[2] = {digits[c >> 4], digits[c & 15]};
-		buf_add(out, pair, sizeof(pair));
-	}
-}
 
-int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
+		out->data[out->len++] = digits[c >> 4];
+		out->data[out->len++] = digits[c & 15];
+	}
+	if (out->data)
+		out->data[out->len] = '\0';
 }
 
 bool

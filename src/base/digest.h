@@ -24,7 +24,6 @@ bool digest_equal(const void *a, size_t alen, const void *b, size_t blen);
 
 void hex_encode(struct buf *out, struct str bytes); /* lower case */
 bool hex_decode(struct str text, struct buf *out);  /* either case; false on anything else */
-int hex_value(char c);				    /* of one digit, either case; -1: it is none */
 
 /* The byte that "%41" at s.p[i] stands for; -1: no percent sign with two digits stands there. */
 int percent_byte(struct str s, size_t i);

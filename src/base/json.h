@@ -43,6 +43,12 @@ struct json_step {
 	size_t index;
 };
 bool json_raw_find(struct str text, const struct json_step *steps, size_t count, struct str *ret);
+/* Walks the members of a valid JSON object's text, in its order. Name: raw, without its quotes. */
+struct json_member_walk {
+	struct str rest;
+};
+void json_members(struct str object, struct json_member_walk *ret);
+bool json_member_next(struct json_member_walk *walk, struct str *ret_name, struct str *ret_value);
 /* A raw string slice ("..." with quotes) unescaped; false when it is not a string. */
 bool json_raw_string(struct str raw, struct buf *out);
 

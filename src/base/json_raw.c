@@ -198,6 +198,32 @@ json_raw_find(struct str text, const struct json_step *steps, size_t count, stru
 	return true;
 }
 
+void
+json_members(struct str object, struct json_member_walk *ret)
+{
+	object = skip_space(object);
+	ret->rest = object.len && *object.p == '{' ? skip_space(skip_bytes(object, 1)) : STR_NONE;
+}
+
+bool
+json_member_next(struct json_member_walk *walk, struct str *ret_name, struct str *ret_value)
+{
+	struct str s = walk->rest;
+	size_t n = s.len && *s.p == '"' ? string_len(s) : 0, used;
+	if (n < 2)
+		return false;
+	*ret_name = str_make(s.p + 1, n - 2);
+	/* The colon. */
+	s = skip_space(skip_bytes(skip_space(skip_bytes(s, n)), 1));
+	used = value_len(s);
+	if (!used)
+		return false;
+	*ret_value = str_make(s.p, used);
+	s = skip_space(skip_bytes(s, used));
+	walk->rest = s.len && *s.p == ',' ? skip_space(skip_bytes(s, 1)) : STR_NONE;
+	return true;
+}
+
 bool
 json_raw_string(struct str raw, struct buf *out)
 {

@@ -204,91 +204,14 @@ str_distance(const char *a, const char *b)
 	return least(rows[alen % 3][blen], DISTANCE_CAP);
 }
 
-/* One character: of UTF-8 where it is well-formed, else one byte, told apart from every code. */
-static size_t
-glob_next(struct str s, uint32_t *ret)
+int
+hex_value(char c)
 {
-	size_t n = str_utf8_next(s, ret);
-	if (n)
-		return n;
-	*ret = 0x110000U + (unsigned char)s.p[0];
-	return 1;
-}
-
-/* One member of a set, `\` taking the next as it is. */
-static size_t
-glob_member(struct str pat, uint32_t *ret)
-{
-	size_t skip = pat.p[0] == '\\' && pat.len > 1;
-	return skip + glob_next(str_from(pat, skip), ret);
-}
-
-/* pat begins with '['. Bytes of the set, 0 when it has no end: then '[' stands for itself. */
-static size_t
-glob_set(struct str pat, uint32_t c, bool *ret_match)
-{
-	bool match = false;
-	size_t at = 1;
-	bool negated = at < pat.len && (pat.p[at] == '!' || pat.p[at] == '^');
-	at += negated;
-	for (bool first = true; at < pat.len; first = false) {
-		if (pat.p[at] == ']' && !first) {
-			*ret_match = match != negated;
-			return at + 1;
-		}
-		uint32_t low, high;
-		at += glob_member(str_from(pat, at), &low);
-		high = low;
-		if (at + 1 < pat.len && pat.p[at] == '-' && pat.p[at + 1] != ']')
-			at += 1 + glob_member(str_from(pat, at + 1), &high);
-		match |= c >= low && c <= high;
-	}
-	return 0;
-}
-
-/* Whether the first element of pat (not a star) takes c; *ret_len is the element's length. */
-static bool
-glob_one(struct str pat, uint32_t c, size_t *ret_len)
-{
-	uint32_t want;
-	bool match;
-	if (pat.p[0] == '?') {
-		*ret_len = 1;
-		return true;
-	}
-	if (pat.p[0] == '[' && (*ret_len = glob_set(pat, c, &match)))
-		return match;
-	*ret_len = glob_member(pat, &want);
-	return c == want;
-}
-
-/* Only the last star can be worth going back to, so the time is at most the product of the lengths.
- */
-bool
-str_glob(const char *pattern, struct str s)
-{
-	struct str pat = str_of(pattern), star_pat = STR_NONE, star_s = STR_NONE;
-	while (s.len || pat.len) {
-		uint32_t c;
-		size_t n, used;
-		if (pat.len && pat.p[0] == '*') {
-			pat = star_pat = str_from(pat, 1);
-			star_s = s;
-			continue;
-		}
-		if (s.len && pat.len) {
-			n = glob_next(s, &c);
-			if (glob_one(pat, c, &used)) {
-				pat = str_from(pat, used);
-				s = str_from(s, n);
-				continue;
-			}
-		}
-		if (!star_pat.p || !star_s.len)
-			return false;
-		star_s = str_from(star_s, glob_next(star_s, &c));
-		s = star_s;
-		pat = star_pat;
-	}
-	return true;
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
 }

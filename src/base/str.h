@@ -52,7 +52,7 @@ size_t str_utf8_next(struct str s, uint32_t *ret_code);
 /* Edit distance for suggestions, capped at 4. */
 unsigned str_distance(const char *a, const char *b);
 
-/* Shell-style glob: * ? [a-z]. The whole of s must match. */
-bool str_glob(const char *pattern, struct str s);
+/* Of one hexadecimal digit, either case; -1: it is none. */
+int hex_value(char c);
 
 #endif

@@ -83,8 +83,9 @@ bool cli_roused(struct cli *cli, const char *const *args, struct err *err);
 /* The same, silently and as user uid (0: as we are; only root can be another): E_CONFIG with all
  * that it said when it does not end with 0. */
 bool cli_roused_try(const char *const *args, uid_t uid, struct buf *ret_said, struct err *err);
-/* Path of roused: beside this program, ../sbin, $PATH; owned; NULL when there is none. */
-char *cli_roused_path(void);
+/* Path of roused: beside this program, ../sbin, $PATH; owned. NULL when there is none: E_NOT_FOUND, with
+ * a word on what it is wanted for. */
+char *cli_roused_path(const char *what_for, struct err *err);
 
 /* An error's end: "rouse: SENTENCE" on standard error, escaped. */
 void cli_complain(const struct err *err);
@@ -128,6 +129,12 @@ CLI_VERB(verb_emit);
 CLI_VERB(verb_event_list);
 CLI_VERB(verb_event_show);
 CLI_VERB(verb_event_replay);
+CLI_VERB(verb_batch_list);
+CLI_VERB(verb_batch_show);
+CLI_VERB(verb_batch_start);
+CLI_VERB(verb_batch_pause);
+CLI_VERB(verb_batch_resume);
+CLI_VERB(verb_batch_cancel);
 CLI_VERB(verb_agent_list);
 CLI_VERB(verb_agent_show);
 CLI_VERB(verb_run_list);
@@ -144,6 +151,9 @@ CLI_VERB(verb_dlq_show);
 CLI_VERB(verb_dlq_replay);
 CLI_VERB(verb_dlq_drop);
 CLI_VERB(verb_gate_list);
+CLI_VERB(verb_session_list);
+CLI_VERB(verb_session_show);
+CLI_VERB(verb_session_end);
 CLI_VERB(verb_gate_show);
 CLI_VERB(verb_gate_approve);
 CLI_VERB(verb_gate_deny);

@@ -12,7 +12,9 @@
 
 #include "base/os.h"
 #include "cli/diff.h"
+#include "cli/look.h"
 #include "cli/run.h"
+#include "cli/text.h"
 
 #define EDIT_MAX (64 << 20)
 
@@ -37,43 +39,101 @@ decision_body(const struct cli *cli, const char *digest)
 	return body;
 }
 
-/* A run of which nothing is proposed (any more): as a change that is decided, refused. */
-static bool
-nothing_decided(const struct decision *decision, const struct change_set *set, struct err *err)
+/* Which changes are meant: a word of the command line (NULL: everything that is proposed). */
+static json_t *
+meant(const struct cli *cli, const struct decision *decision, const char *word)
 {
-	AUTO(buf_fini) struct buf counts = BUF_INIT;
+	json_t *body = decision_body(cli, NULL);
 
-	change_count_text(set->items, &counts);
-	return err_set(err, E_STATE, "nothing of run %s is proposed, so nothing was %s%s%s",
-		       set->run, decision->done, counts.len ? ": " : "", buf_cstr(&counts));
+	json_put_str(body, "decision", decision->verb);
+	json_put_str(body, "of", word);
+	json_put_str(body, "where", cli_opt(cli, "where"));
+	json_put_str(body, "entity", cli_opt(cli, "entity"));
+	json_put_str(body, "group", cli_opt(cli, "group"));
+	if (!word)
+		json_object_set_new(body, "all", json_true());
+	return body;
 }
 
-static bool
-decide_run(struct cli *cli, const struct decision *decision, const struct change_set *set,
-	   struct err *err)
+static void
+put_skipped(const json_t *why)
 {
-	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
-	const char *digest = cli_opt(cli, "digest");
-	AUTO(json_auto_decref) json_t *body = decision_body(cli, digest ? digest : set->digest);
-	int64_t changed, skipped;
+	for (size_t i = 0; i < json_array_size(why); i++) {
+		const json_t *one = json_array_get(why, i);
+		AUTO(buf_fini) struct buf safe = BUF_INIT;
 
-	if (!cli_post(cli, body, &reply, err, "/v1/runs/%s/%s", set->run, decision->verb))
-		return false;
-	changed = json_int(reply.json, "changed", -1);
-	skipped = json_int(reply.json, "skipped", 0);
-	if (changed < 0)
-		return err_set(err, E_CORRUPT, "the daemon did not say how many changes it %s",
-			       decision->done);
-	if (!changed)
-		return nothing_decided(decision, set, err);
-	if (cli_json(cli, &reply))
-		return true;
-	print_f(&cli->out, "%s %lld change%s of run ", decision->done, (long long)changed,
+		text_escape(&safe, str_of(json_str(one, "why")));
+		cli_note("%s: %s", json_str(one, "id") ? json_str(one, "id") : "?",
+			 buf_cstr(&safe));
+	}
+}
+
+static void
+put_decided(struct cli *cli, const struct decision *decision, const json_t *look,
+	    const json_t *answer)
+{
+	const char *batch = json_str(look, "batch"), *run = json_str(look, "run");
+	int64_t changed = json_int(answer, "changed", 0), pending = json_int(answer, "pending", 0);
+	int64_t skipped = json_int(answer, "skipped", 0) + json_int(answer, "passed", 0);
+
+	print_f(&cli->out, "%s %lld change%s", decision->done, (long long)changed,
 		changed == 1 ? "" : "s");
-	print_text(&cli->out, set->run);
+	if (batch || run) {
+		print_f(&cli->out, " of %s ", batch ? "batch" : "run");
+		print_text(&cli->out, batch ? batch : run);
+	}
 	if (skipped)
 		print_f(&cli->out, ", skipped %lld", (long long)skipped);
 	print_f(&cli->out, "\n");
+	if (pending)
+		print_f(&cli->out, "%lld of them wait for another person's approval\n",
+			(long long)pending);
+}
+
+/* Nothing of it is proposed (any more): as a change that is decided, refused. */
+static bool
+nothing_decided(const struct decision *decision, const json_t *look, const char *word,
+		struct err *err)
+{
+	const json_t *status = json_object_get(look, "status");
+	AUTO(buf_fini) struct buf counts = BUF_INIT;
+	const char *name;
+	json_t *n;
+
+	json_object_foreach ((json_t *)status, name, n)
+		buf_printf(&counts, "%s%lld %s", counts.len ? ", " : ": ",
+			   (long long)json_integer_value(n), name);
+	return err_set(err, E_STATE, "nothing of %s%s is proposed, so nothing was %s%s",
+		       json_str(look, "run") ? "run " : "", word, decision->done,
+		       buf_cstr(&counts));
+}
+
+/* What the daemon shows now is what is decided about: its digest goes along. */
+static bool
+decide_many(struct cli *cli, const struct decision *decision, const char *word, const json_t *look,
+	    struct err *err)
+{
+	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
+	AUTO(json_auto_decref) json_t *body = meant(cli, decision, word);
+	const char *digest = cli_opt(cli, "digest");
+	bool some = cli_opt(cli, "where") || cli_opt(cli, "entity");
+
+	json_put_str(body, "digest", digest ? digest : json_str(look, "digest"));
+	if (!look_post(cli, "/v1/decide", body, &reply, err))
+		return false;
+	put_skipped(json_object_get(reply.json, "why"));
+	if (!json_int(reply.json, "changed", 0)) {
+		if (word && !some)
+			return nothing_decided(decision, look, word, err);
+		cli_note("Nothing of it is proposed.");
+	}
+	if (cli_json(cli, &reply))
+		return true;
+	if (json_int(reply.json, "changed", 0))
+		put_decided(cli, decision, look, reply.json);
+	if (json_int(reply.json, "skipped", 0))
+		return err_set(err, E_STATE, "%lld were not %s; why is said above",
+			       (long long)json_int(reply.json, "skipped", 0), decision->done);
 	return true;
 }
 
@@ -96,101 +156,44 @@ decide_change(struct cli *cli, const struct decision *decision, const json_t *ch
 	print_f(&cli->out, " ");
 	print_text(&cli->out, json_str(change, "entity"));
 	print_f(&cli->out, "\n");
-	return true;
-}
-
-static bool
-plan(struct cli *cli, const struct decision *decision, const json_t *items)
-{
-	const json_t *change;
-	size_t i;
-
-	if (cli->out.json) {
-		json_array_foreach (items, i, change) {
-			AUTO(buf_fini) struct buf line = BUF_INIT;
-
-			json_write(&line, change);
-			print_json(&cli->out, buf_str(&line));
-		}
-		return true;
-	}
-	print_f(&cli->out, "Would be %s:\n", decision->done);
-	diff_print(&cli->out, items, &(struct diff_options){.each = 10});
-	return true;
-}
-
-/* Proposed changes, one by one, each under the digest that we were shown. */
-static bool
-decide_items(struct cli *cli, const struct decision *decision, const json_t *items, struct err *err)
-{
-	size_t i, refused = 0;
-	const json_t *change;
-
-	json_array_foreach (items, i, change) {
-		struct err why = ERR_INIT;
-
-		if (!decide_change(cli, decision, change, &why)) {
-			if (why.code == E_UNAVAILABLE)
-				return err_move(err, &why);
-			err_prefix(&why, "%s",
-				   json_str(change, "id") ? json_str(change, "id") : "?");
-			cli_complain(&why);
-			err_fini(&why);
-			refused++;
-		}
-		if (!print_flush(&cli->out, err))
-			return false;
-	}
-	if (!json_array_size(items))
-		cli_note("Nothing of it is proposed.");
-	if (refused)
-		return err_set(err, E_STATE, "%zu of %zu were not %s; why is said above", refused,
-			       json_array_size(items), decision->done);
+	if (!strcmp(decision->verb, "approve") && !strcmp(change_status(reply.json), "proposed"))
+		print_f(&cli->out, "it waits for another person's approval\n");
 	return true;
 }
 
 static bool
 decide_word(struct cli *cli, const struct decision *decision, const char *word, struct err *err)
 {
-	AUTO(change_set_fini) struct change_set set = CHANGE_SET_INIT;
-	AUTO(json_auto_decref) json_t *open = NULL;
-	const char *where = cli_opt(cli, "where"), *digest = cli_opt(cli, "digest");
+	AUTO(client_reply_fini) struct client_reply look = CLIENT_REPLY_INIT;
+	const char *digest = cli_opt(cli, "digest");
+	bool some = cli_opt(cli, "where") || cli_opt(cli, "entity");
 
-	if (!change_set_get(cli, word, &set, err))
+	if (!look_get(cli, word, cli_has(cli, "plan") ? 20 : 1, &look, err))
 		return false;
-	if (digest && !set.run)
-		return err_set(err, E_USAGE, "--digest is for runs; %s is one change", word);
-	open = change_pick(set.items, "proposed");
-	if (where && !change_keep_where(open, where, err))
-		return false;
-	if (cli_has(cli, "plan"))
-		return plan(cli, decision, open);
-	if (where && digest && strcmp(digest, set.digest ? set.digest : ""))
-		return err_set(
-			err, E_STATE,
-			"the changes of run %s are not what was shown any more; look at them "
-			"again: rouse diff %s",
-			word, word);
-	if (where)
-		return decide_items(cli, decision, open, err);
-	return set.run ? decide_run(cli, decision, &set, err)
-		       : decide_change(cli, decision, json_array_get(set.items, 0), err);
+	if (cli_has(cli, "plan")) {
+		print_f(&cli->out, "Would be %s, of what is proposed:\n", decision->done);
+		look_print(&cli->out, look.json);
+		return true;
+	}
+	if (word && !some && !json_str(look.json, "batch") && !json_str(look.json, "run")) {
+		AUTO(client_reply_fini) struct client_reply one = CLIENT_REPLY_INIT;
+
+		if (digest)
+			return err_set(err, E_USAGE,
+				       "--digest is for batches and runs; %s is one change", word);
+		return cli_get(cli, &one, err, "/v1/changes/%s", word) &&
+		       decide_change(cli, decision, one.json, err);
+	}
+	return decide_many(cli, decision, word, look.json, err);
 }
 
 /* --all without a name: whatever is proposed. */
 static bool
 decide_all(struct cli *cli, const struct decision *decision, struct err *err)
 {
-	AUTO(json_auto_decref) json_t *items = NULL;
-
 	if (cli_has(cli, "digest"))
-		return err_set(err, E_USAGE, "--digest is for a run by name");
-	if (!cli_fetch_all(cli, "/v1/changes?status=proposed", CHANGE_MOST, &items, err))
-		return false;
-	if (cli_opt(cli, "where") && !change_keep_where(items, cli_opt(cli, "where"), err))
-		return false;
-	return cli_has(cli, "plan") ? plan(cli, decision, items)
-				    : decide_items(cli, decision, items, err);
+		return err_set(err, E_USAGE, "--digest is for a batch or a run by name");
+	return decide_word(cli, decision, NULL, err);
 }
 
 static bool
@@ -213,10 +216,10 @@ decide(struct cli *cli, const struct decision *decision,
 		return cli_each(cli, each, err);
 	if (cli_has(cli, "all"))
 		return decide_all(cli, decision, err);
-	return err_set(
-		err, E_USAGE,
-		"name runs or changes, or say --all for everything that is proposed; rouse inbox "
-		"lists them");
+	return err_set(err, E_USAGE,
+		       "name batches, runs or changes, or say --all for everything that is "
+		       "proposed; rouse inbox "
+		       "lists them");
 }
 
 bool

@@ -12,7 +12,8 @@
 #define WIDTH 80
 #define VALUE_LINES 40 /* of one value; more is said to be there, and counted */
 #define ENTITIES 5     /* named of those that get the very same */
-#define CERTAIN 2.0    /* sorts behind every confidence there can be */
+#define CALM 99
+#define CERTAIN 2.0 /* sorts behind every confidence there can be */
 
 /* One change with what it does, ready to be compared with the others. */
 struct item {
@@ -22,6 +23,7 @@ struct item {
 	char *text;  /* the whole effect */
 	double confidence;
 	size_t order;
+	unsigned calm; /* 0: the worst flag that there is; CALM: none */
 };
 
 static const char *
@@ -52,6 +54,23 @@ style_of(char sign)
 	return sign == '+' ? STYLE_GREEN : sign == '-' ? STYLE_RED : STYLE_YELLOW;
 }
 
+/* As the daemon weighs what needs eyes (pure/group.h). */
+static unsigned
+calm_of(const json_t *change)
+{
+	static const char *const flags[] = {"conflict",	  "delete",	"partial run",
+					    "rare value", "large move", "low confidence"};
+	const json_t *list = json_object_get(change, "flags");
+
+	for (unsigned i = 0; i < ARRAY_LEN(flags); i++)
+		for (size_t at = 0; at < json_array_size(list); at++)
+			if (!strcmp(flags[i], json_string_value(json_array_get(list, at))
+						      ? json_string_value(json_array_get(list, at))
+						      : ""))
+				return i;
+	return CALM;
+}
+
 static void
 item_init(struct item *item, const json_t *change, size_t order)
 {
@@ -60,6 +79,7 @@ item_init(struct item *item, const json_t *change, size_t order)
 
 	*item = (struct item){.change = change, .fields = FIELDS_INIT, .order = order};
 	item->confidence = json_num(change, "confidence", CERTAIN);
+	item->calm = calm_of(change);
 	fields_of(change, &item->fields);
 	buf_printf(&group, "%s\n%s\n", target ? target : "", op_of(change));
 	fields_shape(&item->fields, &group);
@@ -85,6 +105,8 @@ by_confidence(const void *a, const void *b)
 	const struct item *left = a, *right = b;
 	int same = strcmp(left->text, right->text);
 
+	if (left->calm != right->calm)
+		return left->calm < right->calm ? -1 : 1;
 	if (left->confidence != right->confidence)
 		return left->confidence < right->confidence ? -1 : 1;
 	if (same)
@@ -111,6 +133,8 @@ group_by_interest(const void *a, const void *b)
 {
 	const struct group *left = a, *right = b;
 
+	if (left->items[0].calm != right->items[0].calm)
+		return left->items[0].calm < right->items[0].calm ? -1 : 1;
 	if (left->items[0].confidence != right->items[0].confidence)
 		return left->items[0].confidence < right->items[0].confidence ? -1 : 1;
 	if (left->count != right->count)
@@ -340,6 +364,25 @@ put_group_head(struct print *print, const struct group *group, bool reverse)
 	print_f(print, "\n");
 }
 
+/* Why it needs eyes. */
+static void
+put_item_flags(struct print *print, const json_t *change)
+{
+	const json_t *flags = json_object_get(change, "flags");
+
+	if (!json_array_size(flags))
+		return;
+	print_f(print, "    ");
+	for (size_t i = 0; i < json_array_size(flags); i++) {
+		print_f(print, i ? ", " : "! ");
+		print_styled(print, STYLE_YELLOW,
+			     json_string_value(json_array_get(flags, i))
+				     ? json_string_value(json_array_get(flags, i))
+				     : "?");
+	}
+	print_f(print, "\n");
+}
+
 /* The one change, or the several that do the very same, from first on. */
 static void
 put_item_head(struct print *print, const struct item *first, size_t same)
@@ -361,6 +404,7 @@ put_item_head(struct print *print, const struct item *first, size_t same)
 	if (json_bool(first->change, "partial", false))
 		print_f(print, "  partial");
 	print_f(print, "\n");
+	put_item_flags(print, first->change);
 	if (same > 1) {
 		print_f(print, "  and the same for %zu more:", same - 1);
 		for (size_t i = 1; i < same && i <= ENTITIES; i++) {
@@ -384,6 +428,17 @@ put_item_head(struct print *print, const struct item *first, size_t same)
 		text_escape(&safe, str_of(error));
 		put_wrapped(print, "    error: ", STYLE_RED, buf_str(&safe));
 	}
+}
+
+void
+diff_print_change(struct print *print, const json_t *change)
+{
+	struct item item;
+
+	item_init(&item, change, 0);
+	put_item_head(print, &item, 1);
+	put_effect(print, change, &item.fields, false);
+	item_fini(&item);
 }
 
 static void
@@ -514,6 +569,13 @@ csv_json(struct buf *out, const json_t *value, bool last)
 }
 
 void
+diff_print_csv_head(struct print *print)
+{
+	buf_puts(&print->buf,
+		 "change,run,target,entity,op,status,confidence,field,before,after\r\n");
+}
+
+void
 diff_print_csv(struct print *print, const json_t *items)
 {
 	static const char *const members[] = {"id", "run", "target", "entity", "op", "status"};
@@ -521,7 +583,6 @@ diff_print_csv(struct print *print, const json_t *items)
 	const json_t *change;
 	size_t i;
 
-	buf_puts(out, "change,run,target,entity,op,status,confidence,field,before,after\r\n");
 	json_array_foreach (items, i, change) {
 		AUTO(fields_fini) struct fields fields = FIELDS_INIT;
 		AUTO(buf_fini) struct buf head = BUF_INIT;

@@ -1,88 +1,113 @@
-/* rouse diff: of a run, a change or a batch. */
+/* rouse diff: of a batch, a run or a change. */
 /* SPDX-License-Identifier: MIT */
-#include "cli/change.h"
-
 #include <string.h>
 
 #include "cli/diff.h"
+#include "cli/look.h"
 
-static const char *
-digest_for_people(const struct change_set *set)
-{
-	return set->digest && *set->digest ? set->digest : NULL;
-}
+#define FEW 50 /* so many are shown one by one */
+#define GROUPS 20
+#define GROUPS_ALL 500
 
-/* All changes of a batch; E_NOT_FOUND when there are none, as no batch is without. */
 static bool
-batch_get(struct cli *cli, const char *word, struct change_set *ret, struct err *err)
+put_csv(void *arg, const json_t *items, struct err *err)
 {
-	AUTO(buf_fini) struct buf path = BUF_INIT;
+	struct cli *cli = arg;
 
-	buf_puts(&path, "/v1/changes");
-	cli_query(&path, "batch", word);
-	cli_query(&path, "entity", cli_opt(cli, "entity"));
-	if (!cli_fetch_all(cli, buf_cstr(&path), CHANGE_MOST, &ret->items, err))
-		return false;
-	if (json_array_size(ret->items))
-		return true;
-	return err_set(err, E_NOT_FOUND,
-		       "there is no run, no change and no batch with changes that is called %s%s%s",
-		       word, cli_opt(cli, "entity") ? ", for entity " : "",
-		       cli_opt(cli, "entity") ? cli_opt(cli, "entity") : "");
+	diff_print_csv(&cli->out, items);
+	return print_flush(&cli->out, err);
 }
 
-/* What is left of the items when one entity is asked for. */
-static void
-keep_entity(struct change_set *set, const char *entity)
+static bool
+put_json(void *arg, const json_t *items, struct err *err)
 {
-	for (size_t i = json_array_size(set->items); i-- > 0;) {
-		const char *is = json_str(json_array_get(set->items, i), "entity");
+	struct cli *cli = arg;
+	const json_t *change;
+	size_t i;
 
-		if (!is || strcmp(is, entity))
-			json_array_remove(set->items, i);
+	json_array_foreach (items, i, change) {
+		AUTO(buf_fini) struct buf line = BUF_INIT;
+
+		json_write(&line, change);
+		print_json(&cli->out, buf_str(&line));
 	}
+	return print_flush(&cli->out, err);
+}
+
+static bool
+put_one_by_one(void *arg, const json_t *items, struct err *err)
+{
+	struct cli *cli = arg;
+
+	for (size_t i = 0; i < json_array_size(items); i++)
+		diff_print_change(&cli->out, json_array_get(items, i));
+	return print_flush(&cli->out, err);
+}
+
+static bool
+put_few(struct cli *cli, const char *look, struct err *err)
+{
+	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
+	bool more;
+
+	if (!look_page(cli, look, 0, FEW, &reply, &more, err))
+		return false;
+	diff_print(&cli->out, json_object_get(reply.json, "items"),
+		   &(struct diff_options){.each = cli_has(cli, "all") ? 0 : 10});
+	return true;
+}
+
+static bool
+put_groups(struct cli *cli, const json_t *look, const char *id, struct err *err)
+{
+	look_print(&cli->out, look);
+	if (!cli_has(cli, "all"))
+		return true;
+	print_f(&cli->out, "\nAll of them, what needs eyes first:\n");
+	return print_flush(&cli->out, err) && look_each(cli, id, put_one_by_one, cli, err);
+}
+
+/* Under which digest exactly this is approved, for who looks at it. */
+static void
+put_digest(struct cli *cli, const json_t *look)
+{
+	const char *word =
+		json_str(look, "batch") ? json_str(look, "batch") : json_str(look, "run");
+	const char *digest = json_str(look, "digest");
+
+	if (!word || !digest || !cli->out.terminal || cli_opt(cli, "entity") ||
+	    cli_opt(cli, "where"))
+		return;
+	print_f(&cli->out, "Approve exactly this: rouse approve ");
+	print_text(&cli->out, word);
+	print_f(&cli->out, " --digest %s\n", digest);
 }
 
 bool
 verb_diff(struct cli *cli, struct err *err)
 {
-	AUTO(change_set_fini) struct change_set set = CHANGE_SET_INIT;
-	const char *word = cli_arg(cli, 0), *entity = cli_opt(cli, "entity");
-	const char *where = cli_opt(cli, "where");
-	struct err why = ERR_INIT;
-	const json_t *change;
-	size_t i;
+	AUTO(client_reply_fini) struct client_reply look = CLIENT_REPLY_INIT;
+	const char *word = cli_arg(cli, 0), *id;
+	int64_t total;
 
-	/* A batch is NAME/START, or its name alone. */
-	if (strchr(word, '/') ? !batch_get(cli, word, &set, err)
-			      : !change_set_get(cli, word, &set, &why)) {
-		if (why.code != E_NOT_FOUND)
-			return why.code == E_OK ? false : err_move(err, &why);
-		err_fini(&why);
-		if (!batch_get(cli, word, &set, err))
-			return false;
-	}
-	if (entity)
-		keep_entity(&set, entity);
-	if (where && !change_keep_where(set.items, where, err))
+	if (!look_get(cli, word, cli_has(cli, "all") ? GROUPS_ALL : GROUPS, &look, err))
 		return false;
+	id = json_str(look.json, "look");
+	total = json_int(look.json, "total", 0);
+	if (!id)
+		return err_set(err, E_CORRUPT, "the daemon answered a diff without its name");
+	if (!total && strchr(word, '/') && !cli_opt(cli, "where") && !cli_opt(cli, "entity"))
+		return err_set(err, E_NOT_FOUND, "there is no batch with changes called %s", word);
+	if (cli_has(cli, "html"))
+		return diff_print_html(cli, look.json, err);
 	if (cli_has(cli, "csv")) {
-		diff_print_csv(&cli->out, set.items);
-		return true;
+		diff_print_csv_head(&cli->out);
+		return look_each(cli, id, put_csv, cli, err);
 	}
-	if (cli->out.json) {
-		json_array_foreach (set.items, i, change) {
-			AUTO(buf_fini) struct buf line = BUF_INIT;
-
-			json_write(&line, change);
-			print_json(&cli->out, buf_str(&line));
-		}
-		return true;
-	}
-	diff_print(&cli->out, set.items,
-		   &(struct diff_options){.each = cli_has(cli, "all") ? 0 : 10});
-	if (set.run && digest_for_people(&set) && !entity && !where && cli->out.terminal)
-		print_f(&cli->out, "Approve exactly this: rouse approve %s --digest %s\n", set.run,
-			digest_for_people(&set));
+	if (cli->out.json)
+		return look_each(cli, id, put_json, cli, err);
+	if (!(total <= FEW ? put_few(cli, id, err) : put_groups(cli, look.json, id, err)))
+		return false;
+	put_digest(cli, look.json);
 	return true;
 }

@@ -33,7 +33,7 @@ in_folder(const struct rehearsal *rehearsal, const char *name)
 static bool
 daemon_start(struct cli *cli, struct rehearsal *rehearsal, struct err *err)
 {
-	AUTO(auto_free) char *path = cli_roused_path();
+	AUTO(auto_free) char *path = cli_roused_path("it is what knows the configuration", err);
 	AUTO(auto_free) char *log = in_folder(rehearsal, "log");
 	const char *const argv[] = {"roused",	       "-c", cli_config(cli), "--rehearse",
 				    rehearsal->folder, NULL};
@@ -41,10 +41,7 @@ daemon_start(struct cli *cli, struct rehearsal *rehearsal, struct err *err)
 	int why;
 
 	if (!path)
-		return err_set(
-			err, E_NOT_FOUND,
-			"the program roused is neither beside rouse, nor in ../sbin, nor in PATH; "
-			"it is what knows the configuration");
+		return false;
 	posix_spawn_file_actions_init(&files);
 	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, log, O_WRONLY | O_CREAT | O_APPEND,

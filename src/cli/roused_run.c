@@ -27,8 +27,9 @@ path_if_program(const char *folder, size_t len, const char *below)
 	return access(buf_cstr(&path), X_OK) ? NULL : buf_take(&path);
 }
 
-char *
-cli_roused_path(void)
+/* Owned; NULL: there is none. */
+static char *
+roused_path(void)
 {
 	AUTO(auto_free) char *here = os_program_dir();
 	struct str rest = str_of(getenv("PATH")), folder;
@@ -46,20 +47,30 @@ cli_roused_path(void)
 	return path;
 }
 
+char *
+cli_roused_path(const char *what_for, struct err *err)
+{
+	char *path = roused_path();
+
+	if (!path)
+		err_set(err, E_NOT_FOUND,
+			"the program roused is neither beside rouse, nor in ../sbin, nor in PATH; "
+			"%s",
+			what_for);
+	return path;
+}
+
 bool
 cli_roused(struct cli *cli, const char *const *args, struct err *err)
 {
-	AUTO(auto_free) char *path = cli_roused_path();
+	AUTO(auto_free) char *path = cli_roused_path("install the daemon's package", err);
 	const char *argv[12] = {"roused"};
 	size_t count = 1;
 	pid_t pid;
 	int status, why;
 
 	if (!path)
-		return err_set(
-			err, E_NOT_FOUND,
-			"the program roused is neither beside rouse, nor in ../sbin, nor in PATH; "
-			"install the daemon's package");
+		return false;
 	for (; args[count - 1] && count + 1 < ARRAY_LEN(argv); count++)
 		argv[count] = args[count - 1];
 	if (!print_flush(&cli->out, err))
@@ -95,7 +106,7 @@ child_exec(const char *path, const char *const *argv, int fd, uid_t uid)
 bool
 cli_roused_try(const char *const *args, uid_t uid, struct buf *ret_said, struct err *err)
 {
-	AUTO(auto_free) char *path = cli_roused_path();
+	AUTO(auto_free) char *path = cli_roused_path("it checks what is written", err);
 	AUTO(auto_free) const char **argv = NULL;
 	size_t count = 0;
 	int pipes[2], status;
@@ -103,10 +114,7 @@ cli_roused_try(const char *const *args, uid_t uid, struct buf *ret_said, struct 
 	pid_t pid;
 
 	if (!path)
-		return err_set(
-			err, E_NOT_FOUND,
-			"the program roused is neither beside rouse, nor in ../sbin, nor in PATH; "
-			"it checks what is written");
+		return false;
 	while (args[count])
 		count++;
 	argv = mem_alloc_array(count + 2, sizeof(*argv));

@@ -33,6 +33,8 @@ static const struct column run_columns[] = {
 	{"event", "event_id", CELL_ID},
 	{"batch", "batch", CELL_TEXT},
 	{"entity", "entity", CELL_TEXT},
+	{"session", "session", CELL_ID},
+	{"turn", "turn", CELL_TEXT},
 	{"tenant", "tenant", CELL_TEXT},
 	{"key", "key", CELL_TEXT},
 	{"intent", "intent", CELL_TEXT},
@@ -276,15 +278,16 @@ invoke_send(struct cli *cli, int64_t wait_ms, struct client_reply *ret, struct e
 {
 	AUTO(buf_fini)
 	struct buf path = BUF_INIT, body = BUF_INIT, key = BUF_INIT, id = BUF_INIT,
-		   prefer = BUF_INIT;
+		   prefer = BUF_INIT, session = BUF_INIT;
 	struct client_request request = {.method = "POST"};
 	const char *data = cli_opt(cli, "data");
-	const char *headers[4] = {NULL};
+	const char *headers[5] = {NULL};
 	size_t count = 0;
 	struct client *client;
 
 	if (!cli_client(cli, &client, err) || (data && !cli_data("--data", data, &body, err)) ||
 	    !header_put(&key, "Idempotency-Key", cli_opt(cli, "key"), err) ||
+	    !header_put(&session, "Rouse-Session", cli_opt(cli, "session"), err) ||
 	    !header_put(&id, "X-Correlation-ID", cli_opt(cli, "correlation-id"), err))
 		return false;
 	if (!data)
@@ -295,6 +298,8 @@ invoke_send(struct cli *cli, int64_t wait_ms, struct client_reply *ret, struct e
 		buf_printf(&prefer, "Prefer: wait=%lld", (long long)(wait_ms + 999) / 1000);
 	if (key.len)
 		headers[count++] = buf_cstr(&key);
+	if (session.len)
+		headers[count++] = buf_cstr(&session);
 	if (id.len)
 		headers[count++] = buf_cstr(&id);
 	if (prefer.len)

@@ -9,7 +9,7 @@
 
 #define PAGE 1000
 
-const struct column schedule_columns[SCHEDULE_COLUMNS] = {
+static const struct column schedule_columns[SCHEDULE_COLUMNS] = {
 	{"AT", "at", CELL_TEXT},
 	{"TRIGGER", "trigger", CELL_TEXT},
 	{"SOURCE", "source", CELL_TEXT},
@@ -27,18 +27,31 @@ schedule_get(struct cli *cli, const char *path, struct client_reply *ret, struct
 	       err_set(err, E_CORRUPT, "the daemon answered a schedule without items");
 }
 
-void
-schedule_json(struct cli *cli, const json_t *items)
+size_t
+schedule_rows(struct cli *cli, const struct column *columns, size_t count, const json_t *items,
+	      unsigned *widths)
 {
 	size_t i;
 	json_t *item;
 
+	if (!cli->out.json) {
+		if (json_array_size(items))
+			print_table(&cli->out, columns, count, items, widths);
+		return json_array_size(items);
+	}
 	json_array_foreach (items, i, item) {
 		AUTO(buf_fini) struct buf line = BUF_INIT;
 
 		json_write(&line, item);
 		print_json(&cli->out, buf_str(&line));
 	}
+	return i;
+}
+
+size_t
+schedule_print(struct cli *cli, const json_t *items, unsigned *widths)
+{
+	return schedule_rows(cli, schedule_columns, SCHEDULE_COLUMNS, items, widths);
 }
 
 /* By name of trigger: how often it fires, and how often before the run before must be over. */
@@ -121,10 +134,7 @@ schedule_play(struct cli *cli, const char *trigger, struct err *err)
 		    !schedule_get(cli, buf_cstr(&path), &reply, err))
 			return false;
 		items = json_object_get(reply.json, "items");
-		if (cli->out.json)
-			schedule_json(cli, items);
-		else if (json_array_size(items))
-			print_table(&cli->out, schedule_columns, SCHEDULE_COLUMNS, items, widths);
+		schedule_print(cli, items, widths);
 		json_array_foreach (items, i, item)
 			tally_add(tally, item);
 		left -= i < left ? i : left;

@@ -6,12 +6,14 @@
 #include "cli/cli.h"
 
 #define SCHEDULE_COLUMNS 4
-extern const struct column schedule_columns[SCHEDULE_COLUMNS];
 
 /* A page of /v1/schedule; its items are an array. */
 bool schedule_get(struct cli *cli, const char *path, struct client_reply *ret, struct err *err);
-/* An object a line. */
-void schedule_json(struct cli *cli, const json_t *items);
+/* A page of rows: a table, or an object a line. widths: of the page before. Returns how many. */
+size_t schedule_rows(struct cli *cli, const struct column *columns, size_t count,
+		     const json_t *items, unsigned *widths);
+/* The same of calendar times. */
+size_t schedule_print(struct cli *cli, const json_t *items, unsigned *widths);
 /* Every time of trigger (NULL: of all) after --from, up to --to, at most --count, printed; then how
  * often each fires, where it would meet its own run before, and what all may cost. */
 bool schedule_play(struct cli *cli, const char *trigger, struct err *err);

@@ -168,10 +168,7 @@ events_play(struct cli *cli, const struct stores *stores, struct err *err)
 		if (!ok)
 			return false;
 	}
-	if (cli->out.json)
-		schedule_json(cli, rows);
-	else if (stores->count)
-		print_table(&cli->out, event_columns, ARRAY_LEN(event_columns), rows, widths);
+	schedule_rows(cli, event_columns, ARRAY_LEN(event_columns), rows, widths);
 	if (!cli->out.json)
 		cli_note("%zu of %zu stored events would run.", would, stores->count);
 	return true;

@@ -207,7 +207,7 @@ verb_version(struct cli *cli, struct err *err)
 static bool
 help_key(struct cli *cli, const char *word, struct err *err)
 {
-	AUTO(auto_free) char *roused = cli_roused_path();
+	AUTO(auto_free) char *roused = cli_roused_path("", NULL);
 	const char *const args[] = {"--keys", word, NULL};
 	const char *near = verb_suggest(NULL, word);
 
@@ -221,16 +221,16 @@ bool
 verb_help(struct cli *cli, struct err *err)
 {
 	const char *first = cli_arg(cli, 0), *second = cli_arg(cli, 1);
+	const char *shell = cli_opt(cli, "completion");
 	const struct verb *verb;
 
 	if (cli_has(cli, "man")) {
 		verb_print_man(&cli->out.buf);
 		return true;
 	}
-	if (cli_has(cli, "completion")) {
-		verb_print_completion(&cli->out.buf);
-		return true;
-	}
+	if (shell)
+		return verb_print_completion(shell, &cli->out.buf) ||
+		       err_set(err, E_USAGE, "--completion %s: expected bash, fish or zsh", shell);
 	if (!first) {
 		verb_print_overview(&cli->out.buf);
 		return true;

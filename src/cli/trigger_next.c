@@ -8,7 +8,6 @@ verb_trigger_next(struct cli *cli, struct err *err)
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	unsigned widths[SCHEDULE_COLUMNS] = {0};
-	const json_t *items;
 
 	buf_puts(&path, "/v1/schedule");
 	cli_query(&path, "trigger", cli_arg(cli, 0));
@@ -16,12 +15,7 @@ verb_trigger_next(struct cli *cli, struct err *err)
 	if (!cli_query_since(cli, "from", "from", &path, err) ||
 	    !schedule_get(cli, buf_cstr(&path), &reply, err))
 		return false;
-	items = json_object_get(reply.json, "items");
-	if (cli->out.json)
-		schedule_json(cli, items);
-	else if (json_array_size(items))
-		print_table(&cli->out, schedule_columns, SCHEDULE_COLUMNS, items, widths);
-	else
+	if (!schedule_print(cli, json_object_get(reply.json, "items"), widths) && !cli->out.json)
 		cli_note("%s", cli_arg(cli, 0) ? "It never fires again."
 					       : "No trigger that is enabled follows a calendar.");
 	return true;

@@ -1,4 +1,4 @@
-/* Help, manual page and completions, printed from the table of verbs. */
+/* Help and manual page, printed from the table of verbs. */
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
@@ -198,82 +198,4 @@ verb_print_man(struct buf *out)
 		      ".TP\nROUSE_TOKEN\nbearer token\n.TP\nNO_COLOR\nno colours\n"
 		      ".TP\nEDITOR, VISUAL\nfor rouse edit\n"
 		      ".SH SEE ALSO\nroused(8), rouse.conf(5)\n");
-}
-
-static void
-completion_words(struct buf *out, const struct verb *verb)
-{
-	const struct verb_option *option;
-	struct verb_option_space space;
-
-	for (size_t i = 0; (option = verb_option_at(verb, i, &space)); i++)
-		buf_printf(out, "%s--%s", i ? " " : "", option->name);
-}
-
-static void
-completion_nouns(struct buf *out)
-{
-	const char *last = "";
-
-	for (size_t i = 0; i < verb_count; i++) {
-		const struct verb *verb = &verb_table[i];
-
-		if (verb->flags & VERB_HIDDEN || (verb->noun && !strcmp(verb->noun, last)))
-			continue;
-		buf_printf(out, "%s%s", i ? " " : "", verb->noun ? verb->noun : verb->name);
-		last = verb->noun ? verb->noun : "";
-	}
-}
-
-static void
-completion_verbs_of(struct buf *out, size_t first)
-{
-	const char *noun = verb_table[first].noun;
-
-	buf_printf(out, "\t\t%s) words='", noun);
-	for (size_t i = first;
-	     i < verb_count && verb_table[i].noun && !strcmp(verb_table[i].noun, noun); i++)
-		buf_printf(out, "%s%s", i == first ? "" : " ", verb_table[i].name);
-	buf_puts(out, "' ;;\n");
-}
-
-void
-verb_print_completion(struct buf *out)
-{
-	buf_puts(out, "# bash completion of rouse; printed by rouse help --completion.\n"
-		      "_rouse()\n{\n"
-		      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} words= first= second= i\n"
-		      "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
-		      "\t\tcase ${COMP_WORDS[i]} in\n"
-		      "\t\t-*) ;;\n"
-		      "\t\t*) if [[ -z $first ]]; then first=${COMP_WORDS[i]}; "
-		      "elif [[ -z $second ]]; then second=${COMP_WORDS[i]}; fi ;;\n"
-		      "\t\tesac\n\tdone\n"
-		      "\tif [[ $cur == -* ]]; then\n\t\tcase \"$first $second\" in\n");
-	for (size_t i = 0; i < verb_count; i++) {
-		const struct verb *verb = &verb_table[i];
-
-		if (verb->flags & VERB_HIDDEN)
-			continue;
-		if (verb->noun)
-			buf_printf(out, "\t\t'%s %s') words='", verb->noun, verb->name);
-		else
-			buf_printf(out, "\t\t'%s '*) words='", verb->name);
-		completion_words(out, verb);
-		buf_puts(out, "' ;;\n");
-	}
-	buf_puts(out, "\t\t*) words='");
-	completion_words(out, NULL);
-	buf_puts(out, "' ;;\n\t\tesac\n\telif [[ -z $first ]]; then\n\t\twords='");
-	completion_nouns(out);
-	buf_puts(out, "'\n\telif [[ -z $second ]]; then\n\t\tcase $first in\n");
-	for (size_t i = 0; i < verb_count; i++)
-		if (verb_table[i].noun && (!i || !verb_table[i - 1].noun ||
-					   strcmp(verb_table[i - 1].noun, verb_table[i].noun)))
-			completion_verbs_of(out, i);
-	buf_puts(out, "\t\tesac\n\tfi\n"
-		      "\tif [[ -n $words ]]; then\n"
-		      "\t\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-		      "\telse\n\t\tCOMPREPLY=($(compgen -f -- \"$cur\"))\n\tfi\n}\n"
-		      "complete -o filenames -F _rouse rouse\n");
 }

@@ -75,23 +75,36 @@ OPTIONS(invoke_options,
 	{"data", 0, "FILE", "the payload: FILE or @FILE, - for standard input, or JSON itself"},
 	{"wait", 0, NULL, "wait until the run ends, and print its result; ends as the run does"},
 	{"key", 0, "KEY", "idempotency key: the same one never runs twice"},
+	{"session", 0, "NAME", "the conversation that this is the next turn of"},
 	{"correlation-id", 0, "ID", "to be found again by it"});
 OPTIONS(emit_options,
 	{"data", 0, "FILE", "what is said: FILE or @FILE, - for standard input, or JSON itself"},
 	{"type", 0, "TYPE", "type of the event (rouse.topic)"},
 	{"key", 0, "KEY", "idempotency key: the same one wakes a trigger once"});
+OPTIONS(batch_start_options, {"limit", 'n', "N", "only the first N entities"},
+	{"only", 0, "KEY", "only the entity of this key; may be repeated"},
+	{"failed", 0, "BATCH", "those that failed in an earlier batch, with the data they had there"},
+	{"skipped", 0, "BATCH", "those that were skipped in an earlier batch, likewise"},
+	{"trial", 0, "K", "run K of them, drawn at random, and say what all would cost"},
+	{"wait", 'w', NULL, "wait until it runs no more; a bar on a terminal"});
+OPTIONS(batch_show_options, {"follow", 'f', NULL, "wait until it runs no more; a bar on a terminal"},
+	{"entities", 'e', NULL, "list its entities, and what became of each"});
 OPTIONS(logs_options, {"follow", 'f', NULL, "go on until the run ends"},
 	{"attempt", 0, "N", "standard error of this attempt (the last)"});
 OPTIONS(events_options, {"follow", 'f', NULL, "go on until the run ends"},
 	{"after", 0, "SEQ", "only those behind this number"});
 OPTIONS(diff_options, {"entity", 0, "ENTITY", "only what changes this entity"},
 	{"where", 0, "JQ", "only the changes for which this is true"},
-	{"all", 'a', NULL, "every change of each group, not only ten"},
-	{"csv", 0, NULL, "a row for each field that changes"});
+	{"group", 0, "GROUP", "only those of this group"},
+	{"all", 'a', NULL, "every change, not only some of each group"},
+	{"csv", 0, NULL, "a row for each field that changes"},
+	{"html", 0, NULL, "one page for a browser that needs nothing else"});
 OPTIONS(decide_options, {"all", 'a', NULL, "everything that is proposed"},
 	{"reason", 0, "TEXT", "why; kept with the decision"},
+	{"entity", 0, "ENTITY", "only what changes this entity"},
 	{"where", 0, "JQ", "only the changes for which this is true"},
-	{"digest", 0, "HEX", "of a run: only if the diff is still the one with this digest"},
+	{"group", 0, "GROUP", "only those of this group of the diff"},
+	{"digest", 0, "HEX", "only if the diff is still the one with this digest"},
 	{"plan", 0, NULL, "only show what would be decided"});
 OPTIONS(edit_options,
 	{"data", 0, "FILE", "the new after: FILE or @FILE, - for standard input, or JSON itself"},
@@ -163,7 +176,7 @@ OPTIONS(token_create_options,
 	{"scope", 0, "SCOPES", "read, invoke, review, apply, admin; comma separated or repeated"},
 	{"expires", 0, "WHEN", "a duration from now (90d) or an instant; never when not given"});
 OPTIONS(help_hidden_options, {"man", 0, NULL, "print rouse(1)"},
-	{"completion", 0, NULL, "print completions for bash"});
+	{"completion", 0, "SHELL", "print completions for bash, fish or zsh"});
 
 const struct verb verb_table[] = {
 	{NULL, "status", "", 0, 0, NULL, NULL, 0, "how the daemon is",
@@ -259,6 +272,14 @@ const struct verb verb_table[] = {
 	 "Prints the run's id at once. With --wait it waits (as long as --timeout says, else 15m), "
 	 "prints the result and ends with 0 when the run succeeded, 1 when not.",
 	 verb_invoke},
+	{"session", "list", "", 0, 0, NULL, "agent tenant name open", VERB_LIST,
+	 "conversations of agents", NULL, verb_session_list},
+	{"session", "show", "SESSION", 1, 1, NULL, NULL, 0,
+	 "one conversation: its turns, its checkpoint, the process that is kept for it",
+	 "SESSION is an id, or AGENT/NAME.", verb_session_show},
+	{"session", "end", "SESSION...", 1, VERB_MANY, NULL, NULL, 0,
+	 "end conversations: what is said next under their names begins new ones",
+	 "Refused while a turn is not done: rouse run cancel RUN.", verb_session_end},
 	{NULL, "simulate", "", 0, 0, simulate_all_options, NULL, VERB_LOCAL,
 	 "play a calendar and stored events against the configuration on disk",
 	 "Every schedule is followed from one time to the other, changes to and from daylight "
@@ -293,17 +314,21 @@ const struct verb verb_table[] = {
 	 "what was proposed and what became of it", NULL, verb_change_list},
 	{"change", "show", "CHANGE", 1, 1, NULL, NULL, 0, "one change, before and after", NULL,
 	 verb_change_show},
-	{NULL, "diff", "RUN|CHANGE|BATCH", 1, 1, diff_options, NULL, 0, "what would change",
-	 "Groups like changes, the least confident first, and shows what each field was and would "
-	 "be.",
+	{NULL, "diff", "BATCH|RUN|CHANGE", 1, 1, diff_options, NULL, 0, "what would change",
+	 "Groups like changes (same target, op and fields), and puts what needs eyes first: "
+	 "conflicts, deletions, runs that did not end well, rare values, large moves, low "
+	 "confidence. Counts the values of each field, and shows three changes of each group; up "
+	 "to fifty are all shown. JQ is any jq program over a change, as --json prints it.",
 	 verb_diff},
-	{NULL, "approve", "RUN|CHANGE...", 0, VERB_MANY, decide_options, NULL, 0,
+	{NULL, "approve", "BATCH|RUN|CHANGE...", 0, VERB_MANY, decide_options, NULL, 0,
 	 "let proposed changes be applied",
-	 "A RUN stands for all its proposed changes. What a run proposes is approved as it was "
-	 "when rouse read it: when it differs by then, nothing is approved.",
+	 "A BATCH or a RUN stands for all its proposed changes. They are approved as they were "
+	 "when rouse read them, or as the diff with --digest showed them: when they differ by "
+	 "then, nothing is approved, and what differs is said.",
 	 verb_approve},
-	{NULL, "reject", "RUN|CHANGE...", 0, VERB_MANY, decide_options, NULL, 0,
-	 "refuse proposed changes", "A RUN stands for all its proposed changes.", verb_reject},
+	{NULL, "reject", "BATCH|RUN|CHANGE...", 0, VERB_MANY, decide_options, NULL, 0,
+	 "refuse proposed changes", "A BATCH or a RUN stands for all its proposed changes.",
+	 verb_reject},
 	{NULL, "edit", "CHANGE", 1, 1, edit_options, NULL, 0, "correct a proposed change",
 	 "Opens what the change would make in EDITOR; with --data it is replaced without one.",
 	 verb_edit},
@@ -318,6 +343,30 @@ const struct verb verb_table[] = {
 	 "Shows what it would undo and asks; without a terminal --yes is needed. Waits (as long as "
 	 "--timeout says, else 60s) until each is reverted.",
 	 verb_revert},
+	{"batch", "list", "", 0, 0, NULL, "name state", VERB_LIST,
+	 "the batches and how far they are", NULL, verb_batch_list},
+	{"batch", "show", "BATCH", 1, 1, batch_show_options, "status", VERB_LIST,
+	 "one batch: progress, cost, what is remarkable",
+	 "BATCH is an id (NAME/START), or a name where one alone is meant: the one that is not "
+	 "done, or else the newest. With --entities: what became of each; --status left, running, "
+	 "done, skipped or failed.",
+	 verb_batch_show},
+	{"batch", "start", "NAME", 1, 1, batch_start_options, NULL, 0,
+	 "start a batch of the configuration",
+	 "Prints its id. A trial stops after K entities and says what the others would cost: rouse "
+	 "batch resume goes on with these, rouse batch cancel ends it there. With --wait it ends "
+	 "with 1 when the batch failed or was cancelled.",
+	 verb_batch_start},
+	{"batch", "pause", "BATCH", 1, 1, reason_options, NULL, 0, "start no more of its entities",
+	 "What has begun goes on to its end.", verb_batch_pause},
+	{"batch", "resume", "BATCH", 1, 1, reason_options, NULL, 0,
+	 "go on with one that is paused or failed",
+	 "It goes on at the first entity that has not ended; a source that was mended is read on. "
+	 "What did not end well until now no longer counts for stop_after.",
+	 verb_batch_resume},
+	{"batch", "cancel", "BATCH", 1, 1, reason_options, NULL, 0,
+	 "end a batch for good, what runs as well",
+	 "What was proposed until then stays proposed.", verb_batch_cancel},
 	{"dlq", "list", "", 0, 0, NULL, "agent trigger reason entity tenant", VERB_LIST,
 	 "the dead letters: failed runs", NULL, verb_dlq_list},
 	{"dlq", "show", "RUN", 1, 1, NULL, NULL, 0, "why it failed, and what it said last", NULL,

@@ -97,10 +97,26 @@ conf_section(const struct conf *conf, const char *kind_name, const char *name)
 const struct conf_section *
 conf_next(const struct conf *conf, const char *kind, const struct conf_section *after)
 {
+	const struct kind *same =
+		after && kind && !strcmp(after->kind->name, kind) ? after->kind : NULL;
+
 	for (size_t i = after ? after->index + 1 : 0; i < conf->section_count; i++)
-		if (!kind || !strcmp(conf->sections[i]->kind->name, kind))
+		if (!kind || conf->sections[i]->kind == same ||
+		    (!same && !strcmp(conf->sections[i]->kind->name, kind)))
 			return conf->sections[i];
 	return NULL;
+}
+
+size_t
+conf_section_count(const struct conf *conf)
+{
+	return conf->section_count;
+}
+
+size_t
+conf_section_index(const struct conf_section *section)
+{
+	return section->index;
 }
 
 const char *
@@ -142,7 +158,7 @@ conf_section_digest(const struct conf_section *section)
 static struct conf_value *
 value_below(const struct conf_section *section, const struct shape_key *key, const char *name)
 {
-	struct conf_value *value = section->values[key - section->shape->keys];
+	struct conf_value *value = value_of(section, key);
 
 	while (value && strcmp(value->name, name))
 		value = value->next;
@@ -161,7 +177,7 @@ section_value(const struct conf_section *section, const char *name, const struct
 		*ret_row = key->row;
 	if (key->prefix_len)
 		return value_below(section, key, name);
-	value = section->values[key - section->shape->keys];
+	value = value_of(section, key);
 	return value ? value : key->def;
 }
 
@@ -262,7 +278,7 @@ conf_below(const struct conf_section *section, const char *prefix, size_t i, con
 
 	HASH_FIND_STR(section->shape->by_name, prefix, key);
 	assert(key && key->prefix_len && "the prefix is in no table of this section");
-	for (value = section->values[key - section->shape->keys]; value; value = value->next)
+	for (value = value_of(section, key); value; value = value->next)
 		if (!value->bad && !i--)
 			break;
 	if (!value)
@@ -281,13 +297,13 @@ section_digest(struct conf_section *section)
 
 	buf_printf(&text, "%s%c%s%c%s", section->kind->name, 0, section->name, 0,
 		   section->shape->digest);
-	for (size_t i = 0; i < section->shape->count; i++) {
-		const struct shape_key *key = &section->shape->keys[i];
+	for (struct conf_value *set_here = section->values; set_here; set_here = set_here->more) {
+		const struct shape_key *key = set_here->key;
 
 		buf_clear(&def);
-		if (key->def && section->values[i])
+		if (key->def)
 			value_canonical(key->row, key->def, &def);
-		for (struct conf_value *value = section->values[i]; value; value = value->next) {
+		for (struct conf_value *value = set_here; value; value = value->next) {
 			buf_clear(&set);
 			value_canonical(key->row, value, &set);
 			if (key->def && str_eq(buf_str(&set), buf_str(&def)))
@@ -314,7 +330,7 @@ setting_find(const struct conf_section *section, bool variant, size_t *i,
 {
 	for (size_t k = 0; k < section->shape->count; k++) {
 		const struct shape_key *key = &section->shape->keys[k];
-		const struct conf_value *value = section->values[k];
+		const struct conf_value *value = value_of(section, key);
 
 		if (key->variant != variant)
 			continue;

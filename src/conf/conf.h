@@ -54,6 +54,9 @@ const struct conf_section *conf_section(const struct conf *conf, const char *kin
 					const char *name);
 const struct conf_section *conf_next(const struct conf *conf, const char *kind,
 				     const struct conf_section *after); /* NULL: the first */
+size_t conf_section_count(const struct conf *conf);
+/* Its place among all: below conf_section_count(). */
+size_t conf_section_index(const struct conf_section *section);
 const char *conf_section_kind(const struct conf_section *section);
 const char *conf_section_name(const struct conf_section *section); /* "" for unnamed */
 const char *conf_section_file(const struct conf_section *section);

@@ -21,11 +21,16 @@ struct conf_value {
 	const char *dir;  /* what relative paths of this file are below */
 	int file, line;
 	bool bad; /* it was complained about */
-	int64_t i, i2;
-	double ratio;
+	int64_t i;
+	union {
+		int64_t i2;
+		double ratio;
+	};
 	const char *const *items; /* lists, and the references of secrets */
 	size_t item_count;
-	struct conf_value *next; /* below a prefix: in order of reading */
+	const struct shape_key *key; /* of a section's value */
+	struct conf_value *next;     /* below a prefix: in order of reading */
+	struct conf_value *more;     /* of the section's next key that is set */
 };
 
 struct shape_key {
@@ -40,11 +45,16 @@ struct shape_key {
 struct shape {
 	uint64_t tables; /* bit i: schema->tables[i] */
 	struct shape_key *keys;
-	size_t count;
+	size_t count, required; /* how many keys; and how many of them must be set */
 	struct shape_key *by_name;
 	bool has_prefix;
 	char digest[65]; /* of the names and defaults */
 	struct shape *next;
+	/* Keys are mostly asked for by the same literals: where each was found, by its address. */
+	struct shape_memo {
+		const char *name;
+		const struct shape_key *key;
+	} memo[64];
 };
 
 struct kind {
@@ -54,6 +64,14 @@ struct kind {
 	struct shape *shapes;
 	struct conf_section *by_name;
 	struct conf *conf;
+	/* What selectors chose last, while loading: the next section mostly says the same. */
+	struct {
+		struct chooser {
+			const char *key, *text; /* text NULL: it was not set */
+		} by[4];
+		size_t count; /* 0: nothing to go by */
+		uint64_t set;
+	} chosen;
 };
 
 /* A key as it stands in a file, before its row is known. */
@@ -73,9 +91,9 @@ struct conf_section {
 	size_t raw_count;
 	uint64_t unsure; /* tables that a selector may have meant which is bad or missing */
 	bool broken;	 /* a required key is missing: no check may rely on it */
-	struct raw *raws, **raw_end;
-	const struct shape *shape;
-	struct conf_value **values; /* one a key of shape, NULL: as the default says */
+	struct raw *raws, **raw_end; /* while loading */
+	struct shape *shape;
+	struct conf_value *values; /* of the keys that are set, in the shape's order */
 	char digest[65];
 	UT_hash_handle hh;
 };
@@ -103,9 +121,9 @@ struct conf {
 
 struct kind *kind_find(struct conf *conf, const char *name);
 /* The shape of these tables; built when first asked for. Defaults that do not parse abort. */
-const struct shape *shape_of(struct kind *kind, uint64_t tables);
+struct shape *shape_of(struct kind *kind, uint64_t tables);
 /* The row that key is one of, NULL when there is none. */
-const struct shape_key *shape_find(const struct shape *shape, const char *key);
+const struct shape_key *shape_find(struct shape *shape, const char *key);
 /* The key's row in any table of set, NULL when there is none. */
 const struct conf_key *tables_find(const struct conf_schema *schema, uint64_t set, const char *key);
 static inline bool
@@ -115,6 +133,17 @@ row_matches(const struct conf_key *row, const char *key)
 
 	return row->flags & CONF_PREFIX ? !strncmp(row->name, key, n) && key[n]
 					: !strcmp(row->name, key);
+}
+
+/* What the file says for a key; NULL: nothing. */
+static inline struct conf_value *
+value_of(const struct conf_section *section, const struct shape_key *key)
+{
+	struct conf_value *value = section->values;
+
+	while (value && value->key != key)
+		value = value->more;
+	return value;
 }
 
 /* The value that section has for a key, the default included; NULL: none. */

@@ -23,6 +23,8 @@ struct loader {
 	struct conf_section *section; /* NULL: what comes belongs nowhere */
 	struct raw *raw;	      /* the key that may be continued */
 	struct buf text;	      /* its value so far */
+	struct arena scratch;	      /* what is not needed once values are typed */
+	const char *keys[64];	      /* names of keys: most sections have the same */
 	bool full;
 };
 
@@ -230,6 +232,19 @@ on_section(void *ctx, struct str header, int line)
 					 : unnamed_section(l, kind, name, line);
 }
 
+/* One copy for many. */
+static const char *
+key_name(struct loader *l, struct str key)
+{
+	size_t place =
+		(key.len * 7 + (unsigned char)key.p[0] * 3 + (unsigned char)key.p[key.len - 1]) %
+		ARRAY_LEN(l->keys);
+
+	if (!l->keys[place] || !str_eq_cstr(key, l->keys[place]))
+		l->keys[place] = arena_dup(&l->conf->arena, key);
+	return l->keys[place];
+}
+
 static void
 on_key(void *ctx, const char *key, const char *value, int line)
 {
@@ -239,8 +254,8 @@ on_key(void *ctx, const char *key, const char *value, int line)
 	value_end(l);
 	if (!l->section)
 		return;
-	raw = arena_alloc(&l->conf->arena, sizeof(*raw));
-	raw->key = arena_dup(&l->conf->arena, str_of(key));
+	raw = arena_alloc(&l->scratch, sizeof(*raw));
+	raw->key = key_name(l, str_of(key));
 	raw->file = l->file;
 	raw->line = line;
 	raw->bad = !value;
@@ -477,12 +492,12 @@ name_check(struct loader *l, const struct conf_section *section, const struct co
 static void
 names_check(struct loader *l, const struct conf_section *section)
 {
-	for (size_t i = 0; i < section->shape->count; i++) {
-		const struct conf_key *row = section->shape->keys[i].row;
+	for (struct conf_value *set = section->values; set; set = set->more) {
+		const struct conf_key *row = set->key->row;
 
 		if ((row->type != CONF_NAME && row->type != CONF_NAME_LIST) || !row->choices)
 			continue;
-		for (struct conf_value *value = section->values[i]; value; value = value->next) {
+		for (struct conf_value *value = set; value; value = value->next) {
 			size_t before = conf_report_errors(l->report);
 
 			if (value->bad)
@@ -512,9 +527,8 @@ section_check(struct loader *l, const struct conf_section *section)
 static void
 names_broken(struct conf_section *section)
 {
-	for (size_t i = 0; i < section->shape->count; i++)
-		if (section->shape->keys[i].row->flags & CONF_REQUIRED && section->values[i] &&
-		    section->values[i]->bad)
+	for (const struct conf_value *value = section->values; value; value = value->more)
+		if (value->key->row->flags & CONF_REQUIRED && value->bad)
 			section->broken = true;
 }
 
@@ -523,8 +537,11 @@ sections_finish(struct loader *l)
 {
 	struct conf *conf = l->conf;
 
-	for (size_t i = 0; i < conf->section_count; i++)
+	for (size_t i = 0; i < conf->section_count; i++) {
 		section_type(conf->sections[i], l->report);
+		conf->sections[i]->raws = NULL;
+	}
+	arena_fini(&l->scratch);
 	for (size_t i = 0; i < conf->section_count; i++) {
 		names_check(l, conf->sections[i]);
 		names_broken(conf->sections[i]);

@@ -78,12 +78,42 @@ select_by(struct conf_section *section, const struct conf_key *row, struct conf_
 	return 0;
 }
 
+/* Whether all selectors say what they said in the section before. */
+static bool
+chosen_again(const struct conf_section *section)
+{
+	const struct kind *kind = section->kind;
+
+	for (size_t i = 0; i < kind->chosen.count; i++) {
+		const struct chooser *by = &kind->chosen.by[i];
+		const struct raw *raw = raw_find(section, by->key);
+
+		if (!raw != !by->text || (raw && (raw->bad || strcmp(raw->text, by->text))))
+			return false;
+	}
+	return kind->chosen.count > 0;
+}
+
+static void
+chosen_note(struct kind *kind, const struct conf_section *section, const char *key)
+{
+	const struct raw *raw = raw_find(section, key);
+
+	if (kind->chosen.count < ARRAY_LEN(kind->chosen.by))
+		kind->chosen.by[kind->chosen.count] = (struct chooser){key, raw ? raw->text : NULL};
+	kind->chosen.count++;
+}
+
 uint64_t
 section_select(struct conf_section *section, struct conf_report *report)
 {
-	const struct kind *kind = section->kind;
+	struct kind *kind = section->kind;
 	const struct conf_schema *schema = &kind->conf->schema;
 	uint64_t set = kind->base, done = kind->base;
+
+	if (chosen_again(section))
+		return kind->chosen.set;
+	kind->chosen.count = 0;
 
 	/* A selector may itself be a key of a variant, so again until nothing is added. */
 	for (uint64_t before = 0; before != set;) {
@@ -98,8 +128,12 @@ section_select(struct conf_section *section, struct conf_report *report)
 				continue;
 			done |= selected(kind, row->name, NULL);
 			set |= select_by(section, row, report);
+			chosen_note(kind, section, row->name);
 		}
 	}
+	kind->chosen.set = set;
+	if (section->unsure || kind->chosen.count > ARRAY_LEN(kind->chosen.by))
+		kind->chosen.count = 0;
 	return set;
 }
 
@@ -226,13 +260,30 @@ later_warn(const struct conf_section *section, const struct conf_key *row,
 		conf_warn(report, section, row->name, "this version does not act on it yet");
 }
 
+/* In front of others below the same prefix. */
+static void
+value_insert(struct conf_section *section, const struct shape_key *key, struct conf_value *value)
+{
+	struct conf_value **at = &section->values;
+
+	while (*at && (*at)->key < key)
+		at = &(*at)->more;
+	value->key = key;
+	value->more = *at;
+	if (*at && (*at)->key == key) {
+		value->next = *at;
+		value->more = (*at)->more;
+	}
+	*at = value;
+}
+
 static void
 key_type(struct conf_section *section, const struct raw *raw, struct conf_report *report)
 {
 	const struct shape_key *key = shape_find(section->shape, raw->key);
 	struct conf *conf = section->kind->conf;
 	AUTO(err_fini) struct err err = ERR_INIT;
-	struct conf_value *value, **at;
+	struct conf_value *value;
 
 	if (!key) {
 		unknown_complain(section, raw, report);
@@ -249,9 +300,7 @@ key_type(struct conf_section *section, const struct raw *raw, struct conf_report
 		value->bad = true;
 		report_key(report, section, raw->key, raw->file, raw->line, "%s", err_text(&err));
 	}
-	at = &section->values[key - section->shape->keys];
-	value->next = *at;
-	*at = value;
+	value_insert(section, key, value);
 	plain_warn(section, key->row, value, report);
 	secret_files_check(section, key->row, value, report);
 	later_warn(section, key->row, report);
@@ -260,9 +309,15 @@ key_type(struct conf_section *section, const struct raw *raw, struct conf_report
 static void
 required_check(struct conf_section *section, struct conf_report *report)
 {
+	size_t set = 0;
+
+	for (const struct conf_value *value = section->values; value; value = value->more)
+		set += value->key->row->flags & CONF_REQUIRED && !value->bad ? 1 : 0;
+	if (set == section->shape->required)
+		return;
 	for (size_t i = 0; i < section->shape->count; i++) {
 		const struct shape_key *key = &section->shape->keys[i];
-		const struct conf_value *value = section->values[i];
+		const struct conf_value *value = value_of(section, key);
 
 		if (!(key->row->flags & CONF_REQUIRED) || (value && !value->bad))
 			continue;
@@ -279,7 +334,6 @@ required_check(struct conf_section *section, struct conf_report *report)
 void
 section_type(struct conf_section *section, struct conf_report *report)
 {
-	struct conf *conf = section->kind->conf;
 	struct raw **list = mem_alloc_array(section->raw_count + 1, sizeof(struct raw *));
 	size_t n = 0;
 
@@ -288,8 +342,6 @@ section_type(struct conf_section *section, struct conf_report *report)
 	if (n > 1)
 		duplicates_drop(section, list, report);
 	section->shape = shape_of(section->kind, section_select(section, report));
-	section->values = arena_alloc(&conf->arena,
-				      (section->shape->count + 1) * sizeof(struct conf_value *));
 	/* Backwards, because each is put before the last: below a prefix several may stand. */
 	n = 0;
 	for (struct raw *raw = section->raws; raw; raw = raw->next)

@@ -62,6 +62,7 @@ shape_add(struct conf *conf, struct shape *shape, const struct conf_key *row, bo
 	key = &shape->keys[shape->count++];
 	key->row = row;
 	key->variant = variant;
+	shape->required += row->flags & CONF_REQUIRED ? 1 : 0;
 	if (row->flags & CONF_PREFIX) {
 		key->prefix_len = strlen(row->name);
 		shape->has_prefix = true;
@@ -103,7 +104,7 @@ shape_fill(struct conf *conf, struct shape *shape, uint64_t set, bool variant)
 	}
 }
 
-const struct shape *
+struct shape *
 shape_of(struct kind *kind, uint64_t tables)
 {
 	struct conf *conf = kind->conf;
@@ -129,13 +130,20 @@ shape_of(struct kind *kind, uint64_t tables)
 }
 
 const struct shape_key *
-shape_find(const struct shape *shape, const char *name)
+shape_find(struct shape *shape, const char *name)
 {
+	uint64_t place = (uint64_t)(uintptr_t)name * UINT64_C(0x9e3779b97f4a7c15) >> 58;
+	struct shape_memo *memo = &shape->memo[place];
 	struct shape_key *key;
 
+	/* Another word may stand at that address by now. */
+	if (memo->name == name && !strcmp(memo->key->row->name, name))
+		return memo->key;
 	HASH_FIND_STR(shape->by_name, name, key);
-	if (key && !key->prefix_len)
+	if (key && !key->prefix_len) {
+		*memo = (struct shape_memo){name, key};
 		return key;
+	}
 	for (size_t i = 0; shape->has_prefix && i < shape->count; i++)
 		if (shape->keys[i].prefix_len && row_matches(shape->keys[i].row, name))
 			return &shape->keys[i];

@@ -26,7 +26,7 @@ struct admission {
 	int pending;
 
 	struct buf cursor, cursor_idle, natural_key, correlation, traceparent, schedule, tenant,
-		user;
+		user, session, session_id;
 	struct cause cause;
 	enum overlap overlap;
 	const char *refused_as;

@@ -15,6 +15,7 @@
 #include "core/source.h"
 #include "core/stream.h"
 #include "core/run.h"
+#include "core/session.h"
 #include "core/trust.h"
 #include "io/jail.h"
 #include "store/events.h"
@@ -44,6 +45,8 @@ admission_free(struct admission *a)
 	buf_fini(&a->schedule);
 	buf_fini(&a->tenant);
 	buf_fini(&a->user);
+	buf_fini(&a->session);
+	buf_fini(&a->session_id);
 	buf_fini(&a->fact_bytes);
 	free(a->facts);
 	buf_fini(&a->key);
@@ -122,6 +125,7 @@ admission_new(struct core *core, const struct happening *h)
 	buf_add_str(&a->schedule, h->schedule);
 	buf_add_str(&a->tenant, h->tenant);
 	buf_add_str(&a->user, h->user);
+	buf_add_str(&a->session, h->session);
 	envelope_traceparent(h->traceparent, &a->traceparent);
 	a->cause = cause_parse(h->cause);
 	a->refused = h->refused.p ? str_dup(h->refused) : NULL;
@@ -214,6 +218,7 @@ run_fill(struct admission *a, const struct uuid *id, struct run_row *row)
 		.entity = (char *)text_or_null(&a->entity),
 		.tenant = (char *)text_or_null(&a->tenant),
 		.user = (char *)text_or_null(&a->user),
+		.session_name = (char *)text_or_null(&a->session),
 		.key = (char *)(a->has_key ? buf_cstr(&a->key) : NULL),
 		.correlation = (char *)text_or_null(&a->correlation),
 		.traceparent = (char *)buf_cstr(&a->traceparent),
@@ -376,7 +381,8 @@ run_admit(struct admission *a)
 		a->result.outcome = "ran";
 		buf_puts(&a->rule, a->trigger ? "" : "invoked");
 	}
-	if (!event_keep(a, seq) || !runs_insert(store, &row, &seq, &ready, &a->err))
+	if (!event_keep(a, seq) || !session_join(a->core, &row, a->at, &a->session_id, &a->err) ||
+	    !runs_insert(store, &row, &seq, &ready, &a->err))
 		return false;
 	if (a->trigger && !a->by_hand &&
 	    !overlap_settle(a->core, a->overlap, a->trigger->name, row.entity, seq, &a->err))
@@ -522,6 +528,8 @@ admission_answer(struct admission *a)
 			    a->has_key ? json_string(buf_cstr(&a->key)) : json_null());
 	json_object_set_new(answer, "entity",
 			    a->entity.len ? json_string(buf_cstr(&a->entity)) : json_null());
+	json_object_set_new(answer, "session",
+			    a->session.len ? json_string(buf_cstr(&a->session)) : json_null());
 	json_object_set_new(answer, "tenant",
 			    a->tenant.len ? json_string(buf_cstr(&a->tenant)) : json_null());
 	json_object_set_new(answer, "user",

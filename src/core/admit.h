@@ -44,6 +44,7 @@ struct happening {
 	enum trust trust;
 	struct str schedule;	 /* JSON of envelope.schedule; p NULL */
 	struct str tenant, user; /* where no program says; p NULL */
+	struct str session;	 /* name of the session; the same way */
 	uint64_t fingerprint;	 /* of the request, for invocations (422 on another); 0 */
 	bool caller_waits;	 /* for an answer: what cannot start today is refused, not queued */
 	bool by_hand;		 /* fired by a person: works on a disabled trigger */

@@ -6,6 +6,7 @@
 #include "core/halt.h"
 #include "core/overlap.h"
 #include "core/rate.h"
+#include "core/session.h"
 #include "core/trust.h"
 #include "store/runs.h"
 
@@ -63,17 +64,23 @@ filter_says_no(struct admission *a)
 	return false;
 }
 
-/* Rouse itself made it happen: the change of a run that this very trigger woke. */
+/* Rouse itself made it happen: the change of a run that this very trigger, or its agent, carried.
+ */
 static bool
 wakes_itself(struct admission *a)
 {
 	AUTO(run_row_fini) struct run_row run = {0};
 	AUTO(err_fini) struct err err = ERR_INIT;
 
-	return a->by_change && a->trigger && *a->cause.parent &&
-	       runs_get(a->core->store, a->cause.parent, &run, &err) &&
-	       !strcmp(run.trigger, a->trigger->name) &&
-	       outcome_set(a, "looped", "a change of run %s, which this trigger woke", run.id);
+	if (!a->by_change || !a->trigger || !*a->cause.parent ||
+	    !runs_get(a->core->store, a->cause.parent, &run, &err))
+		return false;
+	if (!strcmp(run.trigger, a->trigger->name))
+		return outcome_set(a, "looped", "a change of run %s, which this trigger woke",
+				   run.id);
+	return !strcmp(run.agent, a->trigger->agent) &&
+	       outcome_set(a, "looped", "a change of run %s, of the agent that it would wake",
+			   run.id);
 }
 
 bool
@@ -104,6 +111,15 @@ mapping_decides(struct admission *a)
 		buf_add_str(&a->key, buf_str(&a->natural_key));
 	}
 	mapped_text(&a->mapped[PROGRAM_ENTITY], &a->entity);
+	if (a->mapped[PROGRAM_SESSION].state == MAPPED_VALUE)
+		buf_clear(&a->session);
+	mapped_text(&a->mapped[PROGRAM_SESSION], &a->session);
+	if (a->session.len && !session_name_check(buf_str(&a->session), &a->err)) {
+		err_prefix(&a->err, "session of trigger %s",
+			   a->trigger ? a->trigger->name : a->agent->name);
+		a->err.code = E_MAPPING;
+		return outcome_set(a, "rejected", "%s", err_text(&a->err));
+	}
 	if (a->trigger && !a->entity.len && overlap_orders(a->overlap))
 		buf_cat(&a->entity, "trigger/", a->trigger->name);
 	if (a->mapped[PROGRAM_TENANT].state == MAPPED_VALUE)

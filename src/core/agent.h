@@ -38,6 +38,12 @@ struct agent_kind {
 	 * life. -1: its executor gives none at all, and its lease is not renewed. NULL: what
 	 * attempt_line() hears is all there is. */
 	int64_t (*pulse)(const struct attempt *attempt);
+	/* Processes that wait for a next turn go; session NULL: all of them. NULL: it keeps none. */
+	void (*dismiss)(struct core *core, const char *session, const char *why);
+	/* What is kept for a session, as an object: {"pid","turns","since",...}; NULL: nothing. */
+	json_t *(*keeps)(struct core *core, const char *session);
+	/* Is this one of its processes, between turns or in one? */
+	bool (*kept_has)(struct core *core, const char *session, pid_t pid);
 };
 
 #endif

@@ -15,19 +15,18 @@
 #include "core/target.h"
 #include "store/changes.h"
 
-/* At once on one target; of one entity never more than one. */
-#define IN_FLIGHT_A_TARGET 8
+/* At once on one target, where it takes them one by one, or in groups. */
+#define FLIGHTS_SINGLE 8
+#define FLIGHTS_GROUP 2
 #define STORE_RETRY_MS 500
 /* A target ends by itself within its timeout; one that has not so long after never will. */
 #define OVERDUE_MARGIN_MS 10000
-/* A revert on its way is out of the way of the next look for so long; longer ones are known by
- * their flight. */
-#define REVERT_HOLD_MS 60000
 
 struct lane {
 	struct apply *apply;
 	char *target;
-	int in_flight;
+	int in_flight; /* flights */
+	size_t group;  /* most changes of the next; less after one that failed as a whole */
 	bool armed;
 	LIST_HEAD(, flight) flights, late; /* late: given up, but their targets may still answer */
 	struct core_timer *turn, *due;
@@ -37,22 +36,28 @@ struct lane {
 struct apply {
 	struct core *core;
 	struct lane *lanes;
-	int in_flight;
+	int in_flight; /* changes */
 };
 
-/* One change on its way, from the claim's commit to its last row; and, where that did not wait for
- * the target, on to its answer: the target holds on to it until then. */
-struct flight {
-	LIST_ENTRY(flight) entry;
-	struct lane *lane;
-	struct registry *registry;
-	struct change_row change;
-	bool revert, overdue, answered, landed;
-	/* What the target said, kept until it is on disk. */
+/* What the target said of one change, kept until it is on disk. */
+struct answer {
 	enum target_outcome outcome;
 	char *current, *receipt, *error;
 	bool again;
 	int64_t retry_after_ms;
+};
+
+/* Changes on their way together, from the claim's commit to their last row; and, where that did not
+ * wait for the target, on to its answer: the target holds on to them until then. */
+struct flight {
+	LIST_ENTRY(flight) entry;
+	struct lane *lane;
+	struct registry *registry;
+	struct change_row *changes;
+	const struct change_row **pointers; /* to them, for the target */
+	struct answer *answers;
+	size_t count;
+	bool revert, overdue, answered, landed;
 	struct core_timer *timer;
 };
 
@@ -103,6 +108,7 @@ lane_of(struct apply *apply, const char *target)
 	lane = mem_alloc(sizeof(*lane));
 	lane->apply = apply;
 	lane->target = mem_strdup(target);
+	lane->group = TARGET_GROUP_MAX;
 	HASH_ADD_KEYPTR(hh, apply->lanes, lane->target, strlen(lane->target), lane);
 	return lane;
 }
@@ -139,16 +145,40 @@ apply_wake(struct apply *apply, const char *target)
 		lane_wake(lane);
 }
 
+static struct flight *
+flight_new(struct lane *lane, size_t room)
+{
+	struct flight *flight = mem_alloc(sizeof(*flight));
+
+	flight->lane = lane;
+	LIST_INSERT_HEAD(&lane->flights, flight, entry);
+	flight->registry = registry_ref(lane->apply->core->registry);
+	flight->changes = mem_alloc_array(room, sizeof(*flight->changes));
+	return flight;
+}
+
+static void
+answer_fini(struct answer *answer)
+{
+	free(answer->current);
+	free(answer->receipt);
+	free(answer->error);
+}
+
 static void
 flight_free(struct flight *flight)
 {
 	LIST_REMOVE(flight, entry);
 	core_timer_free(flight->timer);
-	change_row_fini(&flight->change);
+	for (size_t i = 0; i < flight->count; i++) {
+		change_row_fini(&flight->changes[i]);
+		if (flight->answers)
+			answer_fini(&flight->answers[i]);
+	}
 	registry_unref(flight->registry);
-	free(flight->current);
-	free(flight->receipt);
-	free(flight->error);
+	free(flight->changes);
+	free(flight->pointers);
+	free(flight->answers);
 	free(flight);
 }
 
@@ -158,7 +188,7 @@ flight_land(struct flight *flight)
 	struct lane *lane = flight->lane;
 
 	lane->in_flight--;
-	lane->apply->in_flight--;
+	lane->apply->in_flight -= (int)flight->count;
 	if (flight->overdue && !flight->answered) {
 		flight->landed = true;
 		LIST_REMOVE(flight, entry);
@@ -167,6 +197,13 @@ flight_land(struct flight *flight)
 		flight_free(flight);
 	}
 	lane_wake(lane);
+}
+
+/* The number under which a breaker knows a flight. */
+static int64_t
+flight_who(const struct flight *flight)
+{
+	return flight->changes[0].seq;
 }
 
 /* --- the answer ---------------------------------------------------------------------------- */
@@ -186,9 +223,10 @@ on_written(void *arg, const struct err *err)
 }
 
 static enum change_event
-flight_event(const struct flight *flight, const struct target *target)
+answer_event(const struct answer *answer, const struct change_row *change,
+	     const struct target *target)
 {
-	switch (flight->outcome) {
+	switch (answer->outcome) {
 	case TARGET_DONE:
 	case TARGET_ALREADY:
 		return CHANGE_DONE;
@@ -197,41 +235,54 @@ flight_event(const struct flight *flight, const struct target *target)
 	case TARGET_FAILED:
 		break;
 	}
-	return flight->again && target && flight->change.attempts + 1 < target->retry.attempts
+	return answer->again && target && change->attempts + 1 < target->retry.attempts
 		       ? CHANGE_AGAIN
 		       : CHANGE_FAIL;
 }
 
 /* What a person is shown of a conflict, and so what an approval of it covers. */
 static char *
-conflict_digest(const struct flight *flight, const char *current)
+conflict_digest(const struct change_row *change, const char *current)
 {
-	struct change_row seen = flight->change;
+	struct change_row seen = *change;
 
 	seen.status = (char *)(uintptr_t)change_state_name(CHANGE_CONFLICT);
 	seen.current = (char *)(uintptr_t)current;
 	return change_digest(&seen);
 }
 
+/* When it is tried again. */
+static int64_t
+again_delay(const struct answer *answer, const struct change_row *change,
+	    const struct target *target)
+{
+	return answer->retry_after_ms > 0
+		       ? answer->retry_after_ms
+		       : backoff_delay(&target->retry.backoff, (unsigned)change->attempts + 1,
+				       entropy_below(UINT64_MAX));
+}
+
+/* The rows of one change. *ret_to: what it is now. */
 static bool
-flight_rows(struct flight *flight, struct err *err)
+answer_rows(struct flight *flight, size_t i, enum change_state *ret_to, struct err *err)
 {
 	struct core *core = flight->lane->apply->core;
-	const struct target *target = registry_target(flight->registry, flight->change.target);
-	enum change_event ev = flight_event(flight, target);
+	const struct change_row *change = &flight->changes[i];
+	const struct answer *answer = &flight->answers[i];
+	const struct target *target = registry_target(flight->registry, change->target);
+	enum change_event ev = answer_event(answer, change, target);
 	enum change_state from = flight->revert ? CHANGE_REVERTING : CHANGE_APPLYING;
 	enum change_state to = change_next(from, ev);
 	struct wall now = core_wall(core);
-	int64_t delay = 0;
 	/* What an earlier look found is not there any more. */
-	const char *current = ev == CHANGE_DRIFT && !flight->current ? "null" : flight->current;
+	const char *current = ev == CHANGE_DRIFT && !answer->current ? "null" : answer->current;
 	AUTO(auto_free)
-	char *digest = to == CHANGE_CONFLICT ? conflict_digest(flight, current) : NULL;
+	char *digest = to == CHANGE_CONFLICT ? conflict_digest(change, current) : NULL;
 	struct change_move move = {
 		.from = change_state_name(from),
 		.to = change_state_name(to),
-		.error = flight->error ? flight->error : "",
-		.receipt = flight->revert ? NULL : flight->receipt,
+		.error = answer->error ? answer->error : "",
+		.receipt = flight->revert ? NULL : answer->receipt,
 		.current = current,
 		.digest = digest,
 		.decided_at = WALL_NONE,
@@ -240,27 +291,71 @@ flight_rows(struct flight *flight, struct err *err)
 		.due = WALL_NONE,
 		.add_attempt = 1};
 
+	*ret_to = to;
 	if (ev == CHANGE_AGAIN) {
-		delay = flight->retry_after_ms > 0
-				? flight->retry_after_ms
-				: backoff_delay(&target->retry.backoff,
-						(unsigned)flight->change.attempts + 1,
-						entropy_below(UINT64_MAX));
+		int64_t delay = again_delay(answer, change, target);
+
 		move.due = (struct wall){now.ms + delay};
-	}
-	if (!changes_move(core->store, flight->change.seq, &move, err))
-		return false;
-	if (!decisions_add(core->store, "change", flight->change.id, move.to, "rouse",
-			   flight->error, NULL, now, err) ||
-	    !breakers_store(core, BREAKER_TARGET, flight->lane->target, err))
-		return false;
-	change_tell(core, flight->change.seq);
-	metrics_count(core->metrics, "rouse_changes_total", "status", move.to, "target",
-		      flight->change.target, 1);
-	if (ev == CHANGE_AGAIN)
 		core_timer_arm(core, &flight->lane->due, delay, lane_wake, flight->lane);
-	log_info(flight->revert ? "change reverted" : "change applied", "change", flight->change.id,
-		 "target", flight->change.target, "status", move.to, "error", flight->error);
+	}
+	if (!changes_move(core->store, change->seq, &move, err) ||
+	    !decisions_add(core->store, "change", change->id, move.to, "rouse", answer->error, NULL,
+			   now, err))
+		return false;
+	change_tell(core, change->seq);
+	return true;
+}
+
+static void
+answer_log(const struct flight *flight, size_t i, enum change_state to)
+{
+	const struct change_row *change = &flight->changes[i];
+	const char *what = flight->revert ? "change reverted" : "change applied";
+	const char *error = flight->answers[i].error;
+
+	if (flight->count == 1 || error)
+		log_info(what, "change", change->id, "target", change->target, "status",
+			 change_state_name(to), "error", error);
+	else
+		log_debug(what, "change", change->id, "target", change->target, "status",
+			  change_state_name(to));
+}
+
+static void
+group_log(const struct flight *flight, size_t done)
+{
+	AUTO(buf_fini) struct buf count = BUF_INIT, well = BUF_INIT;
+
+	if (flight->count == 1)
+		return;
+	buf_printf(&count, "%zu", flight->count);
+	buf_printf(&well, "%zu", done);
+	log_info(flight->revert ? "changes reverted" : "changes applied", "target",
+		 flight->lane->target, "changes", buf_cstr(&count), "done", buf_cstr(&well));
+}
+
+static bool
+flight_rows(struct flight *flight, struct err *err)
+{
+	struct core *core = flight->lane->apply->core;
+	uint64_t reached[CHANGE_STATE_COUNT] = {0};
+
+	for (size_t i = 0; i < flight->count; i++) {
+		enum change_state to;
+
+		if (!answer_rows(flight, i, &to, err))
+			return false;
+		reached[to]++;
+		answer_log(flight, i, to);
+	}
+	if (!breakers_store(core, BREAKER_TARGET, flight->lane->target, err))
+		return false;
+	for (int to = 0; to < CHANGE_STATE_COUNT; to++)
+		if (reached[to])
+			metrics_count(core->metrics, "rouse_changes_total", "status",
+				      change_state_name((enum change_state)to), "target",
+				      flight->lane->target, (double)reached[to]);
+	group_log(flight, (size_t)reached[flight->revert ? CHANGE_REVERTED : CHANGE_APPLIED]);
 	return true;
 }
 
@@ -279,55 +374,100 @@ flight_write(void *arg)
 		}
 		turn_undo(core->store);
 	}
-	log_error("outcome of a change not kept yet", "change", flight->change.id, "error",
+	log_error("outcome of a change not kept yet", "change", flight->changes[0].id, "error",
 		  err_text(&err));
 	core_timer_arm(core, &flight->timer, STORE_RETRY_MS, flight_write, flight);
 }
 
-/* A target that refuses what it is given is well; one that cannot be asked is not. */
+/* A target that refuses what it is given is well; one that cannot be asked is not. Of several one
+ * that was done, or refused for what it is, tells more than those that were not. */
 static enum breaker_outcome
-flight_says(const struct flight *flight)
+flight_says(const struct flight *flight, const char **ret_error)
 {
-	if (flight->outcome != TARGET_FAILED)
-		return BREAKER_GOOD;
-	return flight->again ? BREAKER_BAD : BREAKER_SILENT;
+	enum breaker_outcome says = BREAKER_BAD;
+
+	for (size_t i = 0; i < flight->count; i++) {
+		const struct answer *answer = &flight->answers[i];
+
+		*ret_error = answer->error;
+		if (answer->outcome != TARGET_FAILED)
+			return BREAKER_GOOD;
+		if (!answer->again)
+			says = BREAKER_SILENT;
+	}
+	return says;
 }
 
 static void
-flight_answer(struct flight *flight, const struct target_result *result, const struct err *err)
+answer_keep(struct flight *flight, size_t i, const struct target_result *result,
+	    const struct err *err)
 {
-	flight->outcome = result->outcome;
-	flight->current = mem_strdup(result->current);
-	flight->receipt = mem_strdup(result->receipt);
-	flight->retry_after_ms = result->retry_after_ms;
+	struct answer *answer = &flight->answers[i];
+
+	*answer = (struct answer){.outcome = result->outcome,
+				  .current = mem_strdup(result->current),
+				  .receipt = mem_strdup(result->receipt),
+				  .retry_after_ms = result->retry_after_ms};
 	if (err && err->code != E_OK) {
-		flight->error = mem_strdup(err_text(err));
-		flight->again = err_again(err->code);
+		answer->error = mem_strdup(err_text(err));
+		answer->again = err_again(err->code);
 	} else if (result->outcome == TARGET_DRIFTED) {
-		flight->error = mem_strdup(
+		answer->error = mem_strdup(
 			flight->revert
 				? "what is there is not what was applied; nothing was reverted"
 				: "what is there is not what the proposal was made from; nothing "
 				  "was applied");
 	}
+}
+
+/* What fails as a whole may be too much at once. */
+static void
+group_learn(struct flight *flight, enum breaker_outcome says)
+{
+	struct lane *lane = flight->lane;
+
+	if (says == BREAKER_BAD)
+		lane->group = flight->count > 1 ? flight->count / 2 : 1;
+	else if (lane->group < TARGET_GROUP_MAX)
+		lane->group =
+			lane->group * 2 < TARGET_GROUP_MAX ? lane->group * 2 : TARGET_GROUP_MAX;
+}
+
+/* All answers are there. */
+static void
+flight_answered(struct flight *flight)
+{
+	const char *error = NULL;
+	enum breaker_outcome says = flight_says(flight, &error);
+
+	group_learn(flight, says);
 	breakers_end(flight->lane->apply->core, BREAKER_TARGET, flight->lane->target,
-		     flight->change.seq, flight_says(flight), flight->error);
+		     flight_who(flight), says, error);
 	flight_write(flight);
+}
+
+/* One answer for all of them. */
+static void
+flight_answer_all(struct flight *flight, enum target_outcome outcome, const struct err *err)
+{
+	for (size_t i = 0; i < flight->count; i++)
+		answer_keep(flight, i, &(struct target_result){.outcome = outcome}, err);
+	flight_answered(flight);
 }
 
 /* Whatever it did, it is asked again under the same key, or a person looks. */
 static void
 on_late(struct flight *flight)
 {
-	log_warning("target answered after it was given up", "change", flight->change.id, "target",
-		    flight->change.target);
+	log_warning("target answered after it was given up", "change", flight->changes[0].id,
+		    "target", flight->lane->target);
 	flight->answered = true;
 	if (flight->landed)
 		flight_free(flight);
 }
 
 static void
-on_applied(void *arg, const struct target_result *result, struct err *err)
+on_all_applied(void *arg, const struct target_result *results, struct err *errs)
 {
 	struct flight *flight = arg;
 
@@ -337,54 +477,75 @@ on_applied(void *arg, const struct target_result *result, struct err *err)
 		return;
 	}
 	core_timer_stop(flight->timer);
-	flight_answer(flight, result, err);
+	for (size_t i = 0; i < flight->count; i++)
+		answer_keep(flight, i, &results[i], &errs[i]);
+	flight_answered(flight);
+}
+
+static void
+on_applied(void *arg, const struct target_result *result, struct err *err)
+{
+	on_all_applied(arg, result, err);
 }
 
 static void
 on_overdue(void *arg)
 {
 	struct flight *flight = arg;
-	const struct target *target = registry_target(flight->registry, flight->change.target);
+	const struct target *target = registry_target(flight->registry, flight->lane->target);
 	AUTO(err_fini) struct err err = ERR_INIT;
 
 	flight->overdue = true;
 	err_set(&err, E_TIMEOUT,
 		"target %s did not answer within %" PRId64 " ms; it may or may not have done it",
-		flight->change.target, target->timeout_ms + OVERDUE_MARGIN_MS);
-	flight_answer(flight, &(struct target_result){.outcome = TARGET_FAILED}, &err);
+		flight->lane->target, target->timeout_ms + OVERDUE_MARGIN_MS);
+	flight_answer_all(flight, TARGET_FAILED, &err);
+}
+
+bool
+change_intend(struct core *core, const struct change_row *change, const char *receipt,
+	      struct err *err)
+{
+	const struct change_move move = {.from = change_state_name(CHANGE_APPLYING),
+					 .to = change_state_name(CHANGE_APPLYING),
+					 .receipt = receipt,
+					 .decided_at = WALL_NONE,
+					 .applied_at = WALL_NONE,
+					 .reverted_at = WALL_NONE,
+					 .due = WALL_NONE};
+
+	return changes_move(core->store, change->seq, &move, err);
 }
 
 /* --- the claim ----------------------------------------------------------------------------- */
 
 static void
-flight_fail(struct flight *flight, const char *why)
-{
-	AUTO(err_fini) struct err err = ERR_INIT;
-
-	err_set(&err, E_NOT_FOUND, "%s", why);
-	flight_answer(flight, &(struct target_result){.outcome = TARGET_FAILED}, &err);
-}
-
-static void
 flight_start(struct flight *flight)
 {
-	const struct target *target = registry_target(flight->registry, flight->change.target);
+	struct core *core = flight->lane->apply->core;
+	const struct target *target = registry_target(flight->registry, flight->lane->target);
+	AUTO(err_fini) struct err err = ERR_INIT;
 
-	log_debug("change goes to its target", "change", flight->change.id, "target",
-		  flight->change.target);
+	log_debug("change goes to its target", "change", flight->changes[0].id, "target",
+		  flight->lane->target);
 	crash_point("before-apply");
 	if (!target) {
-		flight_fail(flight,
-			    "the target is no longer configured; add it again, then rouse apply");
+		err_set(&err, E_NOT_FOUND,
+			"the target is no longer configured; add it again, then rouse apply");
+		flight_answer_all(flight, TARGET_FAILED, &err);
 		return;
 	}
-	core_timer_arm(flight->lane->apply->core, &flight->timer,
-		       target->timeout_ms + OVERDUE_MARGIN_MS, on_overdue, flight);
-	target->kind->apply(flight->lane->apply->core, target, &flight->change, flight->revert,
-			    on_applied, flight);
+	core_timer_arm(core, &flight->timer, target->timeout_ms + OVERDUE_MARGIN_MS, on_overdue,
+		       flight);
+	if (target->kind->apply_many)
+		target->kind->apply_many(core, target, flight->pointers, flight->count,
+					 flight->revert, on_all_applied, flight);
+	else
+		target->kind->apply(core, target, &flight->changes[0], flight->revert, on_applied,
+				    flight);
 }
 
-/* `applying` is on disk: whatever happens now, the next daemon knows that it may have been done. */
+/* The claim is on disk: whatever happens now, the next daemon knows that it may have been done. */
 static void
 on_claimed(void *arg, const struct err *err)
 {
@@ -396,85 +557,77 @@ on_claimed(void *arg, const struct err *err)
 		return;
 	}
 	core_timer_arm(lane->apply->core, &lane->due, STORE_RETRY_MS, lane_wake, lane);
-	breakers_end(lane->apply->core, BREAKER_TARGET, lane->target, flight->change.seq,
+	breakers_end(lane->apply->core, BREAKER_TARGET, lane->target, flight_who(flight),
 		     BREAKER_SILENT, NULL);
 	lane->in_flight--;
-	lane->apply->in_flight--;
+	lane->apply->in_flight -= (int)flight->count;
 	flight_free(flight);
-}
-
-static struct flight *
-flight_new(struct lane *lane)
-{
-	struct flight *flight = mem_alloc(sizeof(*flight));
-
-	flight->lane = lane;
-	LIST_INSERT_HEAD(&lane->flights, flight, entry);
-	flight->registry = registry_ref(lane->apply->core->registry);
-	return flight;
 }
 
 static void
 flight_begin(struct flight *flight)
 {
-	flight->revert = !strcmp(flight->change.status, "reverting");
-	flight->lane->in_flight++;
-	flight->lane->apply->in_flight++;
-	breakers_begin(flight->lane->apply->core, BREAKER_TARGET, flight->lane->target,
-		       flight->change.seq);
-	turn_after(flight->lane->apply->core->store, on_claimed, flight);
+	struct lane *lane = flight->lane;
+
+	flight->answers = mem_alloc_array(flight->count, sizeof(*flight->answers));
+	flight->pointers = mem_alloc_array(flight->count, sizeof(*flight->pointers));
+	for (size_t i = 0; i < flight->count; i++)
+		flight->pointers[i] = &flight->changes[i];
+	lane->in_flight++;
+	lane->apply->in_flight += (int)flight->count;
+	breakers_begin(lane->apply->core, BREAKER_TARGET, lane->target, flight_who(flight));
+	turn_after(lane->apply->core->store, on_claimed, flight);
 }
 
-/* The store keeps the order of what waits; a revert of something older may come while a newer one
- * is on its way. */
 static bool
-flight_must_wait(const struct flight *self)
+lane_has_groups(const struct lane *lane)
 {
-	const struct flight *flight;
+	const struct target *target = registry_target(lane->apply->core->registry, lane->target);
 
-	LIST_FOREACH (flight, &self->lane->flights, entry)
-		if (flight != self && (flight->change.seq == self->change.seq ||
-				       (flight->change.entity && self->change.entity &&
-					!strcmp(flight->change.entity, self->change.entity))))
-			return true;
-	return false;
+	return target && target->kind->apply_many;
+}
+
+/* What is to be taken back goes before what is to be applied. */
+static bool
+lane_take(struct lane *lane, struct flight *flight, size_t room, struct wall *ret_due,
+	  struct err *err)
+{
+	struct core *core = lane->apply->core;
+	struct wall due = WALL_NONE;
+
+	flight->revert = true;
+	if (!changes_take(core->store, lane->target, true, core_wall(core), room, flight->changes,
+			  &flight->count, ret_due, err))
+		return false;
+	if (flight->count)
+		return true;
+	flight->revert = false;
+	if (!changes_take(core->store, lane->target, false, core_wall(core), room, flight->changes,
+			  &flight->count, &due, err))
+		return false;
+	if (wall_is_set(due) && (!wall_is_set(*ret_due) || due.ms < ret_due->ms))
+		*ret_due = due;
+	return true;
 }
 
 static bool
 lane_claim(struct lane *lane)
 {
 	struct core *core = lane->apply->core;
-	struct flight *flight = flight_new(lane);
+	size_t room = lane_has_groups(lane) ? lane->group : 1;
+	struct flight *flight = flight_new(lane, room);
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct wall now = core_wall(core), due = WALL_NONE;
-	struct change_move move = {.from = "approved",
-				   .to = "applying",
-				   .decided_at = WALL_NONE,
-				   .applied_at = WALL_NONE,
-				   .reverted_at = WALL_NONE,
-				   .due = WALL_NONE};
 
-	if (changes_peek(core->store, lane->target, now, &flight->change, &due, &err)) {
-		if (flight_must_wait(flight)) {
-			/* Its landing wakes the lane. */
-			flight_free(flight);
-			return false;
-		}
-		if (!strcmp(flight->change.status, "reverting")) {
-			/* Stays what it is; out of the way of the next look until it has landed. */
-			move.from = move.to = "reverting";
-			move.due = (struct wall){now.ms + REVERT_HOLD_MS};
-		}
-		if (changes_move(core->store, flight->change.seq, &move, &err)) {
-			flight_begin(flight);
-			return true;
-		}
+	if (lane_take(lane, flight, room, &due, &err) && flight->count) {
+		flight_begin(flight);
+		return true;
 	}
-	if (err.code != E_NOT_FOUND)
+	if (err.code != E_OK) {
 		log_error("apply cannot take a change", "target", lane->target, "error",
 			  err_text(&err));
-	if (err.code != E_NOT_FOUND)
 		due = (struct wall){now.ms + STORE_RETRY_MS};
+	}
 	if (wall_is_set(due))
 		core_timer_arm(core, &lane->due, due.ms > now.ms ? due.ms - now.ms : 1, lane_wake,
 			       lane);
@@ -487,44 +640,58 @@ lane_on_turn(void *arg)
 {
 	struct lane *lane = arg;
 	struct core *core = lane->apply->core;
+	int most = lane_has_groups(lane) ? FLIGHTS_GROUP : FLIGHTS_SINGLE;
 
 	lane->armed = false;
 	if (core->draining || core_is_halted(core))
 		return;
-	while (lane->in_flight < IN_FLIGHT_A_TARGET &&
-	       breakers_admit(core, BREAKER_TARGET, lane->target) && lane_claim(lane))
+	while (lane->in_flight < most && breakers_admit(core, BREAKER_TARGET, lane->target) &&
+	       lane_claim(lane))
 		;
 }
 
-/* Left applying by a daemon that died: the target decides by the key whether it was done. What is
- * reverting may not have been begun, and there may be many: their lanes come to them when they are
- * due. */
+/* --- at start ------------------------------------------------------------------------------ */
+
+/* Left applying by a daemon that died: the target decides by the key whether it was done. */
 static bool
 on_doubt(void *arg, const struct change_row *row)
 {
 	struct apply *apply = arg;
-	struct flight *flight;
+	struct lane *lane = lane_of(apply, row->target);
+	size_t room = lane_has_groups(lane) ? TARGET_GROUP_MAX : 1;
+	struct flight *flight = LIST_FIRST(&lane->flights);
+	struct change_row *change;
 
-	if (strcmp(row->status, "applying"))
-		return true;
-	flight = flight_new(lane_of(apply, row->target));
 	log_warning("change was being applied when the daemon died; asking its target", "change",
 		    row->id, "target", row->target);
-	if (!changes_get_seq(apply->core->store, row->seq, &flight->change, NULL)) {
-		flight_free(flight);
+	if (!flight || flight->answers)
+		flight = flight_new(lane, room);
+	change = &flight->changes[flight->count];
+	if (!changes_get_seq(apply->core->store, row->seq, change, NULL)) {
+		if (!flight->count)
+			flight_free(flight);
 		return true;
 	}
+	flight->count++;
 	/* An attempt that was never counted; the target is to know that it may have been done. */
-	flight->change.attempts++;
-	flight_begin(flight);
+	change->attempts++;
+	if (flight->count == room)
+		flight_begin(flight);
 	return true;
 }
 
 bool
 apply_load(struct apply *apply, struct err *err)
 {
+	struct lane *lane, *next;
+	struct flight *flight;
+
 	if (!changes_in_doubt(apply->core->store, on_doubt, apply, err))
 		return false;
+	HASH_ITER (hh, apply->lanes, lane, next)
+		LIST_FOREACH (flight, &lane->flights, entry)
+			if (!flight->answers)
+				flight_begin(flight);
 	apply_wake(apply, NULL);
 	return true;
 }

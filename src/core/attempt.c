@@ -17,6 +17,7 @@
 #include "core/protocol.h"
 #include "core/queue.h"
 #include "core/run.h"
+#include "core/session.h"
 #include "core/stand.h"
 #include "core/stream.h"
 #include "core/suspend.h"
@@ -134,7 +135,7 @@ attempt_free(struct attempt *attempt)
 	free(attempt->result);
 	free(attempt->result_status);
 	free(attempt->stop_text);
-	free(attempt->refused_text);
+	free(attempt->over_text);
 	free(attempt->executor);
 	registry_unref(attempt->registry);
 	free(attempt);
@@ -268,10 +269,12 @@ attempt_start(struct core *core, struct run_row *take_run, int n, const char *ca
 		attempt_not_started(attempt, &err);
 		return;
 	}
+	session_recall(core, &attempt->run);
 	if (n > 1) {
 		free(attempt->run.decisions);
 		attempt->run.decisions = gates_decisions(core, attempt->run.id);
 		attempt->suspended = suspend_count(core, attempt->run.seq);
+		attempt->refused = gate_last_refusal(attempt);
 	}
 	envelope_build(&attempt->run, n,
 		       event.document ? envelope_event_data(str_of(event.document)) : STR("null"),

@@ -51,17 +51,20 @@ struct attempt {
 	const char *stop_reason;     /* why we stopped it (budget_…, cancelled, deadline); NULL */
 	char *stop_text;
 	LIST_HEAD(, meter_hold) holds; /* requests to models that go on (core/meter.h) */
-	const char *refused; /* one was refused, for the budget of this reason; NULL */
-	char *refused_text;
+	const char *over_reason; /* one was refused, for the budget of this reason; NULL */
+	char *over_text;
 	bool unpriced; /* a model without a price was told of in the log */
 	bool progress_dirty, took_pending, ending;
 	bool has_asked;	    /* a person: its run may be waiting */
+	/* The word its run fails with when all it does about the last decision is to fail: denied
+	 * gate_timeout, or NULL. */
+	const char *refused;
 	struct ending *end; /* while its rows are being written; NULL */
 
 	char *executor; /* JSON; of the kind */
 	void *state;	/* of the kind */
 
-	int suspended; /* attempts of the run before this one that ended so */
+	int suspended; /* attempts of the run before this one that are not held against it */
 
 	struct core_timer *progress_timer;
 	struct core_timer *suspend_timer;
@@ -77,6 +80,7 @@ struct attempt_list *attempts_live(struct core *core);
 /* How the executor ended. */
 struct attempt_end {
 	bool lost;	    /* without a word */
+	bool unread;	    /* its process went before it read the envelope: nobody's fault */
 	bool not_started;   /* the program could not be started: text says why */
 	bool ours;	    /* for want of something of the daemon's, not of the agent's */
 	int exit_code;	    /* -1 */

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "core/agent.h"
+#include "core/batch.h"
 #include "core/breakers.h"
 #include "core/expect.h"
 #include "core/gate.h"
@@ -16,6 +17,7 @@
 #include "core/metrics.h"
 #include "core/queue.h"
 #include "core/run.h"
+#include "core/session.h"
 #include "core/signal.h"
 #include "core/stand.h"
 #include "store/changes.h"
@@ -158,12 +160,15 @@ ending_rows(struct ending *ending, struct err *err)
 		return false;
 	if (run_is_final(to) && !gates_cancel(attempt->core, attempt->run.id, err))
 		return false;
-	if (run_is_final(to) && attempt->run.entity &&
-	    !runs_free_entity(store, attempt->run.entity, queue_note_ready, attempt->core->queue,
-			      err))
+	if (run_is_final(to) &&
+	    (!session_turned(attempt->core, &attempt->run, attempt->checkpoint, err) ||
+	     !runs_free_lines(store, &attempt->run, queue_note_ready, attempt->core->queue, err)))
 		return false;
 	if (run_is_final(to) && !signal_ended(attempt->core, &attempt->run, move.to, move.reason,
 					      move.error, move.result, err))
+		return false;
+	if (run_is_final(to) &&
+	    !batch_run_ended(attempt->core, &attempt->run, move.to, move.reason, err))
 		return false;
 	done_log(attempt, ending, move.to);
 	attempt_tell(attempt, move.to, verdict->reason);
@@ -200,8 +205,8 @@ ending_text(const struct attempt *attempt, const struct attempt_end *end)
 		buf_puts(&text, attempt->stop_text);
 	else if (attempt->now.suspended)
 		return NULL;
-	else if (attempt->refused && (end->exit_code || attempt->said.code != E_OK))
-		buf_puts(&text, attempt->refused_text);
+	else if (attempt->over_reason && (end->exit_code || attempt->said.code != E_OK))
+		buf_puts(&text, attempt->over_text);
 	else if (end->text)
 		buf_puts(&text, end->text);
 	else if (attempt->said.code != E_OK)

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "core/apply.h"
+#include "core/review.h"
 #include "core/target.h"
 #include "core/trust.h"
 #include "store/changes.h"
@@ -377,32 +378,25 @@ reason_found(const char *reason, struct buf *out)
 }
 
 bool
-change_decide(struct core *core, const char *id, enum change_event ev, const char *by,
-	      const char *reason, const char *seen_digest, struct err *err)
+change_decide_row(struct core *core, const struct change_row *change, enum change_event ev,
+		  const char *by, const char *reason, enum change_state *ret_to, struct err *err)
 {
-	AUTO(change_row_fini) struct change_row change = {0};
 	struct wall now = core_wall(core);
 	AUTO(buf_fini) struct buf why = BUF_INIT;
 	AUTO(auto_free) char *ground = NULL;
 	AUTO(auto_free) char *digest = NULL;
 	struct change_move move;
-	enum change_state to;
+	enum change_state to = change_next(change_state_of(change->status), ev);
 
-	if (!changes_get(core->store, id, &change, err))
-		return false;
-	to = change_next(change_state_of(change.status), ev);
 	if (to == CHANGE_NOWHERE)
-		return refuse_state(&change, ev, err);
-	if (seen_digest && change.digest && strcmp(seen_digest, change.digest))
-		return err_set(err, E_STATE,
-			       "change %s is not what was shown any more; look at it again (rouse "
-			       "diff %s)",
-			       change.id, change.id);
-	if (change_state_of(change.status) == CHANGE_CONFLICT && to == CHANGE_APPROVED) {
-		ground = approve_found(&change, &digest);
+		return refuse_state(change, ev, err);
+	if (ev == CHANGE_APPROVE && !review_is_enough(core, change, by, reason, &to, err))
+		return false;
+	if (change_state_of(change->status) == CHANGE_CONFLICT && to == CHANGE_APPROVED) {
+		ground = approve_found(change, &digest);
 		reason = ground ? reason_found(reason, &why) : reason;
 	}
-	move = (struct change_move){.from = change.status,
+	move = (struct change_move){.from = change->status,
 				    .to = change_state_name(to),
 				    .decided_by = by,
 				    .decision_reason = reason,
@@ -413,13 +407,39 @@ change_decide(struct core *core, const char *id, enum change_event ev, const cha
 				    .reverted_at = WALL_NONE,
 				    .due = now,
 				    .add_attempt = -1};
-	if (!decision_keep(core, &change, &move, event_words[ev], by, reason, err))
+	if (to == change_state_of(change->status)) {
+		/* One of several who must: it stays as it is, and the decision is kept. */
+		if (!decisions_add(core->store, "change", change->id, event_words[ev], by, reason,
+				   change->digest, now, err))
+			return false;
+	} else if (!decision_keep(core, change, &move, event_words[ev], by, reason, err)) {
 		return false;
-	change_tell(core, change.seq);
-	log_info("change decided", "change", change.id, "decision", event_words[ev], "by", by);
+	}
+	change_tell(core, change->seq);
+	log_info("change decided", "change", change->id, "decision", event_words[ev], "by", by);
 	if (to == CHANGE_APPROVED)
-		wake_after(core, change.target);
+		wake_after(core, change->target);
+	*ret_to = to;
 	return true;
+}
+
+bool
+change_decide(struct core *core, const char *id, enum change_event ev, const char *by,
+	      const char *reason, const char *seen_digest, struct err *err)
+{
+	AUTO(change_row_fini) struct change_row change = {0};
+	enum change_state to;
+
+	if (!changes_get(core->store, id, &change, err))
+		return false;
+	if (change_next(change_state_of(change.status), ev) == CHANGE_NOWHERE)
+		return refuse_state(&change, ev, err);
+	if (seen_digest && change.digest && strcmp(seen_digest, change.digest))
+		return err_set(err, E_STATE,
+			       "change %s is not what was shown any more; look at it again (rouse "
+			       "diff %s)",
+			       change.id, change.id);
+	return change_decide_row(core, &change, ev, by, reason, &to, err);
 }
 
 bool

@@ -48,6 +48,11 @@ bool change_propose(struct attempt *attempt, const json_t *line, struct err *err
  * Who approves a conflict approves on what is there now: that becomes its `before`. */
 bool change_decide(struct core *core, const char *id, enum change_event ev, const char *by,
 		   const char *reason, const char *seen_digest, struct err *err);
+/* The same about a row as it was just read. *ret_to: what it is now, which is what it was where
+ * others have to agree. */
+bool change_decide_row(struct core *core, const struct change_row *change, enum change_event ev,
+		       const char *by, const char *reason, enum change_state *ret_to,
+		       struct err *err);
 /* Replaces `after` of a proposal; it stays proposed, with a new digest. */
 bool change_edit(struct core *core, const char *id, const json_t *after, const char *by,
 		 const char *reason, struct err *err);

@@ -29,6 +29,8 @@ struct breakers;
 struct vigil;
 struct listeners;
 struct endpoint;
+struct batches;
+struct looks;
 
 struct core {
 	struct event_base *base;
@@ -52,6 +54,8 @@ struct core {
 	struct vigil *vigil;	     /* over what runs or waits */
 	struct attempts *attempts;   /* live ones */
 	struct rate *rates;	     /* by name of trigger or address */
+	struct batches *batches;     /* that go on */
+	struct looks *looks;	     /* at changes (core/look.h) */
 	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */
 	struct endpoint *endpoint;   /* of models (core/endpoint.h); NULL: nobody needs it */
 

@@ -6,10 +6,11 @@
 
 #include "core/core.h"
 
-/* Notes that content with this hash (SHA-256, 32 bytes) is written to path (absolute, no links in
- * it) for the change of a run; cause: as in happening.cause, its parent that run. Within the turn,
- * and to be on disk (turn_after) before the file is: then a source that sees it, now or after a
- * restart, finds the note. A later note for the same path takes its place. */
+/* Notes that content with this hash (SHA-256, 32 bytes; zeros: nothing, it is deleted) is written
+ * to path (absolute, no links in it) for the change of a run; cause: as in happening.cause, its
+ * parent that run. Within the turn, and to be on disk (turn_after) before the file is: then a
+ * source that sees it, now or after a restart, finds the note. A later note for the same path takes
+ * its place. */
 bool echo_note(struct core *core, const char *path, struct str sha256, struct str cause,
 	       struct err *err);
 /* Is there a note for path? Only then its content needs to be hashed. */

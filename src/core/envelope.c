@@ -68,6 +68,20 @@ trigger_build(const struct run_row *run, struct buf *out)
 	buf_putc(out, '}');
 }
 
+static void
+session_build(const struct run_row *run, struct buf *out)
+{
+	if (!run->session) {
+		buf_puts(out, "null");
+		return;
+	}
+	buf_putc(out, '{');
+	member_str(out, "id", run->session);
+	member_str(out, "name", run->session_name);
+	member(out, "turn");
+	buf_printf(out, "%d}", run->turn);
+}
+
 void
 envelope_build(const struct run_row *run, int attempt, struct str data, struct buf *out)
 {
@@ -89,7 +103,8 @@ envelope_build(const struct run_row *run, int attempt, struct str data, struct b
 	member_str(out, "entity", run->entity);
 	member(out, "attempt");
 	buf_printf(out, "%d", attempt);
-	member_str(out, "session", run->session);
+	member(out, "session");
+	session_build(run, out);
 	member(out, "budget");
 	budget_build(&run->limits, out);
 	member_str(out, "trust", run->trust);

@@ -6,6 +6,9 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "core/gate_tell.h"
+#include "core/gather.h"
+#include "core/metrics.h"
+#include "core/registry.h"
 #include "core/run.h"
 #include "core/stand.h"
 #include "core/stream.h"
@@ -28,22 +31,96 @@ static const struct decision {
 #define TIMEOUT_MAX_MS 1000000000000LL
 #define STORE_RETRY_MS 1000
 
+/* What becomes of a question that nobody answers in time. SPEC 12. */
+static const struct overdue {
+	const char *word, *decision;
+} overdues[] = {
+	{"deny", "timeout"}, {"approve", "approved"}, {"ignore", "ignored"}, {"fail", "timeout"}};
+
 static bool gate_resume(struct attempt *attempt, const char *id, struct err *err);
 static void gates_watch_at(struct core *core, struct wall at);
 
-static struct wall
-gate_expiry(const struct core *core, const json_t *line)
+/* A word in the run's log about a line that was not taken as it was meant. */
+static void
+remark(struct attempt *attempt, const char *text)
 {
-	const char *timeout = json_str(line, "timeout");
+	AUTO(buf_fini) struct buf line = BUF_INIT;
+
+	log_warning("question of a run", "run", attempt->run.id, "remark", text);
+	buf_puts(&line, "{\"type\":\"log\",\"level\":\"warning\",\"text\":");
+	buf_json_cstr(&line, text);
+	buf_putc(&line, '}');
+	attempt_log(attempt, "log", buf_str(&line));
+}
+
+static const char *
+own_overdue(const struct attempt *attempt)
+{
+	return attempt->agent ? conf_str(attempt->agent->section, "on_timeout") : "deny";
+}
+
+/* -1: none. */
+static int64_t
+own_timeout(const struct attempt *attempt)
+{
+	if (!attempt->agent || !conf_is_set(attempt->agent->section, "gate_timeout"))
+		return -1;
+	return conf_ms(attempt->agent->section, "gate_timeout");
+}
+
+/* What the line says, where it may: approving is its operator's word, never an agent's. */
+static const char *
+gate_overdue(struct attempt *attempt, const json_t *line)
+{
+	const json_t *said = json_object_get(line, "on_timeout");
+	const char *own = own_overdue(attempt), *word = json_str(line, "on_timeout");
+
+	if (!said || json_is_null(said))
+		return own;
+	for (size_t i = 0; word && i < ARRAY_LEN(overdues); i++) {
+		if (strcmp(overdues[i].word, word))
+			continue;
+		if (strcmp(word, "approve") || !strcmp(own, "approve"))
+			return overdues[i].word;
+		remark(attempt, "on_timeout approve is not an agent's to say: a question that "
+				"nobody answers is denied; set on_timeout = approve in its section "
+				"if it may be");
+		return "deny";
+	}
+	remark(attempt, "on_timeout is none of deny, approve, ignore, fail; taken as deny");
+	return "deny";
+}
+
+/* How long the line gives people; -1: for ever. */
+static int64_t
+gate_time(struct attempt *attempt, const json_t *line)
+{
+	const json_t *said = json_object_get(line, "timeout");
+	const char *text = json_str(line, "timeout");
 	double seconds = json_num(line, "timeout", -1);
-	struct wall now = clock_wall(core->clock);
 	int64_t ms;
 
-	if (timeout && duration_parse(str_of(timeout), &ms, NULL) && ms >= 0 && ms < TIMEOUT_MAX_MS)
-		return (struct wall){now.ms + ms};
-	if (seconds > 0 && seconds < 1e9)
-		return (struct wall){now.ms + (int64_t)(seconds * 1000)};
-	return WALL_NONE;
+	if (!said || json_is_null(said))
+		return own_timeout(attempt);
+	if (text && duration_parse(str_of(text), &ms, NULL) && ms >= 0 && ms < TIMEOUT_MAX_MS)
+		return ms;
+	if (seconds >= 0 && seconds < 1e9)
+		return (int64_t)(seconds * 1000);
+	remark(attempt, "timeout is no duration such as \"15m\", and no number of seconds; the "
+			"agent's gate_timeout holds instead");
+	return own_timeout(attempt);
+}
+
+/* By the steady clock: a clock that is set neither hurries people nor makes a run wait for years.
+ */
+static struct wall
+gate_expiry(struct attempt *attempt, const json_t *line, const char *overdue)
+{
+	int64_t ms = gate_time(attempt, line), least = own_timeout(attempt);
+
+	if (!strcmp(overdue, "approve") && ms >= 0 && ms < least)
+		ms = least;
+	return ms < 0 ? WALL_NONE : (struct wall){gather_now(attempt->core).ms + ms};
 }
 
 /* Tells who follows, after the turn, what the gate is now. */
@@ -56,7 +133,7 @@ gate_tell(struct core *core, const char *id)
 
 	if (!stream_count(core->stream) || !gates_get(core->store, id, &gate, NULL))
 		return;
-	object = gate_object(&gate);
+	object = gate_object(core, &gate);
 	json_write(&text, object);
 	stream_publish(core->stream, &(struct stream_event){.kind = "gate",
 							    .id = gate.run_id,
@@ -146,6 +223,7 @@ gate_open(struct attempt *attempt, const json_t *line, struct err *err)
 	struct uuid id = uuid_v7(now);
 	const char *step = json_str(line, "step"), *question = json_str(line, "question");
 	bool ask = !strcmp(json_str(line, "type"), "ask");
+	const char *overdue = gate_overdue(attempt, line);
 	AUTO(gate_row_fini)
 	struct gate_row gate = {
 		.id = mem_strdup(id.text),
@@ -157,7 +235,8 @@ gate_open(struct attempt *attempt, const json_t *line, struct err *err)
 		.allow = json_member_text(line, "allow"),
 		.status = mem_strdup("waiting"),
 		.created = now,
-		.expires = gate_expiry(core, line),
+		.on_timeout = mem_strdup(overdue),
+		.expires = gate_expiry(attempt, line, overdue),
 		.decided_at = WALL_NONE,
 	};
 	AUTO(auto_free) char *known = attempt->n > 1 ? gate_known(attempt, &gate) : NULL;
@@ -266,13 +345,35 @@ decision_find(const char *word)
 	return NULL;
 }
 
+static bool
+is_allowed(const struct gate_row *gate, const struct decision *decision)
+{
+	return !decision->allow || !gate->allow || strstr(gate->allow, decision->allow);
+}
+
+/* The decision, and what it means for the run. */
+static bool
+decision_rows(struct core *core, const struct gate_row *gate, const struct decision *decision,
+	      const char *payload, const char *by, const char *reason, bool *ret_goes_on,
+	      struct err *err)
+{
+	struct wall now = core_wall(core);
+
+	return gates_decide(core->store, gate->seq, decision->status, decision->word, by, reason,
+			    payload, now, err) &&
+	       decisions_add(core->store, "gate", gate->id, decision->word, by, reason, NULL, now,
+			     err) &&
+	       (gate_ends_run(gate, decision->word)
+			? run_fail(core, gate->run, "gate_timeout", reason, err)
+			: run_goes_on(core, gate, ret_goes_on, err));
+}
+
 bool
 gate_decide(struct core *core, const char *id, const char *decision, const char *payload,
 	    const char *by, const char *reason, struct err *err)
 {
 	AUTO(gate_row_fini) struct gate_row gate = {0};
 	const struct decision *known = decision_find(decision);
-	struct wall now = core_wall(core);
 	bool goes_on = false;
 
 	if (!known)
@@ -282,20 +383,18 @@ gate_decide(struct core *core, const char *id, const char *decision, const char 
 			       decision);
 	if (!gates_get(core->store, id, &gate, err))
 		return false;
-	if (known->allow && gate.allow && !strstr(gate.allow, known->allow))
+	if (!is_allowed(&gate, known))
 		return err_set(err, E_STATE, "gate %s does not allow %s; it allows %s", gate.id,
 			       known->allow, gate.allow);
 	if (!turn_savepoint(core->store, err))
 		return false;
-	if (!gates_decide(core->store, gate.seq, known->status, decision, by, reason, payload, now,
-			  err) ||
-	    !decisions_add(core->store, "gate", gate.id, decision, by, reason, NULL, now, err) ||
-	    !run_goes_on(core, &gate, &goes_on, err)) {
+	if (!decision_rows(core, &gate, known, payload, by, reason, &goes_on, err)) {
 		turn_undo(core->store);
 		return false;
 	}
 	turn_release(core->store);
-	gate_tell_agent(core, &gate, decision, payload, by, reason, goes_on);
+	if (!gate_ends_run(&gate, decision))
+		gate_tell_agent(core, &gate, decision, payload, by, reason, goes_on);
 	gate_tell(core, gate.id);
 	return true;
 }
@@ -338,7 +437,6 @@ gates_decisions(struct core *core, const char *run_id)
 struct gate_ids {
 	char *ids[GATES_LOOKED_AT];
 	size_t count;
-	struct wall now, next; /* expired by now; the next to expire */
 };
 
 static void
@@ -380,20 +478,6 @@ gates_cancel(struct core *core, const char *run_id, struct err *err)
 
 /* --- time --------------------------------------------------------------------------------- */
 
-static bool
-on_waiting(void *arg, const struct gate_row *row)
-{
-	struct gate_ids *ids = arg;
-
-	if (!wall_is_set(row->expires))
-		return true;
-	if (row->expires.ms <= ids->now.ms)
-		return on_gate_id(arg, row);
-	if (!wall_is_set(ids->next) || row->expires.ms < ids->next.ms)
-		ids->next = row->expires;
-	return true;
-}
-
 static void
 gates_on_time(void *arg)
 {
@@ -405,7 +489,7 @@ gates_watch_at(struct core *core, struct wall at)
 {
 	struct wall *due;
 	struct core_timer **timer = attempts_gate_timer(core, &due);
-	struct wall now = core_wall(core);
+	struct wall now = gather_now(core);
 
 	if (!wall_is_set(at) || (wall_is_set(*due) && due->ms <= at.ms))
 		return;
@@ -420,36 +504,57 @@ on_expired(void *arg, const struct err *err)
 	struct core *core = arg;
 
 	if (err->code != E_OK)
-		gates_watch_at(core, (struct wall){core_wall(core).ms + STORE_RETRY_MS});
+		gates_watch_at(core, (struct wall){gather_now(core).ms + STORE_RETRY_MS});
+}
+
+/* What its asker or its operator wanted in this case, as far as the question allows it. */
+static bool
+gate_lapse(struct core *core, const char *id, struct err *err)
+{
+	AUTO(gate_row_fini) struct gate_row gate = {0};
+	AUTO(buf_fini) struct buf why = BUF_INIT;
+	const char *word = "timeout";
+
+	if (!gates_get(core->store, id, &gate, err))
+		return false;
+	for (size_t i = 0; gate.on_timeout && i < ARRAY_LEN(overdues); i++)
+		if (!strcmp(overdues[i].word, gate.on_timeout) &&
+		    is_allowed(&gate, decision_find(overdues[i].decision)))
+			word = overdues[i].decision;
+	/* Nobody can approve words that were never said. */
+	if (!strcmp(gate.kind, "ask") && !strcmp(word, "approved"))
+		word = "timeout";
+	buf_printf(&why, "nobody decided in time (on_timeout = %s)",
+		   gate.on_timeout ? gate.on_timeout : "deny");
+	log_info("question is not answered in time", "run", gate.run_id, "gate", gate.id,
+		 "decision", word);
+	metrics_count(core->metrics, "rouse_gate_timeouts_total", "decision", word, NULL, NULL, 1);
+	return gate_decide(core, id, word, NULL, "rouse", buf_cstr(&why), err);
 }
 
 void
 gates_watch(struct core *core)
 {
-	struct list_query query = {
-		.filters = {{"status", "waiting"}}, .since = WALL_NONE, .limit = GATES_LOOKED_AT};
 	struct gate_ids *ids = mem_alloc(sizeof(*ids));
 	AUTO(err_fini) struct err err = ERR_INIT;
-	struct wall *due;
+	struct wall *due, now = gather_now(core), next = WALL_NONE,
+			  again = {now.ms + STORE_RETRY_MS};
+	bool ok;
 
 	attempts_gate_timer(core, &due);
 	*due = WALL_NONE;
-	ids->now = core_wall(core);
-	ids->next = WALL_NONE;
-	if (!gates_list(core->store, &query, on_waiting, ids, &err))
-		ids->next = (struct wall){ids->now.ms + STORE_RETRY_MS};
+	ok = gates_due(core->store, now, GATES_LOOKED_AT, on_gate_id, ids, &err);
 	for (size_t i = 0; i < ids->count; i++)
-		if (!gate_decide(core, ids->ids[i], "timeout", NULL, "rouse",
-				 "nobody decided in time", &err))
-			ids->next = (struct wall){ids->now.ms + STORE_RETRY_MS};
+		ok &= gate_lapse(core, ids->ids[i], &err);
 	if (ids->count)
 		turn_after(core->store, on_expired, core);
-	gates_watch_at(core, ids->next);
+	ok = ok && gates_next(core->store, &next, &err);
+	gates_watch_at(core, ok ? next : again);
 	gate_ids_free(ids);
 }
 
 json_t *
-gate_object(const struct gate_row *gate)
+gate_object(struct core *core, const struct gate_row *gate)
 {
 	json_t *object = json_object(), *value = NULL;
 
@@ -464,7 +569,8 @@ gate_object(const struct gate_row *gate)
 	value = NULL;
 	if (gate->allow && json_read(str_of(gate->allow), &value, NULL))
 		json_object_set_new(object, "allow", value);
-	json_put_wall(object, "expires", gate->expires.ms);
+	json_put_wall(object, "expires", gather_wall(core, gate->expires).ms);
+	json_put_str(object, "on_timeout", gate->on_timeout ? gate->on_timeout : "deny");
 	json_put_str(object, "status", gate->status);
 	json_put_str(object, "decision", gate->decision);
 	json_put_str(object, "by", gate->decided_by);

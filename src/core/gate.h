@@ -25,6 +25,13 @@ bool gates_asked(const struct attempt *attempt, bool *ret, struct err *err);
 /* Looks for questions whose time is over, now and whenever one's comes. At the start of the daemon.
  */
 void gates_watch(struct core *core);
-json_t *gate_object(const struct gate_row *gate);
+json_t *gate_object(struct core *core, const struct gate_row *gate);
+/* Does this decision end its run, because nobody answered and on_timeout is fail? */
+static inline bool
+gate_ends_run(const struct gate_row *gate, const char *decision)
+{
+	return gate->on_timeout && !strcmp(gate->on_timeout, "fail") &&
+	       !strcmp(decision, "timeout");
+}
 
 #endif

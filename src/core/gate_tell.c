@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "core/agent.h"
+#include "core/gate.h"
 #include "core/stand.h"
 #include "store/runs.h"
 #include "store/state.h"
@@ -48,9 +49,19 @@ line_send(struct attempt *attempt, struct str line)
 			    err_text(&err));
 }
 
+/* The word of a run whose agent only fails after such a decision; NULL: none, it was no refusal. */
+static const char *
+refusal(const char *decision)
+{
+	return !strcmp(decision, "denied")    ? "denied"
+	       : !strcmp(decision, "timeout") ? "gate_timeout"
+					      : NULL;
+}
+
 struct telling {
 	struct core *core;
 	char *run_id;
+	const char *refused;
 	struct buf line;
 	bool goes_on;
 };
@@ -66,6 +77,7 @@ on_decided(void *arg, const struct err *err)
 	if (attempt && !attempt->ending && attempt->agent && attempt->state) {
 		if (telling->goes_on)
 			stand_end(attempt);
+		attempt->refused = telling->refused;
 		line_send(attempt, buf_str(&telling->line));
 	}
 	buf_fini(&telling->line);
@@ -82,8 +94,32 @@ gate_tell_agent(struct core *core, const struct gate_row *gate, const char *deci
 	telling->core = core;
 	telling->run_id = mem_strdup(gate->run_id);
 	telling->goes_on = goes_on;
+	telling->refused = refusal(decision);
 	decision_line(gate, decision, payload, by, reason, &telling->line);
 	turn_after(core->store, on_decided, telling);
+}
+
+static bool
+on_last(void *arg, const struct gate_row *row)
+{
+	const char **refused = arg;
+
+	*refused = row->decision ? refusal(row->decision) : NULL;
+	return false;
+}
+
+const char *
+gate_last_refusal(const struct attempt *attempt)
+{
+	struct list_query query = {
+		.filters = {{"run", attempt->run.id}}, .since = WALL_NONE, .limit = 1};
+	AUTO(attempt_row_fini) struct attempt_row before = {0};
+	const char *refused = NULL;
+
+	if (attempts_get(attempt->core->store, attempt->run.seq, attempt->n - 1, &before, NULL) &&
+	    !strcmp(before.status, "suspended"))
+		gates_list(attempt->core->store, &query, on_last, &refused, NULL);
+	return refused;
 }
 
 /* --- once more ----------------------------------------------------------------------------- */
@@ -92,6 +128,7 @@ struct untold {
 	struct attempt *attempt;
 	struct wall since; /* of the attempt's beginning */
 	json_t *lines;	   /* by gate, newest first */
+	bool any, ends;	   /* its newest decision was seen; it ends the run */
 	int64_t seq;	   /* of the run log, read up to here */
 };
 
@@ -104,6 +141,13 @@ on_gate(void *arg, const struct gate_row *row)
 	if (!row->decision || !wall_is_set(row->decided_at) ||
 	    row->decided_at.ms < untold->since.ms)
 		return true;
+	if (!untold->any)
+		untold->attempt->refused = refusal(row->decision);
+	untold->any = true;
+	if (gate_ends_run(row, row->decision)) {
+		untold->ends = true;
+		return true;
+	}
 	decision_line(row, row->decision, row->answer, row->decided_by, row->reason, &line);
 	json_put_str(untold->lines, row->id, buf_cstr(&line));
 	return true;
@@ -140,6 +184,10 @@ gates_tell_again(struct attempt *attempt)
 	int64_t before;
 
 	gates_list(core->store, &query, on_gate, &untold, NULL);
+	if (untold.ends) {
+		attempt_stop(attempt, "gate_timeout", "nobody decided in time (on_timeout = fail)");
+		return;
+	}
 	if (!json_object_size(lines))
 		return;
 	do

@@ -10,6 +10,7 @@
 #include "core/overlap.h"
 #include "core/queue.h"
 #include "core/run.h"
+#include "core/session.h"
 #include "store/runs.h"
 
 /* How many are closed before the loop goes on. */
@@ -153,6 +154,7 @@ close_rows(struct core *core, const struct gathering *gathering, struct run_row 
 	const struct trigger *trigger = registry_trigger(core->registry, run->trigger);
 	AUTO(buf_fini) struct buf rule = BUF_INIT;
 	AUTO(buf_fini) struct buf payload = BUF_INIT;
+	AUTO(buf_fini) struct buf session = BUF_INIT;
 	bool ready;
 
 	buf_reserve(&payload, (size_t)gathering->bytes + 64);
@@ -166,7 +168,9 @@ close_rows(struct core *core, const struct gathering *gathering, struct run_row 
 	buf_printf(&rule, "%s: one run of %" PRId64 " event%s%s%s",
 		   trigger && !trigger->quiet_ms ? "collect" : "debounce", gathering->n,
 		   gathering->n == 1 ? "" : "s", why ? ", closed early: " : "", why ? why : "");
-	return runs_insert(core->store, run, &run->seq, &ready, err) &&
+	run->seq = runs_next_seq(core->store);
+	return session_join(core, run, run->created, &session, err) &&
+	       runs_insert(core->store, run, &run->seq, &ready, err) &&
 	       (!trigger ||
 		overlap_settle(core, trigger->overlap, run->trigger, run->entity, run->seq, err)) &&
 	       gatherings_close(core->store, gathering, run->seq, buf_cstr(&rule), err);

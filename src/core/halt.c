@@ -9,6 +9,7 @@
 #include "core/apply.h"
 #include "core/attempt.h"
 #include "core/queue.h"
+#include "core/session.h"
 #include "core/source.h"
 #include "store/changes.h"
 #include "store/state.h"
@@ -143,8 +144,10 @@ halt_running(struct core *core, const char *reason)
 void
 halt_enforce(struct core *core)
 {
-	if (core_is_halted(core))
+	if (core_is_halted(core)) {
 		halt_running(core, "the daemon was halted");
+		sessions_dismiss(core, NULL, "the daemon was halted");
+	}
 }
 
 /* What follows a switch once it is on disk; or memory says again what the disk says. */

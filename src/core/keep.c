@@ -15,6 +15,7 @@
 #include "store/events.h"
 #include "store/keys.h"
 #include "store/retention.h"
+#include "store/sessions.h"
 
 #define SWEEP_MS 3600000
 #define STEP_MS 100
@@ -40,7 +41,7 @@ struct keep {
 	struct core_timer *timer;
 	struct mono began;
 	bool began_once, sweeping;
-	size_t at;    /* of kinds; behind them: the keys, then attachments */
+	size_t at;    /* of kinds; behind them: the keys, attachments, then sessions */
 	DIR *folders; /* of attachments, while they are looked at; NULL */
 	uint64_t gone;
 };
@@ -122,6 +123,13 @@ keep_slice(struct keep *keep, bool *ret_through, struct err *err)
 	unsigned gone = 0;
 	bool ok;
 
+	if (keep->at == ARRAY_LEN(kinds) + 2) {
+		before.ms -= conf_ms(section, "sessions");
+		ok = sessions_expire(keep->core->store, before, STEP_ROWS, &gone, err);
+		*ret_through = gone < STEP_ROWS;
+		keep->gone += gone;
+		return ok;
+	}
 	if (keep->at > ARRAY_LEN(kinds))
 		return folders_slice(keep, ret_through, err);
 	if (keep->at == ARRAY_LEN(kinds)) {
@@ -163,7 +171,7 @@ keep_step(void *arg)
 		keep->sweeping = false;
 		return;
 	}
-	if (through && keep->at++ > ARRAY_LEN(kinds)) {
+	if (through && keep->at++ > ARRAY_LEN(kinds) + 1) {
 		keep->sweeping = false;
 		buf_printf(&gone, "%llu", (unsigned long long)keep->gone);
 		if (keep->gone)

@@ -378,9 +378,9 @@ hold_refuse(struct attempt *attempt, enum meter meter, int64_t need, int64_t lef
 		buf_cstr(&most), rows[meter].what, buf_cstr(&rest),
 		LIST_EMPTY(&attempt->holds) ? "" : " beside its requests that go on",
 		meter == METER_COST ? "cost" : rows[meter].name);
-	if (!attempt->refused) {
-		attempt->refused = rows[meter].reason;
-		attempt->refused_text = mem_strdup(err_text(err));
+	if (!attempt->over_reason) {
+		attempt->over_reason = rows[meter].reason;
+		attempt->over_text = mem_strdup(err_text(err));
 		metrics_count(attempt->core->metrics, "rouse_budget_refusals_total", "agent",
 			      attempt->run.agent, "limit", rows[meter].name, 1);
 	}

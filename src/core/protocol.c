@@ -233,6 +233,8 @@ type_handle(const struct line_type *type, struct attempt *attempt, const json_t 
 		return;
 	if (type->is != SAYS_NOTHING)
 		attempt->now.responds = type->is == RESPONDS;
+	if (type->is == WORKS)
+		attempt->refused = NULL;
 	type->handle(attempt, line);
 }
 

@@ -4,21 +4,14 @@
 
 #include <assert.h>
 
-#include "base/map.h"
 #include "core/agent.h"
 #include "core/endpoint.h"
 #include "core/gather.h"
+#include "core/review.h"
 #include "core/source.h"
 #include "core/tables.h"
 #include "core/target.h"
 #include "io/jail.h"
-
-/* A name and what it stands for; one table a kind of section. */
-struct entry {
-	const char *name;
-	void *what;
-	UT_hash_handle hh;
-};
 
 struct registry {
 	int references;
@@ -26,17 +19,19 @@ struct registry {
 	struct agent *agents;
 	struct trigger *triggers;
 	struct target *targets;
-	size_t agent_count, trigger_count, target_count;
-	struct entry *entries;
-	struct entry *agents_by_name, *triggers_by_name, *targets_by_name;
+	struct batch_def *batches;
+	size_t agent_count, trigger_count, target_count, batch_count;
+	/* By the order of sections, in a configuration that finds them by name: which of its kind
+	 * each is. */
+	uint32_t *places;
 };
 
 static const struct source_kind *const *source_kinds;
 static const struct agent_kind *const *agent_kinds;
 static const struct target_kind *const *target_kinds;
 
-static const char *const program_names[] = {"filter", "key",	 "entity", "tenant",
-					    "user",   "subject", "payload"};
+static const char *const program_names[] = {"filter", "key",  "entity",	 "session",
+					    "tenant", "user", "subject", "payload"};
 static_assert(ARRAY_LEN(program_names) == PROGRAMS, "a name for every program");
 
 static const char *const trust_names[] = {"untrusted", "authenticated", "trusted"};
@@ -133,9 +128,8 @@ target_kind_find(const char *name)
 	KIND_FIND(target_kinds, name);
 }
 
-/* The limits of [budget], narrowed or widened by a section's own budget.* keys. */
-static struct run_limits
-limits_of(const struct conf_section *section, const struct run_limits *from)
+struct run_limits
+registry_limits(const struct conf_section *section, const struct run_limits *from)
 {
 	static const char *const names[] = {"budget.deadline", "budget.steps",	 "budget.tools",
 					    "budget.tokens",   "budget.context", "budget.cost",
@@ -196,7 +190,7 @@ agent_init(struct agent *agent, const struct conf_section *section, const struct
 	agent->kind = agent_kind_find(conf_str(section, "kind"));
 	agent->concurrency = (int)conf_int(section, "concurrency");
 	agent->pool = conf_str(section, "pool");
-	agent->limits = limits_of(section, limits);
+	agent->limits = registry_limits(section, limits);
 	agent->retry = retry_of(section);
 	agent->breaker = registry_breaker(section);
 	agent->fallback = conf_str(section, "fallback");
@@ -267,6 +261,16 @@ asked_add_own(struct asked *asked, const struct trigger *trigger)
 }
 
 static void
+asked_add_review(struct asked *asked, const struct conf_section *section,
+		 const struct review_policy *review)
+{
+	if (review->auto_approve.text && !review->auto_approve.path)
+		asked_add(asked, section, "auto_approve", review->auto_approve.text);
+	if (review->auto_reject.text && !review->auto_reject.path)
+		asked_add(asked, section, "auto_reject", review->auto_reject.text);
+}
+
+static void
 programs_check(const struct registry *registry, struct jail *jail, struct conf_report *report)
 {
 	struct asked asked = {.report = report};
@@ -280,6 +284,7 @@ programs_check(const struct registry *registry, struct jail *jail, struct conf_r
 					  trigger->programs[p].text);
 		if (trigger->expect.text && !trigger->expect.path)
 			asked_add(&asked, trigger->section, "expect", trigger->expect.text);
+		asked_add_review(&asked, trigger->section, &trigger->review);
 		asked_add_own(&asked, trigger);
 	}
 	if (asked.count)
@@ -299,6 +304,22 @@ is_own_key(const struct source_kind *kind, const char *name)
 	return false;
 }
 
+/* Bit p: the kind has a key of its own by program p's name. The kind asked for last is known. */
+static unsigned
+own_keys(const struct source_kind *kind)
+{
+	static const struct source_kind *known;
+	static unsigned own;
+
+	if (!kind || kind == known)
+		return kind ? own : 0;
+	known = kind;
+	own = 0;
+	for (int p = 0; p < PROGRAMS; p++)
+		own |= is_own_key(kind, program_names[p]) ? 1U << p : 0;
+	return own;
+}
+
 static void
 trigger_init(struct trigger *trigger, const struct conf_section *section,
 	     const struct registry *registry, struct conf_report *report)
@@ -313,9 +334,10 @@ trigger_init(struct trigger *trigger, const struct conf_section *section,
 	trigger->intent = conf_str(section, "intent") ? conf_str(section, "intent") : trigger->name;
 	trigger->enabled = conf_bool(section, "enabled");
 	for (int i = 0; i < PROGRAMS; i++)
-		if (!is_own_key(trigger->kind, program_names[i]))
+		if (!(own_keys(trigger->kind) >> i & 1))
 			program_init(&trigger->programs[i], section, program_names[i]);
 	program_init(&trigger->expect, section, "expect");
+	review_settings(section, &trigger->review, report);
 	trigger->priority = name_index(conf_str(section, "priority"), priority_names, 3, 1);
 	trigger->overlap = (enum overlap)name_index(
 		conf_str(section, "overlap"), overlap_names, OVERLAPS,
@@ -327,7 +349,8 @@ trigger_init(struct trigger *trigger, const struct conf_section *section,
 							 : trigger->kind->trust;
 	trigger->trust = (enum trust)name_index(conf_str(section, "trust"), trust_names, TRUSTS,
 						(int)trigger->trust);
-	trigger->mode = !mode ? MODE_BY_TRUST : strcmp(mode, "stage") ? MODE_APPLY : MODE_STAGE;
+	trigger->mode = !mode ? (trigger->review.required > 1 ? MODE_STAGE : MODE_BY_TRUST)
+			: strcmp(mode, "stage") ? MODE_APPLY : MODE_STAGE;
 	trigger->max_hops = (int)conf_int(section, "max_hops");
 	if (!conf_rate(section, "rate", &trigger->rate_count, &trigger->rate_per_ms))
 		trigger->rate_count = 0;
@@ -338,7 +361,7 @@ trigger_init(struct trigger *trigger, const struct conf_section *section,
 	agent = registry_agent(registry, trigger->agent);
 	if (!agent)
 		return;
-	trigger->limits = limits_of(section, &agent->limits);
+	trigger->limits = registry_limits(section, &agent->limits);
 	if (trigger->trust < agent->min_trust)
 		conf_complain(report, section, "agent",
 			      "agent %s takes only what is %s (min_trust), and this trigger's "
@@ -371,12 +394,20 @@ section_count(const struct conf *conf, const char *kind)
 	return count;
 }
 
-static void
-entry_add(struct entry **table, struct entry *entry, const char *name, void *what)
+static bool
+place_find(const struct registry *registry, const char *kind, const char *name, uint32_t *ret)
 {
-	entry->name = name;
-	entry->what = what;
-	HASH_ADD_KEYPTR(hh, *table, entry->name, strlen(entry->name), entry);
+	const struct conf_section *section = name ? conf_section(registry->conf, kind, name) : NULL;
+
+	if (section)
+		*ret = registry->places[conf_section_index(section)];
+	return section != NULL;
+}
+
+static void
+place_set(struct registry *registry, const struct conf_section *section, size_t place)
+{
+	registry->places[conf_section_index(section)] = (uint32_t)place;
 }
 
 /* Every chain of fallbacks ends, and none takes what the agent before would not have. */
@@ -410,21 +441,18 @@ registry_fill(struct registry *registry, struct jail *jail, struct conf_report *
 {
 	struct conf *conf = registry->conf;
 	struct run_limits limits = limits_default(conf);
-	struct entry *entry = registry->entries;
 	size_t i = 0;
 
 	for (const struct conf_section *s = conf_next(conf, "target", NULL); s;
 	     s = conf_next(conf, "target", s), i++) {
 		target_init(&registry->targets[i], s, report);
-		entry_add(&registry->targets_by_name, entry++, conf_section_name(s),
-			  &registry->targets[i]);
+		place_set(registry, s, i);
 	}
 	i = 0;
 	for (const struct conf_section *s = conf_next(conf, "agent", NULL); s;
 	     s = conf_next(conf, "agent", s), i++) {
 		agent_init(&registry->agents[i], s, &limits);
-		entry_add(&registry->agents_by_name, entry++, conf_section_name(s),
-			  &registry->agents[i]);
+		place_set(registry, s, i);
 	}
 	for (i = 0; i < registry->agent_count; i++)
 		fallback_check(registry, &registry->agents[i], report);
@@ -434,8 +462,13 @@ registry_fill(struct registry *registry, struct jail *jail, struct conf_report *
 	for (const struct conf_section *s = conf_next(conf, "trigger", NULL); s;
 	     s = conf_next(conf, "trigger", s), i++) {
 		trigger_init(&registry->triggers[i], s, registry, report);
-		entry_add(&registry->triggers_by_name, entry++, conf_section_name(s),
-			  &registry->triggers[i]);
+		place_set(registry, s, i);
+	}
+	i = 0;
+	for (const struct conf_section *s = conf_next(conf, "batch", NULL); s;
+	     s = conf_next(conf, "batch", s), i++) {
+		registry->batches[i] = (struct batch_def){conf_section_name(s), s};
+		place_set(registry, s, i);
 	}
 	if (jail)
 		programs_check(registry, jail, report);
@@ -455,13 +488,13 @@ registry_new(struct conf *conf, struct jail *jail, struct conf_report *report)
 	registry->agent_count = section_count(conf, "agent");
 	registry->trigger_count = section_count(conf, "trigger");
 	registry->target_count = section_count(conf, "target");
+	registry->batch_count = section_count(conf, "batch");
 	registry->agents = mem_alloc_array(registry->agent_count + 1, sizeof(*registry->agents));
 	registry->triggers =
 		mem_alloc_array(registry->trigger_count + 1, sizeof(*registry->triggers));
 	registry->targets = mem_alloc_array(registry->target_count + 1, sizeof(*registry->targets));
-	registry->entries = mem_alloc_array(registry->agent_count + registry->trigger_count +
-						    registry->target_count + 1,
-					    sizeof(*registry->entries));
+	registry->batches = mem_alloc_array(registry->batch_count + 1, sizeof(*registry->batches));
+	registry->places = mem_alloc_array(conf_section_count(conf) + 1, sizeof(*registry->places));
 	registry_fill(registry, jail, report);
 	if (conf_report_errors(report) == before)
 		return registry;
@@ -488,14 +521,14 @@ registry_unref(struct registry *registry)
 		for (int p = 0; p < PROGRAMS; p++)
 			path_free(registry->triggers[i].programs[p].path);
 		path_free(registry->triggers[i].expect.path);
+		path_free(registry->triggers[i].review.auto_approve.path);
+		path_free(registry->triggers[i].review.auto_reject.path);
 	}
-	HASH_CLEAR(hh, registry->agents_by_name);
-	HASH_CLEAR(hh, registry->triggers_by_name);
-	HASH_CLEAR(hh, registry->targets_by_name);
-	free(registry->entries);
+	free(registry->places);
 	free(registry->agents);
 	free(registry->triggers);
 	free(registry->targets);
+	free(registry->batches);
 	conf_unref(registry->conf);
 	free(registry);
 }
@@ -506,32 +539,48 @@ registry_conf(const struct registry *registry)
 	return registry->conf;
 }
 
-static void *
-entry_find(struct entry *table, const char *name)
-{
-	struct entry *entry = NULL;
-
-	if (name)
-		HASH_FIND(hh, table, name, strlen(name), entry);
-	return entry ? entry->what : NULL;
-}
-
 const struct agent *
 registry_agent(const struct registry *registry, const char *name)
 {
-	return entry_find(registry->agents_by_name, name);
+	uint32_t i;
+
+	return place_find(registry, "agent", name, &i) ? &registry->agents[i] : NULL;
 }
 
 const struct trigger *
 registry_trigger(const struct registry *registry, const char *name)
 {
-	return entry_find(registry->triggers_by_name, name);
+	uint32_t i;
+
+	return place_find(registry, "trigger", name, &i) ? &registry->triggers[i] : NULL;
 }
 
 const struct target *
 registry_target(const struct registry *registry, const char *name)
 {
-	return entry_find(registry->targets_by_name, name);
+	uint32_t i;
+
+	return place_find(registry, "target", name, &i) ? &registry->targets[i] : NULL;
+}
+
+const struct batch_def *
+registry_batch(const struct registry *registry, const char *name)
+{
+	uint32_t i;
+
+	return place_find(registry, "batch", name, &i) ? &registry->batches[i] : NULL;
+}
+
+size_t
+registry_batch_count(const struct registry *registry)
+{
+	return registry->batch_count;
+}
+
+const struct batch_def *
+registry_batch_at(const struct registry *registry, size_t i)
+{
+	return &registry->batches[i];
 }
 
 size_t

@@ -18,6 +18,7 @@ enum program_name {
 	PROGRAM_FILTER,
 	PROGRAM_KEY,
 	PROGRAM_ENTITY,
+	PROGRAM_SESSION,
 	PROGRAM_TENANT,
 	PROGRAM_USER,
 	PROGRAM_SUBJECT,
@@ -29,6 +30,12 @@ struct program {
 	struct path *path; /* plain enough to be answered here; NULL: rouse-jq does it */
 };
 const char *program_name(enum program_name name);
+
+/* How changes are decided (core/review.h). */
+struct review_policy {
+	int required; /* different people */
+	struct program auto_approve, auto_reject;
+};
 
 enum trust { TRUST_UNTRUSTED, TRUST_AUTHENTICATED, TRUST_TRUSTED, TRUSTS };
 const char *trust_name(enum trust trust);
@@ -76,6 +83,7 @@ struct trigger {
 	bool enabled; /* in the file */
 	struct program programs[PROGRAMS];
 	struct program expect; /* over what a run ended with (core/expect.h) */
+	struct review_policy review;
 	int priority;
 	enum overlap overlap;
 	enum {
@@ -105,6 +113,12 @@ struct target {
 	void *state; /* the kind's own */
 };
 
+/* A job over many entities (core/batch.h). */
+struct batch_def {
+	const char *name;
+	const struct conf_section *section;
+};
+
 /* The tables of every section that core knows, into schema. */
 void registry_schema(struct conf_schema *schema);
 /* Kinds of floor 4 hand themselves down before the first configuration is read. NULL-terminated
@@ -125,6 +139,9 @@ struct conf *registry_conf(const struct registry *registry);
 const struct agent *registry_agent(const struct registry *registry, const char *name); /* NULL */
 const struct trigger *registry_trigger(const struct registry *registry, const char *name);
 const struct target *registry_target(const struct registry *registry, const char *name);
+const struct batch_def *registry_batch(const struct registry *registry, const char *name);
+size_t registry_batch_count(const struct registry *registry);
+const struct batch_def *registry_batch_at(const struct registry *registry, size_t i);
 size_t registry_agent_count(const struct registry *registry);
 size_t registry_trigger_count(const struct registry *registry);
 size_t registry_target_count(const struct registry *registry);
@@ -134,6 +151,10 @@ const struct target *registry_target_at(const struct registry *registry, size_t 
 
 /* The policy of a section that has breaker.* keys. */
 struct breaker_policy registry_breaker(const struct conf_section *section);
+/* What a run may use: `from`, with the section's own budget.* in place. */
+struct run_limits registry_limits(const struct conf_section *section,
+				  const struct run_limits *from);
+
 /* May runs of this agent propose for this target? */
 bool agent_may_target(const struct agent *agent, const char *target);
 

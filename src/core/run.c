@@ -9,11 +9,14 @@
 #include "base/uuid.h"
 #include "core/admit.h"
 #include "core/agent.h"
+#include "core/batch.h"
 #include "core/change.h"
 #include "core/envelope.h"
 #include "core/gate.h"
+#include "core/metrics.h"
 #include "core/put.h"
 #include "core/queue.h"
+#include "core/session.h"
 #include "core/signal.h"
 #include "core/suspend.h"
 #include "core/stream.h"
@@ -104,8 +107,9 @@ run_tell(struct core *core, const char *id, const struct run_row *run, const cha
 /* What a new state of a row means for the queue, once it is on disk. */
 struct row_note {
 	struct core *core;
-	char *run_id, *agent, *tenant, *reason;
-	int queued; /* by how many more wait */
+	char *run_id, *agent, *tenant, *text;
+	const char *reason; /* that its attempt is stopped with */
+	int queued;	    /* by how many more wait */
 };
 
 static struct row_note *
@@ -127,7 +131,7 @@ note_free(struct row_note *note)
 	free(note->run_id);
 	free(note->agent);
 	free(note->tenant);
-	free(note->reason);
+	free(note->text);
 	free(note);
 }
 
@@ -147,32 +151,35 @@ on_row_kept(void *arg, const struct err *err)
 /* The decision is on disk, and so is the claim where it came in the same turn: its attempt exists
  * by now. */
 static void
-on_cancel_kept(void *arg, const struct err *err)
+on_stop_kept(void *arg, const struct err *err)
 {
 	struct row_note *note = arg;
 	struct attempt *attempt =
 		err->code == E_OK ? attempt_of_run(note->core, note->run_id) : NULL;
 
 	if (attempt)
-		attempt_stop(attempt, "cancelled", note->reason);
+		attempt_stop(attempt, note->reason, note->text);
 	note_free(note);
 }
 
 /* One without a process ends, for good; what waited for its entity moves up. */
 static bool
-unqueue_rows(struct core *core, const struct run_row *run, enum run_state to, const char *why,
-	     struct err *err)
+unqueue_rows(struct core *core, const struct run_row *run, enum run_state to, const char *reason,
+	     const char *why, struct err *err)
 {
 	const struct run_move move = {.from = run->status,
 				      .to = run_state_name(to),
+				      .reason = reason,
 				      .error = why,
 				      .ended = core_wall(core),
 				      .due = WALL_NONE};
 
-	return runs_move(core->store, run->seq, &move, err) && gates_cancel(core, run->id, err) &&
-	       (!run->entity ||
-		runs_free_entity(core->store, run->entity, queue_note_ready, core->queue, err)) &&
-	       signal_ended(core, run, move.to, NULL, why, NULL, err);
+	return runs_move(core->store, run->seq, &move, err) &&
+	       (!run->attempts || changes_mark_partial(core->store, run->seq, err)) &&
+	       gates_cancel(core, run->id, err) &&
+	       runs_free_lines(core->store, run, queue_note_ready, core->queue, err) &&
+	       batch_run_ended(core, run, move.to, reason, err) &&
+	       signal_ended(core, run, move.to, reason, why, NULL, err);
 }
 
 static bool
@@ -182,18 +189,50 @@ cancel_rows(struct core *core, const struct run_row *run, bool idle, const char 
 	if (!decisions_add(core->store, "run", run->id, "cancel", by, reason, NULL, core_wall(core),
 			   err))
 		return false;
-	return !idle || unqueue_rows(core, run, RUN_CANCELLED, reason, err);
+	return !idle || unqueue_rows(core, run, RUN_CANCELLED, NULL, reason, err);
 }
 
-/* A run without a process (queued, suspended) is cancelled in its row; a live one through its
- * attempt. */
+/* A run without a process (queued, suspended) ends in its row; a live one through its attempt. */
+static void
+stop_after(struct core *core, const struct run_row *run, bool idle, enum run_state to,
+	   const char *reason, const char *text)
+{
+	struct row_note *note =
+		note_new(core, run, run_state_of(run->status) == RUN_QUEUED ? -1 : 0);
+
+	note->reason = reason;
+	note->text = mem_strdup(text);
+	if (idle)
+		run_tell(core, run->id, run, run_state_name(to));
+	turn_after(core->store, idle ? on_row_kept : on_stop_kept, note);
+}
+
+bool
+run_fail(struct core *core, int64_t seq, const char *reason, const char *text, struct err *err)
+{
+	AUTO(run_row_fini) struct run_row run = {0};
+	bool idle;
+
+	if (!runs_get_seq(core->store, seq, &run, err) || !suspend_is(core, &run, &idle, err))
+		return false;
+	if (run_next(run_state_of(run.status), RUN_FAIL) == RUN_NOWHERE)
+		return true;
+	idle |= run_state_of(run.status) == RUN_QUEUED;
+	if (idle && !unqueue_rows(core, &run, RUN_FAILED, reason, text, err))
+		return false;
+	if (idle)
+		metrics_count(core->metrics, "rouse_runs_total", "agent", run.agent, "status",
+			      "failed", 1);
+	stop_after(core, &run, idle, RUN_FAILED, reason, text);
+	return true;
+}
+
 bool
 run_cancel(struct core *core, const char *run_id, const char *by, const char *reason,
 	   struct err *err)
 {
 	AUTO(run_row_fini) struct run_row run = {0};
-	struct row_note *note;
-	bool queued, idle;
+	bool idle;
 
 	if (!runs_get(core->store, run_id, &run, err))
 		return false;
@@ -202,21 +241,13 @@ run_cancel(struct core *core, const char *run_id, const char *by, const char *re
 			       run.id, run.status);
 	if (!suspend_is(core, &run, &idle, err) || !turn_savepoint(core->store, err))
 		return false;
-	queued = run_state_of(run.status) == RUN_QUEUED;
-	idle |= queued;
+	idle |= run_state_of(run.status) == RUN_QUEUED;
 	if (!cancel_rows(core, &run, idle, by, reason, err)) {
 		turn_undo(core->store);
 		return false;
 	}
 	turn_release(core->store);
-	note = note_new(core, &run, queued ? -1 : 0);
-	note->reason = mem_strdup(reason);
-	if (idle) {
-		run_tell(core, run.id, &run, "cancelled");
-		turn_after(core->store, on_row_kept, note);
-	} else {
-		turn_after(core->store, on_cancel_kept, note);
-	}
+	stop_after(core, &run, idle, RUN_CANCELLED, "cancelled", reason);
 	return true;
 }
 
@@ -228,7 +259,7 @@ run_skip(struct core *core, const struct run_row *run, const char *why, struct e
 			       run->id, run->status);
 	if (!turn_savepoint(core->store, err))
 		return false;
-	if (!unqueue_rows(core, run, RUN_SKIPPED, why, err)) {
+	if (!unqueue_rows(core, run, RUN_SKIPPED, NULL, why, err)) {
 		turn_undo(core->store);
 		return false;
 	}
@@ -286,6 +317,8 @@ replay_fill(const struct run_row *old, const struct agent *agent, const struct u
 	row->held = NULL;
 	row->dropped = false;
 	row->replay_of = old->id;
+	row->session = NULL;
+	row->turn = 0;
 	if (payload)
 		row->payload = (char *)payload;
 }
@@ -308,10 +341,14 @@ static bool
 replay_rows(struct core *core, const struct run_row *old, const struct run_row *row, bool goes_on,
 	    const char *by, struct err *err)
 {
+	AUTO(buf_fini) struct buf session = BUF_INIT;
+	struct run_row fresh = *row;
 	int64_t seq;
 	bool ready;
 
-	return runs_insert(core->store, row, &seq, &ready, err) &&
+	fresh.seq = runs_next_seq(core->store);
+	return session_join(core, &fresh, row->created, &session, err) &&
+	       runs_insert(core->store, &fresh, &seq, &ready, err) &&
 	       (!goes_on || retry_rows(core, seq, old, row, err)) &&
 	       (strcmp(old->status, "failed") || old->dropped ||
 		runs_drop(core->store, old->seq, err)) &&
@@ -400,6 +437,7 @@ run_again(struct core *core, const char *run_id, const char *payload,
 	if (!agent)
 		return err_set(err, E_NOT_FOUND, "agent %s of run %s is no longer configured",
 			       old.agent, old.id);
+	session_recall(core, &old);
 	replay_fill(&old, agent, &id, payload, now, &row);
 	if (limits && !retry_limits(&old, *limits, &row, err))
 		return false;
@@ -510,6 +548,8 @@ count_add(void *arg, const char *status, const char *target, int64_t n)
 static void
 put_full(struct core *core, const struct run_row *run, json_t *object)
 {
+	AUTO(session_row_fini) struct session_row session = {0};
+	struct run_row named = *run;
 	AUTO(event_row_fini) struct event_row event = {0};
 	AUTO(buf_fini) struct buf envelope = BUF_INIT;
 	json_t *attempts = json_array(), *changes = json_object();
@@ -523,7 +563,10 @@ put_full(struct core *core, const struct run_row *run, json_t *object)
 	changes_count(core->store, run->seq, count_add, changes, NULL);
 	json_object_set_new(object, "changes", changes);
 	events_get_seq(core->store, run->event, &event, NULL);
-	envelope_build(run, run->attempts ? run->attempts : 1,
+	if (run->session && sessions_get(core->store, run->session, &session, NULL))
+		named.session_name = session.name;
+	put_or_null(object, "session_name", named.session_name);
+	envelope_build(&named, run->attempts ? run->attempts : 1,
 		       event.document ? envelope_event_data(str_of(event.document)) : STR("null"),
 		       &envelope);
 	put_json_text(object, "expect", run->expect);
@@ -544,6 +587,8 @@ run_object(struct core *core, const struct run_row *run, bool full)
 	put_or_null(object, "entity", run->entity);
 	put_or_null(object, "tenant", run->tenant);
 	put_or_null(object, "user", run->user);
+	put_or_null(object, "session", run->session);
+	json_object_set_new(object, "turn", run->turn ? json_integer(run->turn) : json_null());
 	put_or_null(object, "key", run->key);
 	put_or_null(object, "intent", run->intent);
 	put_or_null(object, "mode", run->mode);

@@ -58,6 +58,10 @@ bool run_cancel(struct core *core, const char *run_id, const char *by, const cha
 		struct err *err);
 /* A state that no attempt tells of, to whom it may concern. */
 void run_tell(struct core *core, const char *id, const struct run_row *run, const char *status);
+/* In the turn: one that has not ended fails; a live one through its attempt, once this is on disk.
+ * reason: a literal. */
+bool run_fail(struct core *core, int64_t seq, const char *reason, const char *text,
+	      struct err *err);
 /* One that waits is not wanted any more: `skipped`, and why. */
 bool run_skip(struct core *core, const struct run_row *run, const char *why, struct err *err);
 /* A failed or cancelled run goes again (a new run with the same payload, replay_of set).

@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "core/admit.h"
-#include "core/halt.h"
 #include "core/metrics.h"
 #include "pure/backoff.h"
 
@@ -227,8 +226,7 @@ listener_drain(void *arg)
 	AUTO(err_fini) struct err err = ERR_INIT;
 
 	if (!trigger || listener->in_flight >= WINDOW || listener->again || core->draining ||
-	    !listener->source.backlog || !trigger_is_enabled(core, trigger) ||
-	    switch_is_on(core->switches, "trigger", trigger->name, "paused"))
+	    !listener->source.backlog || !trigger_is_on(core, trigger))
 		return;
 	if (facts_each(core->store, trigger->name, str_of(listener->behind), (unsigned)window.most,
 		       on_fact, &window, &err))

@@ -6,7 +6,6 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "base/map.h"
 #include "core/gather.h"
 #include "core/halt.h"
 #include "core/health.h"
@@ -18,12 +17,13 @@ struct live {
 	struct source *source; /* NULL: it did not start */
 	char *name, *error;    /* error: why it did not; NULL */
 	char digest[65];
-	UT_hash_handle hh;
 };
 
 struct sources {
 	struct core *core;
-	struct live *by_name;
+	struct registry *of; /* NULL: none yet */
+	struct live **live;  /* one a trigger of it, in its order; NULL: about to be */
+	size_t count;
 	struct health *health;
 };
 
@@ -124,9 +124,8 @@ sources_new(struct core *core)
 }
 
 static void
-live_stop(struct sources *sources, struct live *live)
+live_stop(struct live *live)
 {
-	HASH_DEL(sources->by_name, live);
 	if (live->source)
 		live->source->kind->stop(live->source);
 	free(live->name);
@@ -137,12 +136,12 @@ live_stop(struct sources *sources, struct live *live)
 void
 sources_free(struct sources *sources)
 {
-	struct live *live, *next;
-
 	if (!sources)
 		return;
-	HASH_ITER (hh, sources->by_name, live, next)
-		live_stop(sources, live);
+	for (size_t i = 0; i < sources->count; i++)
+		live_stop(TAKE(sources->live[i]));
+	free(sources->live);
+	registry_unref(sources->of);
 	health_free(sources->health);
 	free(sources);
 }
@@ -150,10 +149,9 @@ sources_free(struct sources *sources)
 static struct live *
 live_find(struct sources *sources, const char *name)
 {
-	struct live *live;
+	const struct trigger *trigger = sources->of ? registry_trigger(sources->of, name) : NULL;
 
-	HASH_FIND_STR(sources->by_name, name, live);
-	return live;
+	return trigger ? sources->live[trigger - registry_trigger_at(sources->of, 0)] : NULL;
 }
 
 struct source *
@@ -174,7 +172,7 @@ sources_error(struct sources *sources, const char *name)
 	return live->source ? live->source->error : live->error;
 }
 
-static void
+static struct live *
 live_start(struct sources *sources, const struct trigger *trigger)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -193,7 +191,7 @@ live_start(struct sources *sources, const struct trigger *trigger)
 		log_error("trigger does not start", "trigger", trigger->name, "error",
 			  err_text(&err));
 	}
-	HASH_ADD_KEYPTR(hh, sources->by_name, live->name, strlen(live->name), live);
+	return live;
 }
 
 static void
@@ -203,31 +201,53 @@ names_add(json_t *names, const char *name)
 		json_array_append_new(names, json_string(name));
 }
 
+/* Those that there are take their places in the registry of today; others are stopped. */
+static void
+sources_move(struct sources *sources, json_t *ret_removed)
+{
+	struct registry *registry = sources->core->registry, *before = sources->of;
+	size_t count = registry_trigger_count(registry), had = sources->count;
+	struct live **live = mem_alloc_array(count + 1, sizeof(struct live *)),
+		    **was = sources->live;
+
+	for (size_t i = 0; i < had; i++) {
+		const struct trigger *trigger = registry_trigger(registry, was[i]->name);
+
+		if (trigger)
+			live[trigger - registry_trigger_at(registry, 0)] = TAKE(was[i]);
+	}
+	sources->live = live;
+	sources->count = count;
+	sources->of = registry_ref(registry);
+	for (size_t i = 0; i < had; i++) {
+		if (!was[i])
+			continue;
+		names_add(ret_removed, was[i]->name);
+		live_stop(was[i]);
+	}
+	free(was);
+	registry_unref(before);
+}
+
 void
 sources_reload(struct sources *sources, const struct registry *old, json_t *ret_added,
 	       json_t *ret_changed, json_t *ret_removed)
 {
 	const struct registry *registry = sources->core->registry;
-	struct live *live, *next;
 
 	(void)old;
-	HASH_ITER (hh, sources->by_name, live, next) {
-		if (registry_trigger(registry, live->name))
-			continue;
-		names_add(ret_removed, live->name);
-		live_stop(sources, live);
-	}
-	for (size_t i = 0; i < registry_trigger_count(registry); i++) {
+	sources_move(sources, ret_removed);
+	for (size_t i = 0; i < sources->count; i++) {
 		const struct trigger *trigger = registry_trigger_at(registry, i);
+		struct live *live = sources->live[i];
 
-		live = live_find(sources, trigger->name);
 		if (live && live->source &&
 		    !strcmp(live->digest, conf_section_digest(trigger->section)))
 			continue;
 		names_add(live ? ret_changed : ret_added, trigger->name);
 		if (live)
-			live_stop(sources, live);
-		live_start(sources, trigger);
+			live_stop(TAKE(sources->live[i]));
+		sources->live[i] = live_start(sources, trigger);
 	}
 	health_configured(sources->health);
 }
@@ -235,11 +255,12 @@ sources_reload(struct sources *sources, const struct registry *old, json_t *ret_
 void
 sources_wake(struct sources *sources)
 {
-	struct live *live, *next;
+	for (size_t i = 0; i < sources->count; i++) {
+		struct live *live = sources->live[i];
 
-	HASH_ITER (hh, sources->by_name, live, next)
-		if (live->source && live->source->kind->wake)
+		if (live && live->source && live->source->kind->wake)
 			live->source->kind->wake(live->source);
+	}
 }
 
 bool
@@ -247,6 +268,13 @@ trigger_is_enabled(const struct core *core, const struct trigger *trigger)
 {
 	return trigger->enabled &&
 	       !switch_is_on(core->switches, "trigger", trigger->name, "disabled");
+}
+
+bool
+trigger_is_on(const struct core *core, const struct trigger *trigger)
+{
+	return trigger && trigger_is_enabled(core, trigger) &&
+	       !switch_is_on(core->switches, "trigger", trigger->name, "paused");
 }
 
 void
@@ -286,8 +314,7 @@ trigger_health(const struct core *core, const struct trigger *trigger)
 	const struct source *source = sources_find(core->sources, trigger->name);
 	struct health_facts facts;
 
-	if (!trigger_is_enabled(core, trigger) ||
-	    switch_is_on(core->switches, "trigger", trigger->name, "paused"))
+	if (!trigger_is_on(core, trigger))
 		return HEALTH_STOPPED;
 	if (!source)
 		return HEALTH_FAILING;

@@ -93,6 +93,8 @@ struct source *sources_find(struct sources *sources, const char *name);
 const char *sources_error(struct sources *sources, const char *name);
 /* A trigger's switch: enabled in the file and not disabled by hand. */
 bool trigger_is_enabled(const struct core *core, const struct trigger *trigger);
+/* May it wake anybody: enabled, and not paused. False of NULL (it is no longer configured). */
+bool trigger_is_on(const struct core *core, const struct trigger *trigger);
 /* An event of a trigger is on disk; error: why it was rejected, NULL. */
 void sources_note_event(struct core *core, const struct trigger *trigger, struct wall at,
 			const char *error);

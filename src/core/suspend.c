@@ -64,7 +64,8 @@ suspend_begin(struct attempt *attempt)
 static bool
 on_attempt(void *arg, const struct attempt_row *row)
 {
-	*(int *)arg += !strcmp(row->status, "suspended");
+	*(int *)arg += !strcmp(row->status, "suspended") ||
+		       (row->reason && !strcmp(row->reason, "unread"));
 	return true;
 }
 

@@ -13,7 +13,8 @@
  * from now on counts. Where no gate of the run was open while this attempt ran there is nothing
  * that would ever wake the run: then it fails as `invalid`, with a sentence. */
 void suspend_begin(struct attempt *attempt);
-/* How many attempts of the run ended so; those are not held against retry.attempts. */
+/* How many attempts of the run ended so, or had an envelope that nobody read; those are not held
+ * against retry.attempts. */
 int suspend_count(struct core *core, int64_t run);
 /* Does the run wait without a process? False also when the store cannot say; then err is set. */
 bool suspend_is(struct core *core, const struct run_row *run, bool *ret, struct err *err);

@@ -4,6 +4,8 @@
 
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "core/batch.h"
+#include "core/review.h"
 #include "http/proxies.h"
 #include "pure/zone.h"
 
@@ -111,6 +113,8 @@ static const struct conf_key retention_keys[] = {
 	{"idempotency", CONF_DURATION, "7d", .min = 60000, .help = "how long keys are remembered"},
 	{"changes", CONF_DURATION, "365d", .help = "how long decided changes are kept"},
 	{"logs", CONF_DURATION, "30d", .help = "how long run logs are kept"},
+	{"sessions", CONF_DURATION, "30d", .min = 60000,
+	 .help = "how long a session that nothing is said in is remembered"},
 	{"max_db_size", CONF_SIZE, .flags = CONF_LATER,
 	 .help = "size of the database file that is too large"},
 };
@@ -203,6 +207,14 @@ static const struct conf_key agent_keys[] = {
 		 "of ours, which counts"},
 	{"models", CONF_NAME_LIST, .choices = "model",
 	 .help = "models that it may ask with meter = proxy; default: all that have a url"},
+	{"gate_timeout", CONF_DURATION, .min = 0, .max = 366LL * 86400000,
+	 .help = "how long its questions to people wait for an answer where they name no time; "
+		 "default: for ever"},
+	{"on_timeout", CONF_ENUM, "deny", "deny|approve|ignore|fail",
+	 .help = "what a question becomes that nobody answers in time: deny: the agent hears "
+		 "timeout, and it is no approval; approve: it is approved, after gate_timeout at "
+		 "the earliest; ignore: the agent goes on without; fail: the run ends "
+		 "(gate_timeout)"},
 	{"min_trust", CONF_ENUM, "untrusted", "untrusted|authenticated|trusted",
 	 .help = "least trust of an event that may wake it"},
 	{"untrusted.targets", CONF_NAME_LIST, .choices = "target",
@@ -225,6 +237,9 @@ static const struct conf_key trigger_keys[] = {
 	 .help = "jq over the event: the idempotency key; default: the source's natural one"},
 	{"entity", CONF_JQ,
 	 .help = "jq over the event: what the run is about; runs of one entity go one at a time"},
+	{"session", CONF_JQ,
+	 .help = "jq over the event: the conversation that it belongs to; its runs are turns of "
+		 "one session"},
 	{"tenant", CONF_JQ, .help = "jq over the event: whose run it is"},
 	{"user", CONF_JQ, .help = "jq over the event: for whom it is"},
 	{"subject", CONF_JQ, .help = "jq over the event: the event's subject"},
@@ -248,6 +263,7 @@ static const struct conf_key trigger_keys[] = {
 	{"mode", CONF_ENUM, .choices = "apply|stage",
 	 .help = "apply: changes are approved as they arrive; stage: a person decides; default: "
 		 "stage where trust is untrusted"},
+	REVIEW_KEYS,
 	{"trust", CONF_ENUM, .choices = "untrusted|authenticated|trusted",
 	 .help = "how far the author of the payload is known; default: the source's own"},
 	{"max_hops", CONF_INT, "8", .min = 0, .max = 1000,
@@ -261,6 +277,61 @@ static const struct conf_key target_keys[] = {
 	 .help = "time for one application"},
 	RETRY_KEYS("6"),
 	BREAKER_KEYS,
+};
+
+static const struct conf_key batch_keys[] = {
+	{"agent", CONF_NAME, .choices = "agent", .flags = CONF_REQUIRED,
+	 .help = "agent that runs once for each entity"},
+	{"entities", CONF_STRING, .flags = CONF_REQUIRED,
+	 .help = "where they come from: csv:PATH, jsonl:PATH, sql:URL QUERY, exec:COMMAND "
+		 "or http:URL"},
+	{"entity_key", CONF_STRING,
+	 .help = "what names an entity: a column or member (default id), or a path, as "
+		 ".account.id"},
+	{"entities_timeout", CONF_DURATION, "60s", .min = 100, .max = 86400000,
+	 .help = "a source of entities that is silent for so long is given up"},
+	{"delimiter", CONF_STRING, ",", .help = "csv: what separates fields: one character, or tab"},
+	{"header.", CONF_STRING, .flags = CONF_PREFIX,
+	 .help = "http: header.NAME = VALUE, sent with every request"},
+	{"auth", CONF_SECRET, .help = "http: sent as Authorization: Bearer"},
+	{"items", CONF_STRING,
+	 .help = "http: path of the array in each page; default: the page itself, or its items"},
+	{"next", CONF_STRING, ".next",
+	 .help = "http: path of the next page's URL or cursor, where no Link header says"},
+	{"next_param", CONF_STRING, "after",
+	 .help = "http: parameter of the URL that a cursor goes into"},
+	{"allow_private", CONF_BOOL, "no",
+	 .help = "http: may the url lead to loopback or private addresses?"},
+	{"schedule", CONF_STRING, .help = "when it starts by itself, written as a cron trigger's"},
+	{"timezone", CONF_STRING, .help = "IANA zone of the schedule; default UTC"},
+	{"enabled", CONF_BOOL, "yes", .help = "no: its schedule starts nothing"},
+	{"concurrency", CONF_INT, .min = 1, .max = 10000,
+	 .help = "entities at once; default: the agent's"},
+	{"mode", CONF_ENUM, "stage", "stage|apply",
+	 .help = "stage: what is proposed waits for review; apply: it is approved as it arrives"},
+	{"order", CONF_ENUM, "source", "source|random",
+	 .help = "source: as they come; random: shuffled, once all are read"},
+	{"intent", CONF_STRING, .help = "what the agent is to do; default: the batch's name"},
+	{"tenant", CONF_STRING, .help = "whose runs they are"},
+	{"priority", CONF_ENUM, "low", "high|normal|low", .help = "which runs go first"},
+	{"on_failure", CONF_ENUM, "continue", "continue|stop",
+	 .help = "what happens when entities do not end well"},
+	{"stop_after", CONF_STRING,
+	 .help = "on_failure = stop: so many entities (default 1), or this share of them (5%)"},
+	{"sample", CONF_INT, .min = 1, .max = 1000000,
+	 .help = "changes that a review by sample looks at; default: as many as it takes"},
+	{"apply.canary", CONF_INT, "0", .min = 0, .max = 1000000,
+	 .help = "so many changes are applied first; the others when those went well"},
+	{"apply.rate", CONF_RATE, .help = "changes applied in a time, as 100/s"},
+	{"apply.stop", CONF_RATIO, "10%",
+	 .help = "share of changes that fail, above which applying stops"},
+	BUDGET_OVERRIDES,
+	{"batch_budget.cost", CONF_MONEY, .min = 0, .max = -1,
+	 .help = "what all runs of a batch may cost, US dollars"},
+	{"batch_budget.tokens", CONF_INT, .min = 0, .max = -1,
+	 .help = "tokens of all runs of a batch"},
+	{"batch_budget.deadline", CONF_DURATION, .min = 1000, .max = 366LL * 86400000,
+	 .help = "how long a batch may go; pauses do not count"},
 };
 
 #define TABLE(id, kind, is_named, what)                                                            \
@@ -364,14 +435,41 @@ TABLE(budget, "budget", false,
       "what every run may use where nothing else is said, and what a day may cost");
 TABLE(retention, "retention", false, "how long things are kept");
 TABLE(telemetry, "telemetry", false, "traces");
-TABLE(agent, "agent", true, "a named executor");
+
+/* Else an agent that says `timeout: 0` would approve its own question. */
+static void
+agent_check(const struct conf_section *section, struct conf_report *report)
+{
+	if (!strcmp(conf_str(section, "on_timeout"), "approve") &&
+	    !conf_is_set(section, "gate_timeout"))
+		conf_complain(report, section, "on_timeout",
+			      "approve needs a time that people have in any case; add "
+			      "gate_timeout = 1h");
+}
+
+static const struct conf_table agent_table = {.section = "agent",
+					      .named = true,
+					      .keys = agent_keys,
+					      .count = ARRAY_LEN(agent_keys),
+					      .check = agent_check,
+					      .help = "a named executor"};
 TABLE(trigger, "trigger", true, "something that wakes an agent");
 TABLE(target, "target", true, "a named place that changes are applied to");
+
+static const struct conf_table batch_table = {
+	.section = "batch",
+	.named = true,
+	.keys = batch_keys,
+	.count = ARRAY_LEN(batch_keys),
+	.check = batch_check,
+	.help = "a job that runs one agent over many entities",
+	.hint = "rouse batch start {name} --trial 20 tries it on twenty of them."};
 
 static const struct conf_table *const tables[] = {&daemon_table,    &http_table,   &store_table,
 						  &limits_table,    &budget_table, &retention_table,
 						  &telemetry_table, &agent_table,  &trigger_table,
-						  &target_table,    &tenant_table, &model_table};
+						  &target_table,    &tenant_table, &model_table,
+						  &batch_table};
 
 void
 tables_add(struct conf_schema *schema)

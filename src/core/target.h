@@ -22,6 +22,11 @@ struct target_result {
 
 /* Exactly once, never from within the call. Everything lives until return. */
 typedef void target_on_done(void *arg, const struct target_result *result, struct err *err);
+/* The same for several: the i-th result and error are those of the i-th change. */
+typedef void target_on_all_done(void *arg, const struct target_result *results, struct err *errs);
+
+/* At once at most so many. */
+#define TARGET_GROUP_MAX 500
 
 struct target_kind {
 	const char *name;
@@ -41,7 +46,20 @@ struct target_kind {
 	void (*apply)(struct core *core, const struct target *target,
 		      const struct change_row *change, bool revert, target_on_done *on_done,
 		      void *arg);
+	/* Several at once, each an entity of its own, in one transaction of the target: what fails
+	 * of them alone fails alone. A kind may have both, or this one beside apply: then it gets
+	 * whatever is due together, down to one. NULL: one by one. */
+	void (*apply_many)(struct core *core, const struct target *target,
+			   const struct change_row *const *changes, size_t count, bool revert,
+			   target_on_all_done *on_done, void *arg);
 };
+
+/* What a target is about to do to a change that is being applied: kept as its receipt, so that
+ * after a crash it can tell what it did. Within the turn, and to be on disk (turn_after) before it
+ * is done.
+ */
+bool change_intend(struct core *core, const struct change_row *change, const char *receipt,
+		   struct err *err);
 
 /* Is `current` (JSON text; NULL: nothing is there) different from what `before` names? Members that
  * before does not name are not looked at; numbers compare by value; before NULL matches anything,

@@ -1,6 +1,9 @@
 /* Verdicts: what an ended attempt means for its run. SPEC 6, 8. */
 /* SPDX-License-Identifier: MIT */
 #include "core/run.h"
+
+#include <sysexits.h>
+
 #include "pure/exits.h"
 
 /* What an ended attempt says about the health of its agent. What the agent refused, what a person
@@ -76,12 +79,15 @@ verdict_of_word(const struct attempt *attempt, const struct attempt_end *end, ui
 {
 	bool failed = agent_failed(attempt);
 
-	if (attempt->refused && (failed || (!attempt->now.has_result && end->exit_code)))
-		return verdict_fail(attempt->refused, attempt->refused);
+	if (attempt->over_reason && (failed || (!attempt->now.has_result && end->exit_code)))
+		return verdict_fail(attempt->over_reason, attempt->over_reason);
 	if (failed && attempt->said_retry_set && !attempt->said_retry)
 		return verdict_fail("permanent", "error");
 	if (!failed && (attempt->now.has_result || end->exit_code == 0))
 		return (struct run_verdict){.event = RUN_SUCCEED, .attempt_status = "succeeded"};
+	if (attempt->refused && !attempt->said_retry && !end->signal &&
+	    end->exit_code != EX_TEMPFAIL)
+		return verdict_fail(attempt->refused, attempt->refused);
 	if (exit_is_permanent(end->exit_code) && !(attempt->said_retry_set && attempt->said_retry))
 		return verdict_fail("permanent", "exit");
 	return verdict_again(attempt, "failed",
@@ -115,6 +121,9 @@ verdict_of(const struct attempt *attempt, const struct attempt_end *end, uint64_
 		return verdict_fail("budget_output", "budget_output");
 	if (attempt->now.suspended)
 		return (struct run_verdict){.event = RUN_WAIT, .attempt_status = "suspended"};
+	if (end->unread && !said)
+		return (struct run_verdict){
+			.event = RUN_RETRY, .attempt_status = "lost", .attempt_reason = "unread"};
 	if (said && (stalled || end->lost))
 		return verdict_of_word(attempt, end, random);
 	if (stalled)

@@ -152,7 +152,7 @@ spool_create_from(struct spool_pool *pool, const char *dir, const struct spool_j
 
 /* --- looking --- */
 
-enum { WHO_MAX = 64 };
+enum { WHO_MAX = 64, NOTE_MAX = 4096 };
 
 /* comm, so that after a restart of the machine no stranger with the same numbers is taken for it.
  */
@@ -191,6 +191,41 @@ spool_shim_began(const char *dir)
 	AUTO(auto_free) char *path = path_of(dir, "shim");
 	struct stat st;
 	return !stat(path, &st) && st.st_size > 1;
+}
+
+bool
+spool_claim(const char *dir)
+{
+	AUTO(auto_free) char *path = path_of(dir, "shim");
+	AUTO(auto_close) int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+	return fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB) && !fstat(fd, &st) && st.st_size <= 1 &&
+	       os_write_all(fd, STR("0 0\n"), NULL);
+}
+
+bool
+spool_session_write(const char *dir, struct str text, struct err *err)
+{
+	return file_write(dir, "session", text, false, err);
+}
+
+static bool
+note_read(const char *dir, const char *name, struct buf *ret)
+{
+	AUTO(auto_free) char *path = path_of(dir, name);
+	return os_read_file(path, NOTE_MAX, ret, NULL);
+}
+
+bool
+spool_session_read(const char *dir, struct buf *ret)
+{
+	return note_read(dir, "session", ret);
+}
+
+bool
+spool_why_read(const char *dir, struct buf *ret)
+{
+	return note_read(dir, "why", ret);
 }
 
 bool

@@ -24,12 +24,22 @@ struct event_base;
  *               decides), but for at most MS, so that a daemon that does not come back keeps no
  *               agent; 0: it goes on, later by as long; "@NAME" says that ctl.NAME holds such
  *               lines (long ones, which a FIFO cuts)
+ *               of a shim whose agent waits: "N RUN_ID.ATTEMPT": take the job of that folder, there
+ *               the rest is as for a start; "T": the turn is over, its result was heard
  *   ctl.early   lines for a shim that was started and does not listen yet
  *   status      written by the shim at the end, whole or not at all (spool_status)
+ *   session     written by roused, where the agent is to stay for the next turn of its session
+ *               (core/session.h): whose, and what it may be used for
+ *   why         written by the shim: why an agent that waited for its next turn has gone
  * Files are created 0600, folders 0700. job and status are fields "NAME LENGTH\nBYTES\n" below a
  * first line with a version; who reads skips names that it does not know: versions can meet. A job
- * whose agent is held to something has version 2, so that no shim that is too old to see to it
- * starts it. */
+ * whose agent is held to something has version 2, one whose agent stays has version 3, so that no
+ * shim that is too old to see to it starts it.
+ *
+ * An agent that stays: its turn ends with the line of its result. Then the shim writes the status
+ * (kept), lets go of what it has open in the turn's folder, and waits in its home, the folder that
+ * it was started in. Who writes the file shim of a folder has its job, and nobody else: a turn that
+ * was announced and not begun can be given to another shim. */
 
 struct spool_job {
 	const char *id; /* RUN_ID.ATTEMPT */
@@ -53,6 +63,9 @@ struct spool_job {
 	const char *const *paths; /* NULL at the end; may be NULL */
 
 	const char *cgroup; /* leaf that it runs in; NULL: none */
+
+	bool session;	 /* it stays after its result, for another turn */
+	int64_t idle_ms; /* ... so long at most */
 
 	/* What user stands for, looked up by spool_create(): for the shim, which is linked without
 	 * NSS. */
@@ -78,6 +91,9 @@ struct spool_status {
 	int64_t max_rss_bytes, cpu_ms;
 	int killed;    /* descendants that had to be killed */
 	int oom_kills; /* by the kernel, for want of the memory that its group may have */
+	bool kept;     /* it has said its result, and waits for the next turn; exit_code is 0 */
+	int turn;      /* of this process: 1 is the one that it was started for */
+	bool unread;   /* it ended without having read a byte of a later turn's envelope */
 };
 void spool_status_fini(struct spool_status *status);
 
@@ -119,6 +135,13 @@ bool spool_status_parse(struct str text, struct spool_status *ret, struct err *e
 bool spool_status_read(const char *dir, struct spool_status *ret, struct err *err);
 /* Has the shim of this folder said who it is? */
 bool spool_shim_began(const char *dir);
+/* Takes a folder whose shim has not begun, so that none does any more. False: one has. */
+bool spool_claim(const char *dir);
+/* Whose process a folder is the home of: text of the daemon's. */
+bool spool_session_write(const char *dir, struct str text, struct err *err);
+bool spool_session_read(const char *dir, struct buf *ret);
+/* Why it has gone, in words; false: nothing is said. */
+bool spool_why_read(const char *dir, struct buf *ret);
 /* Is the shim of this folder alive? False also before it has said who it is: whoever started it
  * knows. */
 bool spool_shim_alive(const char *dir, pid_t *ret_pid, uint64_t *ret_start);

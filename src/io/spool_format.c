@@ -16,6 +16,8 @@
 static const char job_head[] = "rouse-job 1\n";
 /* Of an agent that is held to something. */
 static const char job_head_confined[] = "rouse-job 2\n";
+/* Of one that stays for another turn, held to something or not. */
+static const char job_head_session[] = "rouse-job 3\n";
 static const char status_head[] = "rouse-status 1\n";
 
 enum {
@@ -136,7 +138,8 @@ static const struct number job_numbers[] = {
 	JOB_NUMBER(file_size, NUMBER_I64),   JOB_NUMBER(change_user, NUMBER_BOOL),
 	JOB_NUMBER(uid, NUMBER_INT),	     JOB_NUMBER(gid, NUMBER_INT),
 	JOB_NUMBER(no_network, NUMBER_BOOL), JOB_NUMBER(few_files, NUMBER_BOOL),
-	JOB_NUMBER(read_all, NUMBER_BOOL),
+	JOB_NUMBER(read_all, NUMBER_BOOL),   JOB_NUMBER(session, NUMBER_BOOL),
+	JOB_NUMBER(idle_ms, NUMBER_I64),
 };
 
 #define STATUS_NUMBER(field, kind)                                                                 \
@@ -150,7 +153,8 @@ static const struct number status_numbers[] = {
 	STATUS_NUMBER(err_truncated, NUMBER_BOOL), STATUS_NUMBER(started_ms, NUMBER_I64),
 	STATUS_NUMBER(ended_ms, NUMBER_I64),	   STATUS_NUMBER(max_rss_bytes, NUMBER_I64),
 	STATUS_NUMBER(cpu_ms, NUMBER_I64),	   STATUS_NUMBER(killed, NUMBER_INT),
-	STATUS_NUMBER(oom_kills, NUMBER_INT),
+	STATUS_NUMBER(oom_kills, NUMBER_INT),	   STATUS_NUMBER(kept, NUMBER_BOOL),
+	STATUS_NUMBER(turn, NUMBER_INT),	   STATUS_NUMBER(unread, NUMBER_BOOL),
 };
 
 static int64_t
@@ -289,9 +293,12 @@ spool_job_parse(struct str text, struct spool_job **ret, struct err *err)
 {
 	struct job_sizes sizes = {0, 0, 0, 0};
 	struct str rest = text;
-	static_assert(sizeof(job_head) == sizeof(job_head_confined), "cut off alike");
-	if (!str_starts(text, str_of(job_head)) && !str_starts(text, str_of(job_head_confined)))
-		return job_corrupt(err, "its first line is not \"rouse-job 1\" or 2");
+	static_assert(sizeof(job_head) == sizeof(job_head_confined) &&
+			      sizeof(job_head) == sizeof(job_head_session),
+		      "cut off alike");
+	if (!str_starts(text, str_of(job_head)) && !str_starts(text, str_of(job_head_confined)) &&
+	    !str_starts(text, str_of(job_head_session)))
+		return job_corrupt(err, "its first line is not \"rouse-job 1\", 2 or 3");
 	rest = str_make(text.p + sizeof(job_head) - 1, text.len - sizeof(job_head) + 1);
 	if (!job_count(rest, &sizes, err))
 		return false;
@@ -317,6 +324,10 @@ spool_job_parse(struct str text, struct spool_job **ret, struct err *err)
 		spool_job_free(job);
 		return job_corrupt(err, "it does not say what its agent is held to");
 	}
+	if (str_starts(text, str_of(job_head_session)) && !job->session) {
+		spool_job_free(job);
+		return job_corrupt(err, "it does not say that its agent stays");
+	}
 	*ret = job;
 	return true;
 }
@@ -325,7 +336,9 @@ void
 spool_job_format(const struct spool_job *job, struct buf *out)
 {
 	buf_reserve(out, job->input.len + 2048);
-	buf_puts(out, job->no_network || job->few_files ? job_head_confined : job_head);
+	buf_puts(out, job->session			  ? job_head_session
+		      : job->no_network || job->few_files ? job_head_confined
+							  : job_head);
 	field_add_cstr(out, "id", job->id);
 	for (size_t i = 0; job->argv && job->argv[i]; i++)
 		field_add_cstr(out, "arg", job->argv[i]);

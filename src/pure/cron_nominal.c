@@ -135,7 +135,7 @@ year_matches(const struct nominal *n, int year)
 {
 	int i = year - CRON_FIRST_YEAR;
 
-	return n->years[i / 64] >> (i % 64) & 1;
+	return n->of.years[i / 64] >> (i % 64) & 1;
 }
 
 /* Makes it the year used last. */
@@ -146,7 +146,7 @@ year_set(struct nominal *n, int year)
 
 	m->year = year;
 	m->year_first = year_first(year);
-	m->months = year_matches(n, year) ? n->months[year_kind(year, m->year_first)] : 0;
+	m->months = year_matches(n, year) ? n->of.months[year_kind(year, m->year_first)] : 0;
 }
 
 /* Makes it the month used last, of the year used last. */
@@ -159,7 +159,7 @@ month_set(struct nominal *n, int month)
 	m->month = month;
 	m->first = m->year_first + before[month];
 	m->length = before[month + 1] - before[month];
-	m->days = m->months >> month & 1 ? n->days[weekday(m->first)][m->length - 28] : 0;
+	m->days = m->months >> month & 1 ? n->of.days[weekday(m->first)][m->length - 28] : 0;
 }
 
 static void
@@ -183,7 +183,7 @@ year_next(const struct nominal *n, int year)
 
 	if (i >= YEARS)
 		return 0;
-	for (mask = n->years[word] & from_bit((int)(i % 64)); !mask; mask = n->years[word])
+	for (mask = n->of.years[word] & from_bit((int)(i % 64)); !mask; mask = n->of.years[word])
 		if (++word == 4)
 			return 0;
 	return CRON_FIRST_YEAR + (int)word * 64 + bit_low(mask);
@@ -197,7 +197,7 @@ year_prev(const struct nominal *n, int year)
 
 	if (i < 0)
 		return 0;
-	for (mask = n->years[word] & to_bit(i % 64); !mask; mask = n->years[word])
+	for (mask = n->of.years[word] & to_bit(i % 64); !mask; mask = n->of.years[word])
 		if (--word < 0)
 			return 0;
 	return CRON_FIRST_YEAR + word * 64 + bit_high(mask);
@@ -358,34 +358,85 @@ nominal_prev(struct nominal *n, int64_t local, int64_t *ret)
 
 /* Which months of each kind of year have a day, and which years. */
 static void
-find_months(struct nominal *n)
+find_months(const struct cron_expr *e, struct nominal_days *of)
 {
 	for (int w = 0; w < 7; w++)
 		for (int leap = 0; leap < 2; leap++)
 			for (int m = 1; m <= 12; m++) {
 				const uint16_t *before = before_month[leap];
 
-				if ((n->expr->month >> m & 1) &&
-				    n->days[(w + before[m]) % 7][before[m + 1] - before[m] - 28])
-					n->months[w * 2 + leap] |= (uint16_t)(1u << m);
+				if ((e->month >> m & 1) &&
+				    of->days[(w + before[m]) % 7][before[m + 1] - before[m] - 28])
+					of->months[w * 2 + leap] |= (uint16_t)(1u << m);
 			}
 	for (int i = 0; i < YEARS; i++) {
 		int year = CRON_FIRST_YEAR + i;
 
-		if ((n->expr->year[i / 64] >> (i % 64) & 1) &&
-		    n->months[year_kind(year, year_first(year))])
-			n->years[i / 64] |= UINT64_C(1) << (i % 64);
+		if ((e->year[i / 64] >> (i % 64) & 1) &&
+		    of->months[year_kind(year, year_first(year))])
+			of->years[i / 64] |= UINT64_C(1) << (i % 64);
 	}
+}
+
+/* The fields that decide on days, and what they came to: thousands of schedules share a few. */
+static struct known {
+	struct day_fields {
+		uint64_t year[4];
+		uint32_t dom, month, last_day, last_weekday, nearest;
+		uint8_t dow, nth[7], both, filled;
+	} fields;
+	struct nominal_days of;
+} known[64];
+
+static void
+fields_of(const struct cron_expr *e, struct day_fields *ret)
+{
+	memset(ret, 0, sizeof(*ret)); /* they are compared as bytes */
+	memcpy(ret->year, e->year, sizeof(ret->year));
+	ret->dom = e->dom;
+	ret->month = e->month;
+	ret->last_day = e->last_day;
+	ret->last_weekday = e->last_weekday;
+	ret->nearest = e->nearest;
+	ret->dow = e->dow;
+	memcpy(ret->nth, e->nth, sizeof(ret->nth));
+	ret->both = e->both || e->dom_star || e->dow_star;
+	ret->filled = 1;
+}
+
+/* Where they would stand: another may stand there. */
+static struct known *
+known_place(const struct day_fields *fields)
+{
+	uint64_t hash = (uint64_t)fields->dom << 13 ^ (uint64_t)fields->month << 45 ^
+			fields->last_day ^ (uint64_t)fields->nearest << 7 ^ fields->dow;
+
+	return &known[hash * UINT64_C(0x9e3779b97f4a7c15) >> 58];
+}
+
+static const struct nominal_days *
+days_of(const struct cron_expr *e)
+{
+	struct day_fields fields;
+	struct known *k;
+
+	fields_of(e, &fields);
+	k = known_place(&fields);
+	if (!memcmp(&k->fields, &fields, sizeof(fields)))
+		return &k->of;
+	memset(k, 0, sizeof(*k));
+	memcpy(&k->fields, &fields, sizeof(fields));
+	for (int w = 0; w < 7; w++)
+		for (int i = 0; i < NOMINAL_MONTH_LENGTHS; i++)
+			k->of.days[w][i] = month_mask(e, w, 28 + i);
+	find_months(e, &k->of);
+	return &k->of;
 }
 
 void
 nominal_init(struct nominal *n, const struct cron_expr *e)
 {
-	*n = (struct nominal){.expr = e};
-	for (int w = 0; w < 7; w++)
-		for (int i = 0; i < NOMINAL_MONTH_LENGTHS; i++)
-			n->days[w][i] = month_mask(e, w, 28 + i);
-	find_months(n);
+	*n = (struct nominal){.expr = e, .of = *days_of(e)};
 	n->first_of_hour = bit_low(e->minute) * 60 + bit_low(e->second);
 	n->last_of_hour = bit_high(e->minute) * 60 + bit_high(e->second);
 	n->first_time = bit_low(e->hour) * 3600 + n->first_of_hour;

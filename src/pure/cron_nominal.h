@@ -19,17 +19,23 @@ struct nominal_month {
 	uint16_t months; /* bit m: month m of the year has such a day */
 };
 
-/* An expression with fields, compiled. */
-struct nominal {
-	const struct cron_expr *expr;
+/* What the day fields and the year come to. */
+struct nominal_days {
 	uint32_t days[7][NOMINAL_MONTH_LENGTHS]; /* by the first's weekday and the length */
 	uint16_t months[NOMINAL_YEAR_KINDS];	 /* bit m: a day of month m matches */
 	uint64_t years[4];			 /* those with any day */
-	struct nominal_month month;		 /* the one used last */
+};
+
+/* An expression with fields, compiled. */
+struct nominal {
+	const struct cron_expr *expr;
+	struct nominal_days of;
+	struct nominal_month month;				/* the one used last */
 	int first_time, first_of_hour, last_time, last_of_hour; /* seconds of a day, of an hour */
 };
 
-/* expr must have fields and stay where it is. */
+/* expr must have fields and stay where it is. One thread: expressions share what was worked out
+ * for the same days. */
 void nominal_init(struct nominal *n, const struct cron_expr *expr);
 
 /* The first nominal second at or after local, the last at or before; false: there is none. Takes no

@@ -204,18 +204,6 @@ rate_parse(struct str s, struct rate *ret, struct err *err)
 	return true;
 }
 
-void
-rate_print(struct rate rate, struct buf *out)
-{
-	buf_printf(out, "%" PRId64 "/", rate.count);
-	for (size_t i = 0; i < ARRAY_LEN(duration_units); i++)
-		if (duration_units[i].value == rate.per_ms) {
-			buf_puts(out, duration_units[i].name);
-			return;
-		}
-	duration_print(rate.per_ms, out);
-}
-
 /* DIGITS or DIGITS.DIGITS as a whole number of 10^-decimals; nothing is rounded. */
 static bool
 fixed_parse(struct str s, unsigned decimals, int64_t *ret)

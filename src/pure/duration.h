@@ -27,7 +27,6 @@ struct rate {
 
 /* 10/s 100/m 5/h 1/d, or a count in a duration: 100/10s. */
 bool rate_parse(struct str s, struct rate *ret, struct err *err);
-void rate_print(struct rate rate, struct buf *out);
 
 /* 0.5 or 50%: a number between 0 and 1, at most 9 decimals. */
 bool ratio_parse(struct str s, double *ret, struct err *err);

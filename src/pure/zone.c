@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/os.h"
 #include "pure/civil.h"
@@ -22,6 +23,10 @@
 #define BUCKET_BITS 24
 #define BUCKETS 436
 
+/* A file that was looked at is not looked at again for so long: a hundred thousand schedules are
+ * loaded in that time, of a few zones. */
+#define LOOKED_MS 1000
+
 /* Which file was read: another one has another stamp. */
 struct stamp {
 	dev_t device;
@@ -35,6 +40,7 @@ struct zone {
 	LIST_ENTRY(zone) entry; /* of `shared`, while it is the newest of its file */
 	char *name, *path;	/* path NULL: not from a file */
 	struct stamp stamp;
+	struct mono looked; /* when the file was found to be this one */
 	int64_t *from;
 	int32_t *offset;
 	size_t count, cap;
@@ -351,6 +357,13 @@ zone_share(struct zone *z)
 	return z;
 }
 
+static struct zone *
+known_again(struct zone *z)
+{
+	z->references++;
+	return z;
+}
+
 /* The file as it is now; stamped before it is read, so that a later change is seen. */
 static bool
 read_zone(struct str name, const char *path, struct zone **ret, struct err *err)
@@ -358,6 +371,7 @@ read_zone(struct str name, const char *path, struct zone **ret, struct err *err)
 	AUTO(buf_fini) struct buf bytes = BUF_INIT;
 	struct err cause = ERR_INIT;
 	struct zone *known = shared_find(path);
+	struct mono now = clock_mono(clock_system());
 	struct stamp stamp;
 
 	if (!stamp_of(path, &stamp)) {
@@ -366,8 +380,8 @@ read_zone(struct str name, const char *path, struct zone **ret, struct err *err)
 		return err_errno(err, errno, "time zone '%.*s': %s", STR_ARG(name), path);
 	}
 	if (known && !memcmp(&known->stamp, &stamp, sizeof(stamp))) {
-		known->references++;
-		*ret = known;
+		known->looked = now;
+		*ret = known_again(known);
 		return true;
 	}
 	if (!os_read_file(path, FILE_MAX, &bytes, &cause)) {
@@ -378,6 +392,7 @@ read_zone(struct str name, const char *path, struct zone **ret, struct err *err)
 		return false;
 	(*ret)->path = mem_strdup(path);
 	(*ret)->stamp = stamp;
+	(*ret)->looked = now;
 	zone_share(*ret);
 	return true;
 }
@@ -386,22 +401,28 @@ bool
 zone_load(struct str name, struct zone **ret, struct err *err)
 {
 	AUTO(auto_free) char *path = NULL;
+	struct zone *known;
 
 	if (str_eq(name, STR("UTC"))) {
-		*ret = shared_find(NULL);
-		if (*ret) {
-			(*ret)->references++;
+		known = shared_find(NULL);
+		if (known) {
+			*ret = known_again(known);
 			return true;
 		}
 		*ret = zone_share(zone_new(name));
 		add_span(*ret, ZONE_MIN, 0); /* in every bucket, as index 0 */
 		return true;
 	}
+	path = path_of(name);
+	known = shared_find(path);
+	if (known && clock_mono(clock_system()).ms - known->looked.ms < LOOKED_MS) {
+		*ret = known_again(known);
+		return true;
+	}
 	if (!zone_name_is_valid(name))
 		return err_set(err, E_INVALID, "unknown time zone '%.*s'",
 			       (int)(name.len > ZONE_NAME_MAX ? ZONE_NAME_MAX : name.len),
 			       name.p ? name.p : "");
-	path = path_of(name);
 	return read_zone(name, path, ret, err);
 }
 

@@ -33,7 +33,8 @@ bool zone_parse(struct str name, struct str bytes, struct zone **ret, struct err
 
 /* The zone of that name from $ZONEINFO, $TZDIR or /usr/share/zoneinfo (the one place of this floor
  * that reads files); UTC needs no file. E_INVALID "unknown time zone 'X'" for every name that is
- * not there, never a fallback; who loads it again gets the same one (one thread);
+ * not there, never a fallback; who loads it again gets the same one (one thread), within a second
+ * without a look at its file;
  * E_CORRUPT, E_TOO_LARGE or E_IO for a file that is no zone. */
 bool zone_load(struct str name, struct zone **ret, struct err *err);
 

@@ -65,7 +65,7 @@ static const struct statement list[] = {
 		    "digest, at) "
 		    "VALUES (:object, :object_id, :decision, :decided_by, :reason, :digest, :at)",
 		    NULL},
-	[DECISIONS] = {"SELECT decision, decided_by, reason, at FROM decisions WHERE object = "
+	[DECISIONS] = {"SELECT decision, decided_by, reason, at, digest FROM decisions WHERE object = "
 		       ":object AND object_id = :object_id "
 		       "ORDER BY seq",
 		       NULL},
@@ -214,6 +214,26 @@ decisions_add(struct store *store, const char *object, const char *object_id, co
 	query_text(q, "digest", digest);
 	query_wall(q, "at", at);
 	return query_run(q, NULL, err);
+}
+
+bool
+decisions_each(struct store *store, const char *object, const char *object_id,
+	       bool (*fn)(void *arg, const struct decision_row *row), void *arg, struct err *err)
+{
+	enum driver_step step;
+	AUTO(query_end) struct query *q = query_read(store, ROOM_CHANGES, DECISIONS, err);
+	if (!q)
+		return false;
+	query_text(q, "object", object);
+	query_text(q, "object_id", object_id);
+	while ((step = query_step(q, err)) == STEP_ROW) {
+		const struct decision_row row = {query_get_text(q, 0).p, query_get_text(q, 1).p,
+						 query_get_text(q, 2).p, query_get_text(q, 4).p,
+						 query_get_wall(q, 3)};
+		if (!fn(arg, &row))
+			return true;
+	}
+	return step == STEP_DONE;
 }
 
 bool

@@ -20,6 +20,17 @@ bool changes_of_run(struct store *store, int64_t run,
 		    bool (*fn)(void *arg, const struct change_row *row), void *arg,
 		    struct err *err);
 
+/* Which changes: of a batch, or of a run (its seq), or all; of one entity; of one status. */
+struct change_scope {
+	const char *batch; /* NULL: any */
+	int64_t run;	   /* 0: any */
+	const char *entity, *status;
+};
+/* Those with a seq beyond after, in order, at most limit, lent. */
+bool changes_walk(struct store *store, const struct change_scope *scope, int64_t after,
+		  unsigned limit, bool (*fn)(void *arg, const struct change_row *row), void *arg,
+		  struct err *err);
+
 /* Compare-and-set of the status; E_STATE names the status that was found. NULL and WALL_NONE: as it
  * is. */
 struct change_move {
@@ -28,16 +39,20 @@ struct change_move {
 	const char *error, *receipt, *current, *before, *after, *digest;
 	struct wall decided_at, applied_at, reverted_at, due;
 	int add_attempt; /* 1: attempts + 1; -1: attempts = 0 */
+	int hold;	 /* 1: held, the outbox does not see it; -1: not any more */
 };
 bool changes_move(struct store *store, int64_t seq, const struct change_move *move,
 		  struct err *err);
-/* The next approved (or reverting) change of a target that is due: by age; within a target and
- * entity one after the other: none while an earlier one of the same target and entity is approved,
- * applying or reverting. E_NOT_FOUND when none; *ret_next_due: when to look again (WALL_NONE: on a
- * wake). */
-bool changes_peek(struct store *store, const char *target, struct wall now, struct change_row *ret,
-		  struct wall *ret_next_due, struct err *err);
-/* Those left `applying` or `reverting` by a daemon that died. */
+/* Takes changes of a target that are due and not held, at most `most`, into ret (a row each, whose
+ * text is owned): approved ones, the oldest first, which are `applying` from now on; or, revert,
+ * reverting ones, the youngest first, which are taken no second time. Of one entity only one: the
+ * others wait until that one has moved on, and what is approved waits for what is reverting. Of
+ * none *ret_next_due: when to look again (WALL_NONE: on a wake). */
+bool changes_take(struct store *store, const char *target, bool revert, struct wall now,
+		  size_t most, struct change_row *ret, size_t *ret_count, struct wall *ret_next_due,
+		  struct err *err);
+/* Those left `applying` by a daemon that died; what it had taken to revert may be taken again, and
+ * has an attempt more. Once, at start. */
 bool changes_in_doubt(struct store *store, bool (*fn)(void *arg, const struct change_row *row),
 		      void *arg, struct err *err);
 /* Marks the proposals of a run that did not end well. */
@@ -59,6 +74,14 @@ bool changes_count(struct store *store, int64_t run,
 bool decisions_add(struct store *store, const char *object, const char *object_id,
 		   const char *decision, const char *by, const char *reason, const char *digest,
 		   struct wall at, struct err *err);
+struct decision_row {
+	const char *decision, *by, *reason, *digest; /* lent; reason, digest: may be NULL */
+	struct wall at;
+};
+/* Oldest first. */
+bool decisions_each(struct store *store, const char *object, const char *object_id,
+		    bool (*fn)(void *arg, const struct decision_row *row), void *arg,
+		    struct err *err);
 bool decisions_list(struct store *store, const char *object, const char *object_id,
 		    bool (*fn)(void *arg, const char *decision, const char *by, const char *reason,
 			       struct wall at),

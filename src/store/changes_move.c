@@ -5,7 +5,25 @@
 
 #define OUT "('approved', 'applying', 'reverting')"
 
-enum { MOVE, WHERE, PEEK, NEXT_DUE, DOUBT, PARTIAL, OF_KEEP, OPEN, BESIDE, SUPERSEDE, STATEMENTS };
+#define RUN_ID "(SELECT id FROM runs WHERE runs.seq = changes.run) AS run_id"
+/* Due of a revert that is on its way. */
+#define TAKEN INT64_MAX
+
+enum {
+	MOVE,
+	WHERE,
+	TAKE,
+	TAKE_BACK,
+	NEXT_DUE,
+	DOUBT,
+	DOUBT_BACK,
+	PARTIAL,
+	OF_KEEP,
+	OPEN,
+	BESIDE,
+	SUPERSEDE,
+	STATEMENTS
+};
 
 static const struct statement list[] = {
 	[MOVE] =
@@ -18,26 +36,40 @@ static const struct statement list[] = {
 		 "decided_at = COALESCE(:decided_at, decided_at), applied_at = "
 		 "COALESCE(:applied_at, applied_at), "
 		 "reverted_at = COALESCE(:reverted_at, reverted_at), due = COALESCE(:due, due), "
+		 "held = CASE :hold WHEN 1 THEN 1 WHEN -1 THEN 0 ELSE held END, "
 		 "attempts = CASE :add WHEN 1 THEN attempts + 1 WHEN -1 THEN 0 ELSE attempts END "
 		 "WHERE seq = :seq AND status = :from RETURNING target",
 		 NULL},
 	[WHERE] = {"SELECT status, id FROM changes WHERE seq = :seq", NULL},
-	[PEEK] = {"SELECT c.*, r.id AS run_id FROM changes c LEFT JOIN runs r ON r.seq = c.run "
-		  "WHERE c.target = :target "
-		  "AND c.status IN " OUT
-		  " AND c.status <> 'applying' AND (c.due IS NULL OR c.due <= :now) AND NOT EXISTS "
-		  "(SELECT 1 FROM changes f WHERE f.target = c.target AND f.entity = c.entity AND "
-		  "f.entity IS NOT NULL AND "
-		  "f.status IN " OUT " AND f.seq < c.seq) ORDER BY c.seq LIMIT 1",
-		  &change_shape},
-	[NEXT_DUE] = {"SELECT due FROM changes WHERE target = :target AND due > :now AND due IS "
-		      "NOT NULL AND status IN " OUT
-		      " AND status <> 'applying' ORDER BY due LIMIT 1",
+	[TAKE] =
+		{"UPDATE changes SET status = 'applying' WHERE seq IN (SELECT c.seq FROM changes c "
+		 "WHERE c.target = :target AND c.status IN " OUT
+		 " AND c.held = 0 AND c.status = 'approved' AND (c.due IS NULL OR c.due <= :now) "
+		 "AND NOT EXISTS (SELECT 1 FROM changes f WHERE f.target = c.target AND f.entity = "
+		 "c.entity AND f.entity IS NOT NULL AND f.status IN " OUT
+		 " AND f.held = 0 AND (f.seq < c.seq OR f.status = 'reverting')) "
+		 "ORDER BY c.seq LIMIT :most) RETURNING *, " RUN_ID,
+		 &change_shape},
+	[TAKE_BACK] =
+		{"UPDATE changes SET due = :taken WHERE seq IN (SELECT c.seq FROM changes c "
+		 "WHERE c.target = :target AND c.status IN " OUT
+		 " AND c.held = 0 AND c.status = 'reverting' AND (c.due IS NULL OR c.due <= "
+		 ":now) AND NOT EXISTS (SELECT 1 FROM changes f WHERE f.target = c.target AND "
+		 "f.entity = c.entity AND f.entity IS NOT NULL AND f.status IN " OUT
+		 " AND f.held = 0 AND (f.status = 'applying' OR (f.status = 'reverting' AND "
+		 "f.seq > c.seq))) ORDER BY c.seq DESC LIMIT :most) RETURNING *, " RUN_ID,
+		 &change_shape},
+	[NEXT_DUE] = {"SELECT due FROM changes WHERE target = :target AND due > :now AND due < "
+		      ":taken AND due IS NOT NULL AND status IN " OUT
+		      " AND held = 0 AND status <> 'applying' ORDER BY due LIMIT 1",
 		      NULL},
 	[DOUBT] = {"SELECT c.*, r.id AS run_id FROM changes c LEFT JOIN runs r ON r.seq = c.run "
-		   "WHERE c.status IN ('applying', 'reverting') AND c.status <> 'applied' AND "
+		   "WHERE c.status = 'applying' AND c.status <> 'applied' AND "
 		   "c.seq > :after ORDER BY c.seq LIMIT 1",
 		   &change_shape},
+	[DOUBT_BACK] = {"UPDATE changes SET attempts = attempts + 1, due = NULL WHERE status = "
+			"'reverting' AND status <> 'applied' AND due = :taken",
+			NULL},
 	[PARTIAL] = {"UPDATE changes SET partial = 1 WHERE run = :run AND partial = 0", NULL},
 	[OF_KEEP] = {"SELECT c.target, c.entity, c.run, r.trigger, r.agent FROM changes c JOIN "
 		     "runs r ON r.seq = c.run "
@@ -100,6 +132,7 @@ move_row(struct store *store, int64_t seq, const struct change_move *move, struc
 	query_wall(q, "applied_at", move->applied_at);
 	query_wall(q, "reverted_at", move->reverted_at);
 	query_wall(q, "due", move->due);
+	query_int(q, "hold", move->hold);
 	query_int(q, "add", move->add_attempt);
 	query_int(q, "seq", seq);
 	query_text(q, "from", move->from);
@@ -127,32 +160,71 @@ changes_move(struct store *store, int64_t seq, const struct change_move *move, s
 
 /* --- the outbox --- */
 
-bool
-changes_peek(struct store *store, const char *target, struct wall now, struct change_row *ret,
-	     struct wall *ret_next_due, struct err *err)
+static bool
+next_due(struct store *store, const char *target, struct wall now, struct wall *ret,
+	 struct err *err)
 {
-	AUTO(query_end) struct query *q = query_read(store, ROOM_OUTBOX, PEEK, err);
-	*ret_next_due = WALL_NONE;
-	if (!q)
-		return false;
-	query_text(q, "target", target);
-	query_int(q, "now", now.ms);
-	switch (query_step(q, err)) {
-	case STEP_ROW:
-		query_get_row(q, ret, false);
-		return true;
-	case STEP_FAILED:
-		return false;
-	case STEP_DONE:
-		break;
-	}
 	AUTO(query_end) struct query *due = query_read(store, ROOM_OUTBOX, NEXT_DUE, err);
 	if (!due)
 		return false;
 	query_text(due, "target", target);
 	query_int(due, "now", now.ms);
-	return query_number(due, WALL_NONE.ms, &ret_next_due->ms, err) &&
-	       err_set(err, E_NOT_FOUND, "nothing is to be applied on %s now", target);
+	query_int(due, "taken", TAKEN);
+	return query_number(due, WALL_NONE.ms, &ret->ms, err);
+}
+
+static int
+by_age(const void *a, const void *b)
+{
+	const struct change_row *one = a, *two = b;
+	return (one->seq > two->seq) - (one->seq < two->seq);
+}
+
+static int
+by_youth(const void *a, const void *b)
+{
+	return by_age(b, a);
+}
+
+static bool
+take_rows(struct query *q, struct change_row *ret, size_t *ret_count, struct err *err)
+{
+	enum driver_step step;
+	while ((step = query_step(q, err)) == STEP_ROW)
+		query_get_row(q, &ret[(*ret_count)++], false);
+	return step == STEP_DONE;
+}
+
+bool
+changes_take(struct store *store, const char *target, bool revert, struct wall now, size_t most,
+	     struct change_row *ret, size_t *ret_count, struct wall *ret_next_due, struct err *err)
+{
+	AUTO(query_end)
+	struct query *q = query_write(store, ROOM_OUTBOX, revert ? TAKE_BACK : TAKE, err);
+	bool ok;
+	*ret_count = 0;
+	*ret_next_due = WALL_NONE;
+	if (!q)
+		return false;
+	query_text(q, "target", target);
+	query_int(q, "now", now.ms);
+	query_int(q, "most", (int64_t)most);
+	if (revert)
+		query_int(q, "taken", TAKEN);
+	ok = take_rows(q, ret, ret_count, err);
+	if (ok && !*ret_count)
+		return next_due(store, target, now, ret_next_due, err);
+	if (ok && !revert)
+		ok = changes_note(store, "approved", target, -(int)*ret_count, err) &&
+		     changes_note(store, "applying", target, (int)*ret_count, err);
+	if (!ok) {
+		for (size_t i = 0; i < *ret_count; i++)
+			change_row_fini(&ret[i]);
+		*ret_count = 0;
+		return false;
+	}
+	qsort(ret, *ret_count, sizeof(*ret), revert ? by_youth : by_age);
+	return true;
 }
 
 static bool
@@ -170,12 +242,24 @@ doubt_next(struct store *store, int64_t after, struct change_row *ret, bool *ret
 	return step != STEP_FAILED;
 }
 
+static bool
+doubt_back(struct store *store, struct err *err)
+{
+	AUTO(query_end) struct query *q = query_write(store, ROOM_OUTBOX, DOUBT_BACK, err);
+	if (!q)
+		return false;
+	query_int(q, "taken", TAKEN);
+	return query_run(q, NULL, err);
+}
+
 /* One at a time: fn may move what it is given. */
 bool
 changes_in_doubt(struct store *store, bool (*fn)(void *arg, const struct change_row *row),
 		 void *arg, struct err *err)
 {
 	int64_t after = 0;
+	if (!doubt_back(store, err))
+		return false;
 	for (;;) {
 		AUTO(change_row_fini) struct change_row row = {0};
 		bool is;

@@ -42,11 +42,18 @@ static const struct {
 	 "SELECT r.id FROM runs r WHERE r.status = 'queued' AND r.ready = 0 AND r.due IS NULL AND "
 	 "NOT EXISTS (SELECT 1 FROM runs f "
 	 "WHERE f.entity = r.entity AND f.entity IS NOT NULL AND f.status IN " LIVE
-	 " AND f.seq < r.seq) LIMIT 20"},
+	 " AND f.seq < r.seq) AND NOT EXISTS (SELECT 1 FROM runs t WHERE t.session = r.session AND "
+	 "t.session IS NOT NULL AND t.status IN " LIVE " AND t.seq < r.seq) LIMIT 20"},
 	{"two runs of one entity may start at once",
 	 "SELECT entity FROM runs WHERE entity IS NOT NULL AND (ready = 1 OR status = 'running') "
 	 "GROUP BY entity "
 	 "HAVING COUNT(*) > 1 LIMIT 20"},
+	{"two turns of one session may start at once",
+	 "SELECT session FROM runs WHERE session IS NOT NULL AND (ready = 1 OR status = 'running') "
+	 "GROUP BY session HAVING COUNT(*) > 1 LIMIT 20"},
+	{"a session gave out one turn twice",
+	 "SELECT session || ', turn ' || turn FROM runs WHERE session IS NOT NULL GROUP BY session, "
+	 "turn HAVING COUNT(*) > 1 LIMIT 20"},
 	{"an event belongs to a run that is not there",
 	 "SELECT e.id FROM events e LEFT JOIN runs r ON r.seq = e.run WHERE e.run IS NOT NULL AND "
 	 "r.seq IS NULL "

@@ -10,7 +10,8 @@
 	"g.limit_deadline_ms, g.limit_steps, g.limit_tools, g.limit_tokens, g.limit_context, "     \
 	"g.limit_cost_uusd, g.limit_output_bytes, g.source, g.intent, g.mode, g.key, "             \
 	"g.correlation, g.traceparent, g.trust, g.config_commit, g.root, g.parent, g.hops, "       \
-	"g.schedule, g.replay_of, e.id AS event_id, e.time AS event_time FROM gatherings g LEFT "  \
+	"g.schedule, g.replay_of, g.session_name, e.id AS event_id, e.time AS event_time FROM "    \
+	"gatherings g LEFT "                                                                       \
 	"JOIN events e ON e.seq = g.event "
 
 enum {
@@ -36,21 +37,23 @@ enum {
 static const struct statement list[] = {
 	[FIND] = {OPEN "WHERE g.trigger = :trigger AND COALESCE(g.entity, '') = COALESCE(:entity, "
 		       "'') AND COALESCE(g.tenant, '') = COALESCE(:tenant, '') AND "
-		       "COALESCE(g.\"user\", '') = COALESCE(:user, '')",
+		       "COALESCE(g.\"user\", '') = COALESCE(:user, '') AND "
+		       "COALESCE(g.session_name, '') = COALESCE(:session_name, '')",
 		  &run_shape},
 	[GET] = {OPEN "WHERE g.seq = :seq", &run_shape},
 	[INSERT] = {"INSERT INTO gatherings (seq, n, bytes, due, latest, wait_ms, event, agent, "
 		    "trigger, priority, entity, tenant, \"user\", max_attempts, created, "
 		    "limit_deadline_ms, limit_steps, limit_tools, limit_tokens, limit_context, "
 		    "limit_cost_uusd, limit_output_bytes, source, intent, mode, key, correlation, "
-		    "traceparent, trust, config_commit, root, parent, hops, schedule, replay_of) "
+		    "traceparent, trust, config_commit, root, parent, hops, schedule, replay_of, "
+		    "session_name) "
 		    "VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM gatherings), 1, 0, :closes, "
 		    ":latest, :wait_ms, :event, :agent, :trigger, :priority, :entity, :tenant, "
 		    ":user, :max_attempts, :created, :limit_deadline_ms, :limit_steps, "
 		    ":limit_tools, :limit_tokens, :limit_context, :limit_cost_uusd, "
 		    ":limit_output_bytes, :source, :intent, :mode, :key, :correlation, "
 		    ":traceparent, :trust, :config_commit, :root, :parent, :hops, :schedule, "
-		    ":replay_of) RETURNING seq",
+		    ":replay_of, :session_name) RETURNING seq",
 		    &run_shape},
 	[UPDATE] = {"UPDATE gatherings SET n = :n, bytes = :bytes, due = :closes, trust = :trust, "
 		    "mode = :mode, hops = :hops WHERE seq = :gathering",

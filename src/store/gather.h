@@ -18,7 +18,7 @@ struct gathering {
 };
 void gathering_fini(struct gathering *gathering);
 
-/* The open one of run's trigger, entity, tenant and user; seq 0 where there is none. */
+/* The open one of run's trigger, entity, tenant, user and session; seq 0 where there is none. */
 bool gatherings_find(struct store *store, const struct run_row *run, struct gathering *ret,
 		     struct err *err);
 bool gatherings_get(struct store *store, int64_t seq, struct gathering *ret, struct err *err);

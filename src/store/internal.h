@@ -47,7 +47,7 @@ struct store {
 
 	/* The next seq of each table that counts in memory; 0: not read yet. Gaps are fine. */
 	int64_t next_event, next_run;
-	int64_t last_log; /* largest seq given in the run log */
+	int64_t last_log;     /* largest seq given in the run log */
 	uint64_t order_epoch; /* grows when rows are again as they were: see struct run_place */
 	struct key_index *keys;
 	int64_t retained[RETENTIONS]; /* where the next look of each begins */
@@ -92,7 +92,6 @@ const struct shape *query_shape(const struct query *query);
  * a mark at turn_undo. */
 bool keys_load(struct store *store, struct err *err);
 void keys_work(struct store *store);
-bool keys_have_work(const struct store *store);
 void keys_kept(struct store *store);
 void keys_lost(struct store *store);
 size_t keys_mark(const struct store *store);

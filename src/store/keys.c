@@ -321,12 +321,6 @@ keys_work(struct store *store)
 		turn_fail(store, &err);
 }
 
-bool
-keys_have_work(const struct store *store)
-{
-	return store->keys && store->keys->frozen.count;
-}
-
 /* --- looking --- */
 
 static bool

@@ -46,7 +46,10 @@ struct run_row {
 	int64_t event;	/* seq of the event */
 	char *event_id; /* joined */
 	char *trigger, *source, *agent, *intent, *mode, *batch, *entity, *tenant, *user, *key;
-	char *correlation, *traceparent, *trust, *config_commit, *session;
+	char *correlation, *traceparent, *trust, *config_commit;
+	char *session;      /* id; NULL: it is of none */
+	char *session_name; /* of one that is still to be joined, or as session_recall() found it */
+	int turn;	     /* of its session: 1 is the first; 0 */
 	char *held; /* queued: the scope that has no money left for it; NULL */
 	char *root, *parent; /* cause: event ids */
 	int hops;
@@ -120,6 +123,7 @@ struct gate_row {
 	char *run_id;
 	char *kind; /* approval ask */
 	char *step, *payload, *allow, *status, *decision, *decided_by, *reason, *answer;
+	char *on_timeout; /* deny approve ignore fail; NULL: deny */
 	struct wall created, expires, decided_at;
 };
 void gate_row_fini(struct gate_row *row);

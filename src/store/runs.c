@@ -15,18 +15,19 @@
 	"r.limit_tools, r.limit_tokens, r.limit_context, r.limit_cost_uusd, "                      \
 	"r.limit_output_bytes, r.source, r.intent, r.mode, r.batch, r.tenant, r.\"user\", r.key, " \
 	"COALESCE(r.correlation, r.id) AS correlation, r.traceparent, r.trust, r.config_commit, "  \
-	"r.session, r.root, r.parent, r.hops, r.schedule, r.replay_of, e.id AS event_id, "         \
+	"r.session, r.turn, r.root, r.parent, r.hops, r.schedule, r.replay_of, e.id AS event_id, " \
 	"e.time AS event_time"
 #define JOINS " FROM runs r LEFT JOIN events e ON e.seq = r.event "
 #define WHOLE                                                                                      \
-	RUN ", i.payload, o.result, o.expect, o.checkpoint, o.completed_steps, o.decisions" JOINS            \
+	RUN ", i.payload, o.result, o.expect, o.checkpoint, o.completed_steps, o.decisions" JOINS  \
 	    "LEFT JOIN run_inputs i ON i.run = r.seq LEFT JOIN run_outputs o ON o.run = r.seq "
 /* Without what is large: a list of a thousand is a list of ids and states. */
 #define BRIEF RUN ", o.result" JOINS "LEFT JOIN run_outputs o ON o.run = r.seq "
 #define FILTERED                                                                                   \
 	"(:status IS NULL OR r.status = :status) AND (:agent IS NULL OR r.agent = :agent) AND "    \
 	"(:trigger IS NULL OR r.trigger = :trigger) AND (:batch IS NULL OR r.batch = :batch) AND " \
-	"(:entity IS NULL OR r.entity = :entity) AND (:tenant IS NULL OR r.tenant = :tenant) AND " \
+	"(:entity IS NULL OR r.entity = :entity) AND (:session IS NULL OR r.session = :session) "  \
+	"AND (:tenant IS NULL OR r.tenant = :tenant) AND "                                         \
 	"(:key IS NULL OR r.key = :key) AND (:reason IS NULL OR r.reason = :reason) AND "          \
 	"(:dead IS NULL OR (r.status = 'failed' AND r.dropped = 0) = (:dead = '1')) AND "          \
 	"r.seq < :before ORDER BY r.seq DESC"
@@ -36,6 +37,7 @@ enum {
 	INSERT,
 	INSERT_INPUT,
 	ENTITY_TAKEN,
+	SESSION_TAKEN,
 	BY_ID,
 	BY_SEQ,
 	NEXT,
@@ -45,6 +47,7 @@ enum {
 	LIST_STATUS,
 	LIST_DEAD,
 	LIST_BATCH,
+	LIST_SESSION,
 	STATEMENTS
 };
 
@@ -55,21 +58,25 @@ static const struct statement list[] = {
 		    "limit_tokens, limit_context, "
 		    "limit_cost_uusd, limit_output_bytes, source, intent, mode, batch, tenant, "
 		    "\"user\", key, correlation, "
-		    "traceparent, trust, config_commit, session, root, parent, hops, schedule, "
-		    "replay_of) "
+		    "traceparent, trust, config_commit, session, turn, root, parent, hops, "
+		    "schedule, replay_of) "
 		    "VALUES (:seq, :id, :event, :agent, :trigger, 'queued', :ready, :priority, "
 		    ":entity, :due, :attempts, "
 		    ":max_attempts, :created, :limit_deadline_ms, :limit_steps, :limit_tools, "
 		    ":limit_tokens, :limit_context, "
 		    ":limit_cost_uusd, :limit_output_bytes, :source, :intent, :mode, :batch, "
 		    ":tenant, :user, :key, :correlation, "
-		    ":traceparent, :trust, :config_commit, :session, :root, :parent, :hops, "
+		    ":traceparent, :trust, :config_commit, :session, NULLIF(:turn, 0), :root, "
+		    ":parent, :hops, "
 		    ":schedule, :replay_of)",
 		    &run_shape},
 	[INSERT_INPUT] = {"INSERT INTO run_inputs (run, payload) VALUES (:run, :payload)", NULL},
 	[ENTITY_TAKEN] = {"SELECT 1 FROM runs WHERE entity = :entity AND status IN " LIVE
 			  " LIMIT 1",
 			  NULL},
+	[SESSION_TAKEN] = {"SELECT 1 FROM runs WHERE session = :session AND session IS NOT NULL "
+			   "AND status IN " LIVE " LIMIT 1",
+			   NULL},
 	[BY_ID] = {WHOLE "WHERE r.id >= :lo AND r.id < :hi ORDER BY r.id LIMIT 2", &run_shape},
 	[BY_SEQ] = {WHOLE "WHERE r.seq = :seq", &run_shape},
 	[NEXT] = {"SELECT priority, seq FROM runs WHERE agent = :agent AND ready = 1 AND tenant IS "
@@ -88,6 +95,7 @@ static const struct statement list[] = {
 	[LIST_DEAD] = {BRIEF "WHERE r.status = 'failed' AND r.dropped = 0 AND " FILTERED,
 		       &run_shape},
 	[LIST_BATCH] = {BRIEF "WHERE r.batch = :batch AND " FILTERED, &run_shape},
+	[LIST_SESSION] = {BRIEF "WHERE r.session = :session AND " FILTERED, &run_shape},
 };
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
 const struct statements runs_statements = {"runs", list, STATEMENTS};
@@ -101,16 +109,17 @@ runs_next_seq(struct store *store)
 }
 
 static bool
-entity_taken(struct store *store, const char *entity, bool *ret, struct err *err)
+is_taken(struct store *store, int statement, const char *column, const char *value, bool *ret,
+	 struct err *err)
 {
 	int64_t one = 0;
-	AUTO(query_end) struct query *q = query_read(store, ROOM_RUNS, ENTITY_TAKEN, err);
+	AUTO(query_end) struct query *q = query_read(store, ROOM_RUNS, statement, err);
 	if (!q)
 		return false;
-	query_text(q, "entity", entity);
+	query_text(q, column, value);
 	if (!query_number(q, 0, &one, err))
 		return false;
-	*ret = one == 1;
+	*ret |= one == 1;
 	return true;
 }
 
@@ -131,7 +140,9 @@ runs_insert(struct store *store, const struct run_row *row, int64_t *ret_seq, bo
 {
 	int64_t seq = row->seq ? row->seq : store->next_run;
 	bool taken = false;
-	if (row->entity && !entity_taken(store, row->entity, &taken, err))
+	if (row->entity && !is_taken(store, ENTITY_TAKEN, "entity", row->entity, &taken, err))
+		return false;
+	if (row->session && !is_taken(store, SESSION_TAKEN, "session", row->session, &taken, err))
 		return false;
 	AUTO(query_end) struct query *q = query_write(store, ROOM_RUNS, INSERT, err);
 	if (!q)
@@ -172,13 +183,18 @@ runs_get_seq(struct store *store, int64_t seq, struct run_row *ret, struct err *
 	return query_one(q, ret, "this run", err);
 }
 
-static const char *const columns[] = {"status", "agent", "trigger", "batch", "entity",
-				      "tenant", "key",	 "reason",  "dead",  NULL};
+static const char *const columns[] = {"status", "agent",  "trigger", "batch",	"entity", "tenant",
+				      "key",	"reason", "dead",    "session", NULL};
 static const struct list_variant variants[] = {
-	{"batch", NULL, LIST_BATCH},	    {"dead", "1", LIST_DEAD},
-	{"status", "failed", LIST_STATUS},  {"status", "running", LIST_STATUS},
-	{"status", "waiting", LIST_STATUS}, {"status", "cancelled", LIST_STATUS},
-	{"status", "skipped", LIST_STATUS}, {NULL, NULL, LIST},
+	{"batch", NULL, LIST_BATCH},
+	{"session", NULL, LIST_SESSION},
+	{"dead", "1", LIST_DEAD},
+	{"status", "failed", LIST_STATUS},
+	{"status", "running", LIST_STATUS},
+	{"status", "waiting", LIST_STATUS},
+	{"status", "cancelled", LIST_STATUS},
+	{"status", "skipped", LIST_STATUS},
+	{NULL, NULL, LIST},
 };
 static const struct list_def runs_def = {
 	.room = ROOM_RUNS,

@@ -13,7 +13,7 @@ bool runs_insert(struct store *store, const struct run_row *row, int64_t *ret_se
 /* By id or unique beginning of at least 8 characters. Joined fields filled. */
 bool runs_get(struct store *store, const char *id, struct run_row *ret, struct err *err);
 bool runs_get_seq(struct store *store, int64_t seq, struct run_row *ret, struct err *err);
-/* columns: status agent trigger batch entity tenant key reason, dead (value "1": failed, not
+/* columns: status agent trigger batch entity session tenant key reason, dead (value "1": failed, not
  * dropped). */
 bool runs_list(struct store *store, const struct list_query *query,
 	       bool (*fn)(void *arg, const struct run_row *row), void *arg, struct err *err);
@@ -57,6 +57,9 @@ typedef void runs_on_ready(void *arg, const char *agent, const char *tenant);
  * there was one; it must not use the store. */
 bool runs_free_entity(struct store *store, const char *entity, runs_on_ready *fn, void *arg,
 		      struct err *err);
+/* The same for each line that the ended run stood in: its entity, its session. */
+bool runs_free_lines(struct store *store, const struct run_row *run, runs_on_ready *fn, void *arg,
+		     struct err *err);
 /* Makes runs whose due has come ready, at most `most`, and calls fn for each that is. *ret_woken:
  * how many were due. *ret_next: the earliest due left, WALL_NONE. */
 bool runs_wake(struct store *store, struct wall now, unsigned most, runs_on_ready *fn, void *arg,
@@ -72,8 +75,6 @@ struct run_progress {
 };
 bool runs_progress(struct store *store, int64_t seq, int attempt,
 		   const struct run_progress *progress, struct err *err);
-bool runs_set_limits(struct store *store, int64_t seq, const struct run_limits *limits,
-		     int max_attempts, struct err *err);
 bool runs_drop(struct store *store, int64_t seq,
 	       struct err *err); /* a dead letter that nobody wants */
 

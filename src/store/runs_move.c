@@ -6,10 +6,14 @@
 #include "store/runs.h"
 
 #define LIVE "('queued', 'running', 'waiting')"
-/* First of its entity among those that are not done. */
+/* First of its session among those that are not done. */
+#define FIRST_TURN                                                                                 \
+	"(session IS NULL OR NOT EXISTS (SELECT 1 FROM runs t WHERE t.session = runs.session AND " \
+	"t.session IS NOT NULL AND t.status IN " LIVE " AND t.seq < runs.seq))"
+/* First of its entity, and of its session. */
 #define FIRST                                                                                      \
 	"(entity IS NULL OR NOT EXISTS (SELECT 1 FROM runs f WHERE f.entity = runs.entity AND "    \
-	"f.status IN " LIVE " AND f.seq < runs.seq))"
+	"f.status IN " LIVE " AND f.seq < runs.seq)) AND " FIRST_TURN
 
 enum {
 	CLAIM,
@@ -18,13 +22,13 @@ enum {
 	STATUS,
 	RESULT,
 	FREE_ENTITY,
+	FREE_SESSION,
 	DUE,
 	NEXT_DUE,
 	WAKE,
 	PROGRESS,
 	PROGRESS_ATTEMPT,
 	OUTPUTS,
-	SET_LIMITS,
 	DROP,
 	LIVE_SEQS,
 	LAST_ATTEMPT,
@@ -56,9 +60,15 @@ static const struct statement list[] = {
 	[FREE_ENTITY] = {"UPDATE runs SET ready = 1 WHERE seq = (SELECT MIN(f.seq) FROM runs f "
 			 "WHERE f.entity = :entity AND "
 			 "f.status IN " LIVE
-			 ") AND status = 'queued' AND ready = 0 AND due IS NULL RETURNING agent, "
-			 "tenant",
+			 ") AND status = 'queued' AND ready = 0 AND due IS NULL AND " FIRST_TURN
+			 " RETURNING agent, tenant",
 			 NULL},
+	[FREE_SESSION] = {"UPDATE runs SET ready = 1 WHERE seq = (SELECT MIN(f.seq) FROM runs f "
+			  "WHERE f.session = :session AND f.session IS NOT NULL AND "
+			  "f.status IN " LIVE
+			  ") AND status = 'queued' AND ready = 0 AND due IS NULL AND " FIRST
+			  " RETURNING agent, tenant",
+			  NULL},
 	[DUE] = {"SELECT seq FROM runs WHERE due <= :now AND due IS NOT NULL AND status = 'queued' "
 		 "AND ready = 0 "
 		 "ORDER BY due LIMIT :most",
@@ -91,14 +101,6 @@ static const struct statement list[] = {
 		     "completed_steps = COALESCE(excluded.completed_steps, completed_steps), "
 		     "decisions = COALESCE(excluded.decisions, decisions)",
 		     NULL},
-	[SET_LIMITS] =
-		{"UPDATE runs SET limit_deadline_ms = :limit_deadline_ms, limit_steps = "
-		 ":limit_steps, "
-		 "limit_tools = :limit_tools, limit_tokens = :limit_tokens, limit_context = "
-		 ":limit_context, "
-		 "limit_cost_uusd = :limit_cost_uusd, limit_output_bytes = :limit_output_bytes, "
-		 "max_attempts = :max_attempts WHERE seq = :seq",
-		 &run_shape},
 	[DROP] = {"UPDATE runs SET dropped = 1 WHERE seq = :seq AND status = 'failed' AND dropped "
 		  "= 0",
 		  NULL},
@@ -208,20 +210,36 @@ runs_move(struct store *store, int64_t seq, const struct run_move *move, struct 
 
 /* --- becoming ready --- */
 
-bool
-runs_free_entity(struct store *store, const char *entity, runs_on_ready *fn, void *arg,
-		 struct err *err)
+static bool
+line_free(struct store *store, int statement, const char *column, const char *value,
+	  runs_on_ready *fn, void *arg, struct err *err)
 {
-	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, FREE_ENTITY, err);
+	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, statement, err);
 	if (!q)
 		return false;
-	query_text(q, "entity", entity);
+	query_text(q, column, value);
 	enum driver_step step = query_step(q, err);
 	if (step == STEP_ROW) {
 		fn(arg, query_get_text(q, 0).p, query_get_text(q, 1).p);
 		step = query_step(q, err);
 	}
 	return step == STEP_DONE;
+}
+
+bool
+runs_free_entity(struct store *store, const char *entity, runs_on_ready *fn, void *arg,
+		 struct err *err)
+{
+	return line_free(store, FREE_ENTITY, "entity", entity, fn, arg, err);
+}
+
+bool
+runs_free_lines(struct store *store, const struct run_row *run, runs_on_ready *fn, void *arg,
+		struct err *err)
+{
+	return (!run->entity || runs_free_entity(store, run->entity, fn, arg, err)) &&
+	       (!run->session ||
+		line_free(store, FREE_SESSION, "session", run->session, fn, arg, err));
 }
 
 static bool
@@ -320,21 +338,6 @@ runs_progress(struct store *store, int64_t seq, int attempt, const struct run_pr
 	    !outputs_write(store, seq, progress, err))
 		return false;
 	return attempt_progress(store, seq, attempt, progress, err);
-}
-
-bool
-runs_set_limits(struct store *store, int64_t seq, const struct run_limits *limits, int max_attempts,
-		struct err *err)
-{
-	const struct run_row row = {.seq = seq, .limits = *limits, .max_attempts = max_attempts};
-	int64_t changed;
-	AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, SET_LIMITS, err);
-	if (!q)
-		return false;
-	query_row(q, &row);
-	if (!query_run(q, &changed, err))
-		return false;
-	return changed || err_set(err, E_NOT_FOUND, "run number %lld is unknown", (long long)seq);
 }
 
 bool

@@ -35,6 +35,12 @@ bool gates_get(struct store *store, const char *id, struct gate_row *ret, struct
 /* columns: run status kind. */
 bool gates_list(struct store *store, const struct list_query *query,
 		bool (*fn)(void *arg, const struct gate_row *row), void *arg, struct err *err);
+/* Those that wait still and whose time was over by now, at most `most`, the longest first; fn must
+ * not write. */
+bool gates_due(struct store *store, struct wall now, unsigned most,
+	       bool (*fn)(void *arg, const struct gate_row *row), void *arg, struct err *err);
+/* When the next one's time is over; WALL_NONE: none has any. */
+bool gates_next(struct store *store, struct wall *ret, struct err *err);
 /* Compare-and-set from waiting: E_STATE when it was decided before. */
 bool gates_decide(struct store *store, int64_t seq, const char *status, const char *decision,
 		  const char *by, const char *reason, const char *answer, struct wall at,

@@ -8,22 +8,27 @@
 	"(:run IS NULL OR r.id = :run) AND (:status IS NULL OR g.status = :status) AND "           \
 	"(:kind IS NULL OR g.kind = :kind) AND g.seq < :before ORDER BY g.seq DESC"
 
-enum { INSERT, BY_ID, LIST, LIST_RUN, LIST_WAITING, DECIDE, WHERE, STATEMENTS };
+enum { INSERT, BY_ID, LIST, LIST_RUN, LIST_WAITING, DUE, NEXT, DECIDE, WHERE, STATEMENTS };
 
 static const struct statement list[] = {
-	[INSERT] =
-		{"INSERT INTO gates (id, run, kind, step, payload, allow, status, decision, "
-		 "decided_by, reason, answer, "
-		 "created, expires, decided_at) VALUES (:id, :run, :kind, :step, :payload, :allow, "
-		 "COALESCE(:status, 'waiting'), :decision, :decided_by, :reason, :answer, "
-		 ":created, :expires, :decided_at) "
-		 "RETURNING seq",
-		 &gate_shape},
+	[INSERT] = {"INSERT INTO gates (id, run, kind, step, payload, allow, status, decision, "
+		    "decided_by, reason, answer, "
+		    "on_timeout, created, expires, decided_at) VALUES (:id, :run, :kind, :step, "
+		    ":payload, :allow, "
+		    "COALESCE(:status, 'waiting'), :decision, :decided_by, :reason, :answer, "
+		    ":on_timeout, :created, :expires, :decided_at) "
+		    "RETURNING seq",
+		    &gate_shape},
 	[BY_ID] = {WHOLE "WHERE g.id >= :lo AND g.id < :hi ORDER BY g.id LIMIT 2", &gate_shape},
 	[LIST] = {WHOLE "WHERE " FILTERED, &gate_shape},
 	[LIST_RUN] = {WHOLE "WHERE g.run = (SELECT seq FROM runs WHERE id = :run) AND " FILTERED,
 		      &gate_shape},
 	[LIST_WAITING] = {WHOLE "WHERE g.status = 'waiting' AND " FILTERED, &gate_shape},
+	[DUE] = {WHOLE "WHERE g.status = 'waiting' AND g.expires <= :now ORDER BY g.expires LIMIT "
+		       ":most",
+		 &gate_shape},
+	[NEXT] = {"SELECT MIN(expires) FROM gates WHERE status = 'waiting' AND expires IS NOT NULL",
+		  NULL},
 	[DECIDE] = {"UPDATE gates SET status = :status, decision = :decision, decided_by = :by, "
 		    "reason = :reason, "
 		    "answer = :answer, decided_at = :at WHERE seq = :seq AND status = 'waiting'",
@@ -79,6 +84,26 @@ gates_list(struct store *store, const struct list_query *query,
 {
 	struct gate_listing l = {fn, arg};
 	return list_run(store, &gates_def, query, gate_give, &l, err);
+}
+
+bool
+gates_due(struct store *store, struct wall now, unsigned most,
+	  bool (*fn)(void *arg, const struct gate_row *row), void *arg, struct err *err)
+{
+	struct gate_listing l = {fn, arg};
+	AUTO(query_end) struct query *q = query_read(store, ROOM_GATES, DUE, err);
+	if (!q)
+		return false;
+	query_wall(q, "now", now);
+	query_int(q, "most", most);
+	return query_each(q, gate_give, &l, err);
+}
+
+bool
+gates_next(struct store *store, struct wall *ret, struct err *err)
+{
+	AUTO(query_end) struct query *q = query_read(store, ROOM_GATES, NEXT, err);
+	return q && query_number(q, WALL_NONE.ms, &ret->ms, err);
 }
 
 static bool

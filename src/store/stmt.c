@@ -15,10 +15,13 @@ static const struct statements *const rooms[] = {
 	[ROOM_MOVES] = &moves_statements,	[ROOM_COUNTS] = &counts_statements,
 	[ROOM_ATTEMPTS] = &attempts_statements, [ROOM_RUNLOG] = &runlog_statements,
 	[ROOM_KEYS] = &keys_statements,		[ROOM_CHANGES] = &changes_statements,
+	[ROOM_CHANGES_WALK] = &changes_walk_statements,
 	[ROOM_OUTBOX] = &outbox_statements,	[ROOM_STATE] = &state_statements,
 	[ROOM_GATES] = &gates_statements,	[ROOM_FACTS] = &facts_statements,
 	[ROOM_BREAKERS] = &breakers_statements, [ROOM_BUDGETS] = &budgets_statements,
+	[ROOM_BATCHES] = &batches_statements,	[ROOM_ITEMS] = &items_statements,
 	[ROOM_GATHER] = &gather_statements,	[ROOM_HEALTH] = &health_statements,
+	[ROOM_SESSIONS] = &sessions_statements,
 	[ROOM_STORE] = &store_statements,	[ROOM_RETENTION] = &retention_statements,
 };
 _Static_assert(ARRAY_LEN(rooms) == ROOMS, "every room has its statements");

@@ -54,6 +54,7 @@ enum room {
 	ROOM_RUNLOG,
 	ROOM_KEYS,
 	ROOM_CHANGES,
+	ROOM_CHANGES_WALK,
 	ROOM_OUTBOX,
 	ROOM_STATE,
 	ROOM_GATES,
@@ -62,6 +63,9 @@ enum room {
 	ROOM_BREAKERS,
 	ROOM_HEALTH,
 	ROOM_GATHER,
+	ROOM_BATCHES,
+	ROOM_ITEMS,
+	ROOM_SESSIONS,
 	ROOM_STORE,
 	ROOM_RETENTION,
 	ROOMS
@@ -73,8 +77,9 @@ struct statements {
 };
 extern const struct statements events_statements, runs_statements, moves_statements,
 	counts_statements, attempts_statements, runlog_statements, keys_statements,
-	changes_statements, outbox_statements, state_statements, gates_statements, facts_statements,
+	changes_statements, changes_walk_statements, outbox_statements, state_statements, gates_statements, facts_statements,
 	breakers_statements, budgets_statements, gather_statements, health_statements,
+	sessions_statements, batches_statements, items_statements,
 	store_statements, retention_statements;
 const struct statements *statements_of(enum room room);
 

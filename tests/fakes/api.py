@@ -143,6 +143,30 @@ def move(c, verb, body):
     return c
 
 
+def meant(query):
+    """The changes that of, entity and where name, and who that is."""
+    of, where = query.get("of"), query.get("where")
+    if of is None:
+        mine, who = [c for c in CHANGES if c["status"] == "proposed"], {}
+    elif "/" in of:
+        mine, who = [c for c in CHANGES if c["batch"] == of], {"batch": of}
+    else:
+        try:
+            one = find(RUNS, of, "run")
+            mine, who = [c for c in CHANGES if c["run"] == one["id"]], {"run": one["id"]}
+        except Problem:
+            mine, who = [find(CHANGES, of, "change")], {}
+    if query.get("entity"):
+        mine = [c for c in mine if c["entity"] == query["entity"]]
+    if where:
+        known = {'.op == "create" or .confidence == 0.4': lambda c: c["op"] == "create" or c["confidence"] == 0.4,
+                 '.entity == "wide:1"': lambda c: c["entity"] == "wide:1", '.target == "x"': lambda c: False}
+        if where not in known:
+            raise Problem(422, "mapping", "--where %s: the fake is no jq" % where)
+        mine = [c for c in mine if known[where](c)]
+    return mine, who
+
+
 def progress(c):
     """What the dispatcher would have done meanwhile: the second look finds it done."""
     looks = STATE["looks"]
@@ -322,6 +346,35 @@ class Handler(BaseHTTPRequestHandler):
                 return None
             self.wfile.write(text.encode())
         return None
+
+    def on_diff(self, method, rest, query, body):
+        """Groups as the daemon does, of what few changes there are; `where` knows two shapes."""
+        if rest:
+            at, limit = int(query.get("after", "0")), int(query.get("limit", "100"))
+            items = [dict(progress(find(CHANGES, i, "change")), flags=[], group="g") for i in rest[0].split(".") if i]
+            return {"items": items[at:at + limit], "total": len(items), "next": str(at + limit) if at + limit < len(items) else None}
+        mine, who = meant(query)
+        groups = {}
+        for c in mine:
+            names = [k for k in (c["after"] or {}) if (c["before"] or {}).get(k) != c["after"][k]]
+            groups.setdefault((c["target"], c["op"], tuple(names)), []).append(c)
+        count = lambda op: sum(c["op"] == op for c in mine)
+        return dict({"look": ".".join(c["id"] for c in mine) or ".", "digest": "run-digest", "total": len(mine), "flagged": 0,
+                     "plan": {op: count(op) for op in ("create", "update", "delete", "call")},
+                     "status": {st: sum(c["status"] == st for c in mine) for st in sorted({c["status"] for c in mine})},
+                     "group_count": len(groups),
+                     "groups": [{"group": "g", "target": t, "op": op, "count": len(l), "flagged": 0, "flags": {}, "fields": [
+                         {"path": n, "kind": "~", "values": [], "different": None} for n in names],
+                         "examples": l[:3], "outliers": []} for (t, op, names), l in groups.items()]}, **who)
+
+    def on_decide(self, method, rest, query, body):
+        if body.get("digest") not in (None, "run-digest"):
+            raise Problem(409, "state", "the changes are not what was shown any more")
+        mine, _ = meant(body)
+        open_ = [c for c in mine if c["status"] == "proposed"]
+        for c in open_:
+            move(c, body["decision"], {"reason": body.get("reason")})
+        return {"changed": len(open_), "skipped": 0, "passed": len(mine) - len(open_), "pending": 0, "why": []}
 
     def on_changes(self, method, rest, query, body):
         if not rest:

@@ -12,6 +12,7 @@
 
 #include "base/os.h"
 #include "core/endpoint.h"
+#include "core/echo.h"
 #include "core/run.h"
 #include "core/trust.h"
 #include "core/tables.h"
@@ -30,6 +31,19 @@ static struct after *afters;
 static size_t after_count;
 
 /* --- what the kinds call ------------------------------------------------------------------- */
+
+struct conf *
+registry_conf(const struct registry *registry)
+{
+	(void)registry;
+	return fake->conf;
+}
+
+const char *
+trust_name(enum trust trust)
+{
+	return trust == TRUST_UNTRUSTED ? "untrusted" : "trusted";
+}
 
 struct attempt_list *
 attempts_live(struct core *core)
@@ -173,6 +187,30 @@ run_reasons(size_t *ret_count)
 	return reasons;
 }
 
+bool
+change_intend(struct core *core, const struct change_row *change, const char *receipt,
+	      struct err *err)
+{
+	(void)core;
+	(void)change;
+	(void)err;
+	free(fake->intent);
+	fake->intent = mem_strdup(receipt);
+	return true;
+}
+
+bool
+echo_note(struct core *core, const char *path, struct str sha256, struct str cause, struct err *err)
+{
+	(void)core;
+	(void)sha256;
+	(void)cause;
+	(void)err;
+	free(fake->echo);
+	fake->echo = mem_strdup(path);
+	return true;
+}
+
 void
 turn_after(struct store *store, turn_fn *fn, void *arg)
 {
@@ -266,6 +304,8 @@ fake_fini(struct fake *f)
 	conf_report_free(f->report);
 	os_remove_tree(f->dir, NULL);
 	free((char *)f->core.spool_root);
+	free(f->intent);
+	free(f->echo);
 	free(afters);
 	afters = NULL;
 	after_count = 0;

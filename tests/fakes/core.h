@@ -29,6 +29,7 @@ struct fake {
 	struct attempt_list live;
 	unsigned fail_turns; /* so many turns that have something to commit will fail */
 	unsigned turns;
+	char *intent, *echo; /* the last receipt and the last path that were noted */
 	bool timed_out;
 };
 extern struct fake *fake;

@@ -186,9 +186,9 @@ it 'edit refuses what is no JSON' 2 edit ${change}9 --data '{"note"'
 it 'apply of proposed changes is refused' 4 apply ${run}1 --yes
 says 'and says what is to be done first' err 'approve them first: rouse approve'
 it 'approve wants to know what' 2 approve
-it 'a digest that does not match approves nothing' 1 approve ${run}1 --digest 00
+it 'a digest that does not match approves nothing' 4 approve ${run}1 --digest 00
 it 'approve --plan only shows' 0 approve ${change}1 --plan
-it 'a jq program that is not plain is refused' 2 diff ${run}1 --where '[.confidence] | add > 0.9'
+it 'a jq program that fails is refused' 1 diff ${run}1 --where '[.confidence] | add > 0.9'
 it 'diff --where leaves what is true' 0 diff ${run}1 --where '.op == "create" or .confidence == 0.4'
 says 'and nothing else' out '^Plan: 1 to create, 1 to update, 0 to delete'
 it 'approve --where that is true for none approves none' 0 approve ${run}1 --where '.target == "x"'
@@ -201,8 +201,8 @@ says 'and says how many' out 'approved 3 changes of run .*, skipped 2'
 it 'twice is refused as well' 4 approve ${run}1
 it 'apply without a terminal wants --yes' 2 apply ${run}1
 says 'and says so' err 'say --yes'
-it 'an approval under --where goes change by change' 0 approve ${run}3 --where '.entity == "wide:1"'
-says 'and says which' out "^approved ${change}9"
+it 'an approval under --where leaves the others' 0 approve ${run}3 --where '.entity == "wide:1"'
+says 'and says how many' out "^approved 1 change of run"
 it 'apply --plan only shows' 0 apply ${run}1 --plan
 says 'with the plan' out '^Plan: 1 to create, 2 to update, 1 to delete'
 it 'apply waits until all are applied' 0 apply ${run}1 --yes
@@ -430,12 +430,30 @@ it 'a bad expression is a failure' 1 cron next '60 * * * *'
 says 'with its column' err 'cron:1: minute: 60 is out of range'
 
 # Printed from the table.
-"$rouse" help --completion >"$work/completion" && bash -n "$work/completion" 2>"$work/err"
+"$rouse" help --completion bash >"$work/completion" && bash -n "$work/completion" 2>"$work/err"
 ok 'the completion is a shell script' $?
 bash -c '. "$1"; COMP_WORDS=(rouse trigger a); COMP_CWORD=2; _rouse; [ "${COMPREPLY[*]}" = add ]' x "$work/completion"
 ok 'which completes verbs' $?
 bash -c '. "$1"; COMP_WORDS=(rouse run list --ag); COMP_CWORD=3; _rouse; [ "${COMPREPLY[*]}" = --agent ]' x "$work/completion"
 ok 'and their options' $?
+for shell in fish zsh; do
+	"$rouse" help --completion $shell >"$work/completion.$shell"
+	if command -v $shell >/dev/null; then
+		case $shell in
+		fish) fish --no-execute "$work/completion.fish" && fish -N -c '
+			source $argv[1]
+			test (complete -C "rouse trigger ad" | string replace -r "\t.*" "") = add
+			and test (complete -C "rouse run list --ag" | string replace -r "\t.*" "") = --agent
+			and contains run (complete -C "rouse r" | string replace -r "\t.*" "")' "$work/completion.fish" ;;
+		zsh) zsh -n "$work/completion.zsh" ;;
+		esac >"$work/err" 2>&1
+		ok "the completion for $shell is one" $?
+	else
+		grep -q "rouse" "$work/completion.$shell"
+		ok "there is a completion for $shell # which is not here to read it" $?
+	fi
+done
+it 'another shell is not known' 2 help --completion csh
 "$rouse" help --man >"$work/out"
 grep -q '^.SS "rouse run list' "$work/out"
 ok 'the manual has every verb' $?

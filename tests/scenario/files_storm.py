@@ -201,6 +201,26 @@ def _(rouse):
         expect(documents(rouse)[-1]["size"], count + 2, "its size")
 
 
+@scenario("a trigger that is disabled or paused does not wake the daemon for what waits")
+def _(rouse):
+    house(rouse)
+
+    def sleeps():
+        """The loop's thread did not run at all for longer than anything would be polled."""
+        status = f"/proc/{rouse.daemon.pid}/status"
+        before = [line for line in open(status) if "ctxt" in line]
+        time.sleep(2.5)
+        return [line for line in open(status) if "ctxt" in line] == before
+
+    rouse.cli("pause", "--trigger", "drop")
+    write(at(rouse, "f"))
+    wait("it is known that a file waits", lambda: rouse.items("/v1/triggers")[0]["backlog"] == 1)
+    wait("the daemon sleeps", sleeps, 60)
+    expect(seen(rouse), [], "what was seen")
+    rouse.cli("resume", "--trigger", "drop")
+    wait("the file is seen", lambda: seen(rouse) == [("create", "f")])
+
+
 @scenario("with a full queue, files wait until there is room")
 def _(rouse):
     rouse.section("limits", max_queued="3")

@@ -69,11 +69,42 @@ def _(rouse):
 @scenario("a gate that nobody answers in time is decided by itself: no")
 def _(rouse):
     run, gate = house(rouse, {**APPROVAL, "timeout": "1s"})
-    wait("the run ends", lambda: rouse.run(run)["status"] in ("succeeded", "failed"))
-    if rouse.marks():
-        check(answer(rouse)["decision"] in ("timeout", "denied"), f"the decision: {answer(rouse)}")
-    else:
-        expect(rouse.run(run)["reason"], "gate_timeout", "reason")
+    rouse.wait_run(run, "succeeded")
+    told = answer(rouse)
+    expect((told["decision"], told["by"]), ("timeout", "rouse"), "what the agent was told")
+    expect([(g["status"], g["on_timeout"]) for g in rouse.items("/v1/gates")], [("expired", "deny")], "the gate")
+
+
+@scenario("a time that runs out while no daemon is there is noticed by the next one")
+def _(rouse):
+    run, gate = house(rouse, {**APPROVAL, "timeout": "1s"}, body=ASKS.replace('echo \'{"type":"result"', "exit 3; echo '{\"type\":\"result\""))
+    rouse.kill_9()
+    time.sleep(1.2)
+    rouse.start()
+    rouse.wait_run(run, "failed")
+    expect((rouse.run(run)["reason"], rouse.run(run)["attempts"]), ("gate_timeout", 1), "reason and attempts")
+
+
+@scenario("on_timeout = fail ends the run and its agent")
+def _(rouse):
+    run, gate = house(rouse, {**APPROVAL, "timeout": "1s"}, on_timeout="fail")
+    rouse.wait_run(run, "failed")
+    expect(rouse.run(run)["reason"], "gate_timeout", "reason")
+    check(all(json.loads(mark)["type"] == "cancel" for mark in rouse.marks()), f"it hears no decision: {rouse.marks()}")
+    said = rouse.cli("gate", "approve", gate, expect_code=4)
+    check("expired" in said.out + said.err, f"the sentence: {said.out}{said.err}")
+
+
+@scenario("time approves where the operator says so, and nowhere else")
+def _(rouse):
+    rouse.agent("b", ASKS % json.dumps({**APPROVAL, "timeout": "1ms", "on_timeout": "approve"}), grace="300ms")
+    rouse.webhook("other", agent="b")
+    run, gate = house(rouse, {**APPROVAL, "timeout": "1ms"}, on_timeout="approve", gate_timeout="1s")
+    rouse.wait_run(run, "succeeded")
+    expect(answer(rouse)["decision"], "approved", "the decision")
+    run = rouse.deliver("other").expect(202).run_id
+    rouse.wait_run(run, "succeeded")
+    expect(json.loads(rouse.marks()[-1])["decision"], "timeout", "what an agent that would approve itself hears")
 
 
 @scenario("a gate and its run survive kill -9, and the answer arrives")

@@ -112,12 +112,15 @@ replies = []
 request = message("do:hold " + "word " * 900, max_tokens=200)
 threads = [threading.Thread(target=lambda: replies.append(ask("/v1/messages", request))) for _ in range(20)]
 for t in threads: t.start()
+while sum(r[0] == 400 for r in replies) < 15:
+    time.sleep(0.02)
+open(os.path.join(D, "refused"), "w").close()
 for t in threads: t.join()
 say(sorted([status, json.loads(body).get("error", {}).get("type")] for status, _, body in replies))
 """), budget__cost=0.15)  # 200 tokens of output and about 1,530 of input, which a cache may keep: 0.0284 at most
     rouse.start()
     id = rouse.deliver("push").run_id
-    wait("15 are refused", lambda: metric(rouse, "rouse_budget_refusals_total") == 1 and len(provider.asked) == 5)
+    wait("15 are refused", lambda: os.path.exists(os.path.join(rouse.dir, "refused")) and len(provider.asked) == 5, 60)
     provider.open.set()
     run = wait("it ends", lambda: (lambda r: r if r["status"] == "succeeded" else None)(rouse.run(id)), 60)
     expect(run["result"], [[200, None]] * 5 + [[400, "budget_exceeded"]] * 15, "answers")
@@ -130,9 +133,9 @@ def _(rouse):
     rouse.section("budget", cost_per_day=0.05)
     rouse.start()
     runs = [rouse.deliver("push", id=f"d{i}").run_id for i in range(3)]
-    wait("one asks", lambda: len(provider.asked) == 1)
+    wait("one asks", lambda: len(provider.asked) == 1, 60)
     provider.open.set()
-    wait("two have run", lambda: len(rouse.runs(status="succeeded")) >= 1)
+    wait("two have run", lambda: len(rouse.runs(status="succeeded")) >= 1, 60)
     near(sum(rouse.run(r)["cost_usd"] for r in runs if rouse.run(r)["status"] == "succeeded") % cost(read=300, written=100), 0, "cost")
     spent = {(i["scope"], i["name"]): i for i in rouse.items("/v1/budget")}["all", ""]
     check(spent["spent_usd"] + spent["reserved_usd"] <= 0.05, f"the day: {spent}")
@@ -150,13 +153,13 @@ while got.count(b"content_block_delta") < 20:
 line.close()
 until("go")
 say(len(got))
-"""))
+"""), budget__tokens=1000000000, budget__cost=100000)
     rouse.start()
     id = rouse.deliver("push").run_id
     wait("the provider is left", lambda: provider.left == 1, 30)
-    wait("it is charged", lambda: rouse.run(id)["cost_usd"] > 0)
+    wait("it is charged", lambda: rouse.run(id)["cost_usd"] > 0, 60)
     open(os.path.join(rouse.dir, "go"), "w").close()
-    run = rouse.wait_run(id, "succeeded")
+    run = rouse.wait_run(id, "succeeded", 60)
     check(run["cost_usd"] >= cost(output=1, read=300, written=100), f"cost {run['cost_usd']}")
     check("did not say what it used; estimated" in rouse.cli("run", "logs", id, "--json").out, "the log says that it is an estimate")
     expect(metric(rouse, 'rouse_model_estimates_total{model="m"}'), 1, "metric")
@@ -179,7 +182,7 @@ say(got)
 """))
     rouse.start()
     id = rouse.deliver("push").run_id
-    wait("it is asked", lambda: provider.asked)
+    wait("it is asked", lambda: provider.asked, 60)
     # Whoever asks meanwhile is answered.
     for _ in range(20):
         rouse.api("GET", "/health").expect(200)
@@ -200,7 +203,7 @@ say([first, second, os.environ["OPENAI_BASE_URL"] == os.environ["ANTHROPIC_BASE_
 """))
     rouse.start()
     id = rouse.deliver("push").run_id
-    wait("it asked", lambda: os.path.exists(os.path.join(rouse.dir, "asked")))
+    wait("it asked", lambda: os.path.exists(os.path.join(rouse.dir, "asked")), 60)
     rouse.kill_9()
     rouse.start()
     open(os.path.join(rouse.dir, "go"), "w").close()
@@ -215,7 +218,7 @@ def _(rouse):
     provider = house(rouse, python("""say(ask("/v1/messages", message("do:hold"))[0])"""))
     rouse.start()
     id = rouse.deliver("push").run_id
-    wait("it is asked", lambda: provider.asked)
+    wait("it is asked", lambda: provider.asked, 60)
     rouse.daemon.send_signal(signal.SIGTERM)
     wait("the daemon is stopping", lambda: "stopping;" in rouse.log_text())
     provider.open.set()

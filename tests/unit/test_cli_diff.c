@@ -176,6 +176,7 @@ main(void)
 		CHECK(json_read(STR("[{\"id\":\"=1+1\",\"entity\":\"a\\\"b\",\"before\":{\"x\":1},"
 				    "\"after\":{\"x\":\"y\"}}]"),
 				&items, NULL));
+		diff_print_csv_head(&print);
 		diff_print_csv(&print, items);
 		CHECK(has("\r\n\"'=1+1\",\"\",\"\",\"a\"\"b\",\"\",\"\",\"\",\"x\",1,"
 			  "\"\"\"y\"\"\"\r\n"));

@@ -262,6 +262,34 @@ check_many(struct fixture *f)
 
 	/* The bounds are generous for a busy machine with sanitizers; quadratic work is far beyond.
 	 */
+	IT ("a key is found by its letters, wherever they stand") {
+		const struct conf_section *section;
+		char key[16];
+
+		fixture_load_text(f, AGENT "[trigger t]\nsource = manual\nagent = a\n");
+		section = conf_section(f->conf, "trigger", "t");
+		snprintf(key, sizeof(key), "source");
+		CHECK_STR(conf_str(section, key), "manual");
+		snprintf(key, sizeof(key), "agent");
+		CHECK_STR(conf_str(section, key), "a");
+		CHECK(!conf_is_set(section, "overlap") && conf_is_set(section, key));
+	}
+	IT ("what one section's selector chose says nothing of the next one's") {
+		fixture_load_text(f,
+				  AGENT "[agent b]\nkind = exec\ncommand = y\n"
+					"[agent c]\nkind = http\nurl = z\n"
+					"[trigger t]\nsource = webhook\nagent = a\nverify = none\n"
+					"[trigger u]\nsource = manual\nagent = b\n"
+					"[trigger v]\nsource = webhook\nagent = c\n");
+		CHECK_STR(conf_str(conf_section(f->conf, "agent", "c"), "url"), "z");
+		CHECK_STR(conf_str(conf_section(f->conf, "trigger", "v"), "verify"), "none");
+		fixture_load_text(f,
+				  AGENT "[trigger t]\nsource = webhook\nagent = a\nverify = none\n"
+					"[trigger u]\nsource = manual\nagent = a\nverify = none\n");
+		CHECK(!f->conf);
+		CHECK(strstr(buf_cstr(&f->messages),
+			     "verify: this key belongs to source = webhook"));
+	}
 	IT ("ten thousand triggers load in no time") {
 		write_many(f, 10000, "a");
 		start = now_ms();

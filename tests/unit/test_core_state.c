@@ -253,6 +253,19 @@ sources(void)
 		CHECK(!trigger_is_enabled(&rig.core, rig_trigger("one")));
 		CHECK(trigger_is_enabled(&rig.core, rig_trigger("two")));
 	}
+	switch_turn(&rig.core, "trigger", "two", "paused", true, "ann", &why);
+	rig_run();
+	IT ("what is disabled, paused, or no longer there is not on") {
+		CHECK(!trigger_is_on(&rig.core, rig_trigger("one")));
+		CHECK(trigger_is_enabled(&rig.core, rig_trigger("two")));
+		CHECK(!trigger_is_on(&rig.core, rig_trigger("two")));
+		CHECK(!trigger_is_on(&rig.core, NULL));
+	}
+	switch_turn(&rig.core, "trigger", "two", "paused", false, "ann", &why);
+	rig_run();
+	IT ("once resumed it is on again") {
+		CHECK(trigger_is_on(&rig.core, rig_trigger("two")));
+	}
 	rig_fini();
 }
 

@@ -165,14 +165,6 @@ test_rate(void)
 			if (!CHECK(!rate_parse(str_of(bad[i]), &r, NULL)))
 				printf("# %s\n", bad[i]);
 	}
-	IT ("prints a rate as it was read") {
-		AUTO(buf_fini) struct buf b = BUF_INIT;
-
-		rate_print((struct rate){10, 1000}, &b);
-		buf_putc(&b, ' ');
-		rate_print((struct rate){100, 10000}, &b);
-		CHECK_STR(buf_cstr(&b), "10/s 100/10s");
-	}
 }
 
 static void

@@ -10,9 +10,11 @@ static const struct {
 	{"runs", "SCAN r", "a list newest first, which stops at its limit"},
 	{"changes", "SCAN c", "a list newest first, which stops at its limit"},
 	{"gates", "SCAN g", "a list newest first, which stops at its limit"},
+	{"changes_walk", "SCAN c", "all changes in order, page by page"},
 	{"changes", "SCAN change_counts", "a row a status and target"},
 	{"counts", "SCAN runs USING INDEX runs_queue", "counts the queue from the index, at start"},
 	{"counts", "SCAN runs USING INDEX runs_dead", "counts dead letters from their index"},
+	{"sessions", "SCAN s", "a list newest first, which stops at its limit"},
 	{"gather", "SCAN gatherings", "at start or reload, and in a look at all that is held"},
 	{"health", "SCAN trigger_health", "at start: a row a trigger that was heard of"},
 	{"breakers", "SCAN breakers", "at start: a row a breaker that is open"},
@@ -21,6 +23,8 @@ static const struct {
 	{"changes", "USE TEMP B-TREE FOR ORDER BY", "the changes of one run"},
 	{"state", "SCAN switches", "a handful"},
 	{"state", "SCAN tokens", "a handful"},
+	{"batches", "SCAN (subquery", "one row"},
+	{"items", "SCAN (subquery", "some entities of one batch, found by their state"},
 	{"store", "SCAN probe", "one row"},
 };
 

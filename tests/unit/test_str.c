@@ -175,50 +175,6 @@ test_distance(void)
 	}
 }
 
-static void
-test_glob(void)
-{
-	IT ("stars and question marks match, and the whole must") {
-		CHECK(str_glob("*", STR("")) && str_glob("*", STR("a/b")));
-		CHECK(str_glob("*.c", STR("x.c")) && !str_glob("*.c", STR("x.cc")));
-		CHECK(str_glob("a*b*c", STR("aXbYbZc")) && !str_glob("a*b*c", STR("aXbY")));
-		CHECK(str_glob("?", STR("a")) && !str_glob("?", STR("")) &&
-		      !str_glob("?", STR("ab")));
-		CHECK(str_glob("", STR("")) && !str_glob("", STR("a")) && !str_glob("a", STR("")));
-		CHECK(str_glob("a**", STR("a")));
-		CHECK(str_glob("refs/heads/*", STR("refs/heads/x/y")));
-	}
-	IT ("a question mark takes one character, or one byte that is none") {
-		CHECK(str_glob("?x", STR("\xc3\xbcx")));
-		CHECK(!str_glob("?", STR("\xc3\xbc\xc3\xbc")));
-		CHECK(str_glob("?", STR("\xff")));
-		CHECK(str_glob("*\xc3\xbc*", STR("gr\xc3\xbcn")));
-	}
-	IT ("sets hold ranges, negation, brackets and dashes") {
-		CHECK(str_glob("[a-c]x", STR("bx")) && !str_glob("[a-c]x", STR("dx")));
-		CHECK(str_glob("[!a-c]", STR("d")) && !str_glob("[!a-c]", STR("a")));
-		CHECK(str_glob("[^a]", STR("b")));
-		CHECK(str_glob("[]a]", STR("]")) && str_glob("[]a]", STR("a")));
-		CHECK(str_glob("[a-]", STR("-")) && str_glob("[-a]", STR("-")));
-		CHECK(str_glob("[\xc3\xa0-\xc3\xbf]", STR("\xc3\xbc")));
-		CHECK(!str_glob("[z-a]", STR("m")));
-		CHECK(str_glob("v[0-9]*", STR("v12")));
-	}
-	IT ("a bracket without an end, or behind a backslash, is itself") {
-		CHECK(str_glob("[abc", STR("[abc")) && !str_glob("[abc", STR("a")));
-		CHECK(str_glob("[", STR("[")) && str_glob("[!", STR("[!")));
-		CHECK(str_glob("\\*", STR("*")) && !str_glob("\\*", STR("a")));
-		CHECK(str_glob("\\[a]", STR("[a]")));
-		CHECK(str_glob("a\\", STR("a\\")));
-	}
-	IT ("a hostile pattern ends in good time") {
-		AUTO(auto_free) char *text = mem_alloc(20001);
-		memset(text, 'a', 20000);
-		CHECK(!str_glob("*a*a*a*a*a*a*a*a*a*a*a*a*b", str_of(text)));
-		CHECK(str_glob("*a*a*a*a*a*a*a*a*a*a*a*a*", str_of(text)));
-	}
-}
-
 int
 main(void)
 {
@@ -227,6 +183,5 @@ main(void)
 	test_numbers();
 	test_utf8();
 	test_distance();
-	test_glob();
 	return tap_done();
 }

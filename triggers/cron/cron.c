@@ -175,7 +175,7 @@ tick_look(struct tick *tick)
 	tick_judge(tick, &step);
 	if (tick_is_off(tick, trigger, &step))
 		return;
-	if (switch_is_on(core->switches, "trigger", trigger->name, "paused")) {
+	if (!trigger_is_on(core, trigger)) {
 		tick->next = WALL_NONE;
 		tick->resting = true;
 		return;

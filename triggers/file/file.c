@@ -423,9 +423,16 @@ file_stop(struct source *source)
 	watcher_free(w);
 }
 
+static void
+file_wake(struct source *source)
+{
+	take_wake(CONTAINER_OF(source, struct watcher, source));
+}
+
 /* trust: anybody may write a file, as far as is known here; `trust` of the section says better. */
 const struct source_kind file_kind = {.name = "file",
 				      .tables = tables,
 				      .trust = TRUST_UNTRUSTED,
 				      .start = file_start,
-				      .stop = file_stop};
+				      .stop = file_stop,
+				      .wake = file_wake};

@@ -126,13 +126,10 @@ is_mount_point(const struct watcher *w, const struct ground *ground)
 static void
 root_await(struct watcher *w, const char *why)
 {
-	uint64_t random;
-
-	entropy_fill(&random, sizeof(random));
 	guards_set(w, WATCH_AWAIT, WATCH_AWAIT);
 	source_set_health(&w->source, HEALTH_FAILING, why);
 	w->tries++;
-	root_look_soon(w, 100 + backoff_delay(&again, w->tries, random));
+	root_look_soon(w, 100 + backoff_delay(&again, w->tries, entropy_below(UINT64_MAX)));
 }
 
 static void

@@ -7,7 +7,6 @@
 #include "base/uuid.h"
 #include "core/admit.h"
 #include "core/echo.h"
-#include "core/halt.h"
 #include "io/work.h"
 #include "pure/backoff.h"
 #include "triggers/file/watcher.h"
@@ -18,8 +17,6 @@
 /* Paths on threads, and on their way into the store, at once. */
 #define LOOKING_MAX 512
 #define KEEPING_MAX 512
-/* How often a disabled or paused trigger looks whether it is so still, while something waits. */
-#define SHUT_MS 2000
 /* At least so long between two looks at a file that is written. */
 #define OPEN_MS 250
 #define OPEN_MAX_MS 30000
@@ -52,20 +49,11 @@ take_arm(struct watcher *w)
 	int64_t due = pendings_next(&w->pendings), now = watcher_now(w);
 
 	w->source.backlog = (int64_t)w->pendings.count;
-	if (due < 0 || w->broken)
+	if (due < 0 || w->broken || w->is_shut)
 		return;
 	if (due < w->pause_until)
 		due = w->pause_until;
 	core_timer_arm(w->source.core, &w->due_timer, due > now ? due - now : 0, on_due, w);
-}
-
-static uint64_t
-random_number(void)
-{
-	uint64_t random;
-
-	entropy_fill(&random, sizeof(random));
-	return random;
 }
 
 /* The store or the queue takes no more: everything waits, not this one alone. */
@@ -75,8 +63,8 @@ take_pause(struct watcher *w, const struct err *err)
 	/* Many that are refused at once are one pause. */
 	if (watcher_now(w) >= w->pause_until) {
 		w->pauses++;
-		w->pause_until =
-			watcher_now(w) + 50 + backoff_delay(&again, w->pauses, random_number());
+		w->pause_until = watcher_now(w) + 50 +
+				 backoff_delay(&again, w->pauses, entropy_below(UINT64_MAX));
 	}
 	watcher_tell(w, err_text(err));
 }
@@ -216,12 +204,15 @@ on_admitted(void *arg, const struct admission_result *result, const struct err *
 static void
 cause_find(struct watcher *w, const struct look *look, struct happening *happening, struct buf *out)
 {
+	static const char nothing[HASH_BYTES];
+	bool gone = look->found == LOOK_NOTHING;
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 
-	if (!look->version.hashed)
+	if (!gone && !look->version.hashed)
 		return;
 	buf_cat(&path, w->ground ? w->ground->real : w->path, "/", look->path);
-	if (!echo_find(w->source.core, buf_str(&path), str_make(look->version.hash, HASH_BYTES),
+	if (!echo_find(w->source.core, buf_str(&path),
+		       str_make(gone ? nothing : (const char *)look->version.hash, HASH_BYTES),
 		       out))
 		return;
 	happening->cause = buf_str(out);
@@ -546,27 +537,13 @@ take_rootless(struct watcher *w)
 	}
 }
 
-/* Nobody is to be woken now; what happens meanwhile waits. */
-static bool
-is_shut(const struct watcher *w)
-{
-	const struct core *core = w->source.core;
-	const struct trigger *trigger = source_trigger(&w->source);
-
-	return !trigger || !trigger_is_enabled(core, trigger) ||
-	       switch_is_on(core->switches, "trigger", w->source.name, "paused");
-}
-
 void
 take_run(struct watcher *w)
 {
-	int64_t now = watcher_now(w);
-
 	if (w->broken)
 		return;
-	if (now >= w->pause_until && is_shut(w))
-		w->pause_until = now + SHUT_MS;
-	if (now >= w->pause_until) {
+	w->is_shut = !trigger_is_on(w->source.core, source_trigger(&w->source));
+	if (!w->is_shut && watcher_now(w) >= w->pause_until) {
 		if (!w->ground)
 			take_rootless(w);
 		else
@@ -576,6 +553,15 @@ take_run(struct watcher *w)
 	/* Those that are full arm it again when there is room. */
 	if (w->looking < LOOKING_MAX && w->keeping < KEEPING_MAX)
 		take_arm(w);
+}
+
+void
+take_wake(struct watcher *w)
+{
+	if (!w->is_shut)
+		return;
+	w->is_shut = false;
+	take_arm(w);
 }
 
 void

@@ -92,6 +92,7 @@ struct watcher {
 	int looking, keeping; /* paths on a thread; on their way into the store */
 	int64_t pause_until;  /* the store, or the queue, took no more */
 	unsigned pauses;
+	bool is_shut; /* nobody is to be woken now: what happens waits for take_wake() */
 
 	struct core_timer *due_timer, *step_timer, *poll_timer, *root_timer, *move_timer;
 };
@@ -148,6 +149,8 @@ void root_fini(struct watcher *w);
 /* take.c */
 void take_run(struct watcher *w);
 void take_arm(struct watcher *w);
+/* It may have been enabled or resumed. */
+void take_wake(struct watcher *w);
 void take_stop(struct watcher *w);
 
 /* file.c */

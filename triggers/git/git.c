@@ -11,7 +11,6 @@
 #include "base/uuid.h"
 #include "conf/secret.h"
 #include "core/admit.h"
-#include "core/halt.h"
 #include "io/work.h"
 #include "pure/backoff.h"
 #include "store/keys.h"
@@ -206,8 +205,7 @@ repo_look(void *arg)
 	AUTO(err_fini) struct err err = ERR_INIT;
 
 	if (!trigger || repo->look || repo->answering || repo->waits || core->draining ||
-	    !trigger_is_enabled(core, trigger) ||
-	    switch_is_on(core->switches, "trigger", trigger->name, "paused"))
+	    !trigger_is_on(core, trigger))
 		return;
 	if (looking >= LOOKS_MAX) {
 		repo->waits = true;

@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "conf/secret.h"
-#include "core/halt.h"
 #include "pure/backoff.h"
 #include "pure/duration.h"
 
@@ -32,11 +31,7 @@ now_of(const struct mailbox *box)
 bool
 mailbox_is_on(const struct mailbox *box)
 {
-	const struct core *core = box->source.core;
-	const struct trigger *trigger = source_trigger(&box->source);
-
-	return trigger && trigger_is_enabled(core, trigger) &&
-	       !switch_is_on(core->switches, "trigger", box->source.name, "paused");
+	return trigger_is_on(box->source.core, source_trigger(&box->source));
 }
 
 /* --- time
@@ -136,11 +131,8 @@ fail_for(struct mailbox *box, const struct err *err, int64_t ms)
 void
 mailbox_fail(struct mailbox *box, const struct err *err)
 {
-	uint64_t random;
-	int64_t ms;
+	int64_t ms = backoff_delay(&failing, ++box->failures, entropy_below(UINT64_MAX));
 
-	entropy_fill(&random, sizeof(random));
-	ms = backoff_delay(&failing, ++box->failures, random);
 	fail_for(box, err, ms > LEAST_MS ? ms : LEAST_MS);
 }
 
@@ -189,15 +181,12 @@ mailbox_rest(struct mailbox *box)
 {
 	bool on = mailbox_is_on(box), idles = box->has_idle && box->idle && on && !box->held;
 	int64_t ms = rest_ms(box, idles ? RENEW_MS : box->poll_ms);
-	uint64_t random;
 
 	if (on)
 		health_tell(box);
 	box->is_off = !on;
-	if (box->held) {
-		entropy_fill(&random, sizeof(random));
-		ms = LEAST_MS + backoff_delay(&holding, ++box->holds, random);
-	}
+	if (box->held)
+		ms = LEAST_MS + backoff_delay(&holding, ++box->holds, entropy_below(UINT64_MAX));
 	if (place_is_wanted(&box->place)) {
 		disconnect(box);
 		ms = ms < box->poll_ms ? ms : box->poll_ms;

@@ -3,7 +3,6 @@
 #include "triggers/poll/inside.h"
 
 #include "base/uuid.h"
-#include "core/halt.h"
 #include "store/state.h"
 
 /* After a failure it is looked at sooner than by its interval, but ever less often. */
@@ -33,8 +32,7 @@ on_timer(void *arg)
 	if (poll->look || !trigger)
 		return;
 	/* Nobody is asked meanwhile: what changes is found when it goes on. */
-	poll->resting = !trigger_is_enabled(core, trigger) ||
-			switch_is_on(core->switches, "trigger", trigger->name, "paused");
+	poll->resting = !trigger_is_on(core, trigger);
 	if (!poll->resting)
 		look_begin(poll);
 }

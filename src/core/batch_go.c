@@ -1,0 +1,641 @@
+/* Batches on their way: entities become runs, as many at once as may be. SPEC 11. */
+/* SPDX-License-Identifier: MIT */
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+
+#include "base/log.h"
+#include "base/uuid.h"
+#include "core/batch_inside.h"
+#include "core/envelope.h"
+#include "core/ledger.h"
+#include "core/queue.h"
+#include "core/run.h"
+#include "core/shed.h"
+#include "store/runs.h"
+
+/* Runs that one turn makes, or ends. */
+#define STEP_RUNS 64
+#define RETRY_MS 1000
+/* While the queue is full, or what it takes to start is not there. */
+#define WAIT_MS 1000
+
+/* --- those that go on ---------------------------------------------------------------------- */
+
+struct live *
+batch_live(struct core *core, int64_t seq)
+{
+	struct live *live = NULL;
+
+	if (core->batches)
+		HASH_FIND(hh, core->batches->by_seq, &seq, sizeof(seq), live);
+	return live;
+}
+
+struct live *
+live_new(struct core *core, const struct batch_row *row)
+{
+	struct live *live = batch_live(core, row->seq);
+
+	if (live)
+		return live;
+	live = mem_alloc(sizeof(*live));
+	live->core = core;
+	live->seq = row->seq;
+	live->id = mem_strdup(row->id);
+	live->name = mem_strdup(row->name);
+	HASH_ADD(hh, core->batches->by_seq, seq, sizeof(live->seq), live);
+	return live;
+}
+
+void
+live_free(struct live *live)
+{
+	HASH_DEL(live->core->batches->by_seq, live);
+	live_close(live);
+	plan_fini(&live->plan);
+	core_timer_free(live->step);
+	core_timer_free(live->clock);
+	free(live->id);
+	free(live->name);
+	free(live);
+}
+
+static void live_on_step(void *arg);
+static void live_on_clock(void *arg);
+
+void
+live_wake(struct live *live, int64_t ms)
+{
+	if (ms > 0) {
+		core_timer_arm(live->core, &live->clock, ms, live_on_clock, live);
+		return;
+	}
+	if (live->armed)
+		return;
+	live->armed = true;
+	core_timer_arm(live->core, &live->step, 0, live_on_step, live);
+}
+
+static void
+live_on_clock(void *arg)
+{
+	live_wake(arg, 0);
+}
+
+void
+batches_wake(struct core *core, int64_t seq)
+{
+	struct live *live = batch_live(core, seq);
+
+	if (live)
+		live_wake(live, 0);
+}
+
+/* --- an entity becomes a run --------------------------------------------------------------- */
+
+struct taken {
+	int64_t n[STEP_RUNS];
+	char *entity[STEP_RUNS], *data[STEP_RUNS];
+	unsigned count;
+};
+
+static bool
+taken_add(void *arg, const struct item_row *row)
+{
+	struct taken *taken = arg;
+
+	taken->n[taken->count] = row->n;
+	taken->entity[taken->count] = mem_strdup(row->entity);
+	taken->data[taken->count++] = mem_strdup(row->data ? row->data : "null");
+	return true;
+}
+
+static void
+taken_fini(struct taken *taken)
+{
+	for (unsigned i = 0; i < taken->count; i++) {
+		free(taken->entity[i]);
+		free(taken->data[i]);
+	}
+}
+
+struct admitted {
+	struct core *core;
+	char *agent, *tenant;
+	int64_t seq; /* of the batch */
+};
+
+static void
+on_admitted(void *arg, const struct err *err)
+{
+	struct admitted *admitted = arg;
+	struct core *core = admitted->core;
+	struct live *live = batch_live(core, admitted->seq);
+
+	if (err->code == E_OK) {
+		queue_note_new(core->queue, admitted->agent, admitted->tenant);
+	} else {
+		queue_note_queued(core->queue, admitted->agent, -1);
+		if (live)
+			live_wake(live, RETRY_MS);
+	}
+	free(admitted->agent);
+	free(admitted->tenant);
+	free(admitted);
+}
+
+static void
+run_fill(const struct batch_row *row, const struct batch_settings *settings, struct wall now,
+	 struct run_row *ret)
+{
+	const struct agent *agent = settings->agent;
+
+	*ret = (struct run_row){
+		.event = row->event,
+		.trigger = (char *)"",
+		.source = (char *)"batch",
+		.agent = (char *)agent->name,
+		.intent = (char *)settings->intent,
+		.mode = row->mode,
+		.batch = row->id,
+		.tenant = (char *)settings->tenant,
+		.trust = (char *)trust_name(TRUST_TRUSTED),
+		.config_commit = (char *)(*agent->commit ? agent->commit : NULL),
+		.root = row->event_id,
+		.priority = settings->priority,
+		.status = (char *)"queued",
+		.max_attempts = agent->retry.attempts,
+		.created = now,
+		.started = WALL_NONE,
+		.ended = WALL_NONE,
+		.event_time = row->started,
+		.due = WALL_NONE,
+		.limits = settings->limits,
+	};
+}
+
+/* The item and its run, in one savepoint. */
+static bool
+entity_admit(struct live *live, const struct batch_row *row, const struct batch_settings *settings,
+	     const struct taken *taken, unsigned i, struct err *err)
+{
+	struct core *core = live->core;
+	struct wall now = core_wall(core);
+	struct uuid id = uuid_v7(now);
+	AUTO(buf_fini) struct buf key = BUF_INIT, traceparent = BUF_INIT;
+	struct admitted *admitted;
+	struct run_row run;
+	struct item_move move = {.from = "left", .to = "running", .drops_data = true};
+	bool ready;
+
+	run_fill(row, settings, now, &run);
+	buf_cat(&key, row->id, "/", taken->entity[i]);
+	envelope_traceparent(STR_NONE, &traceparent);
+	run.id = id.text;
+	run.entity = taken->entity[i];
+	run.key = (char *)buf_cstr(&key);
+	run.traceparent = (char *)buf_cstr(&traceparent);
+	run.payload = taken->data[i];
+	if (!runs_insert(core->store, &run, &move.run, &ready, err) ||
+	    !items_move(core->store, live->seq, taken->n[i], &move, err) ||
+	    !batches_count(core->store, live->seq, &(struct batch_counts){.running = 1}, err))
+		return false;
+	run_tell(core, run.id, &run, "queued");
+	queue_note_queued(core->queue, run.agent, 1);
+	admitted = mem_alloc(sizeof(*admitted));
+	*admitted =
+		(struct admitted){core, mem_strdup(run.agent), mem_strdup(run.tenant), live->seq};
+	turn_after(core->store, on_admitted, admitted);
+	return true;
+}
+
+/* How many may begin now: as many as run at once, for the money that is left. */
+static int64_t
+room_now(struct live *live, const struct batch_row *row, const struct batch_settings *settings)
+{
+	int64_t room = settings->concurrency - row->running;
+	int64_t ended = row->done + row->skipped + row->failed;
+
+	if (live->plan.shuffled && strcmp(row->source_state, "ended") != 0)
+		return 0;
+	if (live->plan.trial && room > live->plan.trial - ended - row->running)
+		room = live->plan.trial - ended - row->running;
+	return room < STEP_RUNS ? room : STEP_RUNS;
+}
+
+static bool
+entities_admit(struct live *live, const struct batch_row *row,
+	       const struct batch_settings *settings, struct err *err)
+{
+	struct core *core = live->core;
+	int64_t room = room_now(live, row, settings);
+	struct taken taken = {.count = 0};
+	bool ok = true;
+
+	if (room <= 0 || !batch_left(row))
+		return true;
+	if (queue_is_full(core)) {
+		live_wake(live, WAIT_MS);
+		return true;
+	}
+	if (!items_next(core->store, live->seq, (unsigned)room, taken_add, &taken, err))
+		ok = false;
+	for (unsigned i = 0; ok && i < taken.count; i++) {
+		if (!turn_savepoint(core->store, err)) {
+			ok = false;
+		} else if (entity_admit(live, row, settings, &taken, i, err)) {
+			turn_release(core->store);
+		} else {
+			turn_undo(core->store);
+			ok = false;
+		}
+	}
+	/* More of it in the next turn. */
+	if (ok && taken.count == STEP_RUNS)
+		live_wake(live, 0);
+	taken_fini(&taken);
+	return ok;
+}
+
+/* --- when it stops ------------------------------------------------------------------------- */
+
+/* True: too many did not end well. */
+static bool
+gone_wrong(const struct batch_row *row, const struct batch_settings *settings, struct buf *out)
+{
+	int64_t bad = row->skipped + row->failed - row->excused;
+	int64_t ended = row->done + row->skipped + row->failed - row->excused;
+
+	if (settings->stop_count && bad >= settings->stop_count) {
+		buf_printf(
+			out,
+			"%" PRId64 " entit%s did not end well (on_failure = stop); rouse batch "
+			"show %s --entities --status skipped says why, rouse batch resume goes on",
+			bad, bad == 1 ? "y" : "ies", row->id);
+		return true;
+	}
+	if (isnan(settings->stop_share) || ended < BATCH_SHARE_LEAST ||
+	    (double)bad <= settings->stop_share * (double)ended)
+		return false;
+	buf_printf(out,
+		   "%" PRId64 " of %" PRId64 " entities did not end well, which is more than "
+		   "stop_after = %s; rouse batch show %s --entities --status skipped says why, "
+		   "rouse batch resume goes on",
+		   bad, ended, conf_str(settings->section, "stop_after"), row->id);
+	return true;
+}
+
+static bool
+too_late(struct live *live, const struct batch_row *row, const struct batch_settings *settings,
+	 struct buf *out)
+{
+	int64_t gone = row->worked_ms;
+
+	if (!settings->deadline_ms)
+		return false;
+	if (wall_is_set(row->resumed))
+		gone += core_wall(live->core).ms - row->resumed.ms;
+	if (gone < settings->deadline_ms) {
+		live_wake(live, settings->deadline_ms - gone);
+		return false;
+	}
+	buf_printf(out,
+		   "not done within batch_budget.deadline = %s; rouse batch resume goes on once "
+		   "there is more",
+		   conf_str(settings->section, "batch_budget.deadline"));
+	return true;
+}
+
+/* One word, and out in words: it cannot go on. NULL: it can. */
+static const char *
+must_stop(struct live *live, const struct batch_row *row, const struct batch_settings *settings,
+	  struct buf *out)
+{
+	if (gone_wrong(row, settings, out))
+		return "failures";
+	if (batch_left(row) + row->running > 0 && too_late(live, row, settings, out))
+		return "deadline";
+	return NULL;
+}
+
+/* --- the end ------------------------------------------------------------------------------- */
+
+static bool
+nothing_open(void *arg, const char *status, int64_t n)
+{
+	(void)n;
+	if (!strcmp(status, "proposed") || !strcmp(status, "approved") ||
+	    !strcmp(status, "applying"))
+		*(bool *)arg = false;
+	return true;
+}
+
+/* The last entity has ended. */
+static bool
+finish(struct live *live, const struct batch_row *row, struct err *err)
+{
+	struct core *core = live->core;
+	bool nothing = true;
+
+	if (!batch_move(core, live->seq, BATCH_ENTITIES_DONE, NULL, NULL, err))
+		return false;
+	if (strcmp(row->mode, "apply") != 0)
+		return true;
+	return batch_changes_count(core->store, row->id, nothing_open, &nothing, err) &&
+	       (!nothing || batch_move(core, live->seq, BATCH_APPLY_DONE, NULL, NULL, err));
+}
+
+/* What was asked for by name and is not there. */
+static bool
+absent_keep(struct live *live, const struct batch_row *row, struct err *err)
+{
+	struct core *core = live->core;
+	struct batch_counts counts = {0};
+	const char *key;
+	json_t *value;
+
+	json_object_foreach (live->plan.only, key, value) {
+		struct item_row item = {.batch = live->seq,
+					.n = plan_place(&live->plan, row->items + counts.items + 1),
+					.entity = (char *)key,
+					.state = (char *)"skipped",
+					.reason = (char *)"absent",
+					.error = (char *)"its source has no entity of this key"};
+		bool is_new;
+
+		if (!items_insert(core->store, &item, &is_new, err))
+			return false;
+		counts.items += is_new;
+		counts.skipped += is_new;
+	}
+	return !counts.items || batches_count(core->store, live->seq, &counts, err);
+}
+
+/* Nothing runs and nothing is left: true, or it goes on with another page. */
+static bool
+nothing_left(struct live *live, const struct batch_row *row, struct err *err)
+{
+	if (!strcmp(row->source_state, "broken"))
+		return batch_move(live->core, live->seq, BATCH_FAIL, "source", row->error, err);
+	if (strcmp(row->source_state, "ended") != 0)
+		return true;
+	if (!live->looked && !live->plan.limit && !live->plan.only) {
+		live_read(live, row);
+		return true;
+	}
+	return (!live->plan.only || absent_keep(live, row, err)) && finish(live, row, err);
+}
+
+/* --- a step -------------------------------------------------------------------------------- */
+
+/* What runs of a batch that was cancelled is stopped, some at a time. */
+struct sweep {
+	char *runs[STEP_RUNS];
+	unsigned count;
+	int64_t last;
+};
+
+static bool
+sweep_add(void *arg, const struct item_row *row)
+{
+	struct sweep *sweep = arg;
+
+	sweep->last = row->n;
+	sweep->runs[sweep->count++] = mem_strdup(row->run_id);
+	return true;
+}
+
+static void
+live_sweep(struct live *live)
+{
+	struct core *core = live->core;
+	AUTO(err_fini) struct err err = ERR_INIT;
+	struct sweep sweep = {.last = live->swept};
+
+	if (!items_list(core->store, live->seq, "running", live->swept, STEP_RUNS, false, sweep_add,
+			&sweep, &err))
+		log_error("batch does not stop what runs", "batch", live->id, "error",
+			  err_text(&err));
+	for (unsigned i = 0; i < sweep.count; i++) {
+		AUTO(err_fini) struct err gone = ERR_INIT;
+
+		if (sweep.runs[i])
+			run_cancel(core, sweep.runs[i], "batch", "its batch was cancelled", &gone);
+		free(sweep.runs[i]);
+	}
+	live->swept = sweep.last;
+	if (sweep.count == STEP_RUNS)
+		live_wake(live, 0);
+	else
+		live_free(live);
+}
+
+static bool
+live_go(struct live *live, struct batch_row *row, struct err *err)
+{
+	struct core *core = live->core;
+	AUTO(buf_fini) struct buf why = BUF_INIT;
+	AUTO(err_fini) struct err missing = ERR_INIT;
+	struct batch_settings settings;
+	const char *reason;
+
+	plan_fini(&live->plan);
+	plan_read(row->options, &live->plan);
+	if (!batch_settings_get(core->registry, row->name, &settings, &missing))
+		return batch_move(core, live->seq, BATCH_FAIL, "config", err_text(&missing), err);
+	reason = must_stop(live, row, &settings, &why);
+	if (reason)
+		return batch_move(core, live->seq, BATCH_FAIL, reason, buf_cstr(&why), err);
+	if (!entities_admit(live, row, &settings, err))
+		return false;
+	if (!strcmp(row->source_state, "reading"))
+		live_read(live, row);
+	/* As it was before this step began: what it admitted is still to come. */
+	if (live->plan.trial && !row->running && batch_left(row) &&
+	    row->done + row->skipped + row->failed >= live->plan.trial)
+		return batch_move(core, live->seq, BATCH_PAUSE, "trial", NULL, err);
+	if (!row->running && !batch_left(row) && !live->reading)
+		return nothing_left(live, row, err);
+	if (live->plan.shuffled && !strcmp(row->source_state, "broken") && !row->running)
+		return batch_move(core, live->seq, BATCH_FAIL, "source", row->error, err);
+	return true;
+}
+
+static void
+live_on_step(void *arg)
+{
+	struct live *live = arg;
+	struct core *core = live->core;
+	AUTO(batch_row_fini) struct batch_row row = {0};
+	AUTO(err_fini) struct err err = ERR_INIT;
+	enum batch_state state;
+
+	live->armed = false;
+	if (core->draining)
+		return;
+	if (!batches_get_seq(core->store, live->seq, &row, &err)) {
+		if (err.code == E_NOT_FOUND) {
+			live_free(live);
+			return;
+		}
+	} else {
+		state = batch_state_of(row.state);
+		if (state == BATCH_CANCELLED) {
+			live_close(live);
+			live_sweep(live);
+			return;
+		}
+		if (state != BATCH_RUNNING) {
+			live_free(live);
+			return;
+		}
+		if (live_go(live, &row, &err))
+			return;
+	}
+	log_error("batch does not go on now", "batch", live->id, "error", err_text(&err));
+	live_wake(live, RETRY_MS);
+}
+
+/* --- the end of a run ---------------------------------------------------------------------- */
+
+const char *
+batch_outcome(const char *status, const char *reason)
+{
+	/* It said so itself, or a person did; all else happened to it. */
+	static const char *const said[] = {"permanent", "no_effect", "denied", "gate_timeout",
+					   "invalid"};
+
+	if (!strcmp(status, "succeeded"))
+		return "done";
+	for (size_t i = 0; reason && i < ARRAY_LEN(said); i++)
+		if (!strcmp(reason, said[i]))
+			return "failed";
+	return "skipped";
+}
+
+static void
+counts_add(struct batch_counts *counts, const char *state, int64_t by)
+{
+	if (!strcmp(state, "running"))
+		counts->running += by;
+	else if (!strcmp(state, "done"))
+		counts->done += by;
+	else if (!strcmp(state, "skipped"))
+		counts->skipped += by;
+	else if (!strcmp(state, "failed"))
+		counts->failed += by;
+}
+
+static void
+rate_note(struct live *live)
+{
+	int64_t bucket = clock_mono(live->core->clock).ms / RATE_BUCKET_MS;
+
+	for (int64_t b = live->bucket + 1; b <= bucket && b <= live->bucket + RATE_BUCKETS; b++)
+		live->ends[b % RATE_BUCKETS] = 0;
+	live->bucket = bucket;
+	live->ends[bucket % RATE_BUCKETS]++;
+}
+
+bool
+batch_run_ended(struct core *core, const struct run_row *run, const char *status,
+		const char *reason, struct err *err)
+{
+	AUTO(item_row_fini) struct item_row item = {0};
+	struct batch_counts counts = {.run = run->seq};
+	struct item_move move = {.run = run->seq, .drops_data = true};
+	struct live *live;
+
+	if (!run->batch || !run->entity)
+		return true;
+	if (!items_find(core->store, run->batch, run->entity, &item, err))
+		return false;
+	/* Its own run, or one that repeats that. */
+	if (!item.batch || (item.run != run->seq && (!run->replay_of || !item.run_id ||
+						     strcmp(run->replay_of, item.run_id) != 0)))
+		return true;
+	move.from = item.state;
+	move.to = batch_outcome(status, reason);
+	move.reason = !strcmp(status, "failed")	     ? reason
+		      : !strcmp(status, "succeeded") ? NULL
+						     : status;
+	counts_add(&counts, move.from, -1);
+	counts_add(&counts, move.to, 1);
+	if (!items_move(core->store, item.batch, item.n, &move, err) ||
+	    !batches_count(core->store, item.batch, &counts, err))
+		return false;
+	live = batch_live(core, item.batch);
+	if (live) {
+		live->looked = false;
+		rate_note(live);
+		live_wake(live, 0);
+	}
+	return true;
+}
+
+/* --- all of them --------------------------------------------------------------------------- */
+
+struct batches *
+batches_new(struct core *core)
+{
+	struct batches *batches = mem_alloc(sizeof(*batches));
+
+	batches->core = core;
+	batches->timer_fd = -1;
+	return batches;
+}
+
+void
+batches_free(struct batches *batches)
+{
+	struct live *live, *next;
+
+	if (!batches)
+		return;
+	HASH_ITER (hh, batches->by_seq, live, next)
+		live_free(live);
+	free(batches);
+}
+
+#define LOAD_PAGE 64
+
+static bool
+load_state(struct core *core, const char *state, struct err *err)
+{
+	int64_t seqs[LOAD_PAGE], after = 0;
+	size_t count;
+
+	do {
+		if (!batches_in_state(core->store, state, after, seqs, LOAD_PAGE, &count, err))
+			return false;
+		for (size_t i = 0; i < count; i++) {
+			AUTO(batch_row_fini) struct batch_row row = {0};
+
+			after = seqs[i];
+			if (!batches_get_seq(core->store, after, &row, err))
+				return false;
+			if (!strcmp(state, "running") || row.running)
+				live_wake(live_new(core, &row), 0);
+		}
+	} while (count == LOAD_PAGE);
+	return true;
+}
+
+bool
+batches_load(struct core *core, struct err *err)
+{
+	return core->rehearsal ||
+	       (load_state(core, "running", err) && load_state(core, "cancelled", err));
+}
+
+void
+batches_reload(struct core *core)
+{
+	struct live *live, *next;
+
+	HASH_ITER (hh, core->batches->by_seq, live, next) {
+		live_close(live);
+		live_wake(live, 0);
+	}
+}

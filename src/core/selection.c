@@ -1,0 +1,655 @@
+/* Selections: which changes somebody means, found page by page beside the loop, kept on disk. */
+/* SPDX-License-Identifier: MIT */
+#include "core/selection.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/digest.h"
+#include "base/log.h"
+#include "core/change.h"
+#include "io/jail.h"
+#include "io/jail_check.h"
+#include "io/work.h"
+#include "pure/effect.h"
+#include "pure/path.h"
+#include "store/runs.h"
+
+/* A thread looks at so many rows before others have their turn; jq gets fewer at once. */
+#define SLICE_ROWS 20000
+#define PAGE_ROWS 500
+#define PAGE_BYTES (2 << 20)
+#define SPILL_BYTES 65536
+#define ASKED_MAX 12
+#define ASK_AGAIN_MS 500
+
+struct selection {
+	struct core *core;
+	struct selection_spec spec;
+	struct path *path; /* of spec.where, where it is plain */
+	char *program;	   /* of spec.where, over a page of objects */
+	selection_on_done *on_done;
+	void *arg;
+
+	/* what it has come to */
+	int64_t run, after;
+	size_t id_at;
+	bool begun, ended;
+	int fd;
+	struct buf tail; /* records that are not in the file yet */
+	uint64_t count, on_disk;
+	struct selection_chain chain;
+	char digest[65];
+
+	/* a page that jq is asked about */
+	struct buf page; /* JSON array */
+	struct selected *records;
+	char (*ids)[37];
+	size_t record_count;
+	int tries;
+	struct core_timer *timer;
+
+	/* of the slice that a thread reads */
+	struct store *reader;
+	struct effect effect;
+	struct buf key, object;
+	int rows;
+	struct err err;
+};
+
+void
+selection_spec_fini(struct selection_spec *spec)
+{
+	for (size_t i = 0; i < spec->id_count; i++)
+		free(spec->ids[i]);
+	free(spec->ids);
+	free(spec->batch);
+	free(spec->run);
+	free(spec->entity);
+	free(spec->where);
+	free(spec->group);
+	*spec = (struct selection_spec){0};
+}
+
+static bool
+ids_read(const json_t *list, struct selection_spec *ret, struct err *err)
+{
+	if (!list)
+		return true;
+	if (!json_is_array(list) || json_array_size(list) > SELECTION_IDS_MAX)
+		return err_set(err, E_USAGE, "changes: expected a list of at most %d ids",
+			       SELECTION_IDS_MAX);
+	ret->ids = mem_alloc_array(json_array_size(list) + 1, sizeof(*ret->ids));
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *id = json_string_value(json_array_get(list, i));
+
+		if (!id)
+			return err_set(err, E_USAGE, "changes: item %zu is no id", i + 1);
+		ret->ids[ret->id_count++] = mem_strdup(id);
+	}
+	return true;
+}
+
+bool
+selection_spec_read(const json_t *object, struct selection_spec *ret, struct err *err)
+{
+	static const char *const names[] = {"batch", "run", "entity", "where", "group"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const json_t *value = json_object_get(object, names[i]);
+
+		if (value && !json_is_null(value) && !json_is_string(value))
+			return err_set(err, E_USAGE, "%s: expected a string", names[i]);
+	}
+	*ret = (struct selection_spec){.batch = mem_strdup(json_str(object, "batch")),
+				       .run = mem_strdup(json_str(object, "run")),
+				       .entity = mem_strdup(json_str(object, "entity")),
+				       .where = mem_strdup(json_str(object, "where")),
+				       .group = mem_strdup(json_str(object, "group"))};
+	if (ids_read(json_object_get(object, "changes"), ret, err))
+		return true;
+	selection_spec_fini(ret);
+	return false;
+}
+
+struct effect_of
+change_effect(const struct change_row *change)
+{
+	return (struct effect_of){.target = change->target,
+				  .op = change->op,
+				  .before = change->before,
+				  .after = change->after,
+				  .patch = change->patch};
+}
+
+/* --- what was found ------------------------------------------------------------------------ */
+
+static bool
+spill(struct selection *s, struct err *err)
+{
+	size_t done = 0;
+
+	if (s->fd < 0) {
+		s->fd = open(s->core->state_dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+		if (s->fd < 0)
+			return err_errno(err, errno, "cannot make a file in %s",
+					 s->core->state_dir);
+	}
+	while (done < s->tail.len) {
+		ssize_t n = pwrite(s->fd, s->tail.data + done, s->tail.len - done,
+				   (off_t)(s->on_disk * sizeof(struct selected) + done));
+
+		if (n < 0 && errno != EINTR)
+			return err_errno(err, errno, "cannot write to a file in %s",
+					 s->core->state_dir);
+		done += n > 0 ? (size_t)n : 0;
+	}
+	s->on_disk += s->tail.len / sizeof(struct selected);
+	buf_clear(&s->tail);
+	return true;
+}
+
+static void
+digest_bytes(const char *hex, unsigned char ret[32])
+{
+	AUTO(buf_fini) struct buf bytes = BUF_INIT;
+
+	memset(ret, 0, 32);
+	if (hex && hex_decode(str_of(hex), &bytes) && bytes.len == 32)
+		memcpy(ret, bytes.data, 32);
+}
+
+static void
+chain_add(struct selection_chain *chain, struct str text)
+{
+	const struct str parts[] = {str_make(chain->bytes, 32), text};
+	struct digest digest = digest_of_parts(DIGEST_SHA256, parts, 2);
+
+	memcpy(chain->bytes, digest.bytes, 32);
+}
+
+static void
+chain_add_record(struct selection_chain *chain, const char *id, const unsigned char digest[32])
+{
+	char line[37 + 32] = {0};
+
+	memcpy(line, id, strnlen(id, 36));
+	memcpy(line + 37, digest, 32);
+	chain_add(chain, str_make(line, sizeof(line)));
+}
+
+void
+selection_chain_init(struct selection_chain *chain, const char *policy)
+{
+	*chain = (struct selection_chain){{0}};
+	chain_add(chain, str_of(policy));
+}
+
+void
+selection_chain_add(struct selection_chain *chain, const char *id, const char *digest)
+{
+	unsigned char bytes[32];
+
+	digest_bytes(digest, bytes);
+	chain_add_record(chain, id, bytes);
+}
+
+void
+selection_chain_hex(const struct selection_chain *chain, char ret[65])
+{
+	AUTO(buf_fini) struct buf hex = BUF_INIT;
+
+	hex_encode(&hex, str_make(chain->bytes, 32));
+	memcpy(ret, buf_cstr(&hex), 65);
+}
+
+static bool
+keep(struct selection *s, const struct selected *record, const char *id, struct err *err)
+{
+	chain_add_record(&s->chain, id, record->digest);
+	buf_add(&s->tail, record, sizeof(*record));
+	s->count++;
+	return s->tail.len < SPILL_BYTES || spill(s, err);
+}
+
+int
+selection_get(const struct selection *s, uint64_t at, struct selected *ret, int n, struct err *err)
+{
+	int got = 0;
+
+	for (; got < n && at + (uint64_t)got < s->count; got++) {
+		uint64_t i = at + (uint64_t)got;
+
+		if (i >= s->on_disk) {
+			memcpy(&ret[got], s->tail.data + (i - s->on_disk) * sizeof(*ret),
+			       sizeof(*ret));
+			continue;
+		}
+		size_t want = (size_t)(s->on_disk - i);
+
+		if (want > (size_t)(n - got))
+			want = (size_t)(n - got);
+		if (pread(s->fd, &ret[got], want * sizeof(*ret), (off_t)(i * sizeof(*ret))) !=
+		    (ssize_t)(want * sizeof(*ret))) {
+			err_errno(err, errno, "cannot read a selection back");
+			return -1;
+		}
+		got += (int)want - 1;
+	}
+	return got;
+}
+
+/* --- in a thread --------------------------------------------------------------------------- */
+
+static bool
+status_is_wanted(const struct selection *s, const char *status)
+{
+	for (size_t i = 0; s->spec.statuses && s->spec.statuses[i]; i++)
+		if (!strcmp(s->spec.statuses[i], status))
+			return true;
+	return !s->spec.statuses;
+}
+
+static bool
+group_is_wanted(struct selection *s, const struct change_row *row)
+{
+	const struct effect_of of = change_effect(row);
+	char name[33];
+
+	effect_read(&s->effect, &of);
+	buf_clear(&s->key);
+	effect_key(&s->effect, &of, &s->key);
+	effect_key_name(buf_str(&s->key), name);
+	return !strcmp(name, s->spec.group);
+}
+
+/* One that only jq can tell about waits in the page. */
+static void
+page_add(struct selection *s, const struct change_row *row, const struct selected *record)
+{
+	if (!s->records) {
+		s->records = mem_alloc_array(PAGE_ROWS, sizeof(*s->records));
+		s->ids = mem_alloc_array(PAGE_ROWS, sizeof(*s->ids));
+	}
+	buf_putc(&s->page, s->record_count ? ',' : '[');
+	buf_add_str(&s->page, buf_str(&s->object));
+	memset(s->ids[s->record_count], 0, sizeof(*s->ids));
+	memcpy(s->ids[s->record_count], row->id, strnlen(row->id, 36));
+	s->records[s->record_count++] = *record;
+}
+
+static bool
+row_take(struct selection *s, const struct change_row *row)
+{
+	struct selected record = {.seq = row->seq};
+	bool yes = true;
+
+	digest_bytes(row->digest, record.digest);
+	if (!status_is_wanted(s, row->status) ||
+	    (s->spec.last_seq && row->seq > s->spec.last_seq) ||
+	    (s->spec.entity && (!row->entity || strcmp(row->entity, s->spec.entity))) ||
+	    (s->spec.batch && (!row->batch || strcmp(row->batch, s->spec.batch))) ||
+	    (s->run && row->run != s->run) || (s->spec.group && !group_is_wanted(s, row)))
+		return true;
+	if (s->spec.where) {
+		AUTO(json_auto_decref) json_t *object = change_object(row);
+
+		buf_clear(&s->object);
+		json_write(&s->object, object);
+		if (!s->path) {
+			page_add(s, row, &record);
+			return true;
+		}
+		if (!path_test(s->path, buf_str(&s->object), &yes, &s->err))
+			return err_prefix(&s->err, "where, at change %s", row->id);
+	}
+	if (!yes)
+		return true;
+	if (s->spec.on_row)
+		s->spec.on_row(s->spec.on_row_arg, row);
+	return keep(s, &record, row->id, &s->err);
+}
+
+static bool
+on_row(void *arg, const struct change_row *row)
+{
+	struct selection *s = arg;
+
+	s->rows++;
+	s->after = row->seq;
+	return row_take(s, row) && s->record_count < PAGE_ROWS && s->page.len < PAGE_BYTES;
+}
+
+static int
+by_seq(const void *a, const void *b)
+{
+	const struct change_row *x = a, *y = b;
+
+	return (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+/* Named ones are few: read whole, in the order of their arrival, each once. */
+static bool
+ids_take(struct selection *s)
+{
+	struct change_row *rows = mem_alloc_array(s->spec.id_count + 1, sizeof(*rows));
+	size_t count = 0;
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < s->spec.id_count; i++) {
+		ok = changes_get(s->reader, s->spec.ids[i], &rows[count], &s->err);
+		count += ok;
+	}
+	qsort(rows, count, sizeof(*rows), by_seq);
+	for (; ok && s->id_at < count; s->id_at++) {
+		if (s->id_at && rows[s->id_at].seq == rows[s->id_at - 1].seq)
+			continue;
+		if (s->record_count == PAGE_ROWS || s->page.len >= PAGE_BYTES)
+			break;
+		ok = row_take(s, &rows[s->id_at]);
+	}
+	s->ended = s->id_at >= count;
+	for (size_t i = 0; i < count; i++)
+		change_row_fini(&rows[i]);
+	free(rows);
+	return ok;
+}
+
+static bool
+run_find(struct selection *s)
+{
+	AUTO(run_row_fini) struct run_row run = {0};
+
+	if (!s->spec.run)
+		return true;
+	if (!runs_get(s->reader, s->spec.run, &run, &s->err))
+		return false;
+	s->run = run.seq;
+	return true;
+}
+
+static void
+slice_run(void *arg)
+{
+	struct selection *s = arg;
+	const char *one = s->spec.statuses && s->spec.statuses[0] && !s->spec.statuses[1]
+				  ? s->spec.statuses[0]
+				  : NULL;
+	struct change_scope scope = {
+		.batch = s->spec.batch, .entity = s->spec.entity, .status = one};
+
+	s->rows = 0;
+	if (!store_open_reader(s->core->store, &s->reader, &s->err))
+		return;
+	if (s->begun || run_find(s)) {
+		s->begun = true;
+		scope.run = s->run;
+		if (s->spec.ids) {
+			ids_take(s);
+		} else if (changes_walk(s->reader, &scope, s->after, SLICE_ROWS, on_row, s,
+					&s->err)) {
+			s->ended = s->err.code == E_OK && s->rows < SLICE_ROWS &&
+				   s->record_count < PAGE_ROWS && s->page.len < PAGE_BYTES;
+		}
+	}
+	if (s->record_count)
+		buf_putc(&s->page, ']');
+	store_close(s->reader);
+	s->reader = NULL;
+}
+
+/* --- in the loop --------------------------------------------------------------------------- */
+
+static void slice_done(void *arg);
+
+static void
+selection_end(struct selection *s)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	err_move(&err, &s->err);
+	selection_chain_hex(&s->chain, s->digest);
+	if (err.code != E_OK && s->spec.where && err.code != E_NOT_FOUND)
+		err_prefix(&err, "--where %s", s->spec.where);
+	s->on_done(s->arg, s, &err);
+}
+
+static void
+slice_go(struct selection *s)
+{
+	if (!work_submit(s->core->work, slice_run, slice_done, s, &s->err))
+		selection_end(s);
+}
+
+static void
+slice_next(struct selection *s)
+{
+	s->record_count = 0;
+	buf_clear(&s->page);
+	if (s->err.code != E_OK || s->ended)
+		selection_end(s);
+	else
+		slice_go(s);
+}
+
+/* [1,0,{"e":"…"}]: kept, not kept, and what went wrong. */
+static void
+page_take(struct selection *s, const json_t *answers)
+{
+	if (!json_is_array(answers) || json_array_size(answers) != s->record_count) {
+		err_set(&s->err, E_MAPPING, "the program does not answer for each change");
+		return;
+	}
+	for (size_t i = 0; i < s->record_count; i++) {
+		const json_t *answer = json_array_get(answers, i);
+
+		if (json_is_object(answer)) {
+			err_set(&s->err, E_MAPPING, "at change %s: %s", s->ids[i],
+				json_str(answer, "e") ? json_str(answer, "e") : "it fails");
+			return;
+		}
+		if (json_integer_value(answer) == 1 && !keep(s, &s->records[i], s->ids[i], &s->err))
+			return;
+	}
+}
+
+static void page_ask(void *arg);
+
+static void
+on_answer(void *arg, const struct str *outputs, size_t count, struct err *err)
+{
+	struct selection *s = arg;
+	AUTO(json_auto_decref) json_t *answers = NULL;
+
+	if (err->code == E_UNAVAILABLE && s->tries < ASKED_MAX) {
+		core_timer_arm(s->core, &s->timer, (int64_t)++s->tries * ASK_AGAIN_MS, page_ask, s);
+		return;
+	}
+	s->tries = 0;
+	if (err->code != E_OK)
+		err_move(&s->err, err);
+	else if (count != 1 || !json_read(outputs[0], &answers, &s->err))
+		page_take(s, NULL);
+	else
+		page_take(s, answers);
+	slice_next(s);
+}
+
+static void
+page_ask(void *arg)
+{
+	struct selection *s = arg;
+
+	if (!jail_run(s->core->jail, s->program, buf_str(&s->page), on_answer, s, &s->err))
+		slice_next(s);
+}
+
+static void
+slice_done(void *arg)
+{
+	struct selection *s = arg;
+
+	if (s->err.code == E_OK && s->record_count)
+		page_ask(s);
+	else
+		slice_next(s);
+}
+
+/* Whoever asked has not returned yet: it hears of a mistake later. */
+static void
+on_wrong_later(void *arg)
+{
+	selection_end(arg);
+}
+
+static bool
+where_read(struct selection *s)
+{
+	AUTO(buf_fini) struct buf form = BUF_INIT;
+	struct buf program = BUF_INIT;
+
+	if (!s->spec.where || path_compile(str_of(s->spec.where), &s->path))
+		return true;
+	if (!jail_program_form(str_of(s->spec.where), &form))
+		return err_set(&s->err, E_USAGE,
+			       "a bracket, a string or a comment does not end; expected a jq "
+			       "program over one change, as .confidence < 0.8");
+	buf_cat(&program, "[.[] | try ([limit(1; (", s->spec.where,
+		"\n))] | if length > 0 and .[0] then 1 else 0 end) catch {\"e\": tostring}]");
+	s->program = buf_take(&program);
+	return true;
+}
+
+struct selection *
+selection_new(struct core *core, struct selection_spec *spec, const char *policy,
+	      selection_on_done *on_done, void *arg)
+{
+	struct selection *s = mem_alloc(sizeof(*s));
+
+	s->core = core;
+	s->spec = *spec;
+	*spec = (struct selection_spec){0};
+	s->fd = -1;
+	s->on_done = on_done;
+	s->arg = arg;
+	selection_chain_init(&s->chain, policy);
+	if (!where_read(s) || !work_submit(core->work, slice_run, slice_done, s, &s->err))
+		core_timer_arm(core, &s->timer, 0, on_wrong_later, s);
+	return s;
+}
+
+void
+selection_free(struct selection *s)
+{
+	if (!s)
+		return;
+	assert(!s->reader);
+	core_timer_free(s->timer);
+	selection_spec_fini(&s->spec);
+	path_free(s->path);
+	free(s->program);
+	auto_close(&s->fd);
+	buf_fini(&s->tail);
+	buf_fini(&s->page);
+	buf_fini(&s->key);
+	buf_fini(&s->object);
+	effect_fini(&s->effect);
+	free(s->records);
+	free(s->ids);
+	err_fini(&s->err);
+	free(s);
+}
+
+const struct selection_spec *
+selection_spec(const struct selection *s)
+{
+	return &s->spec;
+}
+
+bool
+selection_told(const struct selection *s)
+{
+	return s->spec.on_row && !s->program;
+}
+
+uint64_t
+selection_count(const struct selection *s)
+{
+	return s->count;
+}
+
+const char *
+selection_digest(const struct selection *s)
+{
+	return s->digest;
+}
+
+/* --- its rows ------------------------------------------------------------------------------ */
+
+struct merge {
+	const struct selected *list;
+	int at, count;
+	bool (*fn)(void *arg, const struct change_row *row);
+	void *arg;
+	bool stopped;
+	int skipped; /* rows in a row that were none of it */
+};
+
+#define SPARSE 2000 /* of such, and the rest is fetched one by one */
+
+static bool
+merge_row(void *arg, const struct change_row *row)
+{
+	struct merge *m = arg;
+
+	while (m->at < m->count && m->list[m->at].seq < row->seq)
+		m->at++;
+	if (m->at < m->count && m->list[m->at].seq == row->seq) {
+		m->at++;
+		m->skipped = 0;
+		m->stopped = !m->fn(m->arg, row);
+	} else {
+		m->skipped++;
+	}
+	return !m->stopped && m->at < m->count && m->skipped < SPARSE;
+}
+
+static bool
+one_by_one(struct merge *m, struct store *reader, struct err *err)
+{
+	for (; !m->stopped && m->at < m->count; m->at++) {
+		AUTO(change_row_fini) struct change_row row = {0};
+
+		if (changes_get_seq(reader, m->list[m->at].seq, &row, err)) {
+			m->stopped = !m->fn(m->arg, &row);
+			continue;
+		}
+		if (err->code != E_NOT_FOUND)
+			return false;
+		err_fini(err);
+		*err = (struct err)ERR_INIT;
+	}
+	return true;
+}
+
+bool
+selection_rows(const struct selection *s, struct store *reader, uint64_t at, int n,
+	       bool (*fn)(void *arg, const struct change_row *row), void *arg, struct err *err)
+{
+	struct selected *list = mem_alloc_array((size_t)n + 1, sizeof(*list));
+	struct merge m = {.list = list, .fn = fn, .arg = arg};
+	const struct change_scope scope = {
+		.batch = s->spec.batch, .run = s->run, .entity = s->spec.entity};
+	bool ok;
+
+	m.count = selection_get(s, at, list, n, err);
+	ok = m.count >= 0;
+	if (ok && m.count && !s->spec.ids)
+		ok = changes_walk(reader, &scope, list[0].seq - 1, INT32_MAX, merge_row, &m, err);
+	ok = ok && one_by_one(&m, reader, err);
+	free(list);
+	return ok;
+}
