@@ -262,6 +262,7 @@ house_build(struct house *house, struct err *err)
 	core->clock = clock_system();
 	core->version = PACKAGE_VERSION;
 	core->started = core_wall(core);
+	core->boot = clock_boot();
 	house->shim_path = house_helper("rouse-shim");
 	core->shim_path = house->shim_path;
 	core->rehearsal = core->draining = house->rehearsal != NULL;

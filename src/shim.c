@@ -80,11 +80,19 @@ on_output_over(struct shim *s, int64_t now)
 	shim_end(s, STR("output"), now);
 }
 
+int64_t
+shim_worked_ms(const struct shim *s, int64_t now)
+{
+	int64_t worked = earlier(now, s->stands_since) - s->began - s->stood_ms;
+	return worked > 1 ? worked : 1;
+}
+
 static void
 on_agent_exit(struct shim *s, int wait_status, int64_t now)
 {
 	s->agent = 0;
 	s->wait_status = wait_status;
+	s->status.worked_ms = shim_worked_ms(s, now);
 	if (s->phase == RUNS)
 		s->phase = LINGERS;
 	s->kill_at = earlier(s->kill_at, later_by(now, s->job->linger_ms));
@@ -127,6 +135,7 @@ deadline_goes_on(struct shim *s, int64_t now)
 		return;
 	if (s->deadline_at != SHIM_NEVER)
 		s->deadline_at = later_by(s->deadline_at, now - s->stands_since);
+	s->stood_ms += now - s->stands_since;
 	s->stands_since = s->stands_until = SHIM_NEVER;
 }
 
@@ -474,6 +483,7 @@ start(struct shim *s, struct err *err)
 		return false;
 	who_write("agent", s->agent, NULL);
 	int64_t now = now_ms();
+	s->began = now;
 	s->deadline_at = s->job->deadline_ms > 0 ? later_by(now, s->job->deadline_ms) : SHIM_NEVER;
 	shim_ctl_file(s, STR("early"), now);
 	return true;

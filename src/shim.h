@@ -112,6 +112,7 @@ struct shim {
 	int64_t deadline_at, kill_at, give_up_at;
 	int64_t grace_most_ms;
 	int64_t stands_since, stands_until; /* SHIM_NEVER: the deadline does not stand */
+	int64_t began, stood_ms;	    /* of the turn */
 	struct spool_status status;
 	struct drain out, err;
 	struct feed in;
@@ -125,6 +126,8 @@ struct shim {
 /* By order: politely first. An agent that has ended already has said how it ended. */
 void shim_end(struct shim *s, struct str reason, int64_t now);
 int64_t later_by(int64_t now, int64_t ms);
+/* How long it has worked, without what its deadline stood; at least 1. */
+int64_t shim_worked_ms(const struct shim *s, int64_t now);
 /* Lines of ctl.NAME, which is removed. */
 void shim_ctl_file(struct shim *s, struct str name, int64_t now);
 /* The files of the folder that we are in. */

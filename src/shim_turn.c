@@ -89,6 +89,7 @@ turn_write(struct shim *s, int64_t now)
 	AUTO(err_fini) struct err err = ERR_INIT;
 	s->status.kept = true;
 	s->status.turn = s->stay.turn;
+	s->status.worked_ms = shim_worked_ms(s, now);
 	s->status.ended_ms = clock_wall(clock_system()).ms;
 	s->status.out_bytes = s->out.bytes;
 	s->status.err_bytes = s->err.bytes;
@@ -207,6 +208,8 @@ turn_begin(struct shim *s, struct spool_job *take_job, int64_t now)
 	stay->rests = false;
 	stay->idle_at = SHIM_NEVER;
 	stay->turn++;
+	s->began = now;
+	s->stood_ms = 0;
 	buf_clear(&stay->id);
 	buf_printf(&stay->id, "%s\n", take_job->id);
 	s->waker.line = buf_str(&stay->id);

@@ -83,6 +83,7 @@ run_exit(struct exec_run *run)
 	struct attempt *attempt = run->attempt;
 	struct attempt_end end = {.exit_code = status->exit_code,
 				  .signal = status->signal,
+				  .worked_ms = status->worked_ms,
 				  .reason = status->reason,
 				  .text = status->error};
 

@@ -3,7 +3,10 @@
 #include "base/clock.h"
 
 #include <assert.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { DAY_MS = 86400000, DAYS_400Y = 146097, EPOCH_FROM_0000_03_01 = 719468 };
 
@@ -33,6 +36,18 @@ clock_system(void)
 {
 	static struct clock system = {system_wall, system_mono};
 	return &system;
+}
+
+int64_t
+clock_boot(void)
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	char text[9] = "";
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	return n == sizeof(text) - 1 ? (int64_t)strtoull(text, NULL, 16) : 0;
 }
 
 static int64_t

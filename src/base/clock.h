@@ -23,6 +23,8 @@ struct clock {
 };
 
 struct clock *clock_system(void);
+/* Tells one boot of the machine, in which struct mono counts, from others; 0: not known. */
+int64_t clock_boot(void);
 
 static inline struct wall
 clock_wall(struct clock *c)

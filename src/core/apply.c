@@ -296,6 +296,7 @@ answer_rows(struct flight *flight, size_t i, enum change_state *ret_to, struct e
 		int64_t delay = again_delay(answer, change, target);
 
 		move.due = (struct wall){now.ms + delay};
+		move.since = now;
 		core_timer_arm(core, &flight->lane->due, delay, lane_wake, flight->lane);
 	}
 	if (!changes_move(core->store, change->seq, &move, err) ||

@@ -327,7 +327,7 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 		attempt->suspended = suspend_count(core, run->seq);
 	protocol_recall(attempt);
 	meter_recall(attempt);
-	stand_recall(attempt, run_state_of(attempt->run.status) == RUN_WAITING);
+	stand_recall(attempt, row, run_state_of(attempt->run.status) == RUN_WAITING);
 	attempt->durable = attempt->now;
 	queue_note_running(core->queue, attempt->carrier, attempt->run.tenant, 1);
 	breakers_adopt(core, BREAKER_AGENT, attempt->carrier, attempt->run.seq, row->started);
@@ -343,6 +343,7 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 		return true;
 	}
 	log_warning("run lost its executor", "run", attempt->run.id, "error", err_text(&err));
+	stand_lost(attempt, row);
 	attempt_exit(attempt,
 		     &(struct attempt_end){.lost = true, .exit_code = -1, .text = err_text(&err)});
 	return true;

@@ -17,7 +17,7 @@ struct attempt_progress {
 	unsigned logged;		/* rows that its lines made in the run log */
 	unsigned emitted;		/* `emit` lines, taken or not */
 	bool has_result;
-	bool responds; /* what it says now is its answer: tokens, a result */
+	bool responds;	   /* what it says now is its answer: tokens, a result */
 	bool suspended;	   /* it said so: nothing that follows counts */
 	bool waits;	   /* for a person; its work is in used.active_ms, its deadline stands */
 	struct mono since; /* otherwise: it works since then */
@@ -55,7 +55,7 @@ struct attempt {
 	char *over_text;
 	bool unpriced; /* a model without a price was told of in the log */
 	bool progress_dirty, took_pending, ending;
-	bool has_asked;	    /* a person: its run may be waiting */
+	bool has_asked; /* a person: its run may be waiting */
 	/* The word its run fails with when all it does about the last decision is to fail: denied
 	 * gate_timeout, or NULL. */
 	const char *refused;
@@ -85,6 +85,7 @@ struct attempt_end {
 	bool ours;	    /* for want of something of the daemon's, not of the agent's */
 	int exit_code;	    /* -1 */
 	int signal;	    /* 0 */
+	int64_t worked_ms;  /* in all, as its executor knows it; 0: it does not */
 	const char *reason; /* cancel deadline output, or NULL: by itself */
 	const char *text;   /* NULL */
 };

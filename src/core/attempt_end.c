@@ -283,6 +283,11 @@ attempt_exit(struct attempt *attempt, const struct attempt_end *end)
 	budget_is_over(attempt);
 	ending = mem_alloc(sizeof(*ending));
 	active_ms = stand_worked_ms(attempt);
+	/* It may have ended while no daemon lived. */
+	if (end->worked_ms && end->worked_ms - attempt->now.used.active_ms < active_ms)
+		active_ms = end->worked_ms > attempt->now.used.active_ms
+				    ? end->worked_ms - attempt->now.used.active_ms
+				    : 0;
 	attempt->ending = true;
 	attempt->end = ending;
 	attempt->now.used.active_ms += active_ms;

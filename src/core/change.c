@@ -406,6 +406,7 @@ change_decide_row(struct core *core, const struct change_row *change, enum chang
 				    .applied_at = WALL_NONE,
 				    .reverted_at = WALL_NONE,
 				    .due = now,
+				    .since = now,
 				    .add_attempt = -1};
 	if (to == change_state_of(change->status)) {
 		/* One of several who must: it stays as it is, and the decision is kept. */
@@ -486,7 +487,8 @@ change_apply_again(struct core *core, const char *id, const char *by, struct err
 					.decided_at = WALL_NONE,
 					.applied_at = WALL_NONE,
 					.reverted_at = WALL_NONE,
-					.due = core_wall(core)};
+					.due = core_wall(core),
+					.since = core_wall(core)};
 	enum change_state state;
 
 	if (!changes_get(core->store, id, &change, err))
@@ -520,6 +522,7 @@ change_revert(struct core *core, const char *id, const char *by, const char *rea
 					 .applied_at = WALL_NONE,
 					 .reverted_at = WALL_NONE,
 					 .due = core_wall(core),
+					 .since = core_wall(core),
 					 .add_attempt = -1};
 
 	if (!changes_get(core->store, id, &change, err))

@@ -66,6 +66,7 @@ struct core {
 	const char *git_path;	/* of rouse-git */
 	const char *version;
 	struct wall started;
+	int64_t boot;	/* which boot of the machine its clock counts in; 0: not known */
 	bool draining;	/* SIGTERM came: nothing new starts */
 	bool rehearsal; /* it is only asked what would happen */
 

@@ -16,6 +16,9 @@
 /* Claims in one turn, so that one commit does not grow without bound. */
 #define CLAIMS_A_TURN 64
 #define RETRY_MS 1000
+#define DUES_A_TURN 1000
+/* A clock that was set; less is one that is being slewed. */
+#define STEP_MS 1000
 /* Tenants of an agent that stand in memory at once. */
 #define LINES_MAX 1024
 
@@ -34,6 +37,9 @@ enum claim_end {
 	CLAIM_ENDING, /* due again in the turn that ended its last attempt, which is not on disk */
 	CLAIM_FAILED, /* later again */
 };
+
+/* Of all times that are due. */
+#define FROM_START ((struct wall){WALL_NONE.ms + 1})
 
 static void queue_on_turn(void *arg);
 static void queue_on_due(void *arg);
@@ -105,6 +111,12 @@ on_gone(void *arg, void *agent)
 	queue->gone = true;
 }
 
+static int64_t
+offset_now(const struct core *core)
+{
+	return core_wall(core).ms - clock_mono(core->clock).ms;
+}
+
 /* --- life ---------------------------------------------------------------------------------- */
 
 struct queue *
@@ -115,6 +127,8 @@ queue_new(struct core *core)
 
 	queue->core = core;
 	queue->due_at = WALL_NONE;
+	queue->offset = offset_now(core);
+	queue->begun_to = WALL_NONE;
 	queue->fair = fair_new(&view);
 	return queue;
 }
@@ -145,6 +159,8 @@ queue_load(struct queue *queue, struct err *err)
 	if (!runs_count_queued(queue->core->store, queue_count, queue, err))
 		return false;
 	if (queue->queued) {
+		/* Nobody knows what became of the clock while nobody looked. */
+		queue->begun_to = FROM_START;
 		queue_on_due(queue);
 		queue_wake(queue, NULL);
 	}
@@ -257,8 +273,27 @@ on_woken(void *arg, const struct err *err)
 {
 	struct queue *queue = arg;
 
-	if (err->code != E_OK)
-		queue_wake_at(queue, (struct wall){core_wall(queue->core).ms + RETRY_MS});
+	if (err->code == E_OK)
+		return;
+	if (queue->beginning)
+		queue->begun_to = FROM_START;
+	queue_wake_at(queue, (struct wall){core_wall(queue->core).ms + RETRY_MS});
+}
+
+/* Waits are kept as times of day. Where the clock was set back, those that had begun begin anew:
+ * it puts nobody off by more than his own wait. False: failed. */
+static bool
+dues_look(struct queue *queue, struct err *err)
+{
+	int64_t offset = offset_now(queue->core);
+
+	if (offset < queue->offset - STEP_MS)
+		queue->begun_to = FROM_START;
+	queue->offset = offset;
+	queue->beginning = wall_is_set(queue->begun_to);
+	return !queue->beginning ||
+	       runs_due_again(queue->core->store, core_wall(queue->core), queue->begun_to,
+			      DUES_A_TURN, &queue->begun_to, err);
 }
 
 static void
@@ -270,12 +305,14 @@ queue_on_due(void *arg)
 	unsigned woken = 0;
 
 	queue->due_at = WALL_NONE;
-	if (!runs_wake(queue->core->store, core_wall(queue->core), 1000, queue_note_ready, queue,
-		       &woken, &next, &err)) {
+	if (!dues_look(queue, &err) ||
+	    !runs_wake(queue->core->store, core_wall(queue->core), DUES_A_TURN, queue_note_ready,
+		       queue, &woken, &next, &err)) {
 		log_error("queue cannot look for due runs", "error", err_text(&err));
 		next = (struct wall){core_wall(queue->core).ms + RETRY_MS};
-	}
-	if (woken)
+	} else if (wall_is_set(queue->begun_to))
+		next = core_wall(queue->core);
+	if (woken || queue->beginning)
 		turn_after(queue->core->store, on_woken, queue);
 	queue_wake_at(queue, next);
 }
@@ -339,6 +376,7 @@ claim_rows(struct claim *claim, int64_t seq, struct err *err)
 		conf_section(registry_conf(core->registry), "daemon", "");
 	struct wall now = core_wall(core);
 	struct wall lease = {now.ms + conf_ms(daemon, "lease")};
+	const struct run_worked began = {0, clock_mono(core->clock), core->boot};
 	AUTO(hold_fini) struct hold hold = {.until = WALL_NONE};
 	AUTO(err_fini) struct err failure = ERR_INIT;
 	bool gone;
@@ -357,8 +395,8 @@ claim_rows(struct claim *claim, int64_t seq, struct err *err)
 			turn_release(core->store);
 			return CLAIM_HELD;
 		}
-	} else if (runs_claim(core->store, seq, now, lease, claim_fallback(claim), &claim->n,
-			      err)) {
+	} else if (runs_claim(core->store, seq, now, lease, &began, claim_fallback(claim),
+			      &claim->n, err)) {
 		turn_release(core->store);
 		return CLAIM_DONE;
 	} else {

@@ -23,7 +23,7 @@ struct slot {
 	int concurrency; /* of the configuration in force; 0: it is not in it */
 	bool paused;
 	struct slot *carrier; /* whose room its next run takes; NULL: none starts now */
-	struct pool *pool; /* NULL: none */
+	struct pool *pool;    /* NULL: none */
 	/* Of the tenants that have something for it some stand in memory, the others are found on
 	 * disk when these are served: */
 	size_t lines;	  /* those that stand in memory */
@@ -41,6 +41,9 @@ struct queue {
 	int running;
 	struct core_timer *turn, *due, *again;
 	struct wall due_at;
+	int64_t offset;	      /* of the wall clock to the one that never jumps, when last seen */
+	struct wall begun_to; /* waits are begun anew up to here; WALL_NONE: none are */
+	bool beginning;	      /* in this turn */
 	bool armed;
 	bool stale;  /* switches or configuration may be others than slots say */
 	bool gone;   /* a line went since the last turn began */

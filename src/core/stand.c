@@ -2,10 +2,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/stand.h"
 
+#include "base/log.h"
 #include "core/agent.h"
-#include "store/state.h"
-
-#define GATES_LOOKED_AT 1000
+#include "store/runs.h"
 
 /* By id, because the attempt may end first. */
 struct standing {
@@ -37,6 +36,19 @@ stand_worked_ms(const struct attempt *attempt)
 	return attempt->now.waits ? 0 : clock_mono(attempt->core->clock).ms - attempt->now.since.ms;
 }
 
+/* Also what was counted last does not count again: what it says has become active_ms, or is from
+ * before the wait. */
+static void
+count_anew(struct attempt *attempt)
+{
+	const struct run_worked none = {0, clock_mono(attempt->core->clock), attempt->core->boot};
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	if (!attempts_count(attempt->core->store, attempt->run.seq, attempt->n, &none, &err))
+		log_warning("what a run has worked is counted later", "run", attempt->run.id,
+			    "error", err_text(&err));
+}
+
 void
 stand_begin(struct attempt *attempt)
 {
@@ -52,6 +64,7 @@ stand_begin(struct attempt *attempt)
 	attempt->now.run_used.active_ms += worked;
 	attempt->now.waits = true;
 	attempt->progress_dirty = true;
+	count_anew(attempt);
 	standing = mem_alloc(sizeof(*standing));
 	standing->core = attempt->core;
 	memcpy(standing->id, attempt->id, sizeof(standing->id));
@@ -65,39 +78,29 @@ stand_end(struct attempt *attempt)
 		return;
 	attempt->now.waits = attempt->durable.waits = false;
 	attempt->now.since = attempt->durable.since = clock_mono(attempt->core->clock);
+	count_anew(attempt);
 	kind_tell(attempt);
 }
 
 /* --- taken up ------------------------------------------------------------------------------ */
 
-static bool
-on_gate(void *arg, const struct gate_row *row)
+void
+stand_recall(struct attempt *attempt, const struct attempt_row *row, bool waits)
 {
-	struct wall *last = arg;
+	struct core *core = attempt->core;
+	int64_t now = clock_mono(core->clock).ms, worked = row->worked_ms;
 
-	if (wall_is_set(row->decided_at) && (!wall_is_set(*last) || row->decided_at.ms > last->ms))
-		*last = row->decided_at;
-	return true;
+	/* In another boot nothing of it can have lived on. */
+	if (row->boot && row->boot == core->boot && row->counted_ms < now)
+		worked += now - row->counted_ms;
+	attempt->now.since.ms = now - worked;
+	attempt->now.waits = waits;
 }
 
 void
-stand_recall(struct attempt *attempt, bool waits)
+stand_lost(struct attempt *attempt, const struct attempt_row *row)
 {
-	struct core *core = attempt->core;
-	struct list_query query = {.filters = {{"run", attempt->run.id}},
-				   .since = WALL_NONE,
-				   .limit = GATES_LOOKED_AT};
-	struct wall last = WALL_NONE, now = core_wall(core);
-
-	attempt->now.since = attempt->started;
-	attempt->now.waits = waits;
-	if (waits || !attempt->now.used.active_ms)
-		return;
-	/* It has waited, and went on when the last of its gates was decided. */
-	gates_list(core->store, &query, on_gate, &last, NULL);
-	if (wall_is_set(last) && last.ms <= now.ms &&
-	    now.ms - last.ms < clock_mono(core->clock).ms - attempt->started.ms)
-		attempt->now.since = (struct mono){clock_mono(core->clock).ms - (now.ms - last.ms)};
+	attempt->now.since.ms = clock_mono(attempt->core->clock).ms - row->worked_ms;
 }
 
 void

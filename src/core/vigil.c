@@ -6,6 +6,7 @@
 #include "core/agent.h"
 #include "core/metrics.h"
 #include "core/queue.h"
+#include "core/stand.h"
 #include "core/stream.h"
 #include "pure/duration.h"
 #include "store/runs.h"
@@ -136,7 +137,11 @@ lease_renew(struct attempt *attempt, int64_t lease)
 	if (attempt->lease.ms <= until.ms &&
 	    attempt->lease.ms >= now.ms + lease - lease / (2 * LOOKS_A_LEASE))
 		return;
-	if (attempts_renew(attempt->core->store, attempt->run.seq, attempt->n, until, &err))
+	if (attempts_renew(attempt->core->store, attempt->run.seq, attempt->n, until,
+			   &(struct run_worked){stand_worked_ms(attempt),
+						clock_mono(attempt->core->clock),
+						attempt->core->boot},
+			   &err))
 		attempt->lease = until;
 	else
 		log_warning("lease not renewed", "run", attempt->run.id, "error", err_text(&err));

@@ -88,6 +88,8 @@ struct spool_status {
 	int64_t out_bytes, err_bytes;
 	bool err_truncated;
 	int64_t started_ms, ended_ms; /* wall clock */
+	int64_t worked_ms; /* from its start to its exit, without what its deadline stood; 0: an
+			      older shim, which does not say */
 	int64_t max_rss_bytes, cpu_ms;
 	int killed;    /* descendants that had to be killed */
 	int oom_kills; /* by the kernel, for want of the memory that its group may have */

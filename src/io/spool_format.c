@@ -155,6 +155,7 @@ static const struct number status_numbers[] = {
 	STATUS_NUMBER(cpu_ms, NUMBER_I64),	   STATUS_NUMBER(killed, NUMBER_INT),
 	STATUS_NUMBER(oom_kills, NUMBER_INT),	   STATUS_NUMBER(kept, NUMBER_BOOL),
 	STATUS_NUMBER(turn, NUMBER_INT),	   STATUS_NUMBER(unread, NUMBER_BOOL),
+	STATUS_NUMBER(worked_ms, NUMBER_I64),
 };
 
 static int64_t

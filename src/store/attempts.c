@@ -3,7 +3,7 @@
 #include "store/internal.h"
 #include "store/runs.h"
 
-enum { END, SET_EXECUTOR, RENEW, GET, LIST, STATEMENTS };
+enum { END, SET_EXECUTOR, RENEW, COUNT, GET, LIST, STATEMENTS };
 
 static const struct statement list[] = {
 	[END] = {"UPDATE attempts SET status = :status, reason = :reason, error = :error, "
@@ -13,8 +13,11 @@ static const struct statement list[] = {
 		 NULL},
 	[SET_EXECUTOR] = {"UPDATE attempts SET executor = :executor WHERE run = :run AND n = :n",
 			  NULL},
-	[RENEW] = {"UPDATE attempts SET lease = :lease WHERE run = :run AND n = :n AND status = "
-		   "'running'",
+	[RENEW] = {"UPDATE attempts SET lease = :lease, worked = :worked, counted = :counted, boot "
+		   "= :boot WHERE run = :run AND n = :n AND status = 'running'",
+		   NULL},
+	[COUNT] = {"UPDATE attempts SET worked = :worked, counted = :counted, boot = :boot WHERE "
+		   "run = :run AND n = :n AND status = 'running'",
 		   NULL},
 	[GET] = {"SELECT * FROM attempts WHERE run = :run AND n = :n", &attempt_shape},
 	[LIST] = {"SELECT * FROM attempts WHERE run = :run ORDER BY n", &attempt_shape},
@@ -70,14 +73,35 @@ attempts_set_executor(struct store *store, int64_t run, int n, const char *execu
 	return attempt_write(q, run, n, "given an executor", err);
 }
 
+static void
+worked_bind(struct query *q, const struct run_worked *worked)
+{
+	query_int(q, "worked", worked->ms);
+	query_int(q, "counted", worked->at.ms);
+	query_int(q, "boot", worked->boot);
+}
+
 bool
-attempts_renew(struct store *store, int64_t run, int n, struct wall lease, struct err *err)
+attempts_renew(struct store *store, int64_t run, int n, struct wall lease,
+	       const struct run_worked *worked, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_ATTEMPTS, RENEW, err);
 	if (!attempt_bind(q, run, n))
 		return false;
 	query_wall(q, "lease", lease);
+	worked_bind(q, worked);
 	return attempt_write(q, run, n, "renewed", err);
+}
+
+bool
+attempts_count(struct store *store, int64_t run, int n, const struct run_worked *worked,
+	       struct err *err)
+{
+	AUTO(query_end) struct query *q = query_write(store, ROOM_ATTEMPTS, COUNT, err);
+	if (!attempt_bind(q, run, n))
+		return false;
+	worked_bind(q, worked);
+	return attempt_write(q, run, n, "counted", err);
 }
 
 bool

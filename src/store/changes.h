@@ -38,16 +38,18 @@ struct change_move {
 	const char *decided_by, *decision_reason;
 	const char *error, *receipt, *current, *before, *after, *digest;
 	struct wall decided_at, applied_at, reverted_at, due;
-	int add_attempt; /* 1: attempts + 1; -1: attempts = 0 */
-	int hold;	 /* 1: held, the outbox does not see it; -1: not any more */
+	struct wall since; /* of due: now */
+	int add_attempt;   /* 1: attempts + 1; -1: attempts = 0 */
+	int hold;	   /* 1: held, the outbox does not see it; -1: not any more */
 };
 bool changes_move(struct store *store, int64_t seq, const struct change_move *move,
 		  struct err *err);
 /* Takes changes of a target that are due and not held, at most `most`, into ret (a row each, whose
  * text is owned): approved ones, the oldest first, which are `applying` from now on; or, revert,
  * reverting ones, the youngest first, which are taken no second time. Of one entity only one: the
- * others wait until that one has moved on, and what is approved waits for what is reverting. Of
- * none *ret_next_due: when to look again (WALL_NONE: on a wake). */
+ * others wait until that one has moved on, and what is approved waits for what is reverting. What
+ * is approved and waits since later than now is due, too: the clock was set back. Of none
+ * *ret_next_due: when to look again (WALL_NONE: on a wake). */
 bool changes_take(struct store *store, const char *target, bool revert, struct wall now,
 		  size_t most, struct change_row *ret, size_t *ret_count, struct wall *ret_next_due,
 		  struct err *err);

@@ -36,6 +36,7 @@ static const struct statement list[] = {
 		 "decided_at = COALESCE(:decided_at, decided_at), applied_at = "
 		 "COALESCE(:applied_at, applied_at), "
 		 "reverted_at = COALESCE(:reverted_at, reverted_at), due = COALESCE(:due, due), "
+		 "waits = COALESCE(:waits, waits), "
 		 "held = CASE :hold WHEN 1 THEN 1 WHEN -1 THEN 0 ELSE held END, "
 		 "attempts = CASE :add WHEN 1 THEN attempts + 1 WHEN -1 THEN 0 ELSE attempts END "
 		 "WHERE seq = :seq AND status = :from RETURNING target",
@@ -44,7 +45,8 @@ static const struct statement list[] = {
 	[TAKE] =
 		{"UPDATE changes SET status = 'applying' WHERE seq IN (SELECT c.seq FROM changes c "
 		 "WHERE c.target = :target AND c.status IN " OUT
-		 " AND c.held = 0 AND c.status = 'approved' AND (c.due IS NULL OR c.due <= :now) "
+		 " AND c.held = 0 AND c.status = 'approved' AND (c.due IS NULL OR c.due <= :now "
+		 "OR c.waits > :now + 1000) "
 		 "AND NOT EXISTS (SELECT 1 FROM changes f WHERE f.target = c.target AND f.entity = "
 		 "c.entity AND f.entity IS NOT NULL AND f.status IN " OUT
 		 " AND f.held = 0 AND (f.seq < c.seq OR f.status = 'reverting')) "
@@ -132,6 +134,7 @@ move_row(struct store *store, int64_t seq, const struct change_move *move, struc
 	query_wall(q, "applied_at", move->applied_at);
 	query_wall(q, "reverted_at", move->reverted_at);
 	query_wall(q, "due", move->due);
+	query_wall(q, "waits", wall_is_set(move->due) ? move->since : WALL_NONE);
 	query_int(q, "hold", move->hold);
 	query_int(q, "add", move->add_attempt);
 	query_int(q, "seq", seq);

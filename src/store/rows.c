@@ -111,6 +111,9 @@ static const struct field attempt_fields[] = {
 	FIELD(attempt_row, ended, "ended", FIELD_WALL),
 	FIELD(attempt_row, lease, "lease", FIELD_WALL),
 	FIELD(attempt_row, offset, "offset", FIELD_INT),
+	FIELD(attempt_row, worked_ms, "worked", FIELD_INT),
+	FIELD(attempt_row, counted_ms, "counted", FIELD_INT),
+	FIELD(attempt_row, boot, "boot", FIELD_INT),
 	METERS(attempt_row, used, ""),
 };
 SHAPE(attempt, attempt_fields);

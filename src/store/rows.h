@@ -47,18 +47,18 @@ struct run_row {
 	char *event_id; /* joined */
 	char *trigger, *source, *agent, *intent, *mode, *batch, *entity, *tenant, *user, *key;
 	char *correlation, *traceparent, *trust, *config_commit;
-	char *session;      /* id; NULL: it is of none */
+	char *session;	    /* id; NULL: it is of none */
 	char *session_name; /* of one that is still to be joined, or as session_recall() found it */
-	int turn;	     /* of its session: 1 is the first; 0 */
-	char *held; /* queued: the scope that has no money left for it; NULL */
+	int turn;	    /* of its session: 1 is the first; 0 */
+	char *held;	    /* queued: the scope that has no money left for it; NULL */
 	char *root, *parent; /* cause: event ids */
 	int hops;
 	int priority; /* 0 high, 1 normal, 2 low */
 	char *status, *reason, *error;
-	char *payload;					/* JSON; NULL: the event's data */
-	char *schedule;					/* JSON; NULL */
-	char *result;					/* JSON; NULL */
-	char *expect; /* JSON: what `expect` gave; NULL: it was not asked */
+	char *payload;	/* JSON; NULL: the event's data */
+	char *schedule; /* JSON; NULL */
+	char *result;	/* JSON; NULL */
+	char *expect;	/* JSON: what `expect` gave; NULL: it was not asked */
 	char *checkpoint, *completed_steps, *decisions; /* JSON; NULL */
 	int attempts;					/* started so far */
 	int max_attempts;
@@ -76,12 +76,15 @@ struct attempt_row {
 	int n;	      /* from 1 */
 	char *status; /* running succeeded failed cancelled lost suspended */
 	char *reason, *error;
-	char *agent; /* that carried it, where it was not the run's own (fallback); NULL */
-	char *executor;	       /* JSON: what the kind needs to find it again (pid, start, spool) */
+	char *agent;	/* that carried it, where it was not the run's own (fallback); NULL */
+	char *executor; /* JSON: what the kind needs to find it again (pid, start, spool) */
 	int exit_code, signal; /* -1, 0: none */
 	struct wall started, ended, lease;
 	int64_t offset; /* bytes of its output that have been handled */
 	struct run_meters used;
+	/* What it has worked beyond used.active_ms, counted at this time of CLOCK_BOOTTIME in this
+	 * boot; 0: nobody knows. */
+	int64_t worked_ms, counted_ms, boot;
 };
 void attempt_row_fini(struct attempt_row *row);
 

@@ -13,8 +13,8 @@ bool runs_insert(struct store *store, const struct run_row *row, int64_t *ret_se
 /* By id or unique beginning of at least 8 characters. Joined fields filled. */
 bool runs_get(struct store *store, const char *id, struct run_row *ret, struct err *err);
 bool runs_get_seq(struct store *store, int64_t seq, struct run_row *ret, struct err *err);
-/* columns: status agent trigger batch entity session tenant key reason, dead (value "1": failed, not
- * dropped). */
+/* columns: status agent trigger batch entity session tenant key reason, dead (value "1": failed,
+ * not dropped). */
 bool runs_list(struct store *store, const struct list_query *query,
 	       bool (*fn)(void *arg, const struct run_row *row), void *arg, struct err *err);
 
@@ -34,11 +34,26 @@ bool runs_peek(struct store *store, const char *agent, const char *tenant,
 /* The next tenant by name, after `tenant`, for which a run of this agent is ready. */
 bool runs_next_tenant(struct store *store, const char *agent, struct buf *tenant, bool *ret_found,
 		      struct err *err);
+/* How long an attempt has worked beyond what its row has as active_ms; when that was counted, by
+ * the clock that never jumps; in which boot of the machine (0: nobody knows). */
+struct run_worked {
+	int64_t ms;
+	struct mono at;
+	int64_t boot;
+};
+
 /* queued → running, attempts + 1, a row in attempts with this lease; compare-and-set: E_STATE when
  * it is no longer queued. started is set at the first attempt. carrier: the agent that takes it
  * over from its own; NULL: its own. */
 bool runs_claim(struct store *store, int64_t seq, struct wall now, struct wall lease,
-		const char *carrier, int *ret_attempt, struct err *err);
+		const struct run_worked *worked, const char *carrier, int *ret_attempt,
+		struct err *err);
+
+/* Where the clock was set back: waits that began later than now begin now. Looks at `most` of those
+ * that wait, from the one that is due first after `after`; *ret_last: the last that was looked at,
+ * WALL_NONE when none is left. */
+bool runs_due_again(struct store *store, struct wall now, struct wall after, unsigned most,
+		    struct wall *ret_last, struct err *err);
 
 /* Everything that a change of status writes; status must be `from` (E_STATE otherwise). */
 struct run_move {
@@ -82,7 +97,10 @@ bool attempts_end(struct store *store, int64_t run, int n, const char *status, c
 		  const char *error, int exit_code, int signal, struct wall ended, struct err *err);
 bool attempts_set_executor(struct store *store, int64_t run, int n, const char *executor,
 			   struct err *err);
-bool attempts_renew(struct store *store, int64_t run, int n, struct wall lease, struct err *err);
+bool attempts_renew(struct store *store, int64_t run, int n, struct wall lease,
+		    const struct run_worked *worked, struct err *err);
+bool attempts_count(struct store *store, int64_t run, int n, const struct run_worked *worked,
+		    struct err *err);
 bool attempts_get(struct store *store, int64_t run, int n, struct attempt_row *ret,
 		  struct err *err);
 bool attempts_list(struct store *store, int64_t run,

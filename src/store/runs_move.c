@@ -32,6 +32,8 @@ enum {
 	DROP,
 	LIVE_SEQS,
 	LAST_ATTEMPT,
+	DUE_SLICE,
+	DUE_AGAIN,
 	STATEMENTS
 };
 
@@ -42,8 +44,8 @@ static const struct statement list[] = {
 		   "RETURNING attempts",
 		   NULL},
 	[CLAIM_ATTEMPT] =
-		{"INSERT INTO attempts (run, n, started, lease, agent) VALUES (:run, :n, :now, "
-		 ":lease, :agent)",
+		{"INSERT INTO attempts (run, n, started, lease, agent, worked, counted, boot) "
+		 "VALUES (:run, :n, :now, :lease, :agent, :worked, :counted, :boot)",
 		 NULL},
 	[MOVE] = {"UPDATE runs SET status = :to, reason = :reason, error = :error, ended = :ended, "
 		  "due = :due, held = NULL, "
@@ -112,6 +114,19 @@ static const struct statement list[] = {
 		       NULL},
 	[LAST_ATTEMPT] = {"SELECT * FROM attempts WHERE run = :run ORDER BY n DESC LIMIT 1",
 			  &attempt_shape},
+	[DUE_SLICE] = {"SELECT MAX(due) FROM (SELECT due FROM runs WHERE due > :after AND due IS "
+		       "NOT NULL AND status = 'queued' AND ready = 0 ORDER BY due LIMIT :most)",
+		       NULL},
+	/* A wait began when the attempt before it ended. One that was begun anew ends before that:
+	 * it is left alone. */
+	[DUE_AGAIN] =
+		{"UPDATE runs SET due = :now + due - (SELECT ended FROM attempts WHERE run = "
+		 "runs.seq AND n = runs.attempts) WHERE seq IN (SELECT r.seq FROM runs r JOIN "
+		 "attempts a ON a.run = r.seq AND a.n = r.attempts WHERE r.due > :after AND "
+		 "r.due <= :upto AND r.due IS NOT NULL AND r.status = 'queued' AND r.ready = "
+		 "0 AND r.held IS NULL AND a.ended > :now AND r.due > a.ended AND "
+		 ":now + r.due - a.ended < a.ended)",
+		 NULL},
 };
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
 const struct statements moves_statements = {"moves", list, STATEMENTS};
@@ -154,7 +169,7 @@ claim_run(struct store *store, int64_t seq, struct wall now, int *ret_attempt, s
 
 bool
 runs_claim(struct store *store, int64_t seq, struct wall now, struct wall lease,
-	   const char *carrier, int *ret_attempt, struct err *err)
+	   const struct run_worked *worked, const char *carrier, int *ret_attempt, struct err *err)
 {
 	int n;
 	if (!claim_run(store, seq, now, &n, err))
@@ -167,6 +182,9 @@ runs_claim(struct store *store, int64_t seq, struct wall now, struct wall lease,
 	query_wall(q, "now", now);
 	query_wall(q, "lease", lease);
 	query_text(q, "agent", carrier);
+	query_int(q, "worked", worked->ms);
+	query_int(q, "counted", worked->at.ms);
+	query_int(q, "boot", worked->boot);
 	if (!query_run(q, NULL, err))
 		return false;
 	*ret_attempt = n;
@@ -287,6 +305,32 @@ runs_wake(struct store *store, struct wall now, unsigned most, runs_on_ready *fn
 		return false;
 	AUTO(query_end) struct query *q = query_read(store, ROOM_MOVES, NEXT_DUE, err);
 	return q && query_number(q, WALL_NONE.ms, &ret_next->ms, err);
+}
+
+bool
+runs_due_again(struct store *store, struct wall now, struct wall after, unsigned most,
+	       struct wall *ret_last, struct err *err)
+{
+	AUTO(query_end) struct query *slice = query_read(store, ROOM_MOVES, DUE_SLICE, err);
+	struct wall last;
+	if (!slice)
+		return false;
+	query_int(slice, "after", after.ms);
+	query_int(slice, "most", most);
+	if (!query_number(slice, WALL_NONE.ms, &last.ms, err))
+		return false;
+	if (wall_is_set(last)) {
+		AUTO(query_end) struct query *q = query_write(store, ROOM_MOVES, DUE_AGAIN, err);
+		if (!q)
+			return false;
+		query_int(q, "now", now.ms);
+		query_int(q, "after", after.ms);
+		query_int(q, "upto", last.ms);
+		if (!query_run(q, NULL, err))
+			return false;
+	}
+	*ret_last = last;
+	return true;
 }
 
 /* --- progress --- */

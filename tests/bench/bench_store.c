@@ -210,7 +210,9 @@ questions(struct store *store)
 		AUTO(run_row_fini) struct run_row row = {0};
 		int attempt;
 		next_run(store, &row);
-		must(runs_claim(store, row.seq, row.created, row.created, NULL, &attempt, &err), &err);
+		must(runs_claim(store, row.seq, row.created, row.created, &(struct run_worked){0},
+				NULL, &attempt, &err),
+		     &err);
 	}
 	turn_end(store);
 	printf("%-34s %8.1f us\n", "peek, claim (1000 a commit)", (now() - start) * 1e3);

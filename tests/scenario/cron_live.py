@@ -46,28 +46,6 @@ def tick(rouse, name, more=1):
     wait(f"{name} runs", lambda: len(envelopes(rouse, name)) >= n + more)
 
 
-class Clock:
-    """The daemon's wall clock, to be set; the others stay true."""
-
-    def __init__(self, rouse):
-        if is_sanitized():
-            raise Skip("a preloaded clock and the sanitizers do not go together")
-        self.path = os.path.join(rouse.dir, "clockshift")
-        library = os.path.join(rouse.dir, "clockshift.so")
-        subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, shared("chaos/resources/clockshift.c"), "-ldl"], check=True)
-        self.set(0)
-        rouse.env.update(LD_PRELOAD=library, CLOCKSHIFT=self.path)
-
-    def set(self, seconds):
-        with open(self.path + ".n", "w") as f:
-            f.write(f"{seconds}\n")
-        os.rename(self.path + ".n", self.path)
-        self.shift = seconds
-
-    def now(self):
-        return time.time() + self.shift
-
-
 @scenario("kill -9 at any moment: each second has exactly one run")
 def _(rouse):
     house(rouse, beat={"schedule": "* * * * * *"}, mapped={"schedule": "* * * * * *", "filter": "[.data.nominal] | length > 0"})

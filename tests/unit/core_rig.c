@@ -168,7 +168,8 @@ rig_open(const char *conf)
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct core *core = &rig.core;
 
-	*core = (struct core){.clock = &rig.clock, .state_dir = rig.dir, .version = "test"};
+	*core = (struct core){
+		.clock = &rig.clock, .state_dir = rig.dir, .version = "test", .boot = rig.boot};
 	core->registry = rig_load(conf);
 	if (!core->registry || !store_open(rig_path("rouse.db"), &core->store, &err)) {
 		printf("Bail out! %s\n", err_text(&err));
@@ -188,9 +189,9 @@ rig_open(const char *conf)
 	core->vigil = vigil_new(core);
 	core->sources = sources_new(core);
 	core->switches = switches_new(core, &err);
-	if (!ledger_load(core, &err) || !breakers_load(core, &err) || !queue_load(core->queue, &err) ||
-	    !attempts_adopt_all(core, &err) || !apply_load(core->apply, &err) ||
-	    !gather_load(core, &err)) {
+	if (!ledger_load(core, &err) || !breakers_load(core, &err) ||
+	    !queue_load(core->queue, &err) || !attempts_adopt_all(core, &err) ||
+	    !apply_load(core->apply, &err) || !gather_load(core, &err)) {
 		printf("Bail out! %s\n", err_text(&err));
 		exit(99);
 	}
@@ -235,7 +236,8 @@ rig_close(void)
 void
 rig_init(const char *conf)
 {
-	rig = (struct rig){.clock = {rig_wall, rig_mono}, .wall_ms = START_MS, .mono_ms = 1000};
+	rig = (struct rig){
+		.clock = {rig_wall, rig_mono}, .wall_ms = START_MS, .mono_ms = 1000, .boot = 1};
 	snprintf(rig.dir, sizeof(rig.dir), "/tmp/rouse-core-XXXXXX");
 	if (!mkdtemp(rig.dir))
 		abort();

@@ -28,6 +28,7 @@ struct rig {
 	char dir[64];
 	struct clock clock;
 	int64_t wall_ms, mono_ms;
+	int64_t boot;	      /* of the daemons from here on */
 	struct driver driver; /* the store's, with a commit that may fail */
 	int fail_commits;     /* the next so many fail for want of space */
 };
@@ -89,7 +90,7 @@ struct rig_agent {
 	char cancelled[32]; /* the reason; "" */
 	int rewinds, released;
 	int stood, went_on; /* how often it was told that its deadline stands, or goes on */
-	bool exited, gone; /* gone: adopt() does not find it */
+	bool exited, gone;  /* gone: adopt() does not find it */
 	struct attempt_end end;
 };
 /* The i-th that was started (0: the first); NULL. */

@@ -117,6 +117,17 @@ troubles(void)
 	rig_fini();
 
 	begin(CHANGE("x", "1"));
+	rig_target_says(rig_call(0), TARGET_FAILED, NULL, E_TIMEOUT);
+	rig.wall_ms -= 86400000;
+	IT ("a clock that is set back puts nothing off") {
+		rig_pass(9000);
+		CHECK_INT(rig_calls(), 1);
+		rig_pass(1100);
+		CHECK_INT(rig_calls(), 2);
+	}
+	rig_fini();
+
+	begin(CHANGE("x", "1"));
 	AUTO(auto_free) char *proposed = mem_strdup(column(0, "digest"));
 	rig_target_says(rig_call(0), TARGET_DRIFTED, "{\"n\":5}", E_OK);
 	IT ("a change whose ground has moved is a conflict, with what was found") {

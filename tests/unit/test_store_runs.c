@@ -51,7 +51,8 @@ claim(struct store *store, int64_t seq)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
 	int n = 0;
-	bool ok = runs_claim(store, seq, at_ms(1000), at_ms(31000), NULL, &n, &err);
+	bool ok = runs_claim(store, seq, at_ms(1000), at_ms(31000), &(struct run_worked){0, {7}, 3},
+			     NULL, &n, &err);
 	if (!ok && err.code != E_STATE)
 		printf("# claim: %s\n", err_text(&err));
 	return ok && n >= 1;
@@ -394,11 +395,12 @@ test_queue(void)
 		struct driver_stmt *stmt;
 		for (int i = 0; i < 3000; i++)
 			help_run(store, (struct run_row){.agent = (char *)"many"}, NULL);
-		CHECK(store->driver->prepare(store->conn,
-					     "EXPLAIN QUERY PLAN SELECT priority, seq FROM runs WHERE "
-					     "agent = :agent AND ready = 1 AND tenant IS :tenant "
-					     "AND status = 'queued' ORDER BY priority, seq",
-					     &stmt, &err));
+		CHECK(store->driver->prepare(
+			store->conn,
+			"EXPLAIN QUERY PLAN SELECT priority, seq FROM runs WHERE "
+			"agent = :agent AND ready = 1 AND tenant IS :tenant "
+			"AND status = 'queued' ORDER BY priority, seq",
+			&stmt, &err));
 		while (store->driver->step(store->conn, stmt, &err) == STEP_ROW)
 			buf_add_str(&plan, store->driver->column_text(stmt, 3));
 		store->driver->finalize(stmt);
@@ -429,7 +431,8 @@ test_moves(void)
 		CHECK(strstr(err_text(&err), "queued") != NULL);
 		CHECK(!runs_move(store, 99999, &move, &err) && err.code == E_NOT_FOUND);
 		int n;
-		CHECK(!runs_claim(store, 99999, at_ms(0), at_ms(0), NULL, &n, &err) &&
+		CHECK(!runs_claim(store, 99999, at_ms(0), at_ms(0), &(struct run_worked){0}, NULL,
+				  &n, &err) &&
 		      err.code == E_NOT_FOUND);
 	}
 	IT ("keeps a result, and leaves it where none is said") {
@@ -480,11 +483,16 @@ test_moves(void)
 	IT ("renews and ends an attempt only while it runs") {
 		int64_t seq = help_run(store, (struct run_row){0}, NULL);
 		CHECK(claim(store, seq));
-		CHECK(attempts_renew(store, seq, 1, at_ms(60000), &err));
+		CHECK(attempts_renew(store, seq, 1, at_ms(60000), &(struct run_worked){500, {9}, 3},
+				     &err));
 		CHECK(attempts_set_executor(store, seq, 1, "{\"pid\":1}", &err));
-		CHECK(!attempts_renew(store, seq, 2, at_ms(60000), &err) && err.code == E_STATE);
+		CHECK(!attempts_renew(store, seq, 2, at_ms(60000),
+				      &(struct run_worked){500, {9}, 3}, &err) &&
+		      err.code == E_STATE);
 		CHECK(attempts_end(store, seq, 1, "lost", "lost", NULL, -1, 9, at_ms(1), &err));
-		CHECK(!attempts_renew(store, seq, 1, at_ms(60000), &err) && err.code == E_STATE);
+		CHECK(!attempts_renew(store, seq, 1, at_ms(60000),
+				      &(struct run_worked){500, {9}, 3}, &err) &&
+		      err.code == E_STATE);
 		CHECK(!attempts_end(store, seq, 1, "failed", NULL, NULL, 1, 0, at_ms(2), &err));
 		CHECK(!attempts_end(store, seq, 1, "no such word", NULL, NULL, 1, 0, at_ms(2),
 				    &err));

@@ -147,7 +147,7 @@ write_all(struct store *store, int i)
 	CHECK(keys_claim(store, STR("trigger/t"), str_of(key), 7, run, at_ms(i), &known, &same,
 			 &err));
 	CHECK(events_settle(store, event, "ran", "rule", run, &err));
-	CHECK(runs_claim(store, run, at_ms(1), at_ms(2), NULL, &n, &err));
+	CHECK(runs_claim(store, run, at_ms(1), at_ms(2), &(struct run_worked){0}, NULL, &n, &err));
 	CHECK(runlog_add(store, run, n, at_ms(3), "log", STR("{}"), &seq, &err));
 	help_change(store,
 		    (struct change_row){
