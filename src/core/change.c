@@ -142,7 +142,7 @@ proposal_check(const struct attempt *attempt, const struct change_row *change, s
 		return false;
 	if (!target)
 		return err_set(err, E_NOT_FOUND, "there is no target %s", change->target);
-	return !target->kind->check || target->kind->check(target, change, err);
+	return !target->kind->check || target->kind->check(attempt->core, target, change, err);
 }
 
 struct wake {
@@ -461,7 +461,7 @@ change_edit(struct core *core, const char *id, const json_t *after, const char *
 	free(change.after);
 	change.after = mem_strdup(buf_cstr(&text));
 	target = registry_target(core->registry, change.target);
-	if (target && target->kind->check && !target->kind->check(target, &change, err))
+	if (target && target->kind->check && !target->kind->check(core, target, &change, err))
 		return false;
 	digest = change_digest(&change);
 	move = (struct change_move){.from = "proposed",

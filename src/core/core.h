@@ -68,6 +68,7 @@ struct core {
 	struct wall started;
 	int64_t boot;	/* which boot of the machine its clock counts in; 0: not known */
 	bool draining;	/* SIGTERM came: nothing new starts */
+	bool handing;	/* another roused takes over in a moment: no run, no change begins here */
 	bool rehearsal; /* it is only asked what would happen */
 
 	/* Where the API is reached from outside, for what is printed: "http://127.0.0.1:8477"; ""

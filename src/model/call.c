@@ -619,9 +619,9 @@ call_admit(struct call *call, struct attempt *attempt, enum words *ret_words, in
 	struct core *core = call->model->core;
 
 	*ret_words = WORDS_BUSY;
-	if (core->draining) {
+	if (core->draining || core->handing) {
 		*ret_ms = RETRY_MS;
-		return err_set(err, E_UNAVAILABLE, "the daemon is being stopped; try again");
+		return err_set(err, E_UNAVAILABLE, "the daemon stops, or hands over to another; try again");
 	}
 	*ret_words = WORDS_MODEL;
 	if (!endpoint_model(attempt, call->request.model, &call->section, err))
