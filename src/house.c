@@ -21,6 +21,7 @@
 #include "core/halt.h"
 #include "core/keep.h"
 #include "core/look.h"
+#include "core/ruling.h"
 #include "core/ledger.h"
 #include "core/metrics.h"
 #include "core/queue.h"
@@ -113,6 +114,7 @@ rooms_build(struct house *house, struct err *err)
 	core->batches = batches_new(core);
 	core->keep = keep_new(core);
 	core->looks = looks_new(core);
+	core->rulings = rulings_new(core);
 	core->ledger = ledger_new(core);
 	core->breakers = breakers_new(core);
 	core->vigil = vigil_new(core);
@@ -339,6 +341,7 @@ house_resume(struct house *house, struct err *err)
 	    !attempts_adopt_all(core, err) || !apply_load(core->apply, err) ||
 	    !gather_load(core, err) || !batches_load(core, err))
 		return false;
+	rulings_load(core);
 	halt_enforce(core);
 	sources_reload(core->sources, NULL, NULL, NULL, NULL);
 	triggers_add_routes(core, api_router(house->api));
@@ -456,7 +459,10 @@ house_free(struct house *house)
 	heirloom_free(house->heirloom);
 	if (house->old >= 0)
 		close(house->old);
-	/* First: a job may read what these rooms are about to free. */
+	/* Whoever reads entities in a thread gives up early. */
+	batches_free(core->batches);
+	core->batches = NULL;
+	/* Then: a job may read what these rooms are about to free. */
 	if (core->work)
 		work_pool_stop(core->work);
 	if (house->api)
@@ -467,9 +473,9 @@ house_free(struct house *house)
 	apply_free(core->apply);
 	queue_free(core->queue);
 	gather_free(core->gather);
-	batches_free(core->batches);
 	keep_free(core->keep);
 	looks_free(core->looks);
+	rulings_free(core->rulings);
 	ledger_free(core->ledger);
 	breakers_free(core->breakers);
 	vigil_free(core->vigil);
