@@ -70,6 +70,7 @@ struct agent {
 	const char *const *targets;
 	size_t target_count;
 	enum trust min_trust;
+	bool proxied; /* meter = proxy: it asks models through us (core/endpoint.h) */
 	const char *commit; /* of the configuration */
 };
 
@@ -151,6 +152,8 @@ const struct target *registry_target_at(const struct registry *registry, size_t 
 
 /* The keys retry.* of a section. */
 struct retry_policy retry_of(const struct conf_section *section);
+/* The policy of a section that has breaker.* keys. */
+struct breaker_policy registry_breaker(const struct conf_section *section);
 /* What a run may use: `from`, with the section's own budget.* in place. */
 struct run_limits registry_limits(const struct conf_section *section,
 				  const struct run_limits *from);
