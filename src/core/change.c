@@ -377,6 +377,16 @@ reason_found(const char *reason, struct buf *out)
 	return buf_cstr(out);
 }
 
+/* What is approved of a batch waits until that is applied; what a person asks for by its name goes.
+ */
+static int
+approve_hold(const struct change_row *change, enum change_state to)
+{
+	if (!change->batch || to != CHANGE_APPROVED)
+		return 0;
+	return change_state_of(change->status) == CHANGE_PROPOSED ? 1 : -1;
+}
+
 bool
 change_decide_row(struct core *core, const struct change_row *change, enum change_event ev,
 		  const char *by, const char *reason, enum change_state *ret_to, struct err *err)
@@ -407,7 +417,8 @@ change_decide_row(struct core *core, const struct change_row *change, enum chang
 				    .reverted_at = WALL_NONE,
 				    .due = now,
 				    .since = now,
-				    .add_attempt = -1};
+				    .add_attempt = -1,
+				    .hold = approve_hold(change, to)};
 	if (to == change_state_of(change->status)) {
 		/* One of several who must: it stays as it is, and the decision is kept. */
 		if (!decisions_add(core->store, "change", change->id, event_words[ev], by, reason,
@@ -488,7 +499,8 @@ change_apply_again(struct core *core, const char *id, const char *by, struct err
 					.applied_at = WALL_NONE,
 					.reverted_at = WALL_NONE,
 					.due = core_wall(core),
-					.since = core_wall(core)};
+					.since = core_wall(core),
+					.hold = -1};
 	enum change_state state;
 
 	if (!changes_get(core->store, id, &change, err))

@@ -29,6 +29,7 @@ struct breakers;
 struct vigil;
 struct listeners;
 struct batches;
+struct rollouts;
 struct looks;
 
 struct core {
@@ -54,6 +55,7 @@ struct core {
 	struct attempts *attempts;   /* live ones */
 	struct rate *rates;	     /* by name of trigger or address */
 	struct batches *batches;     /* that go on */
+	struct rollouts *rollouts;   /* batches on their way to their targets */
 	struct looks *looks;	     /* at changes (core/look.h) */
 	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */
 
