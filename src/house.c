@@ -22,6 +22,7 @@
 #include "core/halt.h"
 #include "core/keep.h"
 #include "core/look.h"
+#include "core/ruling.h"
 #include "core/ledger.h"
 #include "core/metrics.h"
 #include "core/queue.h"
@@ -115,6 +116,7 @@ rooms_build(struct house *house, struct err *err)
 	core->rollouts = rollouts_new(core);
 	core->keep = keep_new(core);
 	core->looks = looks_new(core);
+	core->rulings = rulings_new(core);
 	core->ledger = ledger_new(core);
 	core->breakers = breakers_new(core);
 	core->vigil = vigil_new(core);
@@ -339,6 +341,7 @@ house_resume(struct house *house, struct err *err)
 	    !gather_load(core, err) || !batches_load(core, err) ||
 	    !rollouts_load(core, err))
 		return false;
+	rulings_load(core);
 	halt_enforce(core);
 	sources_reload(core->sources, NULL, NULL, NULL, NULL);
 	triggers_add_routes(core, api_router(house->api));
@@ -453,7 +456,10 @@ house_free(struct house *house)
 	heirloom_free(house->heirloom);
 	if (house->old >= 0)
 		close(house->old);
-	/* First: a job may read what these rooms are about to free. */
+	/* Whoever reads entities in a thread gives up early. */
+	batches_free(core->batches);
+	core->batches = NULL;
+	/* Then: a job may read what these rooms are about to free. */
 	if (core->work)
 		work_pool_stop(core->work);
 	if (house->api)
@@ -464,9 +470,9 @@ house_free(struct house *house)
 	queue_free(core->queue);
 	gather_free(core->gather);
 	rollouts_free(core->rollouts);
-	batches_free(core->batches);
 	keep_free(core->keep);
 	looks_free(core->looks);
+	rulings_free(core->rulings);
 	ledger_free(core->ledger);
 	breakers_free(core->breakers);
 	vigil_free(core->vigil);

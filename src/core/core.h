@@ -31,6 +31,7 @@ struct listeners;
 struct batches;
 struct rollouts;
 struct looks;
+struct rulings;
 
 struct core {
 	struct event_base *base;
@@ -55,6 +56,7 @@ struct core {
 	struct attempts *attempts;   /* live ones */
 	struct rate *rates;	     /* by name of trigger or address */
 	struct batches *batches;     /* that go on */
+	struct rulings *rulings;     /* rules about changes (core/ruling.h) */
 	struct rollouts *rollouts;   /* batches on their way to their targets */
 	struct looks *looks;	     /* at changes (core/look.h) */
 	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */
