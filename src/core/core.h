@@ -31,6 +31,7 @@ struct listeners;
 struct notify;
 struct endpoint;
 struct batches;
+struct rollouts;
 struct looks;
 struct rulings;
 
@@ -59,6 +60,7 @@ struct core {
 	struct notify *notify;	     /* who is told */
 	struct batches *batches;     /* that go on */
 	struct rulings *rulings;     /* rules about changes (core/ruling.h) */
+	struct rollouts *rollouts;   /* batches on their way to their targets */
 	struct looks *looks;	     /* at changes (core/look.h) */
 	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */
 	struct endpoint *endpoint;   /* of models (core/endpoint.h); NULL: nobody needs it */
