@@ -5,19 +5,27 @@
 
 #include "api/api.h"
 #include "house.h"
+#include "model/model.h"
 
 struct house {
 	struct core core;
 	struct conf_schema schema;
 	char *config, *state_dir, *spool_root, *shim_path, *git_path, *mime_path, *socket;
 	struct api *api;
+	struct model *model;
 	struct api_host host;
 	json_t *listening;
 	struct event *signals[4], *interrupt;
 	struct core_timer *idle, *watchdog, *drain;
 	uint64_t idle_commits;
 	struct mono drain_since;
-	char *rehearsal; /* folder; NULL: this is no rehearsal */
+	char *rehearsal;	   /* folder; NULL: this is no rehearsal */
+	struct takeover *takeover; /* where it is asked to hand over; NULL */
+	struct heirloom *heirloom; /* of the one before; NULL */
+	int old;		   /* who waits to hear that this one is up; -1 */
+	struct core_timer *hand;
+	struct mono hand_since;
+	bool hands_over;
 	bool stop, idling;
 	int status;
 };
