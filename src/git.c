@@ -86,6 +86,8 @@ request_read(struct look *look, struct buf *text, struct err *err)
 	request->repo = json_str(head, "repo");
 	request->cache = json_str(head, "cache");
 	request->secret = json_str(head, "secret");
+	request->git = json_str(head, "git");
+	request->ssh = json_str(head, "ssh");
 	request->remote = json_bool(head, "remote", false);
 	request->learn = json_bool(head, "learn", false);
 	request->plain = json_bool(head, "plain", false);
@@ -201,6 +203,7 @@ changes_tell(struct look *look, struct err *err)
 		look->incomplete = "an earlier look at it did not come to its end";
 	else if (look->request.remote && !remote_fetch(look, changed, count, err))
 		return false;
+	look->shallow = walk_is_needed(look);
 	if (count && !look->request.plain) {
 		buf_puts(&look->out, "~ deep\n");
 		flush(look);
@@ -237,8 +240,11 @@ library_start(struct look *look, struct err *err)
 static bool
 look_do(struct look *look, struct buf *text, struct err *err)
 {
-	return request_read(look, text, err) && rights_drop(&look->request, err) &&
-	       home_make(&look->request, err) && library_start(look, err) &&
+	if (!request_read(look, text, err))
+		return false;
+	look->courier = courier_start(look);
+	return rights_drop(&look->request, err) && home_make(&look->request, err) &&
+	       library_start(look, err) &&
 	       (look->request.remote ? remote_list(look, err) : refs_list_local(look, err)) &&
 	       changes_tell(look, err);
 }
@@ -254,13 +260,14 @@ look_end(struct look *look)
 }
 
 int
-main(int argc, char **argv UNUSED)
+main(int argc, char **argv)
 {
 	struct look look = {.out = BUF_INIT};
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	AUTO(err_fini) struct err err = ERR_INIT;
 	bool ok;
 
+	roles_play(argv);
 	if (argc != 1 || isatty(STDIN_FILENO)) {
 		fprintf(stderr, "rouse-git is started by roused, which asks it to look at a "
 				"repository; use git for yourself instead.\n");
@@ -277,6 +284,7 @@ main(int argc, char **argv UNUSED)
 		flush(&look);
 	}
 	look_end(&look);
+	courier_free(look.courier);
 	refs_free(&look);
 	json_decref(look.request.head);
 	buf_fini(&look.out);

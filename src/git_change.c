@@ -18,7 +18,8 @@ struct change {
 	char old_id[GIT_OID_HEXSZ + 1], new_id[GIT_OID_HEXSZ + 1]; /* "" */
 	const char *kind;
 	const char *incomplete;
-	git_oid oldest; /* of the commits told */
+	struct walk walk; /* of a shallow history */
+	git_oid oldest;	  /* of the commits told */
 	size_t commits;
 	bool more;
 	bool ours; /* every one of them carries a cause */
@@ -26,6 +27,12 @@ struct change {
 };
 
 #define CALL(c, name, ...) GIT_CALL(&(c)->look->git, name, __VA_ARGS__)
+
+static bool
+is_commit(struct change *c, git_object *object)
+{
+	return CALL(c, git_object_type, object) == GIT_OBJECT_COMMIT;
+}
 
 static void
 member(struct buf *out, const char *name, struct str value)
@@ -123,20 +130,62 @@ commit_add(struct change *c, git_commit *commit, struct buf *out)
 		buf_add_str(&c->cause, buf_str(&cause));
 }
 
-/* Where a ref is new, what any other known one has is not. */
+/* Where a ref is new, what any other known one has is not. The next of those; NULL: no more. */
+static const struct ref *
+known_next(struct change *c, const struct ref *ref, git_oid *ret)
+{
+	while (ref && (!ref->known[0] || CALL(c, git_oid_fromstr, ret, ref->known)))
+		ref = ref->hh.next;
+	return ref;
+}
+
 static void
 hide_known(struct change *c, git_revwalk *walk)
 {
+	const struct ref *ref = c->look->refs;
 	size_t hidden = 0;
+	git_oid id;
 
-	for (const struct ref *ref = c->look->refs; ref && hidden < HIDDEN_MAX;
-	     ref = ref->hh.next) {
-		git_oid id;
-
-		if (!ref->known[0] || CALL(c, git_oid_fromstr, &id, ref->known))
-			continue;
+	while (hidden < HIDDEN_MAX && (ref = known_next(c, ref, &id))) {
 		hidden += !CALL(c, git_revwalk_hide, walk, &id);
+		ref = ref->hh.next;
 	}
+}
+
+/* The same of a history that is cut off. */
+static void
+shallow_walk(struct change *c)
+{
+	AUTO(auto_free) git_oid *hidden = mem_alloc_array(HIDDEN_MAX, sizeof(git_oid));
+	const struct ref *ref = c->look->refs;
+	size_t count = 0;
+
+	if (c->old)
+		hidden[count++] = *CALL(c, git_object_id, c->old);
+	while (!c->old && count < HIDDEN_MAX && (ref = known_next(c, ref, &hidden[count]))) {
+		count++;
+		ref = ref->hh.next;
+	}
+	walk_commits(c->look, CALL(c, git_object_id, c->new), hidden, count,
+		     (size_t)c->look->request.commits_max, &c->walk);
+}
+
+static bool
+shallow_add(struct change *c, struct buf *out)
+{
+	git_commit *commit;
+
+	for (size_t i = 0; i < c->walk.count; i++) {
+		commit = NULL;
+		if (CALL(c, git_commit_lookup, &commit, c->look->repository, &c->walk.ids[i]))
+			return false;
+		commit_add(c, commit, out);
+		CALL(c, git_commit_free, commit);
+		c->oldest = c->walk.ids[i];
+		c->commits++;
+	}
+	c->more = c->walk.more || c->walk.border;
+	return true;
 }
 
 static bool
@@ -176,7 +225,10 @@ commits_add(struct change *c, struct buf *out)
 
 	c->ours = true;
 	buf_puts(out, ",\"commits\":[");
-	if (c->new &&CALL(c, git_object_type, c->new) == GIT_OBJECT_COMMIT) {
+	if (c->new &&is_commit(c, c->new) && c->look->shallow) {
+		if (!shallow_add(c, &list))
+			c->incomplete = "the history cannot be read";
+	} else if (c->new &&is_commit(c, c->new)) {
 		if (CALL(c, git_revwalk_new, &walk, c->look->repository) ||
 		    !commits_walk(c, walk, &list))
 			c->incomplete = "the history cannot be read";
@@ -295,18 +347,34 @@ object_find(struct change *c, const char *id, char *ret_id, git_object **ret_tag
 }
 
 static void
+shallow_kind(struct change *c)
+{
+	if ((c->old && c->walk.reached) || !strcmp(c->old_id, c->new_id))
+		return;
+	if (!c->walk.border)
+		c->kind = "forced";
+	else
+		c->incomplete = "only the newest part of the history was fetched, and the old "
+				"commit is not in it: it may have been moved by force";
+}
+
+static void
 kind_find(struct change *c)
 {
-	bool commits = c->old && c->new &&CALL(c, git_object_type, c->old) ==
-					 GIT_OBJECT_COMMIT &&CALL(c, git_object_type, c->new) ==
-					 GIT_OBJECT_COMMIT;
+	bool commits = c->old && c->new &&is_commit(c, c->old) && is_commit(c, c->new);
 	int ahead;
 
 	c->kind = !c->ref->known[0] ? "new" : !c->ref->found[0] ? "deleted" : "moved";
+	if (c->look->shallow && c->new &&is_commit(c, c->new))
+		shallow_walk(c);
 	if (!c->ref->known[0] || !c->ref->found[0])
 		return;
+	if (c->look->shallow && c->new &&is_commit(c, c->new)) {
+		shallow_kind(c);
+		return;
+	}
 	/* All that leads to the new one is here: an old one that is not does not lead there. */
-	if (c->new && !c->old && CALL(c, git_object_type, c->new) == GIT_OBJECT_COMMIT) {
+	if (c->new && !c->old && is_commit(c, c->new)) {
 		c->kind = "forced";
 		return;
 	}
@@ -377,6 +445,7 @@ change_build(struct look *look, const struct ref *ref, struct buf *data, struct 
 	buf_putc(data, '}');
 	if (c.ours)
 		buf_add_str(cause, buf_str(&c.cause));
+	walk_fini(&c.walk);
 	buf_fini(&c.cause);
 	GIT_CALL(&look->git, git_object_free, c.old);
 	GIT_CALL(&look->git, git_object_free, c.new);

@@ -11,8 +11,6 @@
 /* Each fetch is a pack; libgit2 joins none. So many, and the cache begins anew. */
 #define PACKS_MAX 400
 #define TRIES_MAX 2
-/* Refs of the cache, one a commit that was fetched: what the next fetch need not bring again. */
-#define KEPT "refs/rouse/"
 
 struct transfer {
 	struct look *look;
@@ -119,7 +117,7 @@ packs_count(const char *path)
 }
 
 /* A cache that is broken or has grown old is thrown away: it holds nothing that could not be
- * fetched again. */
+ * fetched again. So is one that is cut off where only libgit2 fetches: it would trip over it. */
 static bool
 cache_open(struct look *look, struct err *err)
 {
@@ -128,11 +126,16 @@ cache_open(struct look *look, struct err *err)
 
 	buf_cat(&path, look->request.cache, "/repository.git");
 	if (packs_count(buf_cstr(&path)) < PACKS_MAX && !access(buf_cstr(&path), F_OK) &&
+	    !cut_was_broken(look) &&
 	    !GIT_CALL(git, git_repository_open_ext, &look->repository, buf_cstr(&path),
-		      GIT_REPOSITORY_OPEN_NO_SEARCH | GIT_REPOSITORY_OPEN_BARE, NULL))
+		      GIT_REPOSITORY_OPEN_NO_SEARCH | GIT_REPOSITORY_OPEN_BARE, NULL) &&
+	    (look->courier || !walk_is_needed(look)))
 		return true;
+	GIT_CALL(git, git_repository_free, look->repository);
+	look->repository = NULL;
 	if (!os_remove_tree(buf_cstr(&path), err))
 		return false;
+	cut_is_mended(look);
 	if (!GIT_CALL(git, git_repository_init, &look->repository, buf_cstr(&path), 1))
 		return true;
 	return git_failed(look, err, "cannot make a cache");
@@ -192,7 +195,7 @@ size_is_known(const struct look *look, bool note)
 	AUTO(buf_fini) struct buf path = BUF_INIT, text = BUF_INIT;
 	int64_t allowed;
 
-	buf_cat(&path, look->request.cache, "/too-large");
+	buf_cat(&path, look->request.cache, "/too-large", cut_is_possible(look) ? "-shallow" : "");
 	if (!note)
 		return os_read_file(buf_cstr(&path), 64, &text, NULL) &&
 		       str_to_i64(buf_str(&text), &allowed) && allowed >= look->request.fetch_max;
@@ -251,6 +254,24 @@ download(struct look *look, const git_strarray *names, struct err *err)
 	return true;
 }
 
+/* By git; whole, where git or the server is not able to cut it off. */
+static bool
+download_cut(struct look *look, struct ref *const *refs, size_t count, const git_strarray *names,
+	     struct err *err)
+{
+	AUTO(err_fini) struct err why = ERR_INIT;
+
+	if (cut_fetch(look, refs, count, &why))
+		return true;
+	if (why.code == E_INVALID && !walk_is_needed(look))
+		return download(look, names, err);
+	if (why.code != E_TOO_LARGE)
+		return err_move(err, &why);
+	look->incomplete = "the history is larger than fetch_max";
+	size_is_known(look, true);
+	return true;
+}
+
 bool
 remote_fetch(struct look *look, struct ref *const *refs, size_t count, struct err *err)
 {
@@ -267,7 +288,13 @@ remote_fetch(struct look *look, struct ref *const *refs, size_t count, struct er
 		look->incomplete = "the history is larger than fetch_max";
 		return true;
 	}
-	ok = download(look, &wanted, err);
+	if (cut_is_possible(look)) {
+		ok = download_cut(look, refs, count, &wanted, err);
+	} else {
+		ok = download(look, &wanted, err);
+		if (ok)
+			cut_forget(look);
+	}
 	if (ok && !look->incomplete)
 		cache_keep(look, refs, count);
 	return ok;

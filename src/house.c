@@ -21,6 +21,7 @@
 #include "core/halt.h"
 #include "core/keep.h"
 #include "core/look.h"
+#include "core/ruling.h"
 #include "core/ledger.h"
 #include "core/metrics.h"
 #include "core/queue.h"
@@ -35,6 +36,7 @@
 #include "listening.h"
 #include "plugins/kinds.h"
 #include "systemd.h"
+#include "takeover.h"
 #include "triggers/kinds.h"
 #include "plugins/agents/exec_confine.h"
 
@@ -43,6 +45,7 @@
 /* How long after the last commit the store may tidy up. */
 #define IDLE_MS 500
 #define DRAIN_LOOK_MS 50
+#define HAND_LOOK_MS 2
 
 /* --- building ------------------------------------------------------------------------------ */
 
@@ -111,6 +114,7 @@ rooms_build(struct house *house, struct err *err)
 	core->batches = batches_new(core);
 	core->keep = keep_new(core);
 	core->looks = looks_new(core);
+	core->rulings = rulings_new(core);
 	core->ledger = ledger_new(core);
 	core->breakers = breakers_new(core);
 	core->vigil = vigil_new(core);
@@ -233,6 +237,96 @@ on_watchdog(void *arg)
 		       house);
 }
 
+/* --- handing over -------------------------------------------------------------------------- */
+
+static void
+hand_end(struct house *house, const char *why)
+{
+	struct core *core = &house->core;
+
+	takeover_refuse(house->takeover, why);
+	core->handing = false;
+	http_server_hold(api_server(house->api), false);
+	queue_wake(core->queue, NULL);
+	apply_wake(core->apply, NULL);
+	log_warning("not handed over; this one goes on", "why", why);
+}
+
+/* At the moment when nobody is owed an answer and nothing is being applied. */
+static void
+hand_look(void *arg)
+{
+	struct house *house = arg;
+	struct core *core = &house->core;
+	const struct conf_section *daemon =
+		conf_section(registry_conf(core->registry), "daemon", "");
+	int64_t waited = clock_mono(core->clock).ms - house->hand_since.ms;
+
+	if (core->draining) {
+		takeover_refuse(house->takeover, "it is being stopped");
+	} else if (http_server_is_quiet(api_server(house->api)) && !apply_in_flight(core->apply)) {
+		house->hands_over = house->stop = true;
+	} else if (waited >= conf_ms(daemon, "drain_timeout")) {
+		hand_end(house, "it owes answers, or applies changes, longer than drain_timeout");
+	} else {
+		core_timer_arm(core, &house->hand, HAND_LOOK_MS, hand_look, house);
+	}
+}
+
+static void
+on_asked(void *arg, const char *version)
+{
+	struct house *house = arg;
+
+	if (house->core.draining) {
+		takeover_refuse(house->takeover, "it is being stopped");
+		return;
+	}
+	log_info("another roused takes over; nothing new begins here", "version", version);
+	house->core.handing = true;
+	house->hand_since = clock_mono(house->core.clock);
+	http_server_hold(api_server(house->api), true);
+	core_timer_arm(&house->core, &house->hand, HAND_LOOK_MS, hand_look, house);
+}
+
+static void
+hand_listen(struct house *house)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	if (house->rehearsal)
+		return;
+	house->takeover = takeover_new(&house->core, house->state_dir, on_asked, house, &err);
+	if (!house->takeover)
+		log_warning("no other roused can take over from this one", "error", err_text(&err));
+}
+
+bool
+house_hands_over(const struct house *house)
+{
+	return house->hands_over;
+}
+
+bool
+house_give(struct house *take_house, struct house_from *ret_from, struct err *err)
+{
+	struct heirloom *heirloom = heirloom_of(api_server(take_house->api));
+	struct registry *registry = registry_ref(take_house->core.registry);
+	int asker = takeover_asker(take_house->takeover);
+	sigset_t all;
+
+	house_free(take_house);
+	if (takeover_give(asker, heirloom, err)) {
+		registry_unref(registry);
+		heirloom_free(heirloom);
+		return true;
+	}
+	*ret_from = (struct house_from){.registry = registry, .heirloom = heirloom};
+	sigfillset(&all);
+	sigprocmask(SIG_UNBLOCK, &all, NULL);
+	return false;
+}
+
 /* What was going on when the last daemon ended: its runs, its changes, its queue; then the sources.
  */
 static bool
@@ -244,6 +338,7 @@ house_resume(struct house *house, struct err *err)
 	    !attempts_adopt_all(core, err) || !apply_load(core->apply, err) ||
 	    !gather_load(core, err) || !batches_load(core, err))
 		return false;
+	rulings_load(core);
 	halt_enforce(core);
 	sources_reload(core->sources, NULL, NULL, NULL, NULL);
 	triggers_add_routes(core, api_router(house->api));
@@ -251,7 +346,7 @@ house_resume(struct house *house, struct err *err)
 }
 
 static bool
-house_build(struct house *house, struct err *err)
+house_build(struct house *house, const struct house_from *from, struct err *err)
 {
 	struct core *core = &house->core;
 	AUTO(auto_free) char *jq = house_helper("rouse-jq");
@@ -274,12 +369,18 @@ house_build(struct house *house, struct err *err)
 	core->fetch = fetch_pool_new(core->base);
 	core->work = work_pool_new(core->base, WORK_THREADS, WORK_WAITING);
 	house_schema(&house->schema);
-	core->registry = house_load(house, &report, err);
+	core->registry =
+		from->registry ? registry_ref(from->registry) : house_load(house, &report, err);
 	fwrite(buf_cstr(&report), 1, report.len, stderr);
 	if (!core->registry)
 		return false;
 	house_log_setup(registry_conf(core->registry));
-	if (!state_prepare(house, err) || !store_start(house, err) || !rooms_build(house, err))
+	if (!state_prepare(house, err))
+		return false;
+	if (from->take_over &&
+	    !takeover_ask(house->state_dir, PACKAGE_VERSION, &house->old, &house->heirloom, err))
+		return false;
+	if (!store_start(house, err) || !rooms_build(house, err))
 		return false;
 	limits = house_http_limits(registry_conf(core->registry));
 	house->listening = json_array();
@@ -293,8 +394,12 @@ house_build(struct house *house, struct err *err)
 		.listen = house->listening};
 	house->api = api_new(core, &limits, &house->host);
 	signals_start(house);
-	return house_resume(house, err) &&
-	       listening_start(core, api_server(house->api), house->socket, house->listening, err);
+	if (!house_resume(house, err) ||
+	    !listening_start(core, api_server(house->api), house->socket, house->heirloom,
+			     house->listening, err))
+		return false;
+	hand_listen(house);
+	return true;
 }
 
 bool
@@ -306,11 +411,20 @@ house_new(const char *config, struct house **ret, struct err *err)
 bool
 house_new_rehearsal(const char *config, const char *folder, struct house **ret, struct err *err)
 {
+	return house_new_from(config, &(struct house_from){.rehearsal = folder}, ret, err);
+}
+
+bool
+house_new_from(const char *config, const struct house_from *from, struct house **ret,
+	       struct err *err)
+{
 	struct house *house = mem_alloc(sizeof(*house));
 
 	house->config = mem_strdup(config);
-	house->rehearsal = mem_strdup(folder);
-	if (house_build(house, err)) {
+	house->rehearsal = mem_strdup(from->rehearsal);
+	house->heirloom = from->heirloom;
+	house->old = -1;
+	if (house_build(house, from, err)) {
 		*ret = house;
 		return true;
 	}
@@ -335,7 +449,14 @@ house_free(struct house *house)
 	struct core *core = &house->core;
 
 	signals_hold();
-	/* First: a job may read what these rooms are about to free. */
+	takeover_free(house->takeover);
+	heirloom_free(house->heirloom);
+	if (house->old >= 0)
+		close(house->old);
+	/* Whoever reads entities in a thread gives up early. */
+	batches_free(core->batches);
+	core->batches = NULL;
+	/* Then: a job may read what these rooms are about to free. */
 	if (core->work)
 		work_pool_stop(core->work);
 	if (house->api)
@@ -345,9 +466,9 @@ house_free(struct house *house)
 	apply_free(core->apply);
 	queue_free(core->queue);
 	gather_free(core->gather);
-	batches_free(core->batches);
 	keep_free(core->keep);
 	looks_free(core->looks);
+	rulings_free(core->rulings);
 	ledger_free(core->ledger);
 	breakers_free(core->breakers);
 	vigil_free(core->vigil);
@@ -365,6 +486,7 @@ house_free(struct house *house)
 	core_timer_free(house->idle);
 	core_timer_free(house->watchdog);
 	core_timer_free(house->drain);
+	core_timer_free(house->hand);
 	for (size_t i = 0; i < ARRAY_LEN(house->signals); i++)
 		if (house->signals[i])
 			event_free(house->signals[i]);
@@ -410,6 +532,11 @@ house_run(struct house *house)
 	AUTO(buf_fini) struct buf ready = BUF_INIT, means = BUF_INIT;
 
 	house->host.ready = true;
+	takeover_say_up(house->old);
+	house->old = -1;
+	heirloom_adopt(house->heirloom, api_server(house->api));
+	heirloom_free(house->heirloom);
+	house->heirloom = NULL;
 	buf_printf(&ready, "READY=1\nSTATUS=ready, version %s", PACKAGE_VERSION);
 	systemd_notify(buf_cstr(&ready));
 	if (systemd_watchdog_ms())

@@ -11,6 +11,18 @@ void house_schema(struct conf_schema *schema);
 bool house_check(const char *config, const char *const *extra, size_t extra_count);
 
 struct house;
+struct heirloom;
+struct registry;
+/* What it begins with. */
+struct house_from {
+	const char *rehearsal;	   /* house_new_rehearsal()'s folder; NULL */
+	bool take_over;		   /* the one that runs hands over */
+	struct registry *registry; /* instead of the configuration's files; NULL */
+	struct heirloom *heirloom; /* goes on with this; NULL */
+};
+/* from->heirloom is taken, also on failure. */
+bool house_new_from(const char *config, const struct house_from *from, struct house **ret,
+		    struct err *err);
 /* Builds everything up to listening. What is wrong with the configuration has been printed when err
  * is E_CONFIG. */
 bool house_new(const char *config, struct house **ret, struct err *err);
@@ -20,6 +32,10 @@ bool house_new_rehearsal(const char *config, const char *folder, struct house **
 			 struct err *err);
 /* Runs until SIGTERM or a fatal error; returns the exit status. */
 int house_run(struct house *house);
+/* It has ended to hand over: frees it, and all is given to who asked. True: that one is up. False:
+ * it is not, and *ret_from is what the house is built anew with. */
+bool house_hands_over(const struct house *house);
+bool house_give(struct house *take_house, struct house_from *ret_from, struct err *err);
 void house_free(struct house *house);
 
 #endif

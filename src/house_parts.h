@@ -17,7 +17,13 @@ struct house {
 	struct core_timer *idle, *watchdog, *drain;
 	uint64_t idle_commits;
 	struct mono drain_since;
-	char *rehearsal; /* folder; NULL: this is no rehearsal */
+	char *rehearsal;	   /* folder; NULL: this is no rehearsal */
+	struct takeover *takeover; /* where it is asked to hand over; NULL */
+	struct heirloom *heirloom; /* of the one before; NULL */
+	int old;		   /* who waits to hear that this one is up; -1 */
+	struct core_timer *hand;
+	struct mono hand_since;
+	bool hands_over;
 	bool stop, idling;
 	int status;
 };

@@ -10,6 +10,7 @@
 #include "core/registry.h"
 #include "http/server.h"
 #include "systemd.h"
+#include "takeover.h"
 
 static gid_t
 socket_group(const struct core *core)
@@ -38,7 +39,8 @@ parent_make(const char *path, struct err *err)
 }
 
 static bool
-tcp_listen(struct core *core, struct http_server *server, json_t *where_all, struct err *err)
+tcp_listen(struct core *core, struct http_server *server, struct heirloom *heirloom,
+	   json_t *where_all, struct err *err)
 {
 	const struct conf_section *http = conf_section(registry_conf(core->registry), "http", "");
 	const char *listen = conf_str(http, "listen");
@@ -46,14 +48,19 @@ tcp_listen(struct core *core, struct http_server *server, json_t *where_all, str
 	AUTO(auto_free) char *host = NULL;
 	AUTO(buf_fini) struct buf where = BUF_INIT;
 	struct buf url = BUF_INIT;
-	unsigned port;
+	const char *key = conf_str(http, "tls_key");
+	unsigned port = 0;
 	char *colon;
+	int fd;
 
 	if (!listen || !strcmp(listen, "none") || !*listen || core->rehearsal) {
 		core->public_url = mem_strdup(public_url ? public_url : "");
 		return true;
 	}
-	if (!http_listen_tcp(server, listen, cert, conf_str(http, "tls_key"), &port, err))
+	while ((fd = heirloom_take(heirloom, listen)) >= 0)
+		if (!http_listen_given(server, fd, listen, cert, key, &port, err))
+			return err_prefix(err, "http.listen = %s", listen);
+	if (!port && !http_listen_tcp(server, listen, cert, key, &port, err))
 		return err_prefix(err, "http.listen = %s", listen);
 	host = mem_strdup(listen);
 	colon = strrchr(host, ':');
@@ -70,19 +77,34 @@ tcp_listen(struct core *core, struct http_server *server, json_t *where_all, str
 	return true;
 }
 
-bool
-listening_start(struct core *core, struct http_server *server, const char *path, json_t *ret_where,
-		struct err *err)
+static bool
+socket_listen(struct core *core, struct http_server *server, const char *path,
+	      struct heirloom *heirloom, struct err *err)
 {
 	const char *group =
 		conf_str(conf_section(registry_conf(core->registry), "daemon", ""), "group");
-	int passed = systemd_listen_fds();
+	int fd = heirloom_take(heirloom, path);
+
+	if (fd >= 0)
+		return http_listen_given(server, fd, path, NULL, NULL, NULL, err);
+	return parent_make(path, err) &&
+	       http_listen_unix(server, path, group ? 0660 : 0600, socket_group(core), err);
+}
+
+bool
+listening_start(struct core *core, struct http_server *server, const char *path,
+		struct heirloom *heirloom, json_t *ret_where, struct err *err)
+{
+	int passed = heirloom ? 0 : systemd_listen_fds(), fd;
 
 	for (int i = 0; i < passed; i++)
 		if (!http_listen_fd(server, 3 + i, err))
 			return false;
-	if (!parent_make(path, err) ||
-	    !http_listen_unix(server, path, group ? 0660 : 0600, socket_group(core), err))
+	/* What systemd had passed has no name. */
+	while ((fd = heirloom_take(heirloom, "")) >= 0)
+		if (!http_listen_given(server, fd, "", NULL, NULL, NULL, err))
+			return false;
+	if (!socket_listen(core, server, path, heirloom, err))
 		return err_prefix(err, "socket %s (daemon.socket)", path);
-	return tcp_listen(core, server, ret_where, err);
+	return tcp_listen(core, server, heirloom, ret_where, err);
 }

@@ -6,10 +6,12 @@
 #include "core/core.h"
 
 struct http_server;
+struct heirloom;
 
-/* By core's configuration. path: of the Unix socket. ret_where gets "host:port" of each TCP
+/* By core's configuration; where the roused before this one listened so (NULL: none was), on its
+ * sockets. path: of the Unix socket. ret_where gets "host:port" of each TCP
  * listener; core->public_url is set. */
 bool listening_start(struct core *core, struct http_server *server, const char *path,
-		     json_t *ret_where, struct err *err);
+		     struct heirloom *heirloom, json_t *ret_where, struct err *err);
 
 #endif

@@ -12,13 +12,15 @@
 #include <unistd.h>
 
 #include "base/os.h"
+#include "base/log.h"
+#include "core/registry.h"
 #include "house.h"
 
 #define DEFAULT_CONFIG SYSCONFDIR "/rouse/rouse.conf"
 
 static const char usage[] =
 	"usage: roused [-c FILE] [-t [FILE...]] [--keys [KEY]] [--keys-json] "
-	"[--keys-man] [--rehearse DIR] [--version]\n"
+	"[--keys-man] [--take-over] [--rehearse DIR] [--version]\n"
 	"\n"
 	"  -c, --config FILE  configuration (default " DEFAULT_CONFIG ")\n"
 	"  -t, --check        check the configuration (and further section "
@@ -26,6 +28,9 @@ static const char usage[] =
 	"      --keys [KEY]   what a key, a section, or every key means\n"
 	"      --keys-json    the same, an object a line\n"
 	"      --keys-man     the same, as roff\n"
+	"      --take-over    go on where the roused that runs stops, and nobody notices; it goes "
+	"on "
+	"itself when this one cannot start\n"
 	"      --rehearse DIR only answer what would happen, at DIR/rouse.sock, "
 	"with no effect\n"
 	"      --version      print the version\n"
@@ -34,7 +39,15 @@ static const char usage[] =
 	"SIGTERM drains and stops, SIGHUP reloads,\n"
 	"SIGUSR1 logs the state.\n";
 
-enum { OPT_KEYS = 256, OPT_KEYS_JSON, OPT_KEYS_MAN, OPT_REHEARSE, OPT_VERSION, OPT_HELP };
+enum {
+	OPT_KEYS = 256,
+	OPT_KEYS_JSON,
+	OPT_KEYS_MAN,
+	OPT_REHEARSE,
+	OPT_TAKE_OVER,
+	OPT_VERSION,
+	OPT_HELP
+};
 
 static const struct option options[] = {
 	{"config", required_argument, NULL, 'c'},
@@ -43,6 +56,7 @@ static const struct option options[] = {
 	{"keys-json", no_argument, NULL, OPT_KEYS_JSON},
 	{"keys-man", no_argument, NULL, OPT_KEYS_MAN},
 	{"rehearse", required_argument, NULL, OPT_REHEARSE},
+	{"take-over", no_argument, NULL, OPT_TAKE_OVER},
 	{"version", no_argument, NULL, OPT_VERSION},
 	{"help", no_argument, NULL, OPT_HELP},
 	{NULL, 0, NULL, 0},
@@ -102,18 +116,33 @@ process_setup(void)
 }
 
 static int
-daemon_run(const char *config, const char *rehearsal)
+daemon_run(const char *config, const char *rehearsal, bool take_over)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
+	struct house_from from = {.rehearsal = rehearsal, .take_over = take_over};
 	struct house *house;
 	int status;
 
 	process_setup();
-	if (!house_new_rehearsal(config, rehearsal, &house, &err)) {
-		fprintf(stderr, "roused: %s\n", err_text(&err));
-		return err.code == E_CONFIG || err.code == E_USAGE ? 78 : 1;
+	for (;;) {
+		bool built = house_new_from(config, &from, &house, &err);
+
+		registry_unref(from.registry);
+		if (!built) {
+			fprintf(stderr, "roused: %s\n", err_text(&err));
+			return err.code == E_CONFIG || err.code == E_USAGE ? 78 : 1;
+		}
+		status = house_run(house);
+		if (!house_hands_over(house))
+			break;
+		if (house_give(house, &from, &err)) {
+			log_info("handed over; this one has ended");
+			return 0;
+		}
+		log_error("the roused that was to take over did not come up; this one goes on",
+			  "error", err_text(&err));
+		err_fini(&err);
 	}
-	status = house_run(house);
 	house_free(house);
 	return status;
 }
@@ -122,6 +151,7 @@ int
 main(int argc, char **argv)
 {
 	const char *config = DEFAULT_CONFIG, *rehearsal = NULL;
+	bool take_over = false;
 	int c, mode = 0;
 
 	while ((c = getopt_long(argc, argv, "c:th", options, NULL)) != -1) {
@@ -137,6 +167,9 @@ main(int argc, char **argv)
 			break;
 		case OPT_REHEARSE:
 			rehearsal = optarg;
+			break;
+		case OPT_TAKE_OVER:
+			take_over = true;
 			break;
 		case OPT_VERSION:
 			puts("roused " PACKAGE_VERSION);
@@ -161,5 +194,5 @@ main(int argc, char **argv)
 		fprintf(stderr, "roused: unexpected argument %s\n%s", argv[optind], usage);
 		return 2;
 	}
-	return daemon_run(config, rehearsal);
+	return daemon_run(config, rehearsal, take_over);
 }

@@ -504,8 +504,13 @@ write_down(struct shim *s)
 	if (!s->job || !s->job->session)
 		return;
 	st->turn = s->stay.turn;
-	st->unread = st->turn > 1 && !st->out_bytes && !st->reason &&
-		     (s->in.pipe < 0 || feed_unread(&s->in) >= s->in.fed);
+	st->unread = st->turn > 1 && !st->out_bytes &&
+		     (s->stay.unheard ||
+		      (!st->reason && s->in.pipe >= 0 && feed_unread(&s->in) >= s->in.fed));
+	if (st->unread) {
+		free(st->reason);
+		st->reason = NULL;
+	}
 }
 
 /* A full disk may be emptied; a spool that is gone does not come back. */

@@ -87,6 +87,7 @@ bool who_write(const char *file, pid_t pid, struct err *err);
 struct stay {
 	bool rests;	 /* between two turns */
 	bool leaves;	 /* it has waited long enough */
+	bool unheard;	 /* it had closed its standard input before the turn's envelope came */
 	int turn;	 /* 1: the one that it was started for */
 	int64_t idle_at; /* SHIM_NEVER unless it rests */
 	int root, home;	 /* folders: of all spools, of the first turn */

@@ -225,7 +225,8 @@ turn_begin(struct shim *s, struct spool_job *take_job, int64_t now)
 	feed_run(&s->in);
 	shim_ctl_file(s, STR("early"), now);
 	/* It has closed its standard input: it will never know. */
-	if (s->in.pipe < 0)
+	stay->unheard = s->in.pipe < 0;
+	if (stay->unheard)
 		shim_end(s, STR("unread"), now);
 }
 

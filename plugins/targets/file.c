@@ -178,10 +178,12 @@ proposal_look(const struct file_target *t, const struct change_row *change, stru
 }
 
 static bool
-target_check(const struct target *target, const struct change_row *change, struct err *err)
+target_check(struct core *core, const struct target *target, const struct change_row *change,
+	     struct err *err)
 {
 	const struct file_target *t = target->state;
 
+	(void)core;
 	if (!change->entity)
 		return err_set(err, E_INVALID,
 			       "a change of target %s needs an entity: the path of a file below %s",

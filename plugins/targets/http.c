@@ -195,8 +195,10 @@ target_open(struct target *target, struct conf_report *report)
 }
 
 static bool
-target_check(const struct target *target, const struct change_row *change, struct err *err)
+target_check(struct core *core, const struct target *target, const struct change_row *change,
+	     struct err *err)
 {
+	(void)core;
 	const struct http_target *t = target->state;
 	AUTO(http_request_fini) struct http_request request = {0};
 	AUTO(http_request_fini) struct http_request read = {0};

@@ -5,26 +5,28 @@
 
 #include <assert.h>
 
-#include "base/os.h"
+#include "conf/secret.h"
 #include "io/work.h"
-#include "plugins/targets/outcome.h"
 
 /* How long a look at load or at a proposal may wait for others; it holds the loop up. */
 #define LOOK_MS 200
+#define LOOK_REST_MS 1000
 
 /* In the order of enum sql_slot. */
 static const char *const slot_keys[] = {
 	"apply", "apply_create", "apply_update", "apply_delete", "apply_call", "revert", "read"};
 static_assert(ARRAY_LEN(slot_keys) == SQL_SLOTS, "a key for every statement");
 
-static const struct sql_driver *const drivers[] = {&sql_sqlite};
+static const struct sql_driver *const drivers[] = {&sql_sqlite, &sql_postgresql};
 
 #define NAMES "may use :entity :key :op :after.NAME :before.NAME"
 static const struct conf_key keys[] = {
 	{"url", CONF_STRING, .flags = CONF_REQUIRED,
-	 .help = "sqlite:PATH of a database that is there"},
+	 .help = "sqlite:PATH of a database that is there, or postgresql://USER@HOST/DATABASE"},
+	{"password", CONF_SECRET, .help = "of the user of a PostgreSQL url"},
 	{"table", CONF_STRING,
-	 .help = "simple form: the table whose rows are the entities; columns are the names in "
+	 .help = "simple form: the table (of PostgreSQL also SCHEMA.TABLE) whose rows are the "
+		 "entities; columns are the names in "
 		 "after"},
 	{"id_column", CONF_STRING, "id", .help = "simple form: the column that holds the entity"},
 	{"apply", CONF_STRING, .help = "general form: statement that carries a change out; " NAMES},
@@ -54,16 +56,36 @@ static const struct conf_table sql_table = {
 	.help = "a target that is a database: a change is a row, or a statement",
 };
 
-void
-sql_plan_fini(struct sql_plan *plan)
-{
-	buf_fini(&plan->read);
-	buf_fini(&plan->text);
-	sql_values_fini(&plan->read_values);
-	sql_values_fini(&plan->values);
-}
-
 /* --- at load ------------------------------------------------------------------------------- */
+
+/* The password goes behind the url, which has none in it. */
+static void
+remote_open(struct sql_target *t, const struct conf_section *section, const char *url,
+	    struct conf_report *report)
+{
+	const char *at = strchr(url, '@'), *user = strstr(url, "://");
+	struct buf where = BUF_INIT;
+	AUTO(secrets_fini) struct secrets password = SECRETS_INIT;
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	if (at && user && memchr(user + 3, ':', (size_t)(at > user + 3 ? at - user - 3 : 0))) {
+		conf_complain(report, section, "url",
+			      "has a password in it; write password = file:PATH instead");
+		return;
+	}
+	if (conf_is_set(section, "password") &&
+	    !secrets_resolve(section, "password", &password, &err)) {
+		conf_complain(report, section, "password", "%s", err_text(&err));
+		return;
+	}
+	buf_puts(&where, url);
+	if (password.count) {
+		buf_reserve(&where, password.items[0].len + 2);
+		buf_putc(&where, '\n');
+		buf_add_str(&where, password.items[0]);
+	}
+	t->where = buf_take(&where);
+}
 
 static void
 url_open(struct sql_target *t, const struct conf_section *section, struct conf_report *report)
@@ -76,9 +98,15 @@ url_open(struct sql_target *t, const struct conf_section *section, struct conf_r
 			t->driver = drivers[i];
 	if (!t->driver) {
 		if (url)
-			conf_complain(report, section, "url",
-				      "\"%s\" is no database that is known; expected sqlite:PATH",
-				      url);
+			conf_complain(
+				report, section, "url",
+				"\"%s\" is no database that is known; expected sqlite:PATH or "
+				"postgresql://USER@HOST/DATABASE",
+				url);
+		return;
+	}
+	if (t->driver->is_remote) {
+		remote_open(t, section, url, report);
 		return;
 	}
 	where = url + strlen(t->driver->scheme);
@@ -147,6 +175,15 @@ database_look(const struct sql_target *t, const struct conf_section *section,
 	t->driver->close(db);
 }
 
+/* A look at the columns of a server's table, from a thread. */
+struct sql_looking {
+	struct sql_target *t; /* NULL: gone meanwhile */
+	const struct sql_driver *driver;
+	char *where, *table;
+	int64_t timeout_ms, busy_ms;
+	struct sql_values columns;
+};
+
 static void
 target_close(struct target *target)
 {
@@ -157,6 +194,17 @@ target_close(struct target *target)
 	for (int i = 0; i < SQL_SLOTS; i++)
 		sql_text_fini(&t->statements[i]);
 	sql_values_fini(&t->columns);
+	core_timer_free(t->rest);
+	if (t->spare)
+		t->driver->close(t->spare);
+	pthread_mutex_destroy(&t->lock);
+	core_timer_free(t->look_rest);
+	if (t->looking)
+		t->looking->t = NULL;
+	if (t->look)
+		t->driver->close(t->look);
+	if (t->where)
+		mem_zero(t->where, strlen(t->where));
 	free(t->where);
 	free(t);
 	target->state = NULL;
@@ -170,6 +218,7 @@ target_open(struct target *target, struct conf_report *report)
 	size_t before = conf_report_errors(report);
 
 	target->state = t;
+	pthread_mutex_init(&t->lock, NULL);
 	t->table = conf_str(section, "table");
 	t->id_column = conf_str(section, "id_column");
 	t->ledger = conf_bool(section, "ledger");
@@ -177,236 +226,131 @@ target_open(struct target *target, struct conf_report *report)
 	t->timeout_ms = target->timeout_ms;
 	url_open(t, section, report);
 	statements_open(t, section, report);
-	if (conf_report_errors(report) == before)
+	if (conf_report_errors(report) == before && !t->driver->is_remote)
 		database_look(t, section, report);
 	return conf_report_errors(report) == before;
 }
 
 /* --- at a proposal ------------------------------------------------------------------------- */
 
-/* The columns as they are now; where that cannot be seen at once, applying will tell. */
 static void
-columns_look(struct sql_target *t)
+on_look_rest(void *arg)
 {
-	struct sql_db *db = NULL;
+	struct sql_target *t = arg;
+
+	if (t->look)
+		t->driver->close(TAKE(t->look));
+}
+
+/* A connection to look with; NULL: what cannot be seen at once, applying will tell. */
+static struct sql_db *
+look_open(struct core *core, struct sql_target *t)
+{
+	if (t->look && !t->driver->renew(t->look, LOOK_MS))
+		t->driver->close(TAKE(t->look));
+	if (!t->look && !t->driver->open(t->where, true, LOOK_MS, 0, &t->look, NULL))
+		t->look = NULL;
+	if (t->look)
+		core_timer_arm(core, &t->look_rest, LOOK_REST_MS, on_look_rest, t);
+	return t->look;
+}
+
+/* The columns as they are now. */
+static void
+columns_look(struct core *core, struct sql_target *t)
+{
+	struct sql_db *db = look_open(core, t);
 
 	sql_values_fini(&t->columns);
-	if (!t->driver->open(t->where, true, LOOK_MS, 0, &db, NULL))
-		return;
-	if (!t->driver->columns(db, t->table, &t->columns, NULL))
+	if (db && !t->driver->columns(db, t->table, &t->columns, NULL))
 		sql_values_fini(&t->columns);
-	t->driver->close(db);
+}
+
+static void
+looking_free(struct sql_looking *looking)
+{
+	sql_values_fini(&looking->columns);
+	mem_zero(looking->where, strlen(looking->where));
+	free(looking->where);
+	free(looking->table);
+	free(looking);
+}
+
+static void
+looking_run(void *arg)
+{
+	struct sql_looking *looking = arg;
+	struct sql_db *db = NULL;
+
+	if (!looking->driver->open(looking->where, true, looking->timeout_ms, looking->busy_ms, &db,
+				   NULL))
+		return;
+	if (!looking->driver->columns(db, looking->table, &looking->columns, NULL))
+		sql_values_fini(&looking->columns);
+	looking->driver->close(db);
+}
+
+static void
+looking_on_done(void *arg)
+{
+	struct sql_looking *looking = arg;
+	struct sql_target *t = looking->t;
+
+	if (t)
+		t->looking = NULL;
+	if (t && looking->columns.count) {
+		sql_values_fini(&t->columns);
+		t->columns = looking->columns;
+		looking->columns = (struct sql_values){0};
+	}
+	looking_free(looking);
+}
+
+static void
+columns_ask(struct core *core, struct sql_target *t)
+{
+	struct sql_looking *looking;
+
+	if (t->looking)
+		return;
+	looking = mem_alloc(sizeof(*looking));
+	*looking = (struct sql_looking){.t = t,
+					.driver = t->driver,
+					.where = mem_strdup(t->where),
+					.table = mem_strdup(t->table),
+					.timeout_ms = t->timeout_ms,
+					.busy_ms = t->busy_ms};
+	if (work_submit(core->work, looking_run, looking_on_done, looking, NULL))
+		t->looking = looking;
+	else
+		looking_free(looking);
 }
 
 static bool
-target_check(const struct target *target, const struct change_row *change, struct err *err)
+target_check(struct core *core, const struct target *target, const struct change_row *change,
+	     struct err *err)
 {
 	struct sql_target *t = target->state;
 	bool unknown = false;
+	struct sql_db *db;
 
 	if (!t->table)
 		return sql_statement_check(t, change, err);
 	if (!t->columns.count)
-		columns_look(t);
-	if (sql_table_check(t, change, &unknown, err))
-		return true;
-	if (!unknown)
-		return false;
-	/* It may have been added since. */
-	columns_look(t);
-	return sql_table_check(t, change, NULL, err);
-}
-
-/* --- applying ------------------------------------------------------------------------------ */
-
-struct sql_job {
-	struct outcome outcome;
-	const struct sql_target *t;
-	const struct change_row *change;
-	bool revert;
-};
-
-static bool
-ledger_values(const struct sql_job *job, bool with_change, struct sql_values *ret)
-{
-	struct sql_value *key = sql_values_add(ret), *id;
-
-	key->type = SQL_TEXT;
-	change_key(job->change, job->revert, &key->bytes);
-	if (!with_change)
-		return true;
-	id = sql_values_add(ret);
-	id->type = SQL_TEXT;
-	buf_puts(&id->bytes, job->change->id);
-	return true;
-}
-
-/* Was it done before, under this key? */
-static bool
-ledger_look(struct sql_job *job, struct sql_db *db, bool *ret_known, struct err *err)
-{
-	const struct sql_driver *driver = job->t->driver;
-	AUTO(sql_values_fini) struct sql_values key = {0};
-	AUTO(sql_row_fini) struct sql_row row = {0};
-
-	*ret_known = false;
-	if (!job->t->ledger)
-		return true;
-	ledger_values(job, false, &key);
-	if (!driver->run(db, driver->make_ledger, NULL, NULL, NULL, err) ||
-	    !driver->run(db, driver->find_ledger, &key, &row, NULL, err))
-		return err_prefix(err, "ledger");
-	*ret_known = row.rows > 0;
-	if (row.rows) {
-		buf_puts(&job->outcome.receipt, "{\"already\":");
-		sql_row_json(&row, NULL, &job->outcome.receipt);
-		buf_putc(&job->outcome.receipt, '}');
+		t->driver->is_remote ? columns_ask(core, t) : columns_look(core, t);
+	if (!sql_table_check(t, change, &unknown, err)) {
+		if (!unknown)
+			return false;
+		/* It may have been added since. */
+		if (t->driver->is_remote)
+			columns_ask(core, t);
+		else
+			columns_look(core, t);
+		if (t->driver->is_remote || !sql_table_check(t, change, NULL, err))
+			return false;
 	}
-	return true;
-}
-
-static bool
-ledger_add(struct sql_job *job, struct sql_db *db, struct err *err)
-{
-	AUTO(sql_values_fini) struct sql_values values = {0};
-
-	if (!job->t->ledger)
-		return true;
-	ledger_values(job, true, &values);
-	return job->t->driver->run(db, job->t->driver->add_ledger, &values, NULL, NULL, err);
-}
-
-/* What is there: into outcome.current, empty when nothing is. */
-static bool
-current_read(struct sql_job *job, struct sql_db *db, const struct sql_plan *plan,
-	     const char *expected, struct err *err)
-{
-	AUTO(sql_row_fini) struct sql_row row = {0};
-
-	if (!job->t->driver->run(db, buf_cstr(&plan->read), &plan->read_values, &row, NULL, err))
-		return err_prefix(err, "read");
-	if (row.rows > 1)
-		return err_set(err, E_INVALID,
-			       "there is more than one row for entity %s; a change is about one",
-			       job->change->entity ? job->change->entity : "(none)");
-	if (row.rows)
-		sql_row_json(&row, expected, &job->outcome.current);
-	return true;
-}
-
-static bool
-plan_make(struct sql_job *job, struct sql_db *db, const char *before, struct sql_plan *ret,
-	  struct err *err)
-{
-	if (job->t->table)
-		return sql_table_plan(job->t, db, job->change, before, job->revert, ret, err);
-	return sql_statement_plan(job->t, job->change, before, job->revert, ret, err);
-}
-
-static void
-receipt_write(struct sql_job *job, int64_t rows, const struct sql_row *id)
-{
-	struct buf *receipt = &job->outcome.receipt;
-
-	buf_printf(receipt, "{\"rows\":%lld", (long long)rows);
-	if (job->outcome.current.len) {
-		buf_puts(receipt, ",\"before\":");
-		buf_add_str(receipt, buf_str(&job->outcome.current));
-	}
-	if (id->rows && id->cells.count) {
-		buf_puts(receipt, ",\"id\":");
-		sql_value_json(&id->cells.items[0], receipt);
-	}
-	buf_putc(receipt, '}');
-}
-
-/* Within the transaction; false leaves nothing of it. */
-static bool
-job_do(struct sql_job *job, struct sql_db *db, struct err *err)
-{
-	const struct sql_driver *driver = job->t->driver;
-	AUTO(sql_plan_fini) struct sql_plan plan = {0};
-	AUTO(sql_row_fini) struct sql_row id = {0};
-	AUTO(auto_free) char *before = change_before(job->change);
-	const char *expected = change_expected(job->change, job->revert);
-	const char *hint = job->revert ? change_wanted(job->change) : job->change->before;
-	bool known, creates = !strcmp(change_op(job->change, job->revert), "create");
-	int64_t rows = 0;
-
-	if (!ledger_look(job, db, &known, err))
-		return false;
-	if (known) {
-		job->outcome.what = TARGET_ALREADY;
-		return true;
-	}
-	if (!plan_make(job, db, before, &plan, err) ||
-	    (plan.read.len && !current_read(job, db, &plan, hint, err)))
-		return false;
-	if (plan.read.len &&
-	    change_drifted(expected,
-			   job->outcome.current.len ? buf_cstr(&job->outcome.current) : NULL)) {
-		job->outcome.what = TARGET_DRIFTED;
-		return true;
-	}
-	if (!driver->run(db, buf_cstr(&plan.text), &plan.values, NULL, &rows, err))
-		return false;
-	if (!rows && plan.needs_row)
-		return err_set(err, E_NOT_FOUND,
-			       "the statement touched no row: there is none for entity %s",
-			       job->change->entity ? job->change->entity : "(none)");
-	if (job->t->table && creates && !job->change->entity &&
-	    !driver->run(db, "SELECT last_insert_rowid()", NULL, &id, NULL, err))
-		return false;
-	if (!ledger_add(job, db, err))
-		return false;
-	crash_point("sql-before-commit");
-	if (!driver->commit(db, err))
-		return false;
-	crash_point("sql-after-commit");
-	receipt_write(job, rows, &id);
-	buf_clear(&job->outcome.current);
-	job->outcome.what = TARGET_DONE;
-	return true;
-}
-
-static void
-job_run(void *arg)
-{
-	struct sql_job *job = arg;
-	struct sql_db *db = NULL;
-	struct err *err = &job->outcome.err;
-
-	job->outcome.what = TARGET_FAILED;
-	if (!job->t->driver->open(job->t->where, false, job->t->timeout_ms, job->t->busy_ms, &db,
-				  err))
-		return;
-	if (!job->t->driver->begin(db, err) || !job_do(job, db, err))
-		buf_clear(&job->outcome.current);
-	job->t->driver->close(db);
-}
-
-static void
-job_on_done(void *arg)
-{
-	struct sql_job *job = arg;
-
-	outcome_give(&job->outcome);
-	outcome_fini(&job->outcome);
-	free(job);
-}
-
-static void
-target_apply(struct core *core, const struct target *target, const struct change_row *change,
-	     bool revert, target_on_done *on_done, void *arg)
-{
-	struct sql_job *job = mem_alloc(sizeof(*job));
-
-	outcome_init(&job->outcome, core, on_done, arg);
-	job->t = target->state;
-	job->change = change;
-	job->revert = revert;
-	if (!work_submit(core->work, job_run, job_on_done, job, &job->outcome.err))
-		outcome_later(&job->outcome, job_on_done, job);
+	db = t->driver->is_remote ? NULL : look_open(core, t);
+	return !db || sql_table_look(t, db, change, err);
 }
 
 const struct target_kind sql_target_kind = {
@@ -415,5 +359,6 @@ const struct target_kind sql_target_kind = {
 	.open = target_open,
 	.close = target_close,
 	.check = target_check,
-	.apply = target_apply,
+	.apply = sql_apply,
+	.apply_many = sql_apply_many,
 };

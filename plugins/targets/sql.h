@@ -3,6 +3,8 @@
 #ifndef ROUSE_PLUGINS_SQL_H
 #define ROUSE_PLUGINS_SQL_H
 
+#include <pthread.h>
+
 #include "core/target.h"
 
 extern const struct target_kind sql_target_kind;
@@ -74,6 +76,7 @@ struct sql_db;
 struct sql_driver {
 	const char *scheme; /* "sqlite:" */
 	char mark;
+	bool is_remote; /* nobody asks it but from a thread */
 	/* where: the url behind the scheme; relative paths are made absolute before. Never creates
 	 * one. deadline_ms bounds everything that is done on it, busy_ms the waiting for others. */
 	bool (*open)(const char *where, bool read_only, int64_t deadline_ms, int64_t busy_ms,
@@ -81,6 +84,9 @@ struct sql_driver {
 	void (*close)(struct sql_db *db);		   /* what is not committed is undone */
 	bool (*begin)(struct sql_db *db, struct err *err); /* as the one writer */
 	bool (*commit)(struct sql_db *db, struct err *err);
+	bool (*rollback)(struct sql_db *db, struct err *err);
+	/* Is it good for more, for so long from now? Not when another database lies there now. */
+	bool (*renew)(struct sql_db *db, int64_t deadline_ms);
 	/* One statement. ret_row (may be NULL): its first row; ret_changed: rows that it touched.
 	 */
 	bool (*run)(struct sql_db *db, const char *text, const struct sql_values *values,
@@ -90,9 +96,13 @@ struct sql_driver {
 	/* The columns of a table, names in the cells; E_NOT_FOUND when there is no such table. */
 	bool (*columns)(struct sql_db *db, const char *table, struct sql_values *ret,
 			struct err *err);
-	const char *make_ledger, *find_ledger, *add_ledger;
+	/* A table's name as it stands in a statement; NULL: sql_quote(). */
+	void (*quote_table)(struct buf *out, const char *table);
+	/* has_ledger: a row when it is there; NULL: make_ledger does no harm where it is. last_id:
+	 * of the row that was inserted last; NULL: an INSERT says RETURNING. */
+	const char *has_ledger, *make_ledger, *find_ledger, *add_ledger, *last_id;
 };
-extern const struct sql_driver sql_sqlite;
+extern const struct sql_driver sql_sqlite, sql_postgresql;
 
 /* Appends name in double quotes. */
 void sql_quote(struct buf *out, const char *name);
@@ -116,19 +126,38 @@ struct sql_target {
 	bool ledger;
 	int64_t busy_ms, timeout_ms;
 	struct sql_text statements[SQL_SLOTS]; /* text NULL: not set */
-	struct sql_values columns;	       /* of table, as last seen by check() */
+	struct sql_values columns;	       /* of table, as last seen */
+	struct sql_db *look;		       /* by check(), read-only, kept for a moment */
+	struct core_timer *look_rest;
+	struct sql_looking *looking; /* a thread asks for the columns; NULL */
+
+	/* One group after the other; what the last one was done on is kept for the next, for a
+	 * moment. */
+	pthread_mutex_t lock;
+	struct sql_db *spare;
+	struct core_timer *rest;
 };
+
+/* sql_apply.c */
+void sql_apply(struct core *core, const struct target *target, const struct change_row *change,
+	       bool revert, target_on_done *on_done, void *arg);
+void sql_apply_many(struct core *core, const struct target *target,
+		    const struct change_row *const *changes, size_t count, bool revert,
+		    target_on_all_done *on_done, void *arg);
 
 /* What one application does on the database. */
 struct sql_plan {
 	struct buf read, text; /* empty: none */
 	struct sql_values read_values, values;
 	bool needs_row; /* touching nothing is a failure */
+	bool gives_id;	/* it creates a row without an entity: what id did it get? */
 };
 void sql_plan_fini(struct sql_plan *plan);
-/* sql_table.c: for the simple form. before: change_before(). db: for the names of columns. */
-bool sql_table_plan(const struct sql_target *t, struct sql_db *db, const struct change_row *change,
-		    const char *before, bool revert, struct sql_plan *ret, struct err *err);
+/* sql_table.c: for the simple form. before: change_before(). columns: of the table, as they are
+ * now. */
+bool sql_table_plan(const struct sql_target *t, const struct sql_values *columns,
+		    const struct change_row *change, const char *before, bool revert,
+		    struct sql_plan *ret, struct err *err);
 /* Does a proposal fit the table? columns count 0: not known. *ret_unknown (may be NULL): a column
  * was refused. */
 bool sql_table_check(const struct sql_target *t, const struct change_row *change, bool *ret_unknown,
@@ -136,6 +165,9 @@ bool sql_table_check(const struct sql_target *t, const struct change_row *change
 /* sql_statement.c: for the general form. */
 bool sql_statement_plan(const struct sql_target *t, const struct change_row *change,
 			const char *before, bool revert, struct sql_plan *ret, struct err *err);
+/* Is the row there that an update or delete is about, and none where one is created? */
+bool sql_table_look(const struct sql_target *t, struct sql_db *db, const struct change_row *change,
+		    struct err *err);
 bool sql_statement_check(const struct sql_target *t, const struct change_row *change,
 			 struct err *err);
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -11,10 +12,22 @@
 /* Steps of SQLite's machine between two looks at the clock. */
 #define LOOK_STEPS 20000
 
+/* Statements of a group are few, and come again and again. */
+#define KEPT 12
+
+struct kept {
+	char *text;
+	sqlite3_stmt *stmt;
+};
+
 struct sql_db {
 	sqlite3 *sqlite;
 	char *path;
 	struct mono until;
+	dev_t device;
+	ino_t inode;
+	struct kept kept[KEPT];
+	size_t next; /* the one that goes when another comes */
 };
 
 static const struct {
@@ -66,10 +79,20 @@ on_steps(void *arg)
 }
 
 static void
+kept_drop(struct kept *kept)
+{
+	sqlite3_finalize(kept->stmt);
+	free(kept->text);
+	*kept = (struct kept){0};
+}
+
+static void
 db_close(struct sql_db *db)
 {
 	if (!db)
 		return;
+	for (size_t i = 0; i < KEPT; i++)
+		kept_drop(&db->kept[i]);
 	sqlite3_close(db->sqlite);
 	free(db->path);
 	free(db);
@@ -88,13 +111,16 @@ db_open(const char *where, bool read_only, int64_t deadline_ms, int64_t busy_ms,
 	struct sql_db **ret, struct err *err)
 {
 	struct sql_db *db;
+	struct stat st = {.st_ino = 0};
 	int code;
 
-	if (access(where, F_OK) && errno == ENOENT)
+	if (stat(where, &st) && errno == ENOENT)
 		return err_set(err, E_NOT_FOUND,
 			       "there is no database %s; Rouse makes none, put it there", where);
 	db = mem_alloc(sizeof(*db));
 	db->path = mem_strdup(where);
+	db->device = st.st_dev;
+	db->inode = st.st_ino;
 	db->until = (struct mono){clock_mono(clock_system()).ms + deadline_ms};
 	code = sqlite3_open_v2(where, &db->sqlite,
 			       (read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) |
@@ -131,6 +157,24 @@ db_commit(struct sql_db *db, struct err *err)
 	return db_exec(db, "COMMIT", err);
 }
 
+static bool
+db_rollback(struct sql_db *db, struct err *err)
+{
+	return sqlite3_get_autocommit(db->sqlite) || db_exec(db, "ROLLBACK", err);
+}
+
+/* A file that was put in its place is another database. */
+static bool
+db_renew(struct sql_db *db, int64_t deadline_ms)
+{
+	struct stat st;
+
+	if (stat(db->path, &st) || st.st_dev != db->device || st.st_ino != db->inode)
+		return false;
+	db->until = (struct mono){clock_mono(clock_system()).ms + deadline_ms};
+	return true;
+}
+
 /* --- statements ---------------------------------------------------------------------------- */
 
 static void
@@ -161,6 +205,34 @@ db_prepare(struct sql_db *db, const char *text, sqlite3_stmt **ret, struct err *
 				       "is refused");
 	}
 	return true;
+}
+
+/* The statement of a text, prepared once; the connection's. */
+static bool
+db_statement(struct sql_db *db, const char *text, sqlite3_stmt **ret, struct err *err)
+{
+	struct kept *kept;
+
+	for (size_t i = 0; i < KEPT; i++)
+		if (db->kept[i].text && !strcmp(db->kept[i].text, text)) {
+			*ret = db->kept[i].stmt;
+			return true;
+		}
+	if (!db_prepare(db, text, ret, err)) {
+		sqlite3_finalize(*ret);
+		return false;
+	}
+	kept = &db->kept[db->next++ % KEPT];
+	kept_drop(kept);
+	*kept = (struct kept){mem_strdup(text), *ret};
+	return true;
+}
+
+static void
+stmt_auto_reset(sqlite3_stmt **stmt)
+{
+	sqlite3_reset(*stmt);
+	sqlite3_clear_bindings(*stmt);
 }
 
 static int
@@ -241,11 +313,11 @@ static bool
 db_run(struct sql_db *db, const char *text, const struct sql_values *values,
        struct sql_row *ret_row, int64_t *ret_changed, struct err *err)
 {
-	AUTO(stmt_auto_free) sqlite3_stmt *stmt = NULL;
+	AUTO(stmt_auto_reset) sqlite3_stmt *stmt = NULL;
 	int64_t before = sqlite3_total_changes64(db->sqlite);
 	int code;
 
-	if (!db_prepare(db, text, &stmt, err))
+	if (!db_statement(db, text, &stmt, err))
 		return false;
 	if ((size_t)sqlite3_bind_parameter_count(stmt) > (values ? values->count : 0))
 		return err_set(err, E_INVALID,
@@ -309,6 +381,8 @@ const struct sql_driver sql_sqlite = {
 	.close = db_close,
 	.begin = db_begin,
 	.commit = db_commit,
+	.rollback = db_rollback,
+	.renew = db_renew,
 	.run = db_run,
 	.check = db_check,
 	.columns = db_columns,
@@ -317,4 +391,5 @@ const struct sql_driver sql_sqlite = {
 	.find_ledger = "SELECT change, at FROM rouse_applied WHERE key = ?1",
 	.add_ledger = "INSERT INTO rouse_applied (key, change, at) VALUES (?1, ?2, "
 		      "strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))",
+	.last_id = "SELECT last_insert_rowid()",
 };

@@ -16,6 +16,15 @@ sql_quote(struct buf *out, const char *name)
 	buf_putc(out, '"');
 }
 
+static void
+table_quote(struct buf *out, const struct sql_target *t)
+{
+	if (t->driver->quote_table)
+		t->driver->quote_table(out, t->table);
+	else
+		sql_quote(out, t->table);
+}
+
 static bool
 has_column(const struct sql_values *columns, const char *name)
 {
@@ -186,7 +195,7 @@ plan_update(struct table_plan *p, json_t *tree, const char *image, const char *f
 	bool first = true;
 
 	buf_puts(text, "UPDATE ");
-	sql_quote(text, p->t->table);
+	table_quote(text, p->t);
 	json_object_foreach (tree, name, unused) {
 		const struct json_step step = {.name = str_of(name)};
 		struct str raw;
@@ -228,7 +237,7 @@ plan_insert(struct table_plan *p, json_t *tree, const char *image)
 	json_t *unused;
 
 	buf_puts(text, "INSERT INTO ");
-	sql_quote(text, p->t->table);
+	table_quote(text, p->t);
 	buf_puts(text, " (");
 	json_object_foreach (tree, name, unused) {
 		const struct json_step step = {.name = str_of(name)};
@@ -251,6 +260,10 @@ plan_insert(struct table_plan *p, json_t *tree, const char *image)
 			   p->plan->values.count);
 	}
 	buf_printf(text, ") VALUES (%s)", buf_cstr(&marks));
+	if (!p->change->entity && !p->t->driver->last_id) {
+		buf_puts(text, " RETURNING ");
+		sql_quote(text, p->t->id_column);
+	}
 	return true;
 }
 
@@ -260,7 +273,7 @@ plan_delete(struct table_plan *p)
 	struct buf *text = &p->plan->text;
 
 	buf_puts(text, "DELETE FROM ");
-	sql_quote(text, p->t->table);
+	table_quote(text, p->t);
 	buf_puts(text, " WHERE ");
 	sql_quote(text, p->t->id_column);
 	buf_printf(text, " = %c1", p->t->driver->mark);
@@ -299,7 +312,7 @@ plan_read(struct table_plan *p, const char *op, json_t *after, json_t *before)
 				select_column(text, name);
 	}
 	buf_puts(text, " FROM ");
-	sql_quote(text, p->t->table);
+	table_quote(text, p->t);
 	buf_puts(text, " WHERE ");
 	sql_quote(text, p->t->id_column);
 	buf_printf(text, " = %c1 LIMIT 2", p->t->driver->mark);
@@ -307,22 +320,21 @@ plan_read(struct table_plan *p, const char *op, json_t *after, json_t *before)
 }
 
 bool
-sql_table_plan(const struct sql_target *t, struct sql_db *db, const struct change_row *change,
-	       const char *before, bool revert, struct sql_plan *ret, struct err *err)
+sql_table_plan(const struct sql_target *t, const struct sql_values *columns,
+	       const struct change_row *change, const char *before, bool revert,
+	       struct sql_plan *ret, struct err *err)
 {
-	AUTO(sql_values_fini) struct sql_values columns = {0};
 	AUTO(json_auto_decref) json_t *after = NULL;
 	AUTO(json_auto_decref) json_t *was = NULL;
 	const char *wanted = change_wanted(change), *op = change_op(change, revert);
 	struct table_plan p = {
-		.t = t, .columns = &columns, .change = change, .plan = ret, .err = err};
+		.t = t, .columns = columns, .change = change, .plan = ret, .err = err};
 
-	if (!t->driver->columns(db, t->table, &columns, err))
-		return false;
 	if (!column_known(&p, t->id_column) || !image_read(wanted, "after", &after, err) ||
 	    !image_read(before, "before", &was, err) || !plan_read(&p, op, after, was))
 		return false;
 	ret->needs_row = strcmp(op, "create") != 0;
+	ret->gives_id = !ret->needs_row && !change->entity;
 	if (!strcmp(op, "delete"))
 		return plan_delete(&p);
 	if (!strcmp(op, "update"))
@@ -333,4 +345,37 @@ sql_table_plan(const struct sql_target *t, struct sql_db *db, const struct chang
 			err, E_STATE,
 			"what the row was before it was deleted is not known; insert it by hand");
 	return plan_insert(&p, revert ? was : after, revert ? before : wanted);
+}
+
+/* --- at a proposal ------------------------------------------------------------------------- */
+
+bool
+sql_table_look(const struct sql_target *t, struct sql_db *db, const struct change_row *change,
+	       struct err *err)
+{
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+	AUTO(sql_values_fini) struct sql_values values = {0};
+	AUTO(sql_row_fini) struct sql_row row = {0};
+	struct sql_value *id;
+	bool create = !strcmp(change->op, "create");
+
+	if (!change->entity)
+		return true;
+	buf_puts(&text, "SELECT 1 FROM ");
+	table_quote(&text, t);
+	buf_puts(&text, " WHERE ");
+	sql_quote(&text, t->id_column);
+	buf_printf(&text, " = %c1 LIMIT 1", t->driver->mark);
+	id = sql_values_add(&values);
+	id->type = SQL_TEXT;
+	buf_puts(&id->bytes, change->entity);
+	/* What cannot be seen at once, applying will tell. */
+	if (!t->driver->run(db, buf_cstr(&text), &values, &row, NULL, NULL))
+		return true;
+	if (create && row.rows)
+		return err_set(err, E_EXISTS, "table %s has a row %s already; propose an update",
+			       t->table, change->entity);
+	return create || row.rows ||
+	       err_set(err, E_NOT_FOUND, "table %s has no row with %s %s", t->table, t->id_column,
+		       change->entity);
 }

@@ -222,6 +222,12 @@ on_written(void *arg, const struct err *err)
 	flight_land(flight);
 }
 
+static bool
+answer_is_done(const struct answer *answer)
+{
+	return answer->outcome == TARGET_DONE || answer->outcome == TARGET_ALREADY;
+}
+
 static enum change_event
 answer_event(const struct answer *answer, const struct change_row *change,
 	     const struct target *target)
@@ -335,16 +341,47 @@ group_log(const struct flight *flight, size_t done)
 		 flight->lane->target, "changes", buf_cstr(&count), "done", buf_cstr(&well));
 }
 
+/* Of several those that went well, in two statements. *ret_done of them; what is not is left. */
+static bool
+flight_land_done(struct flight *flight, size_t *ret_done, struct err *err)
+{
+	struct core *core = flight->lane->apply->core;
+	AUTO(buf_fini) struct buf rows = BUF_INIT;
+
+	*ret_done = 0;
+	if (flight->count == 1)
+		return true;
+	for (size_t i = 0; i < flight->count; i++) {
+		if (!answer_is_done(&flight->answers[i]))
+			continue;
+		buf_printf(&rows, "%c\"%" PRId64 "\":", rows.len ? ',' : '{',
+			   flight->changes[i].seq);
+		buf_json_cstr(&rows, flight->revert ? NULL : flight->answers[i].receipt);
+		++*ret_done;
+	}
+	if (!*ret_done)
+		return true;
+	buf_putc(&rows, '}');
+	return changes_land(core->store, flight->lane->target, buf_cstr(&rows), *ret_done,
+			    flight->revert, core_wall(core), err);
+}
+
 static bool
 flight_rows(struct flight *flight, struct err *err)
 {
 	struct core *core = flight->lane->apply->core;
 	uint64_t reached[CHANGE_STATE_COUNT] = {0};
+	enum change_state well = flight->revert ? CHANGE_REVERTED : CHANGE_APPLIED;
+	size_t done;
 
+	if (!flight_land_done(flight, &done, err))
+		return false;
 	for (size_t i = 0; i < flight->count; i++) {
-		enum change_state to;
+		enum change_state to = well;
 
-		if (!answer_rows(flight, i, &to, err))
+		if (done && answer_is_done(&flight->answers[i]))
+			change_tell(core, flight->changes[i].seq);
+		else if (!answer_rows(flight, i, &to, err))
 			return false;
 		reached[to]++;
 		answer_log(flight, i, to);
@@ -356,7 +393,7 @@ flight_rows(struct flight *flight, struct err *err)
 			metrics_count(core->metrics, "rouse_changes_total", "status",
 				      change_state_name((enum change_state)to), "target",
 				      flight->lane->target, (double)reached[to]);
-	group_log(flight, (size_t)reached[flight->revert ? CHANGE_REVERTED : CHANGE_APPLIED]);
+	group_log(flight, (size_t)reached[well]);
 	return true;
 }
 
@@ -644,7 +681,7 @@ lane_on_turn(void *arg)
 	int most = lane_has_groups(lane) ? FLIGHTS_GROUP : FLIGHTS_SINGLE;
 
 	lane->armed = false;
-	if (core->draining || core_is_halted(core))
+	if (core->draining || core->handing || core_is_halted(core))
 		return;
 	while (lane->in_flight < most && breakers_admit(core, BREAKER_TARGET, lane->target) &&
 	       lane_claim(lane))

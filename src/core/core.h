@@ -30,6 +30,7 @@ struct vigil;
 struct listeners;
 struct batches;
 struct looks;
+struct rulings;
 
 struct core {
 	struct event_base *base;
@@ -54,6 +55,7 @@ struct core {
 	struct attempts *attempts;   /* live ones */
 	struct rate *rates;	     /* by name of trigger or address */
 	struct batches *batches;     /* that go on */
+	struct rulings *rulings;     /* rules about changes (core/ruling.h) */
 	struct looks *looks;	     /* at changes (core/look.h) */
 	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */
 
@@ -66,6 +68,7 @@ struct core {
 	struct wall started;
 	int64_t boot;	/* which boot of the machine its clock counts in; 0: not known */
 	bool draining;	/* SIGTERM came: nothing new starts */
+	bool handing;	/* another roused takes over in a moment: no run, no change begins here */
 	bool rehearsal; /* it is only asked what would happen */
 
 	/* Where the API is reached from outside, for what is printed: "http://127.0.0.1:8477"; ""

@@ -554,7 +554,7 @@ queue_on_turn(void *arg)
 	queue->armed = queue->failed = queue->gone = false;
 	if (queue->queued > 0)
 		vigil_queue(core);
-	if (core->draining || core_is_halted(core) ||
+	if (core->draining || core->handing || core_is_halted(core) ||
 	    switch_is_on(core->switches, "all", "", "paused"))
 		return;
 	if (queue->stale)

@@ -285,6 +285,9 @@ programs_check(const struct registry *registry, struct jail *jail, struct conf_r
 		asked_add_review(&asked, trigger->section, &trigger->review);
 		asked_add_own(&asked, trigger);
 	}
+	for (size_t i = 0; i < registry->batch_count; i++)
+		asked_add_review(&asked, registry->batches[i].section,
+				 &registry->batches[i].review);
 	if (asked.count)
 		jail_check_all(jail, asked.texts, asked.count, on_wrong, &asked);
 	free(asked.texts);
@@ -463,7 +466,9 @@ registry_fill(struct registry *registry, struct jail *jail, struct conf_report *
 	i = 0;
 	for (const struct conf_section *s = conf_next(conf, "batch", NULL); s;
 	     s = conf_next(conf, "batch", s), i++) {
-		registry->batches[i] = (struct batch_def){conf_section_name(s), s};
+		registry->batches[i] =
+			(struct batch_def){.name = conf_section_name(s), .section = s};
+		review_settings(s, &registry->batches[i].review, report);
 		place_set(registry, s, i);
 	}
 	if (jail)
@@ -519,6 +524,10 @@ registry_unref(struct registry *registry)
 		path_free(registry->triggers[i].expect.path);
 		path_free(registry->triggers[i].review.auto_approve.path);
 		path_free(registry->triggers[i].review.auto_reject.path);
+	}
+	for (size_t i = 0; i < registry->batch_count; i++) {
+		path_free(registry->batches[i].review.auto_approve.path);
+		path_free(registry->batches[i].review.auto_reject.path);
 	}
 	free(registry->places);
 	free(registry->agents);

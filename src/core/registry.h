@@ -116,6 +116,7 @@ struct target {
 struct batch_def {
 	const char *name;
 	const struct conf_section *section;
+	struct review_policy review;
 };
 
 /* The tables of every section that core knows, into schema. */

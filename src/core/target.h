@@ -36,8 +36,8 @@ struct target_kind {
 	void (*close)(struct target *target);
 	/* Looks whether a proposal makes sense, without side effects: E_INVALID goes back to the
 	 * agent. May be NULL. */
-	bool (*check)(const struct target *target, const struct change_row *change,
-		      struct err *err);
+	bool (*check)(struct core *core, const struct target *target,
+		      const struct change_row *change, struct err *err);
 	/* Reads what is there now, compares it with the before-image (core's change_drifted),
 	 * applies under change->key; revert: the other way round, from `after` to the recorded
 	 * `before`. Must end within target->timeout_ms: some seconds later it counts as failed

@@ -71,8 +71,8 @@ bind_one(const struct addrinfo *info, int *ret_fd)
 	return true;
 }
 
-static unsigned
-port_of(int fd)
+unsigned
+listener_port(int fd)
 {
 	struct sockaddr_storage addr = {0};
 	socklen_t len = sizeof addr;
@@ -107,9 +107,10 @@ free_context(struct tls_context **ctx)
 
 static void
 add_listener(struct http_server *server, int take_fd, struct tls_context *take_tls,
-	     const char *cert, const char *key)
+	     const char *name, const char *cert, const char *key)
 {
 	struct listener *listener = listener_new(server, take_fd, false);
+	listener->name = mem_strdup(name);
 	listener->tls = take_tls;
 	listener->tls_cert = mem_strdup(cert);
 	listener->tls_key = mem_strdup(key);
@@ -136,8 +137,8 @@ bind_all(struct http_server *server, const char *host_port, struct addrinfo *lis
 				break;
 			continue;
 		}
-		port = port_of(fd);
-		add_listener(server, fd, TAKE(tls), cert, key);
+		port = listener_port(fd);
+		add_listener(server, fd, TAKE(tls), host_port, cert, key);
 		added++;
 		errnum = 0;
 	}
@@ -259,6 +260,7 @@ http_listen_unix(struct http_server *server, const char *path, mode_t mode, gid_
 		return false;
 	struct listener *listener = listener_new(server, fd, true);
 	fd = -1;
+	listener->name = mem_strdup(path);
 	if (lstat(path, &st) == 0) {
 		listener->path = mem_strdup(path);
 		listener->dev = st.st_dev;

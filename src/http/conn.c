@@ -347,8 +347,9 @@ static short
 conn_wants(const struct conn *conn)
 {
 	bool sends = conn_out_len(conn) || (conn->tls && tls_read_wants_write(conn->tls));
+	bool held = conn->server->holding && !conn->reading;
 	bool reads = conn->lingering ||
-		     (!conn->closing && !conn->held.len && (conn->reading || conn_may_take(conn)));
+		     (!held && !conn->closing && !conn->held.len && (conn->reading || conn_may_take(conn)));
 	short wants = (short)((reads ? EV_READ : 0) | (sends ? EV_WRITE : 0));
 	if (!reads && !conn->peer_left)
 		wants |= (short)(EV_CLOSED | (sends ? 0 : EV_WRITE | EV_ET));

@@ -3,6 +3,8 @@
 #ifndef ROUSE_HTTP_CONN_H
 #define ROUSE_HTTP_CONN_H
 
+#include <sys/socket.h>
+
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
@@ -102,6 +104,7 @@ struct listener {
 	unsigned pause_ms; /* for the next time that descriptors are out */
 	struct tls_context *tls;
 	char *tls_cert, *tls_key; /* files, to be read again */
+	char *name;		  /* as the configuration says it; NULL */
 	char *path;		  /* of our own Unix socket; NULL otherwise */
 	dev_t dev;
 	ino_t ino;
@@ -119,6 +122,7 @@ struct http_server {
 	struct wheel wheel;
 	int spare_fd; /* given up for a moment to tell a client that descriptors are out */
 	bool draining;
+	bool holding; /* no connection is accepted, no request begun */
 	unsigned conn_count, in_flight, streams, pooled, later_count;
 	size_t body_bytes; /* in all requests */
 	uint64_t requests, refused, accepted;
@@ -181,6 +185,10 @@ void http_stream_forget(struct http_stream *stream);
 /* take_fd: listening, non-blocking. */
 struct listener *listener_new(struct http_server *server, int take_fd, bool local);
 void listener_free(struct listener *listener);
+/* A connection that another server accepted; take_fd: non-blocking. */
+void listener_welcome(struct http_server *server, int take_fd, const struct sockaddr_storage *from);
+/* bind.c */
+unsigned listener_port(int fd); /* 0: it has none */
 void listener_resume_all(struct http_server *server); /* a place or a descriptor came free */
 
 #endif

@@ -99,6 +99,13 @@ welcome(struct listener *listener, int take_fd, const struct sockaddr_storage *f
 		turn_away(listener, take_fd);
 }
 
+void
+listener_welcome(struct http_server *server, int take_fd, const struct sockaddr_storage *from)
+{
+	struct listener any = {.server = server, .local = from->ss_family == AF_UNIX};
+	welcome(&any, take_fd, from);
+}
+
 static void
 listener_on_resume(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 {
@@ -167,6 +174,8 @@ void
 listener_resume_all(struct http_server *server)
 {
 	struct listener *listener;
+	if (server->holding)
+		return;
 	TAILQ_FOREACH (listener, &server->listeners, entry) {
 		evtimer_del(listener->resume);
 		event_add(listener->ev, NULL);
@@ -193,6 +202,7 @@ listener_free(struct listener *listener)
 	remove_path(listener);
 	close(listener->fd);
 	tls_context_free(listener->tls);
+	free(listener->name);
 	free(listener->tls_cert);
 	free(listener->tls_key);
 	free(listener);

@@ -79,6 +79,23 @@ bool http_listen_fd(struct http_server *server, int take_fd, struct err *err);
 /* Stops accepting, leaves connections; idle ones are closed. For draining. */
 void http_server_stop_listening(struct http_server *server);
 
+/* For handing over to another server, perhaps of another process. While it holds, nothing is
+ * accepted and no request is begun; those that were are served. */
+void http_server_hold(struct http_server *server, bool hold);
+/* Of one that holds: nobody but the readers of streams is owed anything. */
+bool http_server_is_quiet(const struct http_server *server);
+/* A copy of each listener (its name: what it was asked to listen on, "" where it was given) and of
+ * each connection that waits between requests; fn owns fd. Socket files are left when it is freed.
+ */
+typedef void http_on_given(void *arg, int take_fd, const char *name, bool listens);
+void http_server_give(struct http_server *server, http_on_given *fn, void *arg);
+/* Goes on listening where another did; arguments as http_listen_tcp(), or of a Unix socket. */
+bool http_listen_given(struct http_server *server, int take_fd, const char *name,
+		       const char *tls_cert, const char *tls_key, unsigned *ret_port,
+		       struct err *err);
+/* Goes on with a connection. */
+void http_server_adopt(struct http_server *server, int take_fd);
+
 struct http_counts {
 	unsigned connections;
 	unsigned in_flight; /* requests read and not yet answered */

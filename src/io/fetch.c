@@ -179,6 +179,7 @@ finish(struct fetch *fetch, CURLcode code)
 		answer.content_type = header_of(fetch, "Content-Type");
 		answer.location = header_of(fetch, "Location");
 		answer.retry_after = header_of(fetch, "Retry-After");
+		answer.link = header_of(fetch, "Link");
 		answer.last_modified = header_of(fetch, "Last-Modified");
 		answer.content_encoding = header_of(fetch, "Content-Encoding");
 		curl.curl_easy_getinfo(fetch->easy, CURLINFO_REDIRECT_URL, &redirect);

@@ -27,7 +27,7 @@ struct fetch_answer {
 	int status;
 	struct str body;
 	/* p NULL when absent */
-	struct str etag, last_modified, content_type, content_encoding, location, retry_after;
+	struct str etag, last_modified, content_type, content_encoding, location, retry_after, link;
 	struct str redirect; /* location as a whole URL; p NULL: it is no redirect */
 };
 

@@ -17,6 +17,7 @@
 	X(git_commit_message)                                                                      \
 	X(git_commit_parent_id)                                                                    \
 	X(git_commit_parentcount)                                                                  \
+	X(git_commit_time)                                                                         \
 	X(git_commit_tree)                                                                         \
 	X(git_credential_ssh_key_memory_new)                                                       \
 	X(git_credential_username_new)                                                             \
@@ -59,9 +60,11 @@
 	X(git_remote_free)                                                                         \
 	X(git_remote_init_callbacks)                                                               \
 	X(git_remote_ls)                                                                           \
+	X(git_repository_commondir)                                                                \
 	X(git_repository_free)                                                                     \
 	X(git_repository_init)                                                                     \
 	X(git_repository_is_bare)                                                                  \
+	X(git_repository_is_shallow)                                                               \
 	X(git_repository_open_ext)                                                                 \
 	X(git_revwalk_free)                                                                        \
 	X(git_revwalk_hide)                                                                        \

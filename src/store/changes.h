@@ -53,6 +53,10 @@ bool changes_move(struct store *store, int64_t seq, const struct change_move *mo
 bool changes_take(struct store *store, const char *target, bool revert, struct wall now,
 		  size_t most, struct change_row *ret, size_t *ret_count, struct wall *ret_next_due,
 		  struct err *err);
+/* Moves many that were done at once, with the decision of each. rows: {"SEQ":"RECEIPT", ...}, null
+ * where there is none. E_STATE when one of them is not applying (or reverting). */
+bool changes_land(struct store *store, const char *target, const char *rows, size_t count,
+		  bool revert, struct wall at, struct err *err);
 /* Those left `applying` by a daemon that died; what it had taken to revert may be taken again, and
  * has an attempt more. Once, at start. */
 bool changes_in_doubt(struct store *store, bool (*fn)(void *arg, const struct change_row *row),
@@ -70,6 +74,23 @@ bool changes_beside(struct store *store, int64_t keep,
 bool changes_count(struct store *store, int64_t run,
 		   bool (*fn)(void *arg, const char *status, const char *target, int64_t n),
 		   void *arg, struct err *err);
+
+/* It waits for its rules, its run being in this mode (apply stage); NULL: not any more. */
+bool changes_rule_wait(struct store *store, int64_t seq, const char *mode, struct err *err);
+/* Those that wait, in order, lent; fn must not write. */
+bool changes_rule_waiting(struct store *store, int64_t after, unsigned limit,
+			  bool (*fn)(void *arg, const struct change_row *row), void *arg,
+			  struct err *err);
+bool changes_rule_mode(struct store *store, int64_t seq, bool *ret_waits, bool *ret_apply,
+		       struct err *err);
+/* The latest change before seq that another batch of the same name has approved, and not applied,
+ * for the same target and entity; E_NOT_FOUND. */
+bool changes_approved_before(struct store *store, const struct change_row *of, int64_t seq,
+			     struct change_row *ret, struct err *err);
+/* An approved one becomes superseded. */
+bool changes_replace_approved(struct store *store, const struct change_row *row, struct err *err);
+/* previous: JSON, what was approved before and is another now. */
+bool changes_differs(struct store *store, int64_t seq, const char *previous, struct err *err);
 
 /* Who decided what, when and why; kept for ever with its object. object: change gate run trigger
  * daemon. */

@@ -14,6 +14,8 @@ enum {
 	WHERE,
 	TAKE,
 	TAKE_BACK,
+	LAND,
+	LAND_SAY,
 	NEXT_DUE,
 	DOUBT,
 	DOUBT_BACK,
@@ -26,14 +28,19 @@ enum {
 };
 
 static const struct statement list[] = {
+	/* What is proposed again was decided by nobody. */
 	[MOVE] =
-		{"UPDATE changes SET status = :to, decided_by = COALESCE(:decided_by, decided_by), "
-		 "decision_reason = COALESCE(:decision_reason, decision_reason), error = "
-		 "COALESCE(:error, error), "
+		{"UPDATE changes SET status = :to, "
+		 "decided_by = CASE :to WHEN 'proposed' THEN NULL ELSE COALESCE(:decided_by, "
+		 "decided_by) END, "
+		 "decision_reason = CASE :to WHEN 'proposed' THEN NULL ELSE "
+		 "COALESCE(:decision_reason, decision_reason) END, "
+		 "error = COALESCE(:error, error), "
 		 "receipt = COALESCE(:receipt, receipt), current = COALESCE(:current, current), "
 		 "before = COALESCE(:before, before), after = COALESCE(:after, after), digest = "
 		 "COALESCE(:digest, digest), "
-		 "decided_at = COALESCE(:decided_at, decided_at), applied_at = "
+		 "decided_at = CASE :to WHEN 'proposed' THEN NULL ELSE COALESCE(:decided_at, "
+		 "decided_at) END, applied_at = "
 		 "COALESCE(:applied_at, applied_at), "
 		 "reverted_at = COALESCE(:reverted_at, reverted_at), due = COALESCE(:due, due), "
 		 "waits = COALESCE(:waits, waits), "
@@ -54,13 +61,24 @@ static const struct statement list[] = {
 		 &change_shape},
 	[TAKE_BACK] =
 		{"UPDATE changes SET due = :taken WHERE seq IN (SELECT c.seq FROM changes c "
-		 "WHERE c.target = :target AND c.status IN " OUT
-		 " AND c.held = 0 AND c.status = 'reverting' AND (c.due IS NULL OR c.due <= "
+		 "WHERE c.target = :target AND c.held = 0 AND c.status = 'reverting' AND (c.due IS "
+		 "NULL OR c.due <= "
 		 ":now) AND NOT EXISTS (SELECT 1 FROM changes f WHERE f.target = c.target AND "
 		 "f.entity = c.entity AND f.entity IS NOT NULL AND f.status IN " OUT
 		 " AND f.held = 0 AND (f.status = 'applying' OR (f.status = 'reverting' AND "
 		 "f.seq > c.seq))) ORDER BY c.seq DESC LIMIT :most) RETURNING *, " RUN_ID,
 		 &change_shape},
+	/* rows: {"SEQ":"RECEIPT"}, of which null leaves what is there. */
+	[LAND] = {"UPDATE changes SET status = :to, error = '', attempts = attempts + 1, "
+		  "applied_at = COALESCE(:applied_at, applied_at), "
+		  "reverted_at = COALESCE(:reverted_at, reverted_at), "
+		  "receipt = COALESCE(j.value, receipt) FROM json_each(:rows) AS j "
+		  "WHERE changes.seq = CAST(j.key AS INTEGER) AND changes.status = :from",
+		  NULL},
+	[LAND_SAY] = {"INSERT INTO decisions (object, object_id, decision, decided_by, at) "
+		      "SELECT 'change', c.id, :to, 'rouse', :at FROM json_each(:rows) AS j "
+		      "JOIN changes AS c ON c.seq = CAST(j.key AS INTEGER)",
+		      NULL},
 	[NEXT_DUE] = {"SELECT due FROM changes WHERE target = :target AND due > :now AND due < "
 		      ":taken AND due IS NOT NULL AND status IN " OUT
 		      " AND held = 0 AND status <> 'applying' ORDER BY due LIMIT 1",
@@ -162,6 +180,42 @@ changes_move(struct store *store, int64_t seq, const struct change_move *move, s
 }
 
 /* --- the outbox --- */
+
+static bool
+land_say(struct store *store, const char *rows, const char *to, struct wall at, struct err *err)
+{
+	AUTO(query_end) struct query *q = query_write(store, ROOM_OUTBOX, LAND_SAY, err);
+	if (!q)
+		return false;
+	query_text(q, "rows", rows);
+	query_text(q, "to", to);
+	query_wall(q, "at", at);
+	return query_run(q, NULL, err);
+}
+
+bool
+changes_land(struct store *store, const char *target, const char *rows, size_t count, bool revert,
+	     struct wall at, struct err *err)
+{
+	const char *from = revert ? "reverting" : "applying", *to = revert ? "reverted" : "applied";
+	int64_t changed = 0;
+	AUTO(query_end) struct query *q = query_write(store, ROOM_OUTBOX, LAND, err);
+	if (!q)
+		return false;
+	query_text(q, "rows", rows);
+	query_text(q, "from", from);
+	query_text(q, "to", to);
+	query_wall(q, "applied_at", revert ? WALL_NONE : at);
+	query_wall(q, "reverted_at", revert ? at : WALL_NONE);
+	if (!query_run(q, &changed, err))
+		return false;
+	if (changed != (int64_t)count)
+		return err_set(err, E_STATE, "%lld of %zu changes are %s", (long long)changed,
+			       count, from);
+	return land_say(store, rows, to, at, err) &&
+	       changes_note(store, from, target, -(int)count, err) &&
+	       changes_note(store, to, target, (int)count, err);
+}
 
 static bool
 next_due(struct store *store, const char *target, struct wall now, struct wall *ret,

@@ -113,6 +113,7 @@ struct change_row {
 	char *receipt; /* JSON: what the target said when it was applied (ETag, rows, the true
 			  before) */
 	char *current; /* JSON: what was found instead of before (conflict); NULL */
+	char *previous; /* JSON: what was approved before, and it differs from; NULL */
 	char *error;
 	int attempts; /* at applying, or at reverting */
 	struct wall created, decided_at, applied_at, reverted_at, due;

@@ -277,8 +277,10 @@ rig_calls(void)
 }
 
 static bool
-fake_check(const struct target *target, const struct change_row *change, struct err *err)
+fake_check(struct core *core, const struct target *target, const struct change_row *change,
+	   struct err *err)
 {
+	(void)core;
 	if (change->after && strstr(change->after, "senseless"))
 		return err_set(err, E_INVALID, "target %s cannot do this", target->name);
 	return true;

@@ -81,7 +81,7 @@ check(const char *op, const char *entity, const char *before, const char *after,
 
 	err_fini(&err);
 	err = (struct err)ERR_INIT;
-	ok = t.kind->check(&t, &change, &err);
+	ok = t.kind->check(&f.core, &t, &change, &err);
 	*ret_text = err_text(&err);
 	if (!ok)
 		printf("# %s\n", err_text(&err));

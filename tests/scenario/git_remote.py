@@ -3,61 +3,8 @@
 # SPDX-License-Identifier: MIT
 import base64
 import http.server
-import urllib.parse
 
 from git_lib import *
-
-
-class Backend(http.server.BaseHTTPRequestHandler):
-    """git http-backend behind HTTP; with a password if the server has one."""
-
-    protocol_version = "HTTP/1.0"
-
-    def serve(self):
-        server = self.server
-        if server.hang:
-            server.stop.wait(60)
-            return
-        user = "Basic " + base64.b64encode(server.password.encode()).decode() if server.password else None
-        if user and self.headers.get("Authorization") != user:
-            self.send_response(401)
-            self.send_header("WWW-Authenticate", 'Basic realm="x"')
-            self.end_headers()
-            return
-        url = urllib.parse.urlsplit(self.path)
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        env = {"PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": server.root, "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": urllib.parse.unquote(url.path), "QUERY_STRING": url.query,
-               "REQUEST_METHOD": self.command, "CONTENT_TYPE": self.headers.get("Content-Type", ""), "REMOTE_ADDR": "127.0.0.1", "GIT_CONFIG_COUNT": "1",
-               "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*", "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", "")}
-        done = subprocess.run(["git", "http-backend"], env=env, input=body, capture_output=True)
-        head, _, content = done.stdout.partition(b"\r\n\r\n")
-        headers = [line.split(": ", 1) for line in head.decode().split("\r\n")]
-        status = next((int(v.split()[0]) for k, v in headers if k == "Status"), 200)
-        self.send_response(status)
-        for k, v in headers:
-            if k != "Status":
-                self.send_header(k, v)
-        self.end_headers()
-        server.sent += len(content)
-        try:
-            self.wfile.write(content)
-        except ConnectionError:
-            pass  # it has enough
-
-    do_GET = do_POST = serve
-
-    def log_message(self, *_):
-        pass
-
-
-def serve(rouse, password=None):
-    needs_program("git")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Backend)
-    server.daemon_threads = True
-    server.root, server.password, server.hang, server.sent, server.stop = rouse.dir, password, False, 0, threading.Event()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    server.url = f"http://127.0.0.1:{server.server_port}"
-    return server
 
 
 @scenario("a remote repository over HTTP: moved, forced, new and deleted, with commits and paths, from a cache of our own")
@@ -220,27 +167,11 @@ def _(rouse):
 
 @scenario("over ssh from a real sshd: with the key, and only when its host key is known")
 def _(rouse):
-    sshd = shutil.which("sshd") or "/usr/sbin/sshd"
-    if not os.path.exists(sshd) or not shutil.which("ssh-keygen"):
-        raise Skip("openssh-server is not installed")
-    needs_root()
+    server = ssh_server(rouse)
+    port, home, daemon = server.port, server.home, server.daemon
     repo = Repo(rouse)
     repo.commit("a")
-    port, home = free_port(), os.path.join(rouse.dir, "ssh")
-    os.makedirs(home)
-    os.chmod(rouse.dir, 0o755)
-    os.makedirs("/run/sshd", exist_ok=True)
-    for name in ("host", "user", "other"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", os.path.join(home, name)], check=True)
-    with open(os.path.join(home, "config"), "w") as f:
-        f.write(f"Port {port}\nListenAddress 127.0.0.1\nHostKey {home}/host\nAuthorizedKeysFile {home}/user.pub\nStrictModes no\nUsePAM no\nPidFile none\nPasswordAuthentication no\nPermitRootLogin yes\n")
-    daemon = spawn([sshd, "-D", "-e", "-f", os.path.join(home, "config")], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(os.path.join(home, "log"), "wb"))
-    wait("it listens", lambda: socket.create_connection(("127.0.0.1", port), 1).close() is None)
     url = f"ssh://root@127.0.0.1:{port}{repo.path}"
-    for name in ("known", "unknown"):
-        key = open(os.path.join(home, ("host" if name == "known" else "other") + ".pub")).read().split()
-        with open(os.path.join(home, name), "w") as f:
-            f.write(f"[127.0.0.1]:{port} {key[0]} {key[1]}\n")
     rouse.section("trigger stranger", source="git", repo=url, agent="note", poll="1s", credentials=f"file:{home}/user", known_hosts=f"{home}/unknown")
     rouse.section("trigger nobody", source="git", repo=url, agent="note", poll="1s", credentials=f"file:{home}/user", known_hosts=f"{home}/not-there")
     rouse.section("trigger keyless", source="git", repo=url, agent="note", poll="1s", credentials=f"file:{home}/other", known_hosts=f"{home}/known")

@@ -387,10 +387,10 @@ test_proposals(void)
 
 		for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 			change = patch_of("f", NULL, bad[i]);
-			CHECK(!t.kind->check(&t, &change, NULL));
+			CHECK(!t.kind->check(&f.core, &t, &change, NULL));
 		}
 		change = patch_of("f", NULL, "\"@@ -1 +1 @@\\n-text\\n\\\\ No newline\\n+x\\n\"");
-		CHECK(t.kind->check(&t, &change, NULL));
+		CHECK(t.kind->check(&f.core, &t, &change, NULL));
 	}
 }
 

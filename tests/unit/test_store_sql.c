@@ -23,6 +23,7 @@ static const struct {
 	{"changes", "USE TEMP B-TREE FOR ORDER BY", "the changes of one run"},
 	{"state", "SCAN switches", "a handful"},
 	{"state", "SCAN tokens", "a handful"},
+	{"outbox", "SCAN j VIRTUAL TABLE", "the group that was done"},
 	{"batches", "SCAN (subquery", "one row"},
 	{"items", "SCAN (subquery", "some entities of one batch, found by their state"},
 	{"store", "SCAN probe", "one row"},

@@ -9,13 +9,13 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "base/uuid.h"
-#include "conf/secret.h"
 #include "core/admit.h"
 #include "io/work.h"
 #include "pure/backoff.h"
 #include "store/keys.h"
 #include "store/state.h"
 #include "triggers/git/look.h"
+#include "triggers/git/request.h"
 #include "triggers/git/settings.h"
 #include "triggers/git/watch.h"
 
@@ -23,10 +23,6 @@
 #define DEATHS_MAX 3
 /* Looks at once, of all triggers. */
 #define LOOKS_MAX 4
-/* Changes that one look tells; the rest comes with the next, at once. */
-#define CHANGES_MAX 200
-#define COMMITS_MAX 100
-#define PATHS_MAX 1000
 /* Events admitted in one commit, refs learned in one. */
 #define WINDOW 32
 #define LEARN_STEP 500
@@ -119,72 +115,7 @@ looks_next(void)
 	repo_look_in(repo, 0);
 }
 
-/* --- what is asked -------------------------------------------------------------------------- */
-
-static bool
-on_known(void *arg, const struct fact *fact)
-{
-	struct buf *out = arg;
-
-	buf_add_str(out, fact->value);
-	buf_putc(out, ' ');
-	buf_add_str(out, fact->item);
-	buf_putc(out, '\n');
-	return true;
-}
-
-static bool
-secret_add(const struct conf_section *section, struct buf *out, struct err *err)
-{
-	struct secrets secrets = SECRETS_INIT;
-	AUTO(buf_fini) struct buf text = BUF_INIT;
-
-	if (!conf_is_set(section, "credentials"))
-		return true;
-	if (!secrets_resolve(section, "credentials", &secrets, err))
-		return err_prefix(err, "credentials");
-	buf_add_str(&text, secrets.items[0]);
-	if (str_starts(buf_str(&text), STR("-----BEGIN ")))
-		buf_putc(&text, '\n');
-	buf_puts(out, ",\"secret\":");
-	buf_json_str(out, buf_str(&text));
-	mem_zero(text.data, text.len);
-	secrets_fini(&secrets);
-	return true;
-}
-
-static bool
-request_build(struct repo *repo, const struct trigger *trigger, struct buf *out, struct err *err)
-{
-	const struct conf_section *section = trigger->section;
-	const char *const *patterns, *path = NULL;
-	size_t count = conf_list(section, "refs", &patterns);
-
-	git_way_of(conf_str(section, "repo"), &path);
-	buf_puts(out, "{\"repo\":");
-	buf_json_cstr(out, path ? path : conf_str(section, "repo"));
-	buf_puts(out, ",\"cache\":");
-	buf_json_cstr(out, repo->cache);
-	buf_puts(out, ",\"known_hosts\":");
-	buf_json_cstr(out, conf_str(section, "known_hosts"));
-	buf_puts(out, ",\"ca_file\":");
-	buf_json_cstr(out, conf_str(section, "ca_file"));
-	buf_puts(out, ",\"refs\":[");
-	for (size_t i = 0; i < count; i++) {
-		buf_puts(out, i ? "," : "");
-		buf_json_cstr(out, patterns[i]);
-	}
-	buf_printf(out,
-		   "],\"remote\":%s,\"learn\":%s,\"plain\":%s,\"changes_max\":%d,"
-		   "\"commits_max\":%d,\"paths_max\":%d,\"fetch_max\":%lld",
-		   repo->way == GIT_LOCAL ? "false" : "true", repo->learn ? "true" : "false",
-		   repo->plain ? "true" : "false", CHANGES_MAX, COMMITS_MAX, PATHS_MAX,
-		   (long long)conf_int(section, "fetch_max"));
-	if (!secret_add(section, out, err))
-		return false;
-	buf_puts(out, "}\n");
-	return facts_each(repo->source.core->store, trigger->name, STR_NONE, 0, on_known, out, err);
-}
+/* --- a look -------------------------------------------------------------------------------- */
 
 static void repo_on_looked(void *arg, struct str answer, const char *died);
 
@@ -201,6 +132,7 @@ repo_look(void *arg)
 	struct repo *repo = arg;
 	struct core *core = repo->source.core;
 	const struct trigger *trigger = source_trigger(&repo->source);
+	const struct request_terms asked = {core, repo->cache, repo->learn, repo->plain};
 	AUTO(buf_fini) struct buf request = BUF_INIT;
 	AUTO(err_fini) struct err err = ERR_INIT;
 
@@ -214,7 +146,7 @@ repo_look(void *arg)
 	}
 	watch_refresh(repo->watch);
 	repo->again = false;
-	if (request_build(repo, trigger, &request, &err))
+	if (request_build(&asked, trigger, &request, &err))
 		repo->look =
 			look_start(core, buf_str(&request), conf_ms(trigger->section, "timeout"),
 				   repo_on_looked, repo, &err);
@@ -457,6 +389,12 @@ answer_step(void *arg)
 	AUTO(err_fini) struct err err = ERR_INIT;
 	unsigned learned = 0;
 
+	/* Disabled or paused since it was asked: nothing of it is told, and it is asked again. */
+	if (repo->at < repo->answer.len &&
+	    !trigger_is_on(repo->source.core, source_trigger(&repo->source))) {
+		repo->at = repo->answer.len;
+		repo->whole = repo->again = true;
+	}
 	while (repo->at < repo->answer.len && repo->in_flight < WINDOW && learned < LEARN_STEP) {
 		struct str rest =
 			str_make(repo->answer.data + repo->at, repo->answer.len - repo->at);
@@ -607,7 +545,9 @@ git_wake(struct source *source)
 {
 	struct repo *repo = CONTAINER_OF(source, struct repo, source);
 
-	if (!repo->look && !repo->answering && !repo->waits && !repo->failures)
+	if (repo->look || repo->answering)
+		repo->again = true;
+	else if (!repo->waits && !repo->failures)
 		repo_look_in(repo, 0);
 }
 

@@ -27,6 +27,11 @@ static const struct conf_key keys[] = {
 	 .help = "once the event is kept: none, seen, flag:NAME or move:MAILBOX"},
 	{"max_message", CONF_SIZE, "10M", .min = 1024, .max = 32 << 20,
 	 .help = "larger messages are rejected"},
+	{"read_tries", CONF_INT, "5", .min = 1, .max = 100,
+	 .help = "a message that could not be fetched or read so often is parked: an event that is "
+		 "rejected"},
+	{"read_retry", CONF_DURATION, "1s", .min = 10, .max = 120000,
+	 .help = "before the second try; four times as long before each further one, 2m at most"},
 	{"attachments", CONF_ENUM, "save", "save|skip",
 	 .help = "save: as files below state_dir; skip: only what they are called"},
 	{"authserv", CONF_STRING,
@@ -218,6 +223,8 @@ settings_take(struct mailbox *box, const struct conf_section *section, struct er
 	box->save = !strcmp(conf_str(section, "attachments"), "save");
 	box->poll_ms = conf_ms(section, "poll");
 	box->max_message = (size_t)conf_int(section, "max_message");
+	box->tries = (unsigned)conf_int(section, "read_tries");
+	box->retry_ms = conf_ms(section, "read_retry");
 	return true;
 }
 

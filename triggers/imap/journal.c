@@ -1,7 +1,7 @@
-/* The journal of a mailbox: what was judged, what waits, what is to be marked; in memory and in the
- * trigger's cursor and facts. */
+/* The journal of a mailbox: what was judged, what waits, what is to be marked; kept in memory,
+ * written to the trigger's cursor and facts. */
 /* SPDX-License-Identifier: MIT */
-#include "triggers/imap/journal.h"
+#include "triggers/imap/journal_parts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -30,8 +30,8 @@ judged_find(const struct journal *j, uint64_t uid)
 	return found;
 }
 
-static void
-judged_add(struct journal *j, uint64_t uid)
+void
+journal_judged_note(struct journal *j, uint64_t uid)
 {
 	struct journal_uid *entry = judged_find(j, uid);
 
@@ -51,8 +51,8 @@ journal_find_pending(const struct journal *j, uint64_t uid)
 	return found;
 }
 
-static struct journal_pending *
-pending_add(struct journal *j, uint64_t uid)
+struct journal_pending *
+journal_pending_note(struct journal *j, uint64_t uid)
 {
 	struct journal_pending *entry = journal_find_pending(j, uid);
 
@@ -84,8 +84,8 @@ mark_find(const struct journal *j, uint64_t uid)
 	return found;
 }
 
-static struct journal_mark *
-mark_add(struct journal *j, uint64_t uid)
+struct journal_mark *
+journal_mark_note(struct journal *j, uint64_t uid)
 {
 	struct journal_mark *entry = mark_find(j, uid);
 
@@ -97,8 +97,8 @@ mark_add(struct journal *j, uint64_t uid)
 	return entry;
 }
 
-static void
-known_add(struct journal *j, struct str identity)
+void
+journal_known_note(struct journal *j, struct str identity)
 {
 	struct journal_known *entry;
 
@@ -157,137 +157,6 @@ cursor_print(const struct journal *j, struct buf *out)
 		   j->place, j->uidvalidity, j->last, j->floor, j->until,
 		   wall_is_set(j->since) ? j->since.ms : 0, j->reset,
 		   wall_is_set(j->newest) ? j->newest.ms : 0);
-}
-
-static bool
-cursor_parse(struct journal *j, struct str text)
-{
-	uint64_t numbers[4], version, reset;
-	struct str word, place;
-	int64_t since, newest;
-
-	text = str_split(text, ' ', &word);
-	if (!str_to_u64(word, &version) || version != 1 || !text.p)
-		return false;
-	text = str_split(text, ' ', &place);
-	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
-		text = str_split(text.p ? text : STR(""), ' ', &word);
-		if (!str_to_u64(word, &numbers[i]))
-			return false;
-	}
-	text = str_split(text.p ? text : STR(""), ' ', &word);
-	if (!str_to_i64(word, &since))
-		return false;
-	text = str_split(text.p ? text : STR(""), ' ', &word);
-	if (!str_to_u64(word, &reset) || !text.p || !str_to_i64(text, &newest))
-		return false;
-	j->exists = str_eq_cstr(place, j->place);
-	j->uidvalidity = numbers[0];
-	j->last = numbers[1];
-	j->floor = numbers[2];
-	j->until = numbers[3];
-	j->since = since ? (struct wall){since} : WALL_NONE;
-	j->reset = reset;
-	j->newest = newest ? (struct wall){newest} : WALL_NONE;
-	return true;
-}
-
-/* What was to be marked when the last daemon ended: only what was accepted is. */
-static void
-mark_load(struct journal *j, uint64_t uid, struct str value)
-{
-	AUTO(event_row_fini) struct event_row event = {0};
-	struct str id, rest = str_split(value, ' ', &id);
-	AUTO(auto_free) char *name = str_dup(id);
-
-	if (events_get(j->core->store, name, &event, NULL) &&
-	    (!strcmp(event.outcome, "ran") || !strcmp(event.outcome, "replayed")))
-		mark_add(j, uid)->copied = str_eq(rest, STR("copied"));
-}
-
-static bool
-on_fact(void *arg, const struct fact *fact)
-{
-	struct journal *j = arg;
-	struct str item = fact->item;
-	uint64_t uid = 0, tries = 0;
-	char kind = item.len > 2 && item.p[1] == '/' ? item.p[0] : ' ';
-
-	item = kind == ' ' ? item : str_make(item.p + 2, item.len - 2);
-	if (kind == 'm') {
-		struct str day, identity = str_split(item, '/', &day);
-
-		if (j->reset)
-			known_add(j, identity);
-		return true;
-	}
-	if (!str_to_u64(item, &uid))
-		return true;
-	if (kind == 'u')
-		judged_add(j, uid);
-	else if (kind == 'p' && str_to_u64(fact->value, &tries))
-		pending_add(j, uid)->tries = (unsigned)tries;
-	return true;
-}
-
-struct marks_load {
-	struct journal *journal;
-	struct buf list; /* "UID VALUE\n": events are not looked up while facts are walked */
-};
-
-static bool
-on_mark_fact(void *arg, const struct fact *fact)
-{
-	struct marks_load *load = arg;
-
-	if (!str_starts(fact->item, STR("n/")))
-		return false;
-	buf_add(&load->list, fact->item.p + 2, fact->item.len - 2);
-	buf_putc(&load->list, ' ');
-	buf_add_str(&load->list, fact->value);
-	buf_putc(&load->list, '\n');
-	return true;
-}
-
-static bool
-marks_load(struct journal *j, struct err *err)
-{
-	struct marks_load load = {j, BUF_INIT};
-	bool ok = facts_each(j->core->store, j->trigger, STR("n/"), 0, on_mark_fact, &load, err);
-	struct str rest = buf_str(&load.list), line, number;
-	uint64_t uid;
-
-	while (ok && rest.p && rest.len) {
-		rest = str_split(rest, '\n', &line);
-		line = str_split(line, ' ', &number);
-		if (str_to_u64(number, &uid) && line.p)
-			mark_load(j, uid, line);
-	}
-	buf_fini(&load.list);
-	return ok;
-}
-
-bool
-journal_load(struct journal *j, struct core *core, const char *trigger, const char *place,
-	     struct err *err)
-{
-	AUTO(buf_fini) struct buf cursor = BUF_INIT;
-	AUTO(buf_fini) struct buf hex = BUF_INIT;
-	AUTO(err_fini) struct err none = ERR_INIT;
-	struct digest digest = digest_of(DIGEST_SHA256, str_of(place));
-
-	*j = (struct journal){
-		.core = core, .trigger = trigger, .since = WALL_NONE, .newest = WALL_NONE};
-	hex_encode(&hex, str_make(digest.bytes, 8));
-	memcpy(j->place, buf_cstr(&hex), sizeof(j->place));
-	if (!cursors_get(core->store, trigger, &cursor, &none))
-		return none.code == E_NOT_FOUND || err_move(err, &none);
-	if (!cursor_parse(j, buf_str(&cursor)))
-		return err_set(err, E_CORRUPT, "the cursor of trigger %s is damaged: %s", trigger,
-			       buf_cstr(&cursor));
-	if (!j->exists)
-		return true;
-	return facts_each(core->store, trigger, STR_NONE, 0, on_fact, j, err) && marks_load(j, err);
 }
 
 bool
@@ -364,7 +233,7 @@ journal_reset(struct journal *j, uint64_t uidvalidity, uint64_t until, struct er
 	j->since = WALL_NONE;
 	if (wall_is_set(j->newest))
 		j->since = (struct wall){j->newest.ms - JOURNAL_BACK_MS};
-	return facts_each(j->core->store, j->trigger, STR("m/"), 0, on_fact, j, err) &&
+	return facts_each(j->core->store, j->trigger, STR("m/"), 0, journal_on_fact, j, err) &&
 	       journal_save(j, err);
 }
 
@@ -526,7 +395,7 @@ journal_judge(struct journal *j, uint64_t uid, struct err *err)
 	if (!uid_fact(j, 'u', uid, STR(""), err))
 		return false;
 	pending_drop(j, uid);
-	judged_add(j, uid);
+	journal_judged_note(j, uid);
 	return true;
 }
 
@@ -534,11 +403,11 @@ void
 journal_committed(struct journal *j, uint64_t uid, const char *identity, bool mark)
 {
 	pending_drop(j, uid);
-	judged_add(j, uid);
+	journal_judged_note(j, uid);
 	if (j->reset && *identity)
-		known_add(j, str_of(identity));
+		journal_known_note(j, str_of(identity));
 	if (mark)
-		mark_add(j, uid);
+		journal_mark_note(j, uid);
 }
 
 /* --- waiting
@@ -547,7 +416,7 @@ journal_committed(struct journal *j, uint64_t uid, const char *identity, bool ma
 unsigned
 journal_wait(struct journal *j, uint64_t uid, int64_t ms, bool counted)
 {
-	struct journal_pending *pending = pending_add(j, uid);
+	struct journal_pending *pending = journal_pending_note(j, uid);
 	struct journal_uid *judged = judged_find(j, uid);
 	AUTO(err_fini) struct err err = ERR_INIT;
 	char tries[16];
@@ -617,7 +486,7 @@ journal_copied(struct journal *j, const uint64_t *uids, size_t count, struct err
 		buf_puts(&value, " copied");
 		if (!uid_fact(j, 'n', uids[i], buf_str(&value), err))
 			return false;
-		mark_add(j, uids[i])->copied = true;
+		journal_mark_note(j, uids[i])->copied = true;
 	}
 	return true;
 }

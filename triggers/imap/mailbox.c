@@ -119,7 +119,7 @@ fail_for(struct mailbox *box, const struct err *err, int64_t ms)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 
-	scan_lost(box, err);
+	fetch_lost(box, err);
 	disconnect(box);
 	buf_printf(&text, "%s; next try in ", err_text(err));
 	duration_print(ms < 1000 ? 1000 : ms / 1000 * 1000, &text);

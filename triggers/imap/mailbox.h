@@ -21,7 +21,6 @@ enum {
 	MARK_COUNT = 200,	 /* messages marked at once */
 	HEADER_BYTES = 64 << 10, /* of a message that is too large */
 	SEARCH_TEXT = 8 << 20,	 /* of the answer to a search */
-	TRIES = 5,		 /* of one message, then it is parked */
 	RENEW_MS = 9 * 60000,	 /* of IDLE: below what servers, and boxes between, forget */
 };
 
@@ -56,6 +55,8 @@ struct mailbox {
 	bool clear, idle, save;
 	int64_t poll_ms;
 	size_t max_message;
+	unsigned tries;	  /* of one message, then it is parked */
+	int64_t retry_ms; /* before the second */
 	enum { INITIAL_NOW, INITIAL_ALL, INITIAL_SINCE } initial;
 	struct wall initial_since;
 
@@ -130,7 +131,7 @@ void mailbox_wake(struct mailbox *box);
 bool mailbox_is_on(const struct mailbox *box);
 void mailbox_command(struct mailbox *box, enum step step, size_t bytes, const char *command);
 
-/* --- scan.c: searching, fetching --- */
+/* --- scan.c: searching --- */
 
 /* The mailbox is selected: is it the one of the journal? Then a look. */
 void scan_selected(struct mailbox *box);
@@ -138,10 +139,22 @@ void scan_begin(struct mailbox *box);
 void scan_data(struct mailbox *box, const struct imap_response *response);
 /* The command of a step of the look is over. */
 void scan_done(struct mailbox *box, const struct imap_response *response);
+/* Everything that was found is through, or has to wait. */
+void scan_end(struct mailbox *box);
+/* Everything below what is still under way has been dealt with. */
+void scan_low_water(struct mailbox *box);
+void scan_note_backlog(struct mailbox *box);
+int mail_meta_compare(const void *a, const void *b); /* by UID */
+
+/* --- fetch.c: fetching --- */
+
 /* Goes on where it can: fetches more, or ends. */
-void scan_go_on(struct mailbox *box);
+void fetch_go_on(struct mailbox *box);
+/* What a FETCH says of a message. */
+void fetch_take(struct mailbox *box, struct str args);
+void fetch_done(struct mailbox *box, const struct imap_response *response);
 /* The connection is lost: what was being fetched waits. */
-void scan_lost(struct mailbox *box, const struct err *err);
+void fetch_lost(struct mailbox *box, const struct err *err);
 
 enum mail_end {
 	MAIL_KEPT,     /* it has an event */

@@ -121,5 +121,5 @@ mark_done(struct mailbox *box, const struct imap_response *r)
 		mailbox_fail(box, &err);
 		return;
 	}
-	scan_go_on(box);
+	fetch_go_on(box);
 }

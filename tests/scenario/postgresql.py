@@ -1,0 +1,241 @@
+#!/usr/bin/env python3
+# Scenario: PostgreSQL as a target: a real server of our own, many changes a transaction, each once whatever dies.
+# SPDX-License-Identifier: MIT
+import glob
+import pwd
+from lib import *
+
+FOUND = sorted(glob.glob("/usr/lib/postgresql/*/bin/postgres"))
+
+
+class Server:
+    """A scratch cluster below a folder, reached by its socket alone."""
+
+    def __init__(self, rouse):
+        if not FOUND:
+            raise Skip("postgresql is not installed")
+        self.bin = os.path.dirname(FOUND[-1])
+        self.dir = tempfile.mkdtemp(prefix="rouse-pg-")
+        self.user = {}
+        if os.geteuid() == 0:
+            entry = pwd.getpwnam("postgres")
+            self.user = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+            os.chown(self.dir, entry.pw_uid, entry.pw_gid)
+        self.data, self.process = os.path.join(self.dir, "data"), None
+        made = subprocess.run([self.program("initdb"), "-D", self.data, "-A", "trust", "-U", "rouse", "-E", "UTF8", "--no-sync", "--no-locale"],
+                              capture_output=True, text=True, cwd=self.dir, **self.user)
+        expect(made.returncode, 0, "initdb: " + made.stderr[-500:])
+        self.url = f"postgresql:///postgres?host={self.dir}&user=rouse"
+        self.start()
+
+    def program(self, name):
+        return os.path.join(self.bin, name)
+
+    def start(self):
+        with open(os.path.join(self.dir, "log"), "ab") as log:
+            self.process = spawn([self.program("postgres"), "-D", self.data, "-k", self.dir, "-c", "listen_addresses=", "-c", "shared_buffers=16MB",
+                                  "-c", "max_connections=20"], stdout=log, stderr=log, cwd=self.dir, **self.user)
+        wait("PostgreSQL answers", lambda: self.sql("SELECT 1") == "1", 60)
+
+    def kill(self, how=signal.SIGQUIT):
+        self.process.send_signal(how)
+        self.process.wait()
+
+    def sql(self, text):
+        done = subprocess.run([self.program("psql"), "-qAtX", "-v", "ON_ERROR_STOP=1", "-d", self.url, "-c", text], capture_output=True, text=True, timeout=60)
+        if done.returncode:
+            raise Failed(done.stderr)
+        return done.stdout.strip()
+
+    def close(self):
+        if self.process.poll() is None:
+            self.kill()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def with_server(sentence):
+    def add(f):
+        @scenario(sentence)
+        def _(rouse):
+            server = Server(rouse)
+            try:
+                server.sql("CREATE TABLE account (id text PRIMARY KEY, tier text NOT NULL DEFAULT 'free', vip boolean, balance numeric(12,2), score float8, "
+                           "tags jsonb, photo bytea, n int, CHECK (n < 1000)); "
+                           "CREATE TABLE journal (id text, op text, at timestamptz DEFAULT clock_timestamp()); "
+                           "CREATE FUNCTION note() RETURNS trigger AS $$ BEGIN INSERT INTO journal VALUES (COALESCE(NEW.id, OLD.id), TG_OP || ' ' || COALESCE(NEW.tier, '')); "
+                           "RETURN NULL; END $$ LANGUAGE plpgsql; CREATE TRIGGER noted AFTER INSERT OR UPDATE OR DELETE ON account FOR EACH ROW EXECUTE FUNCTION note()")
+                rouse.section("target crm", kind="sql", url=server.url, table="account", retry__base="50ms", retry__cap="500ms", retry__attempts=200,
+                              breaker__threshold="100%", breaker__min=1000)
+                f(rouse, server)
+                if rouse.is_alive():
+                    rouse.stop()
+            finally:
+                server.close()
+
+        return f
+
+    return add
+
+
+def proposals(rouse, *messages, mode="stage"):
+    rouse.agent("a", says(*messages, RESULT), targets="crm")
+    rouse.webhook("push", agent="a", mode=mode)
+
+
+def push(rouse):
+    run = rouse.deliver("push").expect(202).run_id
+    rouse.wait_run(run, "succeeded", 60)
+    return run
+
+
+def tally(rouse, run, **want):
+    found = {}
+    for one in rouse.changes(run=run):
+        found[one["status"]] = found.get(one["status"], 0) + 1
+    return found
+
+
+@with_server("rows of every type go there and come back")
+def _(rouse, server):
+    server.sql("INSERT INTO account VALUES ('1', 'free', false, 12.50, 0.1, '{\"a\": [1, 2]}', '\\x00ff', 5); INSERT INTO account VALUES ('2'), ('3')")
+    was = server.sql("SELECT * FROM account ORDER BY id")
+    proposals(rouse, change("1", {"tier": "free", "vip": False, "balance": 12.5, "score": 0.1, "tags": {"a": [1, 2]}, "photo": {"$base64": "AP8="}, "n": 5},
+                            {"tier": "'; DROP TABLE account; --", "vip": True, "balance": 99.99, "score": 1e300, "tags": ["x"], "photo": {"$base64": "Zm9v"}, "n": None}),
+              change("2", {"tier": "free"}, {"tier": "gold"}), {"type": "change", "target": "crm", "op": "delete", "entity": "3"},
+              {"type": "change", "target": "crm", "op": "create", "entity": "new", "after": {"tier": "silver", "n": 7}})
+    rouse.start()
+    run = push(rouse)
+    rouse.cli("approve", run, "--all")
+    rouse.cli("apply", run, "--yes")
+    expect(server.sql("SELECT tier, vip, balance, score, tags, photo, n FROM account WHERE id = '1'"), "'; DROP TABLE account; --|t|99.99|1e+300|[\"x\"]|\\x666f6f|", "row 1")
+    expect(server.sql("SELECT id, tier FROM account WHERE id <> '1' ORDER BY id"), "2|gold\nnew|silver", "the others")
+    expect(server.sql("SELECT count(*) FROM rouse_applied"), "4", "keys")
+    rouse.cli("revert", run, "--yes")
+    expect(server.sql("SELECT * FROM account ORDER BY id"), was, "the table")
+
+
+@with_server("what one of many does wrong harms no other, and drift is seen")
+def _(rouse, server):
+    server.sql("INSERT INTO account SELECT i::text FROM generate_series(1, 31) i")
+    proposals(rouse, *[change(str(n), {"tier": "free"}, {"tier": "gold", "n": 5000 if n == 7 else n}) for n in range(1, 31)],
+              change("nobody", {"tier": "free"}, {"tier": "x"}), change("31", {"tier": "free"}, {"n": "no number"}))
+    rouse.start()
+    run = push(rouse)
+    server.sql("UPDATE account SET tier = 'by hand' WHERE id = '9'")
+    rouse.cli("approve", run, "--all")
+    wait("all have ended", lambda: not set(tally(rouse, run)) & {"approved", "applying"}, 60)
+    expect(tally(rouse, run), {"applied": 28, "failed": 2, "conflict": 2}, "what became of them")
+    by = {(c["entity"], c["status"]): c for c in rouse.changes(run=run)}
+    check("check constraint" in by["7", "failed"]["error"], "the reason")
+    expect(by["9", "conflict"]["current"]["tier"], "by hand", "what was found")
+    expect(server.sql("SELECT count(*) FROM account WHERE tier = 'gold'"), "28", "rows")
+
+
+@with_server("a column that is not there is refused at the proposal, once the table is known")
+def _(rouse, server):
+    server.sql("INSERT INTO account SELECT i::text FROM generate_series(1, 3) i")
+    proposals(rouse, change("1", {"tier": "free"}, {"tier": "gold"}), change("2", {"tier": "free"}, {"teir": "gold"}))
+    rouse.start()
+
+    def refused():
+        rouse.wait_run(run := rouse.deliver("push").expect(202).run_id, "succeeded")
+        return "did you mean tier" in rouse.cli("run", "logs", run).out
+
+    wait("the wrong column is refused", refused, 60)
+
+
+@with_server("a server that goes away in the middle, and comes back, has each change once")
+def _(rouse, server):
+    server.sql("INSERT INTO account SELECT i::text FROM generate_series(1, 3000) i; TRUNCATE journal")
+    proposals(rouse, *[change(str(n), {"tier": "free"}, {"tier": "gold"}) for n in range(1, 3001)])
+    rouse.section("budget", **{"output": "64M"})
+    rouse.start()
+    run = push(rouse)
+    spawn([os.path.join(BUILD, "rouse"), "approve", run, "--all"], env={"ROUSE_SOCKET": rouse.socket, "PATH": os.environ["PATH"]}, stdout=subprocess.DEVNULL).wait()
+    for how in (signal.SIGQUIT, signal.SIGINT, signal.SIGKILL):
+        had = int(server.sql("SELECT count(*) FROM journal"))
+        wait("some more are done", lambda: int(server.sql("SELECT count(*) FROM journal")) > had or had == 3000, 60)
+        server.kill(how)
+        time.sleep(0.1)
+        try:
+            os.unlink(os.path.join(server.data, "postmaster.pid"))
+        except FileNotFoundError:
+            pass
+        server.start()
+    wait("all are applied", lambda: rouse.get("/v1/changes?status=applied&limit=1000")["items"] and server.sql("SELECT count(*) FROM account WHERE tier = 'gold'") == "3000", 60)
+    expect(server.sql("SELECT count(*), count(DISTINCT id) FROM journal"), "3000|3000", "the journal: writes and rows")
+
+
+@with_server("a daemon killed at random, there and back, has each change once in the server's journal")
+def _(rouse, server):
+    count = 300 if is_sanitized() else 2000
+    server.sql(f"INSERT INTO account SELECT i::text FROM generate_series(1, {count}) i; TRUNCATE journal")
+    proposals(rouse, *[change(str(n), {"tier": "free"}, {"tier": "gold"}) for n in range(1, count + 1)])
+    rouse.start()
+    run = push(rouse)
+    rouse.cli("approve", run, "--all", timeout=120)
+    kill_until(rouse, server, "gold", count)
+    expect(server.sql("SELECT count(*), count(DISTINCT id) FROM journal"), f"{count}|{count}", "the journal after apply")
+    wait("all are applied", lambda: status_count(rouse, "applied") == count, 60)
+    server.sql("TRUNCATE journal")
+    db = sqlite3.connect(rouse.db)
+    spawned = spawn([os.path.join(BUILD, "rouse"), "revert", run, "--yes", "--timeout", "60s"], env={"ROUSE_SOCKET": rouse.socket, "PATH": os.environ["PATH"]},
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait("the reverts are asked for", lambda: status_count(rouse, "applied") == 0, 60)
+    kill_until(rouse, server, "free", count)
+    spawned.kill()
+    db.close()
+    expect(server.sql("SELECT count(*), count(DISTINCT id) FROM journal"), f"{count}|{count}", "the journal after revert")
+    wait("all are reverted", lambda: status_count(rouse, "reverted") == count, 60)
+
+
+def status_count(rouse, status):
+    db = sqlite3.connect(f"file:{rouse.db}?mode=ro", uri=True)
+    try:
+        return (db.execute("SELECT sum(n) FROM change_counts WHERE status = ?", [status]).fetchone()[0]) or 0
+    finally:
+        db.close()
+
+
+def kill_until(rouse, server, tier, count):
+    seed = int(os.environ.get("ROUSE_TEST_SEED", time.time_ns() % 1000000))
+    print(f"# seed {seed} (ROUSE_TEST_SEED)")
+    state = seed
+    for _ in range(8):
+        state = (state * 1103515245 + 12345) % (1 << 31)
+        time.sleep((state >> 8) % 60 / 1000)
+        rouse.kill_9()
+        rouse.start()
+        if server.sql(f"SELECT count(*) FROM account WHERE tier = '{tier}'") == str(count):
+            break
+    wait(f"all are {tier}", lambda: server.sql(f"SELECT count(*) FROM account WHERE tier = '{tier}'") == str(count), 60)
+
+
+for point in ("sql-before-commit", "sql-after-commit", "after-apply"):
+
+    @with_server(f"a daemon that dies at {point} has changed the row once")
+    def _(rouse, server, point=point):
+        server.sql("INSERT INTO account SELECT i::text FROM generate_series(1, 5) i; TRUNCATE journal")
+        proposals(rouse, *[change(str(n), {"tier": "free"}, {"tier": "gold"}) for n in range(1, 6)])
+        rouse.start(ROUSE_CRASH=point)
+        run = push(rouse)
+        rouse.cli("approve", run, "--all", expect_code=None)
+        expect(rouse.ended(), -9, "exit of roused")
+        rouse.start()
+        wait("all are applied", lambda: tally(rouse, run) == {"applied": 5} or rouse.cli("approve", run, "--all", expect_code=None) and None, 60)
+        expect(server.sql("SELECT count(*), count(DISTINCT id) FROM journal"), "5|5", "the journal")
+
+
+@with_server("a password in the url is refused, and one beside it is shown nowhere")
+def _(rouse, server):
+    rouse.section("target other", kind="sql", url="postgresql://rouse:hunter2@localhost/x", table="t")
+    rouse.refuses_to_start("password = file:PATH")
+    check("hunter2" not in rouse.log_text(), "the log shows no password")
+    path = os.path.join(rouse.dir, "pw")
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
+        f.write("hunter2\n")
+    rouse.section("target other", kind="sql", url="postgresql://rouse@127.0.0.1:1/x", table="t", password="file:" + path)
+    rouse.start()
+
+
+main()
