@@ -18,6 +18,8 @@ enum {
 	LAND_SAY,
 	NEXT_DUE,
 	DOUBT,
+	ANY_OUT,
+	DOUBTS_BACK,
 	DOUBT_BACK,
 	PARTIAL,
 	OF_KEEP,
@@ -29,25 +31,24 @@ enum {
 
 static const struct statement list[] = {
 	/* What is proposed again was decided by nobody. */
-	[MOVE] =
-		{"UPDATE changes SET status = :to, "
-		 "decided_by = CASE :to WHEN 'proposed' THEN NULL ELSE COALESCE(:decided_by, "
-		 "decided_by) END, "
-		 "decision_reason = CASE :to WHEN 'proposed' THEN NULL ELSE "
-		 "COALESCE(:decision_reason, decision_reason) END, "
-		 "error = COALESCE(:error, error), "
-		 "receipt = COALESCE(:receipt, receipt), current = COALESCE(:current, current), "
-		 "before = COALESCE(:before, before), after = COALESCE(:after, after), digest = "
-		 "COALESCE(:digest, digest), "
-		 "decided_at = CASE :to WHEN 'proposed' THEN NULL ELSE COALESCE(:decided_at, "
-		 "decided_at) END, applied_at = "
-		 "COALESCE(:applied_at, applied_at), "
-		 "reverted_at = COALESCE(:reverted_at, reverted_at), due = COALESCE(:due, due), "
-		 "waits = COALESCE(:waits, waits), "
-		 "held = CASE :hold WHEN 1 THEN 1 WHEN -1 THEN 0 ELSE held END, "
-		 "attempts = CASE :add WHEN 1 THEN attempts + 1 WHEN -1 THEN 0 ELSE attempts END "
-		 "WHERE seq = :seq AND status = :from RETURNING target",
-		 NULL},
+	[MOVE] = {"UPDATE changes SET status = :to, "
+		  "decided_by = CASE :to WHEN 'proposed' THEN NULL ELSE COALESCE(:decided_by, "
+		  "decided_by) END, "
+		  "decision_reason = CASE :to WHEN 'proposed' THEN NULL ELSE "
+		  "COALESCE(:decision_reason, decision_reason) END, "
+		  "error = COALESCE(:error, error), "
+		  "receipt = COALESCE(:receipt, receipt), current = COALESCE(:current, current), "
+		  "before = COALESCE(:before, before), after = COALESCE(:after, after), digest = "
+		  "COALESCE(:digest, digest), "
+		  "decided_at = CASE :to WHEN 'proposed' THEN NULL ELSE COALESCE(:decided_at, "
+		  "decided_at) END, applied_at = "
+		  "COALESCE(:applied_at, applied_at), "
+		  "reverted_at = COALESCE(:reverted_at, reverted_at), due = COALESCE(:due, due), "
+		  "waits = COALESCE(:waits, waits), "
+		  "held = CASE :hold WHEN 1 THEN 1 WHEN -1 THEN 0 ELSE held END, "
+		  "attempts = CASE :add WHEN 1 THEN attempts + 1 WHEN -1 THEN 0 ELSE attempts END "
+		  "WHERE seq = :seq AND status = :from RETURNING target",
+		  NULL},
 	[WHERE] = {"SELECT status, id FROM changes WHERE seq = :seq", NULL},
 	[TAKE] =
 		{"UPDATE changes SET status = 'applying' WHERE seq IN (SELECT c.seq FROM changes c "
@@ -87,6 +88,12 @@ static const struct statement list[] = {
 		   "WHERE c.status = 'applying' AND c.status <> 'applied' AND "
 		   "c.seq > :after ORDER BY c.seq LIMIT 1",
 		   &change_shape},
+	[ANY_OUT] = {"SELECT 1 FROM changes WHERE target = :target AND status IN " OUT
+		     " AND status = :status AND held = 0 LIMIT 1",
+		     NULL},
+	[DOUBTS_BACK] = {"SELECT 1 FROM changes WHERE status = 'reverting' AND status <> 'applied' "
+			 "AND due = :taken LIMIT 1",
+			 NULL},
 	[DOUBT_BACK] = {"UPDATE changes SET attempts = attempts + 1, due = NULL WHERE status = "
 			"'reverting' AND status <> 'applied' AND due = :taken",
 			NULL},
@@ -252,15 +259,35 @@ take_rows(struct query *q, struct change_row *ret, size_t *ret_count, struct err
 	return step == STEP_DONE;
 }
 
+/* A look that finds nothing is no turn. */
+static bool
+any_out(struct store *store, const char *target, const char *status, bool *ret, struct err *err)
+{
+	AUTO(query_end) struct query *q = query_read(store, ROOM_OUTBOX, ANY_OUT, err);
+	int64_t found;
+	if (!q)
+		return false;
+	query_text(q, "target", target);
+	query_text(q, "status", status);
+	if (!query_number(q, 0, &found, err))
+		return false;
+	*ret = found != 0;
+	return true;
+}
+
 bool
 changes_take(struct store *store, const char *target, bool revert, struct wall now, size_t most,
 	     struct change_row *ret, size_t *ret_count, struct wall *ret_next_due, struct err *err)
 {
-	AUTO(query_end)
-	struct query *q = query_write(store, ROOM_OUTBOX, revert ? TAKE_BACK : TAKE, err);
-	bool ok;
+	bool ok, any;
 	*ret_count = 0;
 	*ret_next_due = WALL_NONE;
+	if (!any_out(store, target, revert ? "reverting" : "approved", &any, err))
+		return false;
+	if (!any)
+		return true;
+	AUTO(query_end)
+	struct query *q = query_write(store, ROOM_OUTBOX, revert ? TAKE_BACK : TAKE, err);
 	if (!q)
 		return false;
 	query_text(q, "target", target);
@@ -299,9 +326,19 @@ doubt_next(struct store *store, int64_t after, struct change_row *ret, bool *ret
 	return step != STEP_FAILED;
 }
 
+/* A start that finds nothing writes nothing. */
 static bool
 doubt_back(struct store *store, struct err *err)
 {
+	AUTO(query_end) struct query *any = query_read(store, ROOM_OUTBOX, DOUBTS_BACK, err);
+	int64_t found;
+	if (!any)
+		return false;
+	query_int(any, "taken", TAKEN);
+	if (!query_number(any, 0, &found, err))
+		return false;
+	if (!found)
+		return true;
 	AUTO(query_end) struct query *q = query_write(store, ROOM_OUTBOX, DOUBT_BACK, err);
 	if (!q)
 		return false;
