@@ -132,14 +132,16 @@ drain_look(void *arg)
 		conf_section(registry_conf(house->core.registry), "daemon", "");
 	int64_t waited = clock_mono(house->core.clock).ms - house->drain_since.ms;
 
-	if (!apply_in_flight(house->core.apply) || waited >= conf_ms(daemon, "drain_timeout")) {
+	if ((!apply_in_flight(house->core.apply) && !model_in_flight(house->model)) ||
+	    waited >= conf_ms(daemon, "drain_timeout")) {
 		house->stop = true;
 		return;
 	}
 	core_timer_arm(&house->core, &house->drain, DRAIN_LOOK_MS, drain_look, house);
 }
 
-/* Nothing new; what is being applied is waited for; running agents go on in their shims. */
+/* Nothing new; what is being applied, and what models say, is waited for; running agents go on in
+ * their shims. */
 static void
 on_term(evutil_socket_t sig, short what, void *arg)
 {
@@ -264,7 +266,8 @@ hand_look(void *arg)
 
 	if (core->draining) {
 		takeover_refuse(house->takeover, "it is being stopped");
-	} else if (http_server_is_quiet(api_server(house->api)) && !apply_in_flight(core->apply)) {
+	} else if (http_server_is_quiet(api_server(house->api)) &&
+		   !apply_in_flight(core->apply) && !model_in_flight(house->model)) {
 		house->hands_over = house->stop = true;
 	} else if (waited >= conf_ms(daemon, "drain_timeout")) {
 		hand_end(house, "it owes answers, or applies changes, longer than drain_timeout");
@@ -393,6 +396,9 @@ house_build(struct house *house, const struct house_from *from, struct err *err)
 				  "group"),
 		.listen = house->listening};
 	house->api = api_new(core, &limits, &house->host);
+	/* Before runs are taken up: their agents ask on. */
+	house->model = model_new(core);
+	model_configured(house->model);
 	signals_start(house);
 	if (!house_resume(house, err) ||
 	    !listening_start(core, api_server(house->api), house->socket, house->heirloom,
@@ -461,6 +467,7 @@ house_free(struct house *house)
 		work_pool_stop(core->work);
 	if (house->api)
 		api_free(house->api);
+	model_free(house->model);
 	sources_free(core->sources);
 	attempts_free(core->attempts);
 	apply_free(core->apply);
@@ -564,6 +571,7 @@ house_run(struct house *house)
 			break;
 		}
 	}
+	model_stop(house->model);
 	turn_end(core->store);
 	log_info("stopped");
 	return house->status;

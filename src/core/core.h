@@ -28,6 +28,7 @@ struct ledger;
 struct breakers;
 struct vigil;
 struct listeners;
+struct endpoint;
 struct batches;
 struct looks;
 struct rulings;
@@ -58,6 +59,7 @@ struct core {
 	struct rulings *rulings;     /* rules about changes (core/ruling.h) */
 	struct looks *looks;	     /* at changes (core/look.h) */
 	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */
+	struct endpoint *endpoint;   /* of models (core/endpoint.h); NULL: nobody needs it */
 
 	const char *state_dir;	/* STATE_DIR */
 	const char *spool_root; /* STATE_DIR/spool */

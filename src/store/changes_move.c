@@ -12,14 +12,15 @@
 enum {
 	MOVE,
 	WHERE,
+	WAITS,
+	WAITS_BACK,
 	TAKE,
 	TAKE_BACK,
 	LAND,
 	LAND_SAY,
 	NEXT_DUE,
 	DOUBT,
-	ANY_OUT,
-	DOUBTS_BACK,
+	DOUBT_TAKEN,
 	DOUBT_BACK,
 	PARTIAL,
 	OF_KEEP,
@@ -50,6 +51,12 @@ static const struct statement list[] = {
 		  "WHERE seq = :seq AND status = :from RETURNING target",
 		  NULL},
 	[WHERE] = {"SELECT status, id FROM changes WHERE seq = :seq", NULL},
+	[WAITS] = {"SELECT 1 FROM changes WHERE target = :target AND status IN " OUT
+		   " AND held = 0 AND status = 'approved' LIMIT 1",
+		   NULL},
+	[WAITS_BACK] = {"SELECT 1 FROM changes WHERE target = :target AND status = 'reverting' AND "
+			"status <> 'applied' AND held = 0 LIMIT 1",
+			NULL},
 	[TAKE] =
 		{"UPDATE changes SET status = 'applying' WHERE seq IN (SELECT c.seq FROM changes c "
 		 "WHERE c.target = :target AND c.status IN " OUT
@@ -88,10 +95,7 @@ static const struct statement list[] = {
 		   "WHERE c.status = 'applying' AND c.status <> 'applied' AND "
 		   "c.seq > :after ORDER BY c.seq LIMIT 1",
 		   &change_shape},
-	[ANY_OUT] = {"SELECT 1 FROM changes WHERE target = :target AND status IN " OUT
-		     " AND status = :status AND held = 0 LIMIT 1",
-		     NULL},
-	[DOUBTS_BACK] = {"SELECT 1 FROM changes WHERE status = 'reverting' AND status <> 'applied' "
+	[DOUBT_TAKEN] = {"SELECT 1 FROM changes WHERE status = 'reverting' AND status <> 'applied' "
 			 "AND due = :taken LIMIT 1",
 			 NULL},
 	[DOUBT_BACK] = {"UPDATE changes SET attempts = attempts + 1, due = NULL WHERE status = "
@@ -259,33 +263,31 @@ take_rows(struct query *q, struct change_row *ret, size_t *ret_count, struct err
 	return step == STEP_DONE;
 }
 
-/* A look that finds nothing is no turn. */
+/* Looking is no write: a turn that finds nothing commits nothing. */
 static bool
-any_out(struct store *store, const char *target, const char *status, bool *ret, struct err *err)
+has_waiting(struct store *store, const char *target, bool revert, bool *ret_has, struct err *err)
 {
-	AUTO(query_end) struct query *q = query_read(store, ROOM_OUTBOX, ANY_OUT, err);
-	int64_t found;
+	AUTO(query_end)
+	struct query *q = query_read(store, ROOM_OUTBOX, revert ? WAITS_BACK : WAITS, err);
 	if (!q)
 		return false;
 	query_text(q, "target", target);
-	query_text(q, "status", status);
-	if (!query_number(q, 0, &found, err))
-		return false;
-	*ret = found != 0;
-	return true;
+	enum driver_step step = query_step(q, err);
+	*ret_has = step == STEP_ROW;
+	return step != STEP_FAILED;
 }
 
 bool
 changes_take(struct store *store, const char *target, bool revert, struct wall now, size_t most,
 	     struct change_row *ret, size_t *ret_count, struct wall *ret_next_due, struct err *err)
 {
-	bool ok, any;
+	bool ok, has;
 	*ret_count = 0;
 	*ret_next_due = WALL_NONE;
-	if (!any_out(store, target, revert ? "reverting" : "approved", &any, err))
+	if (!has_waiting(store, target, revert, &has, err))
 		return false;
-	if (!any)
-		return true;
+	if (!has)
+		return next_due(store, target, now, ret_next_due, err);
 	AUTO(query_end)
 	struct query *q = query_write(store, ROOM_OUTBOX, revert ? TAKE_BACK : TAKE, err);
 	if (!q)
@@ -326,18 +328,26 @@ doubt_next(struct store *store, int64_t after, struct change_row *ret, bool *ret
 	return step != STEP_FAILED;
 }
 
-/* A start that finds nothing writes nothing. */
+static bool
+doubt_is(struct store *store, bool *ret_is, struct err *err)
+{
+	AUTO(query_end) struct query *q = query_read(store, ROOM_OUTBOX, DOUBT_TAKEN, err);
+	if (!q)
+		return false;
+	query_int(q, "taken", TAKEN);
+	enum driver_step step = query_step(q, err);
+	*ret_is = step == STEP_ROW;
+	return step != STEP_FAILED;
+}
+
+/* A start that finds nothing to mend writes nothing. */
 static bool
 doubt_back(struct store *store, struct err *err)
 {
-	AUTO(query_end) struct query *any = query_read(store, ROOM_OUTBOX, DOUBTS_BACK, err);
-	int64_t found;
-	if (!any)
+	bool is;
+	if (!doubt_is(store, &is, err))
 		return false;
-	query_int(any, "taken", TAKEN);
-	if (!query_number(any, 0, &found, err))
-		return false;
-	if (!found)
+	if (!is)
 		return true;
 	AUTO(query_end) struct query *q = query_write(store, ROOM_OUTBOX, DOUBT_BACK, err);
 	if (!q)

@@ -183,6 +183,7 @@ static const struct field token_fields[] = {
 	FIELD(token_row, name, "name", FIELD_TEXT),
 	FIELD(token_row, scopes, "scopes", FIELD_TEXT),
 	FIELD(token_row, hash, "hash", FIELD_TEXT),
+	FIELD(token_row, agent, "agent", FIELD_TEXT),
 	FIELD(token_row, created, "created", FIELD_WALL),
 	FIELD(token_row, expires, "expires", FIELD_WALL),
 	FIELD(token_row, last_used, "last_used", FIELD_WALL),

@@ -134,6 +134,7 @@ void gate_row_fini(struct gate_row *row);
 
 struct token_row {
 	char *name, *scopes, *hash; /* scopes: comma separated; hash: SHA-256 hex of the token */
+	char *agent; /* that it was made for; NULL: a person, a program of one's own */
 	struct wall created, expires, last_used;
 	bool revoked;
 };
