@@ -113,6 +113,8 @@ void api_runs_routes(struct api *api);
 void api_dlq_routes(struct api *api);
 void api_changes_routes(struct api *api);
 void api_review_routes(struct api *api);
+void api_samples_routes(struct api *api);
+void api_decide_routes(struct api *api);
 void api_events_routes(struct api *api);
 void api_registry_routes(struct api *api);
 void api_admin_routes(struct api *api);
