@@ -46,7 +46,7 @@ on_head(void *arg, struct http_request *req, size_t *ret_max_body, struct err *e
 		return false;
 	}
 	if (visit->route->scope &&
-	    !auth_check(api->auth, req, visit->route->scope, &visit->by, err)) {
+	    !auth_check(api->auth, req, visit->route->scope, &visit->by, &visit->agent, err)) {
 		visit_free(visit);
 		return false;
 	}
