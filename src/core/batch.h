@@ -75,6 +75,9 @@ void batches_reload(struct core *core);
 /* Looks at it in this turn: there may be something to do. */
 void batches_wake(struct core *core, int64_t seq);
 
+/* By its id. */
+void batches_wake_id(struct core *core, const char *id);
+
 /* What a batch is started with. Strings are copied. */
 struct batch_options {
 	int64_t limit, trial; /* 0: none */
@@ -110,6 +113,9 @@ bool batch_run_ended(struct core *core, const struct run_row *run, const char *s
 		     const char *reason, struct err *err);
 /* What an end means for the entity: done skipped failed. */
 const char *batch_outcome(const char *status, const char *reason);
+
+/* When the schedule of [batch NAME] starts it next; WALL_NONE: it does not. */
+struct wall batch_next_start(struct core *core, const char *name);
 
 /* --- seen from outside --- */
 
