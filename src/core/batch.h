@@ -126,6 +126,9 @@ json_t *batch_object(struct core *core, const struct batch_row *row, bool full);
 json_t *batch_estimate(struct core *core, const struct batch_row *row);
 json_t *batch_item_object(const struct item_row *row);
 
+/* Gauges of those that go on. */
+void batches_print(struct core *core, struct buf *out);
+
 /* --- for the files of batch --- */
 
 struct live;
