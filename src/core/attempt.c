@@ -120,6 +120,7 @@ attempt_free(struct attempt *attempt)
 	HASH_DEL(attempt->core->attempts->by_id, attempt);
 	HASH_DELETE(hh_run, attempt->core->attempts->by_run, attempt);
 	LIST_REMOVE(attempt, entry);
+	meter_holds_over(attempt, false);
 	if (attempt->agent && attempt->state)
 		attempt->agent->kind->release(attempt, false);
 	core_timer_free(attempt->progress_timer);
@@ -134,6 +135,7 @@ attempt_free(struct attempt *attempt)
 	free(attempt->result);
 	free(attempt->result_status);
 	free(attempt->stop_text);
+	free(attempt->over_text);
 	free(attempt->executor);
 	registry_unref(attempt->registry);
 	free(attempt);
@@ -343,7 +345,10 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 	log_warning("run lost its executor", "run", attempt->run.id, "error", err_text(&err));
 	stand_lost(attempt, row);
 	attempt_exit(attempt,
-		     &(struct attempt_end){.lost = true, .exit_code = -1, .text = err_text(&err)});
+		     &(struct attempt_end){.lost = true,
+					   .unread = attempt->agent && err.code == E_NOT_FOUND,
+					   .exit_code = -1,
+					   .text = err_text(&err)});
 	return true;
 }
 
@@ -392,6 +397,9 @@ progress_count(const struct attempt *attempt)
 	if (now->input_tokens != before->input_tokens)
 		metrics_count(metrics, "rouse_tokens_total", "agent", agent, "kind", "input",
 			      (double)(now->input_tokens - before->input_tokens));
+	if (now->cache_tokens != before->cache_tokens)
+		metrics_count(metrics, "rouse_tokens_total", "agent", agent, "kind", "cache_read",
+			      (double)(now->cache_tokens - before->cache_tokens));
 	if (now->output_tokens != before->output_tokens)
 		metrics_count(metrics, "rouse_tokens_total", "agent", agent, "kind", "output",
 			      (double)(now->output_tokens - before->output_tokens));
@@ -406,6 +414,7 @@ on_took(void *arg, const struct err *err)
 {
 	struct took *took = arg;
 	struct attempt *attempt = attempt_find(took->core, took->id);
+	struct run_meters settled;
 
 	free(took);
 	if (!attempt)
@@ -418,7 +427,9 @@ on_took(void *arg, const struct err *err)
 	}
 	if (attempt->ending)
 		return;
+	settled = attempt->now.settled;
 	attempt->now = attempt->durable;
+	meter_again(attempt, &settled);
 	core_timer_arm(attempt->core, &attempt->progress_timer, ATTEMPT_RETRY_MS, attempt_on_rewind,
 		       attempt);
 }
