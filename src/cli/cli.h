@@ -109,6 +109,8 @@ CLI_VERB(verb_invoke);
 CLI_VERB(verb_inbox);
 CLI_VERB(verb_diff);
 CLI_VERB(verb_review);
+CLI_VERB(verb_sample_plan);
+CLI_VERB(verb_sample_show);
 CLI_VERB(verb_approve);
 CLI_VERB(verb_reject);
 CLI_VERB(verb_edit);
