@@ -3,6 +3,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "plugins/targets/git.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "base/digest.h"
@@ -24,6 +25,7 @@ struct git_target {
 	char *mail;
 	char *author; /* name */
 	int64_t max_bytes;
+	pthread_mutex_t lock; /* one group after the other */
 };
 
 static const struct conf_key keys[] = {
@@ -69,6 +71,7 @@ target_open(struct target *target, struct conf_report *report)
 
 	(void)report;
 	target->state = t;
+	pthread_mutex_init(&t->lock, NULL);
 	t->repo = conf_str(section, "repo");
 	t->branch = conf_str(section, "branch");
 	t->max_bytes = conf_int(section, "max_size");
@@ -84,6 +87,7 @@ target_close(struct target *target)
 
 	if (!t)
 		return;
+	pthread_mutex_destroy(&t->lock);
 	free(t->author);
 	free(t->mail);
 	free(t);
@@ -116,7 +120,7 @@ struct git_job {
 
 struct git_work {
 	struct core *core;
-	const struct git_target *t;
+	struct git_target *t;
 	bool revert;
 	struct git_job *jobs;
 	size_t count;
@@ -545,7 +549,9 @@ work_run(void *arg)
 		said(w, "cannot be opened", &w->err);
 		jobs_fail(w->jobs, w->count, &w->err);
 	} else {
+		pthread_mutex_lock(&w->t->lock);
 		runs_do(w);
+		pthread_mutex_unlock(&w->t->lock);
 	}
 	CALL(w, git_repository_free, w->repository);
 	CALL(w, git_libgit2_shutdown);
