@@ -12,6 +12,7 @@
 #include "plugins/entities/threaded.h"
 #include "plugins/targets/exec.h"
 #include "plugins/targets/file.h"
+#include "plugins/targets/git.h"
 #include "plugins/targets/http.h"
 #include "plugins/targets/sql.h"
 
@@ -25,6 +26,7 @@ const struct target_kind *const plugin_targets[] = {
 	&http_target_kind,
 	&exec_target_kind,
 	&file_target_kind,
+	&git_target_kind,
 	NULL,
 };
 
