@@ -14,6 +14,7 @@
 #include "plugins/entities/threaded.h"
 #include "plugins/targets/exec.h"
 #include "plugins/targets/file.h"
+#include "plugins/targets/git.h"
 #include "plugins/targets/http.h"
 #include "plugins/targets/sql.h"
 
@@ -23,7 +24,12 @@ const struct agent_kind *const plugin_agents[] = {
 };
 
 const struct target_kind *const plugin_targets[] = {
-	&sql_target_kind, &http_target_kind, &exec_target_kind, &file_target_kind, NULL,
+	&sql_target_kind,
+	&http_target_kind,
+	&exec_target_kind,
+	&file_target_kind,
+	&git_target_kind,
+	NULL,
 };
 
 const struct notify_kind *const plugin_notifies[] = {

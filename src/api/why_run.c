@@ -37,7 +37,10 @@ received_tell(struct story *story, const struct event_row *event)
 	remote = json_str(own, "remote");
 	fired_by = json_str(own, "fired_by");
 	invoked_by = json_str(own, "invoked_by");
-	if (!event->trigger || !*event->trigger)
+	if (!strcmp(event->source, "batch"))
+		story_tell(story, event->time, "received", "batch %s was started",
+			   event->subject ? event->subject : "");
+	else if (!event->trigger || !*event->trigger)
 		story_tell(story, event->time, "received", "invoked by %s",
 			   invoked_by ? invoked_by : "the API");
 	else if (fired_by)

@@ -111,6 +111,8 @@ CLI_VERB(verb_notify_list);
 CLI_VERB(verb_notify_test);
 CLI_VERB(verb_diff);
 CLI_VERB(verb_review);
+CLI_VERB(verb_sample_plan);
+CLI_VERB(verb_sample_show);
 CLI_VERB(verb_approve);
 CLI_VERB(verb_reject);
 CLI_VERB(verb_edit);

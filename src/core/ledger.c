@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <assert.h>
 
+#include "core/batch.h"
 #include "core/ledger_inside.h"
 
 void
@@ -74,6 +75,14 @@ refuse(const struct purse *purse, bool tokens, int64_t need, struct err *err)
 	struct budget_row row;
 
 	payer_row(purse->key, purse->day, &row);
+	if (payer_of_key(purse->key) == PAYER_BATCH) {
+		err_set(err, E_BUDGET,
+			"batch %s has no room for it (batch_budget): %.2f dollars and %lld tokens "
+			"are spent, %.2f and %lld reserved by what runs",
+			row.name, (double)purse->spent_uusd / 1e6, (long long)purse->spent_tokens,
+			(double)purse->reserved_uusd / 1e6, (long long)purse->reserved_tokens);
+		return;
+	}
 	buf_puts(&who, *row.name ? row.scope : "all runs together");
 	if (*row.name)
 		buf_cat(&who, " ", row.name);
@@ -109,6 +118,7 @@ reservation_new(struct ledger *ledger, const struct run_row *run, struct wall at
 	const char *const names[PAYERS] = {[PAYER_ALL] = "",
 					   [PAYER_TENANT] = run->tenant,
 					   [PAYER_USER] = run->user,
+					   [PAYER_BATCH] = run->batch,
 					   [PAYER_AGENT] = run->agent,
 					   [PAYER_TRIGGER] = *run->trigger ? run->trigger : NULL};
 
@@ -120,8 +130,8 @@ reservation_new(struct ledger *ledger, const struct run_row *run, struct wall at
 		if (!names[i])
 			continue;
 		reservation->keys[i] = payer_key((enum payer)i, run->tenant, names[i]);
-		day_of(payer_zone(ledger, (enum payer)i, run->tenant), at, reservation->days[i],
-		       NULL);
+		payer_day(ledger, (enum payer)i, run->tenant, names[i], at, reservation->days[i],
+			  NULL);
 	}
 	return reservation;
 }
@@ -250,7 +260,8 @@ ledger_allowed(struct core *core, int64_t run, int64_t *ret_uusd, int64_t *ret_t
 
 		if (!reservation->keys[i])
 			continue;
-		payer_limits(core, (enum payer)i, reservation->tenant, &uusd, &tokens);
+		payer_limits(core, (enum payer)i, reservation->tenant,
+			     strchr(reservation->keys[i], '/') + 1, &uusd, &tokens);
 		if (uusd != INT64_MAX)
 			*ret_uusd = reservation->uusd;
 		if (tokens != INT64_MAX)
@@ -308,6 +319,8 @@ ledger_release(struct core *core, int64_t run, const struct run_meters *used)
 		purse->spent_tokens = add_up(purse->spent_tokens, meters_tokens(used));
 	}
 	held_give_room(ledger, reservation);
+	if (purse_find(ledger, reservation->keys[PAYER_BATCH], reservation->days[PAYER_BATCH]))
+		batches_wake_id(core, strchr(reservation->keys[PAYER_BATCH], '/') + 1);
 	HASH_DEL(ledger->reservations, reservation);
 	reservation_free(reservation);
 }

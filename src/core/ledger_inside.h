@@ -8,10 +8,19 @@
 #include "core/ledger_day.h"
 #include "store/budgets.h"
 
-/* Who pays. A name stands for itself; that of a user is his tenant's, a slash and his own. */
-enum payer { PAYER_ALL, PAYER_TENANT, PAYER_USER, PAYER_AGENT, PAYER_TRIGGER, PAYERS };
+/* Who pays. A name stands for itself; that of a user is his tenant's, a slash and his own. A batch
+ * has one day alone, that of its id. */
+enum payer {
+	PAYER_ALL,
+	PAYER_TENANT,
+	PAYER_USER,
+	PAYER_BATCH,
+	PAYER_AGENT,
+	PAYER_TRIGGER,
+	PAYERS
+};
 /* Those that may have a limit come first. */
-#define LIMITED (PAYER_USER + 1)
+#define LIMITED (PAYER_BATCH + 1)
 
 /* What a scope that has a limit has left today. */
 struct purse {
@@ -69,8 +78,11 @@ void payer_row(const char *key, const char *day, struct budget_row *ret);
 /* The zone of a payer's days; NULL: UTC. */
 const struct zone *payer_zone(struct ledger *ledger, enum payer payer, const char *tenant);
 /* What a payer may spend a day; INT64_MAX: no limit. */
-void payer_limits(struct core *core, enum payer payer, const char *tenant, int64_t *ret_uusd,
-		  int64_t *ret_tokens);
+void payer_limits(struct core *core, enum payer payer, const char *tenant, const char *name,
+		  int64_t *ret_uusd, int64_t *ret_tokens);
+/* The day that a payer spends on at `at`, and (NULL: no matter) when the next one begins. */
+void payer_day(struct ledger *ledger, enum payer payer, const char *tenant, const char *name,
+	       struct wall at, char day[DAY_LEN], struct wall *ret_ends);
 /* As it is today. *ret NULL: this payer has no limit. */
 bool purse_of(struct ledger *ledger, enum payer payer, const char *tenant, const char *name,
 	      struct purse **ret, struct err *err);

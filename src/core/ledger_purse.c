@@ -11,7 +11,8 @@
 #define PURSES_MAX 16384
 #define PERCENT 80
 
-static const char *const payer_names[] = {"all", "tenant", "user", "agent", "trigger"};
+static const char *const payer_names[] = {"all",   "tenant", "user",
+					  "batch", "agent",  "trigger"};
 static_assert(ARRAY_LEN(payer_names) == PAYERS, "a name for every payer");
 
 const char *
@@ -85,9 +86,39 @@ limit_of(const struct conf_section *section, const char *key)
 	return limit == INT64_MIN ? INT64_MAX : limit;
 }
 
+/* Of NAME/START. */
+static const struct conf_section *
+batch_section(struct core *core, const char *id)
+{
+	struct str name;
+	AUTO(auto_free) char *owned = NULL;
+
+	str_split(str_of(id), '/', &name);
+	owned = str_dup(name);
+	return conf_section(registry_conf(core->registry), "batch", owned);
+}
+
+#define DAY_MS 86400000
+
 void
-payer_limits(struct core *core, enum payer payer, const char *tenant, int64_t *ret_uusd,
-	     int64_t *ret_tokens)
+payer_day(struct ledger *ledger, enum payer payer, const char *tenant, const char *name,
+	  struct wall at, char day[DAY_LEN], struct wall *ret_ends)
+{
+	const char *slash = payer == PAYER_BATCH ? strrchr(name, '/') : NULL;
+
+	if (!slash || strlen(slash + 1) < DAY_LEN - 1) {
+		day_of(payer_zone(ledger, payer, tenant), at, day, ret_ends);
+		return;
+	}
+	memcpy(day, slash + 1, DAY_LEN - 1);
+	day[DAY_LEN - 1] = '\0';
+	if (ret_ends)
+		ret_ends->ms = at.ms + DAY_MS;
+}
+
+void
+payer_limits(struct core *core, enum payer payer, const char *tenant, const char *name,
+	     int64_t *ret_uusd, int64_t *ret_tokens)
 {
 	const struct conf_section *budget =
 		conf_section(registry_conf(core->registry), "budget", "");
@@ -107,6 +138,11 @@ payer_limits(struct core *core, enum payer payer, const char *tenant, int64_t *r
 		return;
 	case PAYER_USER:
 		*ret_uusd = limit_of(budget, "cost_per_user_day");
+		return;
+	case PAYER_BATCH:
+		section = batch_section(core, name);
+		*ret_uusd = limit_of(section, "batch_budget.cost");
+		*ret_tokens = limit_of(section, "batch_budget.tokens");
 		return;
 	default:
 		return;
@@ -284,11 +320,11 @@ purse_of(struct ledger *ledger, enum payer payer, const char *tenant, const char
 	struct purse *purse;
 
 	*ret = NULL;
-	payer_limits(ledger->core, payer, tenant, &uusd, &tokens);
+	payer_limits(ledger->core, payer, tenant, name, &uusd, &tokens);
 	if (uusd == INT64_MAX && tokens == INT64_MAX)
 		return true;
 	key = payer_key(payer, tenant, name);
-	day_of(payer_zone(ledger, payer, tenant), core_wall(ledger->core), day, &ends);
+	payer_day(ledger, payer, tenant, name, core_wall(ledger->core), day, &ends);
 	HASH_FIND_STR(ledger->purses, key, purse);
 	if (!purse) {
 		if (HASH_COUNT(ledger->purses) >= PURSES_MAX)
@@ -305,5 +341,58 @@ purse_of(struct ledger *ledger, enum payer payer, const char *tenant, const char
 	}
 	purse->ends = ends;
 	*ret = purse;
+	return true;
+}
+
+/* As has_room() of the ledger: where a whole run's budget is more than the limit, one run at a time
+ * gets what is left. */
+static int64_t
+more_of(int64_t limit, int64_t spent, int64_t reserved, int64_t pending, int64_t need)
+{
+	int64_t left;
+
+	if (limit == INT64_MAX || !need)
+		return INT64_MAX;
+	if (need > limit)
+		return !reserved && !pending && spent < limit;
+	left = limit - spent - reserved;
+	return left > 0 ? left / need - pending : 0;
+}
+
+static int64_t
+reserved_runs(const struct ledger *ledger, const char *key)
+{
+	struct reservation *reservation, *next;
+	int64_t count = 0;
+
+	HASH_ITER (hh, ledger->reservations, reservation, next)
+		count += reservation->keys[PAYER_BATCH] &&
+			 !strcmp(reservation->keys[PAYER_BATCH], key);
+	return count;
+}
+
+bool
+ledger_batch_room(struct core *core, const char *batch, const struct run_limits *limits,
+		  int64_t running, int64_t *ret_more, bool *ret_idle, struct err *err)
+{
+	int64_t cost = limits->cost_uusd < 0 ? INT64_MAX : limits->cost_uusd;
+	int64_t tokens = limits->tokens < 0 ? INT64_MAX : limits->tokens, by_cost, by_tokens, claimed;
+	struct purse *purse;
+
+	*ret_more = INT64_MAX;
+	*ret_idle = true;
+	if (!purse_of(core->ledger, PAYER_BATCH, NULL, batch, &purse, err))
+		return false;
+	if (!purse)
+		return true;
+	claimed = reserved_runs(core->ledger, purse->key);
+	*ret_idle = !claimed;
+	running = running > claimed ? running - claimed : 0;
+	by_cost = more_of(purse->limit_uusd, purse->spent_uusd, purse->reserved_uusd, running, cost);
+	by_tokens = more_of(purse->limit_tokens, purse->spent_tokens, purse->reserved_tokens,
+			    running, tokens);
+	*ret_more = by_cost < by_tokens ? by_cost : by_tokens;
+	if (*ret_more < 0)
+		*ret_more = 0;
 	return true;
 }

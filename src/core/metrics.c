@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 #include "core/apply.h"
+#include "core/batch.h"
 #include "core/breakers.h"
 #include "core/queue.h"
 #include "core/registry.h"
@@ -355,6 +356,7 @@ metrics_print(struct core *core, struct buf *out)
 	agents_print(core, out);
 	breakers_print(core, out);
 	triggers_print(core, out);
+	batches_print(core, out);
 	runs_oldest_queued(core->store, &oldest, NULL);
 	gauge_head(out, "rouse_oldest_queued_seconds", "Age of the run that waits longest.");
 	buf_printf(out, "rouse_oldest_queued_seconds %.3f\n",

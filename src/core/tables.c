@@ -113,6 +113,9 @@ static const struct conf_key retention_keys[] = {
 	{"idempotency", CONF_DURATION, "7d", .min = 60000, .help = "how long keys are remembered"},
 	{"changes", CONF_DURATION, "365d", .help = "how long decided changes are kept"},
 	{"logs", CONF_DURATION, "30d", .help = "how long run logs are kept"},
+	{"batches", CONF_DURATION, "30d", .min = 60000,
+	 .help = "how long ended batches and what became of their entities are kept, where no "
+		 "change of theirs is"},
 	{"sessions", CONF_DURATION, "30d", .min = 60000,
 	 .help = "how long a session that nothing is said in is remembered"},
 	{"max_db_size", CONF_SIZE, .flags = CONF_LATER,

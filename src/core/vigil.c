@@ -14,11 +14,15 @@
 
 /* A lease is renewed when a third of it is over: two looks may fail before it runs out. */
 #define LOOKS_A_LEASE 3
+/* A look that comes so much too late: the machine slept, or we stood still. Nobody could be heard
+ * meanwhile, so that nobody was silent. */
+#define SLEPT_MS 1000
 
 struct vigil {
 	struct core *core;
 	struct core_timer *runs, *queue;
 	bool runs_armed, queue_armed, late;
+	struct mono due; /* the next look at what runs */
 };
 
 static void vigil_on_runs(void *arg);
@@ -61,6 +65,7 @@ static void
 runs_arm(struct vigil *vigil, int64_t ms)
 {
 	vigil->runs_armed = true;
+	vigil->due.ms = clock_mono(vigil->core->clock).ms + ms;
 	core_timer_arm(vigil->core, &vigil->runs, ms, vigil_on_runs, vigil);
 }
 
@@ -179,6 +184,7 @@ vigil_on_runs(void *arg)
 	struct core *core = vigil->core;
 	int64_t lease = lease_ms(core), silence = limit_ms(core, "stall_timeout"),
 		next = lease / LOOKS_A_LEASE;
+	int64_t now = clock_mono(core->clock).ms, slept = now - vigil->due.ms;
 	struct attempt *attempt;
 
 	vigil->runs_armed = false;
@@ -191,6 +197,9 @@ vigil_on_runs(void *arg)
 			pulse = attempt->agent->kind->pulse(attempt);
 		if (pulse >= 0)
 			lease_renew(attempt, lease);
+		if (slept > SLEPT_MS)
+			attempt->heard.ms =
+				attempt->heard.ms + slept < now ? attempt->heard.ms + slept : now;
 		left = silence_left(attempt, pulse, silence);
 		if (left < next)
 			next = left;

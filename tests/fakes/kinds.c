@@ -164,6 +164,8 @@ fake_adopt(struct attempt *attempt, struct err *err)
 
 		if (strcmp(agent->id, attempt->id) || agent->gone)
 			continue;
+		if (agent->lost)
+			return err_set(err, E_IO, "no process of attempt %s any more", attempt->id);
 		agent->attempt = attempt;
 		agent->fed = attempt->now.offset;
 		attempt->state = agent;

@@ -92,6 +92,7 @@ struct rig_agent {
 	int rewinds, released;
 	int stood, went_on; /* how often it was told that its deadline stands, or goes on */
 	bool exited, gone;  /* gone: adopt() does not find it */
+	bool lost;	    /* adopt() finds that it began, and is no more */
 	struct attempt_end end;
 };
 /* The i-th that was started (0: the first); NULL. */
