@@ -5,7 +5,11 @@
 #include <stddef.h>
 
 #include "plugins/agents/exec.h"
+#include "plugins/entities/exec.h"
 #include "plugins/entities/file.h"
+#include "plugins/entities/http.h"
+#include "plugins/entities/sql.h"
+#include "plugins/entities/threaded.h"
 #include "plugins/targets/exec.h"
 #include "plugins/targets/file.h"
 #include "plugins/targets/http.h"
@@ -27,11 +31,15 @@ const struct target_kind *const plugin_targets[] = {
 const struct entity_kind *const plugin_entities[] = {
 	&csv_entities,
 	&jsonl_entities,
+	&sql_entities,
+	&exec_entities,
+	&http_entities,
 	NULL,
 };
 
 void
 plugins_fini(struct core *core)
 {
+	threaded_end();
 	exec_agent_fini(core);
 }

@@ -22,6 +22,7 @@
 #include "core/halt.h"
 #include "core/keep.h"
 #include "core/look.h"
+#include "core/ruling.h"
 #include "core/ledger.h"
 #include "core/metrics.h"
 #include "core/queue.h"
@@ -124,6 +125,7 @@ rooms_build(struct house *house, struct err *err)
 	core->batches = batches_new(core);
 	core->keep = keep_new(core);
 	core->looks = looks_new(core);
+	core->rulings = rulings_new(core);
 	core->ledger = ledger_new(core);
 	core->breakers = breakers_new(core);
 	core->vigil = vigil_new(core);
@@ -141,14 +143,16 @@ drain_look(void *arg)
 		conf_section(registry_conf(house->core.registry), "daemon", "");
 	int64_t waited = clock_mono(house->core.clock).ms - house->drain_since.ms;
 
-	if (!apply_in_flight(house->core.apply) || waited >= conf_ms(daemon, "drain_timeout")) {
+	if ((!apply_in_flight(house->core.apply) && !model_in_flight(house->model)) ||
+	    waited >= conf_ms(daemon, "drain_timeout")) {
 		house->stop = true;
 		return;
 	}
 	core_timer_arm(&house->core, &house->drain, DRAIN_LOOK_MS, drain_look, house);
 }
 
-/* Nothing new; what is being applied is waited for; running agents go on in their shims. */
+/* Nothing new; what is being applied, and what models say, is waited for; running agents go on in
+ * their shims. */
 static void
 on_term(evutil_socket_t sig, short what, void *arg)
 {
@@ -273,7 +277,8 @@ hand_look(void *arg)
 
 	if (core->draining) {
 		takeover_refuse(house->takeover, "it is being stopped");
-	} else if (http_server_is_quiet(api_server(house->api)) && !apply_in_flight(core->apply)) {
+	} else if (http_server_is_quiet(api_server(house->api)) &&
+		   !apply_in_flight(core->apply) && !model_in_flight(house->model)) {
 		house->hands_over = house->stop = true;
 	} else if (waited >= conf_ms(daemon, "drain_timeout")) {
 		hand_end(house, "it owes answers, or applies changes, longer than drain_timeout");
@@ -349,6 +354,7 @@ house_resume(struct house *house, struct err *err)
 	    !attempts_adopt_all(core, err) || !apply_load(core->apply, err) ||
 	    !gather_load(core, err) || !batches_load(core, err))
 		return false;
+	rulings_load(core);
 	halt_enforce(core);
 	sources_reload(core->sources, NULL, NULL, NULL, NULL);
 	triggers_add_routes(core, api_router(house->api));
@@ -403,6 +409,9 @@ house_build(struct house *house, const struct house_from *from, struct err *err)
 				  "group"),
 		.listen = house->listening};
 	house->api = api_new(core, &limits, &house->host);
+	/* Before runs are taken up: their agents ask on. */
+	house->model = model_new(core);
+	model_configured(house->model);
 	signals_start(house);
 	if (!house_resume(house, err) ||
 	    !listening_start(core, api_server(house->api), house->socket, house->heirloom,
@@ -461,19 +470,26 @@ house_free(struct house *house)
 	signals_hold();
 	takeover_free(house->takeover);
 	heirloom_free(house->heirloom);
-	/* First: a job may read what these rooms are about to free. */
+	/* Whoever reads entities in a thread gives up early. */
+	batches_free(core->batches);
+	core->batches = NULL;
+	/* Then: a job may read what these rooms are about to free. */
 	if (core->work)
 		work_pool_stop(core->work);
+	/* One that did not come up: the sockets are still those of the one before it. */
+	if (house->api && house->old >= 0)
+		http_server_leave_files(api_server(house->api));
 	if (house->api)
 		api_free(house->api);
+	model_free(house->model);
 	sources_free(core->sources);
 	attempts_free(core->attempts);
 	apply_free(core->apply);
 	queue_free(core->queue);
 	gather_free(core->gather);
-	batches_free(core->batches);
 	keep_free(core->keep);
 	looks_free(core->looks);
+	rulings_free(core->rulings);
 	ledger_free(core->ledger);
 	breakers_free(core->breakers);
 	vigil_free(core->vigil);
@@ -572,6 +588,7 @@ house_run(struct house *house)
 			break;
 		}
 	}
+	model_stop(house->model);
 	turn_end(core->store);
 	log_info("stopped");
 	return house->status;

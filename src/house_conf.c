@@ -218,6 +218,7 @@ house_reload(void *arg, json_t *ret_answer, struct err *err)
 	limits = house_http_limits(registry_conf(fresh));
 	http_server_set_limits(api_server(house->api), &limits);
 	api_configured(house->api);
+	model_configured(house->model);
 	queue_wake(core->queue, NULL);
 	apply_wake(core->apply, NULL);
 	json_object_set_new(answer, "generation",

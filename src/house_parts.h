@@ -5,12 +5,14 @@
 
 #include "api/api.h"
 #include "house.h"
+#include "model/model.h"
 
 struct house {
 	struct core core;
 	struct conf_schema schema;
 	char *config, *state_dir, *spool_root, *shim_path, *git_path, *mime_path, *socket;
 	struct api *api;
+	struct model *model;
 	struct api_host host;
 	json_t *listening;
 	struct event *signals[4], *interrupt;

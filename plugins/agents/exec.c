@@ -309,6 +309,7 @@ exec_rewind(struct attempt *attempt)
 const struct agent_kind exec_agent = {
 	.name = "exec",
 	.table = &exec_agent_table,
+	.is_program = true,
 	.start = exec_start,
 	.adopt = exec_adopt,
 	.send = exec_send,

@@ -33,6 +33,12 @@ rules_of(const struct conf_section *section, bool untrusted)
 				      .read_all = reads_all(section)};
 }
 
+bool
+exec_confine_has_network(const struct conf_section *section)
+{
+	return !rules_of(section, true).no_network;
+}
+
 void
 exec_confine_check(const struct conf_section *section, struct conf_report *report)
 {

@@ -10,6 +10,9 @@
 /* Says what of filesystem is wrong, and warns of what this kernel cannot keep. */
 void exec_confine_check(const struct conf_section *section, struct conf_report *report);
 
+/* Does every run of the section have the network, also one whose trust is untrusted? */
+bool exec_confine_has_network(const struct conf_section *section);
+
 /* What agents can be held to on this machine, one line for people. */
 void exec_confine_describe(const struct conf *conf, struct buf *out);
 

@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <stdio.h>
 
+#include "core/endpoint.h"
 #include "plugins/env.h"
 #include "io/proc.h"
 #include "io/spool.h"
@@ -120,6 +121,10 @@ exec_check(const struct conf_section *section, struct conf_report *report)
 	command_check(section, "command", report);
 	env_check(section, report);
 	exec_confine_check(section, report);
+	if (!strcmp(conf_str(section, "meter"), "proxy") && !exec_confine_has_network(section))
+		conf_complain(report, section, "meter",
+			      "proxy, and the run would not reach it: network = no takes the "
+			      "loopback away too");
 	if (!umask_of(section, &mask))
 		conf_complain(report, section, "umask",
 			      "\"%s\" is no umask; expected three octal digits, as 077",
@@ -152,6 +157,25 @@ env_put_int(struct env *env, const char *name, int64_t value)
 
 	snprintf(text, sizeof(text), "%" PRId64, value);
 	env_put(env, name, text);
+}
+
+/* Its models are where the endpoint is; what the section says of them is put aside. */
+static bool
+models_env(const struct attempt *attempt, struct env *env, struct err *err)
+{
+	AUTO(buf_fini) struct buf url = BUF_INIT, key = BUF_INIT;
+
+	if (!attempt->agent->proxied)
+		return true;
+	if (!endpoint_access(attempt, &url, &key, err))
+		return false;
+	env_put(env, "ANTHROPIC_BASE_URL", buf_cstr(&url));
+	env_put(env, "ANTHROPIC_API_KEY", buf_cstr(&key));
+	env_put(env, "OPENAI_API_KEY", buf_cstr(&key));
+	buf_puts(&url, "/v1");
+	env_put(env, "OPENAI_BASE_URL", buf_cstr(&url));
+	env_put(env, "OPENAI_API_BASE", buf_cstr(&url)); /* as it was called before */
+	return true;
 }
 
 static void
@@ -256,6 +280,8 @@ job_create(const struct attempt *attempt, const char *dir, char **words, struct 
 	job.read_all = confine.rules.read_all;
 	job.paths = confine.rules.paths;
 	job_env(attempt, &env);
+	if (!models_env(attempt, &env, err))
+		return false;
 	job.envp = env_items(&env);
 	if (exec_keep_wants(attempt)) {
 		job.session = true;

@@ -7,18 +7,17 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-#include "base/json.h"
 #include "conf/conf.h"
-#include "io/work.h"
 #include "plugins/entities/ground.h"
+#include "plugins/entities/lines.h"
+#include "plugins/entities/threaded.h"
 #include "pure/csv.h"
-#include "pure/ndjson.h"
 
 #define CHUNK 262144
 #define FIELD_MAX (1 << 20)
 
 struct entity_reader {
-	struct core *core;
+	struct threaded t; /* first */
 	const struct entity_kind *kind;
 	char *path, *name; /* name: as the section has it, for sentences */
 	struct entity_namer *namer;
@@ -28,13 +27,6 @@ struct entity_reader {
 	char **columns; /* csv: the header; NULL: not read yet */
 	size_t column_count, key_column;
 	uint64_t header_line;
-
-	/* Of the read that is under way. */
-	struct entity_page page;
-	entities_on_page *on_page;
-	void *arg;
-	bool busy, closed;
-	struct core_timer *later;
 };
 
 static void
@@ -48,27 +40,44 @@ columns_free(struct entity_reader *r)
 }
 
 static void
-reader_free(struct entity_reader *r)
+reader_free(struct threaded *t)
 {
+	struct entity_reader *r = (struct entity_reader *)t;
+
+	threaded_fini(t);
 	columns_free(r);
-	entity_page_fini(&r->page);
 	entity_namer_free(r->namer);
-	core_timer_free(r->later);
 	free(r->path);
 	free(r->name);
 	free(r->key);
 	free(r);
 }
 
+/* Characters that a configuration cannot have by themselves, too. */
+static const struct {
+	const char *word;
+	char c;
+} delimiters[] = {{"tab", '\t'}, {"semicolon", ';'}, {"comma", ','}, {"pipe", '|'}, {"space", ' '}};
+
 static bool
 delimiter_of(const struct conf_section *section, char *ret)
 {
 	const char *text = conf_str(section, "delimiter");
 
-	*ret = !strcmp(text, "tab") ? '\t' : text[0];
-	return !strcmp(text, "tab") ||
-	       (text[0] && !text[1] && text[0] != '"' && (unsigned char)text[0] < 0x80);
+	*ret = ',';
+	if (!text)
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(delimiters); i++)
+		if (!strcmp(delimiters[i].word, text)) {
+			*ret = delimiters[i].c;
+			return true;
+		}
+	*ret = text[0];
+	return text[0] && !text[1] && text[0] != '"' && (unsigned char)text[0] > ' ' &&
+	       (unsigned char)text[0] < 0x7f;
 }
+
+static void read_run(struct threaded *t);
 
 static void
 file_check(const struct entities_place *place, struct conf_report *report)
@@ -78,7 +87,8 @@ file_check(const struct entities_place *place, struct conf_report *report)
 
 	if (!delimiter_of(place->section, &delimiter))
 		conf_complain(report, place->section, "delimiter",
-			      "expected one character that is no quote, or the word tab");
+			      "expected one character that is no quote, or a word: tab, "
+			      "semicolon, comma, pipe, space");
 	if (access(path, R_OK))
 		conf_warn(report, place->section, "entities", "%s cannot be read now: %s", path,
 			  strerror(errno));
@@ -91,7 +101,7 @@ file_open(const struct entity_kind *kind, struct core *core, const struct entiti
 	struct entity_reader *r = mem_alloc(sizeof(*r));
 	const char *slash;
 
-	r->core = core;
+	r->t = (struct threaded){.core = core, .run = read_run, .free = reader_free};
 	r->kind = kind;
 	r->path = entities_path(place->section, str_of(place->rest));
 	slash = strrchr(r->path, '/');
@@ -102,7 +112,7 @@ file_open(const struct entity_kind *kind, struct core *core, const struct entiti
 		*ret = r;
 		return true;
 	}
-	reader_free(r);
+	reader_free(&r->t);
 	return false;
 }
 
@@ -118,14 +128,6 @@ jsonl_open(struct core *core, const struct entities_place *place, struct str cur
 	   struct entity_reader **ret, struct err *err)
 {
 	return file_open(&jsonl_entities, core, place, cursor, ret, err);
-}
-
-static void
-reader_close(struct entity_reader *r)
-{
-	r->closed = true;
-	if (!r->busy)
-		reader_free(r);
 }
 
 /* --- in a thread --------------------------------------------------------------------------- */
@@ -259,7 +261,7 @@ static bool
 record_take(struct entity_reader *r, const struct csv *csv)
 {
 	AUTO(buf_fini) struct buf data = BUF_INIT, key = BUF_INIT;
-	struct entity_page *page = &r->page;
+	struct entity_page *page = &r->t.page;
 	bool full;
 
 	if (csv_count(csv) != r->column_count) {
@@ -348,13 +350,13 @@ csv_read_page(struct stream *s, struct ground *to, struct err *err)
 		s->end = false;
 		csv_begin(&csv, to->offset, to->line);
 	}
-	while (ok && !full && !r->page.end) {
+	while (ok && !full && !r->t.page.end) {
 		got = record_next(s, &csv, err);
 		if (got == CSV_RECORD)
 			full = record_take(r, &csv);
 		ok = got != CSV_BAD;
-		r->page.end = got == CSV_MORE;
-		if (got != CSV_RECORD || r->page.err.code != E_OK)
+		r->t.page.end = got == CSV_MORE;
+		if (got != CSV_RECORD || r->t.page.err.code != E_OK)
 			break;
 		to->offset = csv.next_offset;
 		to->line = csv.next_line;
@@ -366,32 +368,6 @@ csv_read_page(struct stream *s, struct ground *to, struct err *err)
 }
 
 /* --- jsonl --- */
-
-/* True: the page is full, or page->err is set. */
-static bool
-line_take(struct entity_reader *r, const struct ndjson_line *line, uint64_t number)
-{
-	AUTO(buf_fini) struct buf key = BUF_INIT;
-	struct entity_page *page = &r->page;
-	struct str text = str_trim(line->text);
-	bool full = false;
-
-	if (!text.len && !line->cut)
-		return false;
-	if (line->cut)
-		err_set(&page->err, E_TOO_LARGE, "it has more than %d bytes; expected less",
-			ENTITY_BYTES_MAX);
-	else if (!json_check(text, &page->err))
-		err_prefix(&page->err, "it is no JSON");
-	else if (text.p[0] != '{')
-		err_set(&page->err, E_INVALID, "expected a JSON object on each line");
-	else if (entity_name(r->namer, text, &key, &page->err))
-		full = entity_page_add(page, buf_str(&key), text, number);
-	if (page->err.code == E_OK)
-		return full;
-	at_line(r, number, &page->err);
-	return true;
-}
 
 static bool
 jsonl_read_page(struct stream *s, struct ground *to, struct err *err)
@@ -407,6 +383,8 @@ jsonl_read_page(struct stream *s, struct ground *to, struct err *err)
 	while (ok && !full) {
 		bool any = ndjson_next(&lines, &s->bytes, &line);
 
+		if (!any && entity_line_endless(&r->t.page, &lines, r->name, to->line))
+			break;
 		if (!any && stream_fill(s, err)) {
 			skipped = s->bom ? 3 : skipped;
 			continue;
@@ -414,11 +392,11 @@ jsonl_read_page(struct stream *s, struct ground *to, struct err *err)
 		ok = err->code == E_OK;
 		if (!any && ok)
 			any = ndjson_end(&lines, &line);
-		r->page.end = !any;
+		r->t.page.end = !any;
 		if (!any || !ok)
 			break;
-		full = line_take(r, &line, to->line);
-		if (r->page.err.code != E_OK)
+		full = entity_line(&r->t.page, r->namer, &line, r->name, to->line);
+		if (r->t.page.err.code != E_OK)
 			break;
 		to->offset = ndjson_offset(&lines) + skipped;
 		to->line++;
@@ -460,7 +438,7 @@ ground_check(struct entity_reader *r, int fd, const struct stat *st, struct err 
 			   r->name, r->ground.line - 1);
 		r->ground = GROUND_START;
 		columns_free(r);
-		r->page.again = true;
+		r->t.page.again = true;
 	} else if (is == GROUND_GROWN && (uint64_t)st->st_size > r->ground.size) {
 		buf_printf(&note,
 			   "%s has grown since it was read up to line %" PRIu64
@@ -468,7 +446,7 @@ ground_check(struct entity_reader *r, int fd, const struct stat *st, struct err 
 			   r->name, r->ground.line - 1);
 	}
 	if (note.len)
-		r->page.note = buf_take(&note);
+		r->t.page.note = buf_take(&note);
 	return true;
 }
 
@@ -495,52 +473,37 @@ page_read(struct entity_reader *r, int fd, struct err *err)
 	r->ground.line = to.line;
 	r->ground.records = to.records;
 	r->ground.open_end = to.open_end;
-	ground_print(&r->ground, &r->page.cursor);
+	ground_print(&r->ground, &r->t.page.cursor);
 	return ok;
 }
 
 static void
-read_run(void *arg)
+read_run(struct threaded *t)
 {
-	struct entity_reader *r = arg;
+	struct entity_reader *r = (struct entity_reader *)t;
 	AUTO(err_fini) struct err err = ERR_INIT;
 	AUTO(auto_close) int fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
-	if (fd < 0)
+	if (fd < 0 && errno == ENOENT)
+		err_set(&err, E_NOT_FOUND, "%s cannot be opened: %s", r->path, strerror(ENOENT));
+	else if (fd < 0)
 		err_errno(&err, errno, "%s cannot be opened", r->path);
 	else
 		page_read(r, fd, &err);
-	if (err.code != E_OK && r->page.err.code == E_OK)
-		err_move(&r->page.err, &err);
-}
-
-static void
-read_done(void *arg)
-{
-	struct entity_reader *r = arg;
-
-	if (!r->closed)
-		r->on_page(r->arg, &r->page);
-	r->busy = false;
-	if (r->closed) {
-		reader_free(r);
-		return;
-	}
-	entity_page_fini(&r->page);
-	entity_page_init(&r->page);
+	if (err.code != E_OK && t->page.err.code == E_OK)
+		err_move(&t->page.err, &err);
 }
 
 static void
 file_read(struct entity_reader *r, entities_on_page *on_page, void *arg)
 {
-	r->on_page = on_page;
-	r->arg = arg;
-	r->busy = true;
-	entity_page_init(&r->page);
-	if (work_submit(r->core->work, read_run, read_done, r, &r->page.err))
-		return;
-	/* Nobody is called from within a read. */
-	core_timer_arm(r->core, &r->later, 0, read_done, r);
+	threaded_read(&r->t, on_page, arg);
+}
+
+static void
+file_close(struct entity_reader *r)
+{
+	threaded_close(&r->t);
 }
 
 const struct entity_kind csv_entities = {.name = "csv",
@@ -550,7 +513,7 @@ const struct entity_kind csv_entities = {.name = "csv",
 					 .check = file_check,
 					 .open = csv_open,
 					 .read = file_read,
-					 .close = reader_close};
+					 .close = file_close};
 const struct entity_kind jsonl_entities = {.name = "jsonl",
 					   .unit = "line",
 					   .grows = true,
@@ -558,4 +521,4 @@ const struct entity_kind jsonl_entities = {.name = "jsonl",
 					   .check = file_check,
 					   .open = jsonl_open,
 					   .read = file_read,
-					   .close = reader_close};
+					   .close = file_close};

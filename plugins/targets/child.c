@@ -105,14 +105,14 @@ hunt_on_done(void *arg)
 	(void)arg;
 }
 
-static void
-tree_kill_all(const struct child *child)
+void
+child_kill_tree(struct core *core, pid_t group, const struct uuid *mark)
 {
 	struct hunt *hunt = mem_alloc(sizeof(*hunt));
 
-	kill(-child->group, SIGKILL);
-	hunt->mark = child->mark;
-	if (!work_submit(child->core->work, hunt_run, hunt_on_done, hunt, NULL))
+	kill(-group, SIGKILL);
+	hunt->mark = *mark;
+	if (!work_submit(core->work, hunt_run, hunt_on_done, hunt, NULL))
 		hunt_run(hunt);
 }
 
@@ -154,7 +154,7 @@ child_on_timeout(void *arg)
 	struct child *child = arg;
 
 	child->timed_out = true;
-	tree_kill_all(child);
+	child_kill_tree(child->core, child->group, &child->mark);
 	core_timer_arm(child->core, &child->timer, KILL_MS, child_on_stuck, child);
 }
 

@@ -3,6 +3,9 @@
 #ifndef ROUSE_PLUGINS_CHILD_H
 #define ROUSE_PLUGINS_CHILD_H
 
+#include <sys/types.h>
+
+#include "base/uuid.h"
 #include "core/core.h"
 
 #define CHILD_OUT_MAX (64 * 1024)
@@ -37,5 +40,8 @@ typedef void child_on_done(void *arg, const struct child_result *result);
 /* False when it cannot be started: E_NOT_FOUND, E_DENIED, E_INVALID, E_FULL. */
 bool child_start(struct core *core, const struct child_spec *spec, child_on_done *on_done,
 		 void *arg, struct err *err);
+
+/* Kills a group of processes, and then what left it: all whose CHILD_MARK is mark. */
+void child_kill_tree(struct core *core, pid_t group, const struct uuid *mark);
 
 #endif

@@ -3,6 +3,7 @@
 #include "api/inside.h"
 #include "core/admit.h"
 #include "core/change.h"
+#include "core/put.h"
 #include "core/run.h"
 #include "store/changes.h"
 #include "store/runs.h"
@@ -150,13 +151,35 @@ api_make_run(struct core *core, void *arg, int *ret_status, struct err *err)
 	return runs_get(core->store, arg, &run, err) ? run_object(core, &run, true) : NULL;
 }
 
+static bool
+decision_add(void *arg, const struct decision_row *row)
+{
+	json_t *one = json_object();
+
+	json_put_str(one, "decision", row->decision);
+	json_put_str(one, "by", row->by);
+	put_or_null(one, "reason", row->reason);
+	put_or_null(one, "digest", row->digest);
+	json_put_wall(one, "at", row->at.ms);
+	json_array_append_new(arg, one);
+	return true;
+}
+
+/* With who decided what about it, when and why. */
 json_t *
 api_make_change(struct core *core, void *arg, int *ret_status, struct err *err)
 {
 	AUTO(change_row_fini) struct change_row change = {0};
+	AUTO(json_auto_decref) json_t *decisions = json_array();
+	json_t *object;
 
 	(void)ret_status;
-	return changes_get(core->store, arg, &change, err) ? change_object(&change) : NULL;
+	if (!changes_get(core->store, arg, &change, err) ||
+	    !decisions_each(core->store, "change", change.id, decision_add, decisions, err))
+		return NULL;
+	object = change_object(&change);
+	json_object_set(object, "decisions", decisions);
+	return object;
 }
 
 char *

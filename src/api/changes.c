@@ -30,6 +30,13 @@ act_reject(struct core *core, const char *id, const char *by, const char *reason
 }
 
 static bool
+act_reopen(struct core *core, const char *id, const char *by, const char *reason,
+	   const char *digest, struct err *err)
+{
+	return change_decide(core, id, CHANGE_REOPEN, by, reason, digest, err);
+}
+
+static bool
 act_apply(struct core *core, const char *id, const char *by, const char *reason, const char *digest,
 	  struct err *err)
 {
@@ -54,6 +61,7 @@ static const char *const from_applied[] = {"applied", NULL};
 static const struct action actions[] = {
 	{"approve", act_approve, from_open},
 	{"reject", act_reject, from_open},
+	{"reopen", act_reopen, from_open},
 	{"apply", act_apply, from_approved},
 	{"revert", act_revert, from_applied},
 };
@@ -317,6 +325,7 @@ static const struct route routes[] = {
 	{"GET", "/v1/changes/{id}", "read", "one change", on_show},
 	{"POST", "/v1/changes/{id}/approve", "review", "let it be applied", on_action},
 	{"POST", "/v1/changes/{id}/reject", "review", "do not let it be applied", on_action},
+	{"POST", "/v1/changes/{id}/reopen", "review", "take a decision back", on_action},
 	{"POST", "/v1/changes/{id}/edit", "review", "change what it would write", on_edit},
 	{"POST", "/v1/changes/{id}/apply", "apply", "ask the dispatcher again", on_action},
 	{"POST", "/v1/changes/{id}/revert", "apply", "take it back", on_action},

@@ -6,6 +6,7 @@
 #include "core/agent.h"
 #include "core/attempt.h"
 #include "core/breakers.h"
+#include "core/endpoint.h"
 #include "core/halt.h"
 #include "core/put.h"
 #include "core/queue.h"
@@ -45,6 +46,28 @@ agent_state(struct core *core, const char *name, int running)
 	return "processing";
 }
 
+/* Those that it asks through us, and which of them are left alone. */
+static void
+put_models(struct core *core, const struct agent *agent, json_t *object)
+{
+	json_t *models = json_array(), *resting = json_array();
+	const struct conf_section *section;
+
+	for (size_t i = 0;
+	     (section = endpoint_model_at(agent, registry_conf(core->registry), i)); i++) {
+		const char *name = conf_section_name(section);
+		json_t *model = json_object(), *breaker = breaker_object(core, BREAKER_MODEL, name);
+
+		json_put_str(model, "name", name);
+		json_object_set_new(model, "breaker", breaker);
+		json_array_append_new(models, model);
+		if (strcmp(json_str(breaker, "state"), breaker_state_name(BREAKER_CLOSED)))
+			json_array_append_new(resting, json_string(name));
+	}
+	json_object_set_new(object, "models", models);
+	json_object_set_new(object, "models_resting", resting);
+}
+
 json_t *
 api_agent(struct core *core, const struct agent *agent)
 {
@@ -65,6 +88,8 @@ api_agent(struct core *core, const struct agent *agent)
 	for (size_t i = 0; i < agent->target_count; i++)
 		json_array_append_new(targets, json_string(agent->targets[i]));
 	json_object_set_new(object, "targets", targets);
+	if (agent->proxied)
+		put_models(core, agent, object);
 	return object;
 }
 

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/inside.h"
 
+#include "core/batch.h"
 #include "core/decide.h"
 #include "core/look.h"
 #include "core/review.h"
@@ -21,6 +22,7 @@ struct asking {
 	enum change_event ev;
 	char *reason, *digest;
 	uint64_t groups;
+	struct wall at;
 };
 
 static struct asking *
@@ -59,14 +61,22 @@ api_review_policy(struct core *core, const char *batch, const char *run_id, stru
 static bool
 word_read(struct core *core, const char *word, struct selection_spec *spec, struct err *err)
 {
+	AUTO(batch_row_fini) struct batch_row batch = {0};
 	AUTO(run_row_fini) struct run_row run = {0};
 	AUTO(change_row_fini) struct change_row change = {0};
 	AUTO(err_fini) struct err why = ERR_INIT;
 
-	if (strchr(word, '/')) {
+	if (batch_find(core, word, &batch, &why)) {
+		spec->batch = mem_strdup(batch.id);
+		return true;
+	}
+	/* What a batch proposed is kept longer than it may be. */
+	if (strchr(word, '/') && why.code == E_NOT_FOUND) {
 		spec->batch = mem_strdup(word);
 		return true;
 	}
+	if (why.code != E_NOT_FOUND)
+		return err_move(err, &why);
 	if (runs_get(core->store, word, &run, &why)) {
 		spec->run = mem_strdup(run.id);
 		return true;
@@ -343,6 +353,7 @@ items_reply(struct api *api, struct http_request *req, struct look *look, uint64
 	}
 	answer = json_object();
 	json_object_set_new(answer, "items", items);
+	json_object_set_new(answer, "at", json_integer((json_int_t)at));
 	json_object_set_new(answer, "total",
 			    json_integer((json_int_t)selection_count(look_selection(look))));
 	json_object_set_new(answer, "next",
@@ -352,11 +363,33 @@ items_reply(struct api *api, struct http_request *req, struct look *look, uint64
 	api_reply(req, 200, answer);
 }
 
+/* Where a change stands in it. */
+static bool
+position_find(struct core *core, const struct look *look, const char *id, uint64_t *ret,
+	      struct err *err)
+{
+	AUTO(change_row_fini) struct change_row row = {0};
+	struct looked page[500];
+	int count;
+
+	if (!changes_get(core->store, id, &row, err))
+		return false;
+	for (uint64_t at = 0; (count = look_get(look, at, page, ARRAY_LEN(page), err)) > 0;
+	     at += (uint64_t)count)
+		for (int i = 0; i < count; i++) {
+			*ret = at + (uint64_t)i;
+			if (page[i].seq == row.seq)
+				return true;
+		}
+	return !count && err_set(err, E_NOT_FOUND, "change %s is none of these", id);
+}
+
 static void
 on_items(void *arg, struct http_request *req, const struct route_match *match)
 {
 	struct api *api = arg;
 	AUTO(auto_free) char *id = api_param(match, 0);
+	AUTO(auto_free) char *find = http_query_param(req, "find");
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct look *look = look_find(api->core, id);
 	uint64_t at, limit;
@@ -365,8 +398,10 @@ on_items(void *arg, struct http_request *req, const struct route_match *match)
 		err_set(&err, E_NOT_FOUND, "this look is over; take another (GET /v1/diff)");
 	if (look && number_param(req, "after", 0, INT64_MAX, &at, &err) &&
 	    number_param(req, "limit", ITEMS_SHOWN, ITEMS_MOST, &limit, &err)) {
-		items_reply(api, req, look, at, limit ? limit : 1);
-		return;
+		if (!find || position_find(api->core, look, find, &at, &err)) {
+			items_reply(api, req, look, at, limit ? limit : 1);
+			return;
+		}
 	}
 	http_reply_error(req, &err);
 }
@@ -392,6 +427,8 @@ on_decided(void *arg, struct decided *decided, struct err *err)
 	json_object_set_new(answer, "passed", json_integer((json_int_t)decided->passed));
 	json_object_set_new(answer, "pending", json_integer((json_int_t)decided->pending));
 	json_object_set(answer, "why", decided->why);
+	json_put_str(answer, "by", api_by(asking->req));
+	json_put_wall(answer, "at", asking->at.ms);
 	api_reply(asking->req, 200, answer);
 	asking_free(asking);
 }
@@ -502,6 +539,7 @@ decide(struct api *api, struct http_request *req, const json_t *body, struct sel
 	struct asking *asking = asking_new(api, req);
 
 	asking->ev = ev;
+	asking->at = core_wall(api->core);
 	asking->reason = mem_strdup(json_str(body, "reason"));
 	asking->digest = mem_strdup(json_str(body, "digest"));
 	api_review_policy(api->core, spec->batch, spec->run, &policy);
@@ -513,9 +551,18 @@ static const char *const proposed_only[] = {"proposed", NULL};
 static bool
 event_of_word(struct str word, enum change_event *ret, struct err *err)
 {
-	*ret = str_ends(word, STR("approve")) ? CHANGE_APPROVE : CHANGE_REJECT;
-	return str_ends(word, STR("approve")) || str_ends(word, STR("reject")) ||
-	       err_set(err, E_USAGE, "decision: expected approve or reject");
+	static const struct {
+		const char *word;
+		enum change_event ev;
+	} list[] = {
+		{"approve", CHANGE_APPROVE}, {"reject", CHANGE_REJECT}, {"reopen", CHANGE_REOPEN}};
+
+	for (size_t i = 0; i < ARRAY_LEN(list); i++) {
+		*ret = list[i].ev;
+		if (word.p && str_ends(word, str_of(list[i].word)))
+			return true;
+	}
+	return err_set(err, E_USAGE, "decision: expected approve, reject or reopen");
 }
 
 static void
@@ -554,14 +601,18 @@ on_decide(void *arg, struct http_request *req, const struct route_match *match)
 
 /* NAME/START, whose slash makes two of it. */
 static char *
-batch_param(const struct route_match *match)
+batch_param(struct core *core, const struct route_match *match)
 {
+	AUTO(batch_row_fini) struct batch_row batch = {0};
 	struct buf id = BUF_INIT;
 
 	buf_add_str(&id, match->params[0]);
 	if (match->params[1].p) {
 		buf_putc(&id, '/');
 		buf_add_str(&id, match->params[1]);
+	} else if (batch_find(core, buf_cstr(&id), &batch, NULL)) {
+		buf_fini(&id);
+		return TAKE(batch.id);
 	}
 	return buf_take(&id);
 }
@@ -584,7 +635,7 @@ on_decide_named(void *arg, struct http_request *req, const struct route_match *m
 	}
 	free(spec.batch);
 	free(spec.run);
-	spec.batch = batch ? batch_param(match) : NULL;
+	spec.batch = batch ? batch_param(api->core, match) : NULL;
 	spec.run = batch ? NULL : api_param(match, 0);
 	decide(api, req, body, &spec, ev);
 }

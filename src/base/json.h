@@ -49,6 +49,9 @@ struct json_member_walk {
 };
 void json_members(struct str object, struct json_member_walk *ret);
 bool json_member_next(struct json_member_walk *walk, struct str *ret_name, struct str *ret_value);
+/* Likewise the elements of a valid JSON array's text. */
+void json_elements(struct str array, struct json_member_walk *ret);
+bool json_element_next(struct json_member_walk *walk, struct str *ret_value);
 /* A raw string slice ("..." with quotes) unescaped; false when it is not a string. */
 bool json_raw_string(struct str raw, struct buf *out);
 

@@ -224,6 +224,26 @@ json_member_next(struct json_member_walk *walk, struct str *ret_name, struct str
 	return true;
 }
 
+void
+json_elements(struct str array, struct json_member_walk *ret)
+{
+	array = skip_space(array);
+	ret->rest = array.len && *array.p == '[' ? skip_space(skip_bytes(array, 1)) : STR_NONE;
+}
+
+bool
+json_element_next(struct json_member_walk *walk, struct str *ret_value)
+{
+	struct str s = walk->rest;
+	size_t used = s.len && *s.p != ']' ? value_len(s) : 0;
+	if (!used)
+		return false;
+	*ret_value = str_make(s.p, used);
+	s = skip_space(skip_bytes(s, used));
+	walk->rest = s.len && *s.p == ',' ? skip_space(skip_bytes(s, 1)) : STR_NONE;
+	return true;
+}
+
 bool
 json_raw_string(struct str raw, struct buf *out)
 {

@@ -123,23 +123,79 @@ changes_print(struct cli *cli, const json_t *batch)
 		print_f(&cli->out, "changes     %s\n", buf_cstr(&line));
 }
 
+/* "1.00 dollars (0.91 to 1.09)" */
+static void
+interval_print(struct cli *cli, double value, double low, double high, const char *unit)
+{
+	print_f(&cli->out, high - low >= 0.005 ? "%.2f%s (%.2f to %.2f)" : "%.2f%s", value, unit,
+		low, high);
+}
+
+static void
+span_print(double seconds, struct buf *out)
+{
+	int64_t ms = (int64_t)(seconds * 1000);
+
+	duration_print(ms >= 10000 ? ms / 1000 * 1000 : ms > 0 ? ms : 1, out);
+}
+
+static void
+estimate_print(struct cli *cli, const json_t *batch)
+{
+	const json_t *e = json_object_get(batch, "estimate");
+	AUTO(buf_fini) struct buf span = BUF_INIT, low = BUF_INIT, high = BUF_INIT;
+
+	if (!json_is_object(e))
+		return;
+	span_print(json_num(e, "seconds", 0), &span);
+	span_print(json_num(e, "seconds_low", 0), &low);
+	span_print(json_num(e, "seconds_high", 0), &high);
+	print_f(&cli->out, "\nall %lld entities, by the %lld that were tried, would cost about ",
+		(long long)json_int(e, "entities", 0), (long long)json_int(e, "tried", 0));
+	interval_print(cli, json_num(e, "cost_usd", 0), json_num(e, "cost_usd_low", 0),
+		       json_num(e, "cost_usd_high", 0), " dollars");
+	print_f(&cli->out, "\nand take about %s (%s to %s), %lld at once; 95 %% sure of both\n",
+		buf_cstr(&span), buf_cstr(&low), buf_cstr(&high),
+		(long long)json_int(e, "at_once", 1));
+	if (json_object_get(e, "budget_ends_after"))
+		print_f(&cli->out,
+			"batch_budget.cost = %.2f would end it after about %lld of them\n",
+			json_num(e, "budget_usd", 0),
+			(long long)json_int(e, "budget_ends_after", 0));
+	else if (json_object_get(e, "budget_usd"))
+		print_f(&cli->out, "that is within batch_budget.cost = %.2f\n",
+			json_num(e, "budget_usd", 0));
+}
+
 static void
 next_print(struct cli *cli, const json_t *batch)
 {
 	const char *state = json_str(batch, "state"), *id = json_str(batch, "id");
+	const char *reason = json_str(batch, "reason");
 	static const struct {
 		const char *state, *text;
 	} hints[] = {
-		{"review", "rouse diff %s shows what is proposed, rouse review %s decides it\n"},
-		{"paused", "rouse batch resume %s goes on, rouse batch cancel %s ends it\n"},
-		{"failed", "rouse batch resume %s goes on, rouse batch cancel %s ends it\n"},
+		{"review", "rouse diff @ shows what is proposed, rouse review @ decides it\n"},
+		{"trial", "rouse batch resume @ runs the others, paying nothing twice; rouse batch "
+			  "cancel @ ends it there\n"},
+		{"paused", "rouse batch resume @ goes on, rouse batch cancel @ ends it\n"},
+		{"failed", "rouse batch resume @ goes on, rouse batch cancel @ ends it\n"},
 	};
 
-	for (size_t i = 0; state && i < ARRAY_LEN(hints); i++)
-		if (!strcmp(hints[i].state, state)) {
-			print_f(&cli->out, "\n");
-			print_f(&cli->out, i ? hints[1].text : hints[0].text, id, id);
+	if (state && !strcmp(state, "paused") && reason && !strcmp(reason, "trial"))
+		state = reason;
+	for (size_t i = 0; state && i < ARRAY_LEN(hints); i++) {
+		struct str rest = str_of(hints[i].text), word;
+
+		if (strcmp(hints[i].state, state) != 0)
+			continue;
+		print_f(&cli->out, "\n");
+		/* Each @ is the batch. */
+		while (rest.p) {
+			rest = str_split(rest, '@', &word);
+			print_f(&cli->out, "%.*s%s", STR_ARG(word), rest.p ? id : "");
 		}
+	}
 }
 
 void
@@ -170,5 +226,6 @@ batch_print(struct cli *cli, const json_t *batch)
 		print_text(&cli->out, json_str(note, "text"));
 		print_f(&cli->out, "\n");
 	}
+	estimate_print(cli, batch);
 	next_print(cli, batch);
 }

@@ -46,6 +46,25 @@ verb_change_list(struct cli *cli, struct err *err)
 			err);
 }
 
+static const struct column decision_columns[] = {
+	{"WHEN", "at", CELL_TIME},
+	{"DECISION", "decision", CELL_TEXT},
+	{"BY", "by", CELL_TEXT},
+	{"WHY", "reason", CELL_TEXT},
+};
+
+/* Who decided what, in order. */
+static void
+put_decisions(struct print *print, const json_t *decisions)
+{
+	unsigned widths[ARRAY_LEN(decision_columns)] = {0};
+
+	if (!json_array_size(decisions))
+		return;
+	print_f(print, "\n");
+	print_table(print, decision_columns, ARRAY_LEN(decision_columns), decisions, widths);
+}
+
 bool
 verb_change_show(struct cli *cli, struct err *err)
 {
@@ -59,6 +78,8 @@ verb_change_show(struct cli *cli, struct err *err)
 	print_fields(&cli->out, change_columns, ARRAY_LEN(change_columns), reply.json);
 	print_f(&cli->out, "\n");
 	diff_print_fields(&cli->out, reply.json);
+	diff_print_previous(&cli->out, reply.json);
+	put_decisions(&cli->out, json_object_get(reply.json, "decisions"));
 	current = json_object_get(reply.json, "current");
 	if (current && !json_is_null(current)) {
 		AUTO(buf_fini) struct buf text = BUF_INIT;

@@ -108,6 +108,7 @@ CLI_VERB(verb_why);
 CLI_VERB(verb_invoke);
 CLI_VERB(verb_inbox);
 CLI_VERB(verb_diff);
+CLI_VERB(verb_review);
 CLI_VERB(verb_approve);
 CLI_VERB(verb_reject);
 CLI_VERB(verb_edit);

@@ -13,6 +13,7 @@
 #include "base/os.h"
 #include "cli/diff.h"
 #include "cli/look.h"
+#include "cli/review.h"
 #include "cli/run.h"
 #include "cli/text.h"
 
@@ -264,7 +265,7 @@ editor_run(const char *path, struct err *err)
 }
 
 /* What the change would make, as the user leaves it in the editor. */
-static bool
+bool
 edit_by_hand(const json_t *after, json_t **ret, struct err *err)
 {
 	const char *folder = getenv("TMPDIR");

@@ -431,6 +431,30 @@ put_item_head(struct print *print, const struct item *first, size_t same)
 }
 
 void
+diff_print_previous(struct print *print, const json_t *change)
+{
+	const json_t *previous = json_object_get(change, "previous");
+	AUTO(json_auto_decref) json_t *both = NULL;
+	AUTO(fields_fini) struct fields fields = FIELDS_INIT;
+
+	if (!json_is_object(previous))
+		return;
+	both = json_object();
+	json_put_str(both, "op", "update");
+	json_object_set(both, "before", json_object_get(previous, "after"));
+	json_object_set(both, "after", json_object_get(change, "after"));
+	fields_of(both, &fields);
+	print_f(print, "    was approved as change ");
+	print_text(print, json_str(previous, "id"));
+	print_f(print, ", by ");
+	print_text(print, json_str(previous, "decided_by"));
+	print_f(print, "; since then:\n");
+	put_effect(print, both, &fields, false);
+	if (!fields.count)
+		print_f(print, "    (the same, from another state)\n");
+}
+
+void
 diff_print_change(struct print *print, const json_t *change)
 {
 	struct item item;
@@ -438,6 +462,7 @@ diff_print_change(struct print *print, const json_t *change)
 	item_init(&item, change, 0);
 	put_item_head(print, &item, 1);
 	put_effect(print, change, &item.fields, false);
+	diff_print_previous(print, change);
 	item_fini(&item);
 }
 
@@ -456,6 +481,7 @@ put_group(struct print *print, const struct group *group, const struct diff_opti
 			same++;
 		put_item_head(print, first, same);
 		put_effect(print, first->change, &first->fields, options->reverse);
+		diff_print_previous(print, first->change);
 		at += same;
 		shown++;
 	}

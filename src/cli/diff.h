@@ -15,6 +15,8 @@ struct diff_options {
 void diff_print(struct print *print, const json_t *items, const struct diff_options *options);
 /* One change with its head: entity, id, status, reason; then its fields. */
 void diff_print_change(struct print *print, const json_t *change);
+/* What it would do otherwise than what was approved before; nothing where nothing was. */
+void diff_print_previous(struct print *print, const json_t *change);
 /* The fields of one change, before and after. */
 void diff_print_fields(struct print *print, const json_t *change);
 /* A row for each field: change,run,target,entity,op,status,confidence,field,before,after. */

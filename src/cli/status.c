@@ -352,6 +352,7 @@ verb_agent_show(struct cli *cli, struct err *err)
 		{"rests until", "breaker.until", CELL_TIME},
 		{"the last failure", "breaker.error", CELL_TEXT},
 		{"fallback", "fallback", CELL_TEXT},
+		{"models at rest", "models_resting", CELL_LIST},
 	};
 	AUTO(json_auto_decref) json_t *agents = NULL;
 	const json_t *agent;

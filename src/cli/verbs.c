@@ -99,6 +99,8 @@ OPTIONS(diff_options, {"entity", 0, "ENTITY", "only what changes this entity"},
 	{"all", 'a', NULL, "every change, not only some of each group"},
 	{"csv", 0, NULL, "a row for each field that changes"},
 	{"html", 0, NULL, "one page for a browser that needs nothing else"});
+OPTIONS(review_options, {"entity", 0, "ENTITY", "only what changes this entity"},
+	{"where", 0, "JQ", "only the changes for which this is true"});
 OPTIONS(decide_options, {"all", 'a', NULL, "everything that is proposed"},
 	{"reason", 0, "TEXT", "why; kept with the decision"},
 	{"entity", 0, "ENTITY", "only what changes this entity"},
@@ -320,6 +322,12 @@ const struct verb verb_table[] = {
 	 "confidence. Counts the values of each field, and shows three changes of each group; up "
 	 "to fifty are all shown. JQ is any jq program over a change, as --json prints it.",
 	 verb_diff},
+	{NULL, "review", "BATCH|RUN|CHANGE", 0, 1, review_options, NULL, 0,
+	 "decide about changes one by one, on a terminal",
+	 "Shows each proposed change, what needs eyes first: accept, reject, edit in EDITOR, skip, "
+	 "accept all like this, search, filter, undo; ? lists the keys. What is decided is kept at "
+	 "once; it goes on later where it stopped. Without a name: everything that is proposed.",
+	 verb_review},
 	{NULL, "approve", "BATCH|RUN|CHANGE...", 0, VERB_MANY, decide_options, NULL, 0,
 	 "let proposed changes be applied",
 	 "A BATCH or a RUN stands for all its proposed changes. They are approved as they were "

@@ -8,6 +8,7 @@
 struct agent_kind {
 	const char *name;
 	const struct conf_table *table;
+	bool is_program; /* it is started here, with an environment of ours */
 	/* Begins the attempt: its claim is on disk. Sets attempt->executor (JSON text that adopt()
 	 * understands; it is stored by the caller). Output goes to attempt_bytes() or
 	 * attempt_line(), the end to attempt_exit(), later, never from within. A failure here ends

@@ -120,6 +120,7 @@ attempt_free(struct attempt *attempt)
 	HASH_DEL(attempt->core->attempts->by_id, attempt);
 	HASH_DELETE(hh_run, attempt->core->attempts->by_run, attempt);
 	LIST_REMOVE(attempt, entry);
+	meter_holds_over(attempt, false);
 	if (attempt->agent && attempt->state)
 		attempt->agent->kind->release(attempt, false);
 	core_timer_free(attempt->progress_timer);
@@ -134,6 +135,7 @@ attempt_free(struct attempt *attempt)
 	free(attempt->result);
 	free(attempt->result_status);
 	free(attempt->stop_text);
+	free(attempt->over_text);
 	free(attempt->executor);
 	registry_unref(attempt->registry);
 	free(attempt);
@@ -403,6 +405,9 @@ progress_count(const struct attempt *attempt)
 	if (now->input_tokens != before->input_tokens)
 		metrics_count(metrics, "rouse_tokens_total", "agent", agent, "kind", "input",
 			      (double)(now->input_tokens - before->input_tokens));
+	if (now->cache_tokens != before->cache_tokens)
+		metrics_count(metrics, "rouse_tokens_total", "agent", agent, "kind", "cache_read",
+			      (double)(now->cache_tokens - before->cache_tokens));
 	if (now->output_tokens != before->output_tokens)
 		metrics_count(metrics, "rouse_tokens_total", "agent", agent, "kind", "output",
 			      (double)(now->output_tokens - before->output_tokens));
@@ -417,6 +422,7 @@ on_took(void *arg, const struct err *err)
 {
 	struct took *took = arg;
 	struct attempt *attempt = attempt_find(took->core, took->id);
+	struct run_meters settled;
 
 	free(took);
 	if (!attempt)
@@ -429,7 +435,9 @@ on_took(void *arg, const struct err *err)
 	}
 	if (attempt->ending)
 		return;
+	settled = attempt->now.settled;
 	attempt->now = attempt->durable;
+	meter_again(attempt, &settled);
 	core_timer_arm(attempt->core, &attempt->progress_timer, ATTEMPT_RETRY_MS, attempt_on_rewind,
 		       attempt);
 }

@@ -23,6 +23,7 @@ struct attempt_progress {
 	struct mono since; /* otherwise: it works since then */
 	unsigned warned;   /* of budgets that are nearly used: bits of enum meter */
 	bool over_budget;  /* it says things still, and proposes nothing any more */
+	struct run_meters settled; /* of `used`: by requests to models, no line says it again */
 };
 
 struct attempt {
@@ -49,6 +50,9 @@ struct attempt {
 	int64_t said_retry_after_ms; /* -1 */
 	const char *stop_reason;     /* why we stopped it (budget_…, cancelled, deadline); NULL */
 	char *stop_text;
+	LIST_HEAD(, meter_hold) holds; /* requests to models that go on (core/meter.h) */
+	const char *over_reason; /* one was refused, for the budget of this reason; NULL */
+	char *over_text;
 	bool unpriced; /* a model without a price was told of in the log */
 	bool progress_dirty, took_pending, ending;
 	bool has_asked; /* a person: its run may be waiting */

@@ -230,6 +230,8 @@ ending_text(const struct attempt *attempt, const struct attempt_end *end)
 		buf_puts(&text, attempt->stop_text);
 	else if (attempt->now.suspended)
 		return NULL;
+	else if (attempt->over_reason && (end->exit_code || attempt->said.code != E_OK))
+		buf_puts(&text, attempt->over_text);
 	else if (end->text)
 		buf_puts(&text, end->text);
 	else if (attempt->said.code != E_OK)
@@ -302,6 +304,7 @@ attempt_exit(struct attempt *attempt, const struct attempt_end *end)
 
 	if (attempt->ending)
 		return;
+	meter_holds_over(attempt, true);
 	budget_is_over(attempt);
 	ending = mem_alloc(sizeof(*ending));
 	active_ms = stand_worked_ms(attempt);

@@ -115,6 +115,9 @@ const char *batch_outcome(const char *status, const char *reason);
 
 /* A batch as SPEC 13's object. full: with settings, notes, estimate. */
 json_t *batch_object(struct core *core, const struct batch_row *row, bool full);
+/* What all of it would cost and take, from those that have ended; NULL: none has. For trials: it
+ * reads what became of each. */
+json_t *batch_estimate(struct core *core, const struct batch_row *row);
 json_t *batch_item_object(const struct item_row *row);
 
 /* --- for the files of batch --- */

@@ -24,6 +24,7 @@ static void
 stop_check(const struct conf_section *section, struct conf_report *report)
 {
 	const char *text = conf_str(section, "stop_after");
+	const char *mode = conf_str(section, "on_failure");
 	int64_t count;
 	double share;
 
@@ -34,7 +35,7 @@ stop_check(const struct conf_section *section, struct conf_report *report)
 			      "%s; expected how many entities may go wrong, as 10, or which share "
 			      "of them, as 5%%",
 			      text);
-	else if (strcmp(conf_str(section, "on_failure"), "stop") != 0)
+	else if (mode && strcmp(mode, "stop") != 0)
 		conf_complain(report, section, "stop_after",
 			      "on_failure = continue never stops; write on_failure = stop, or "
 			      "remove stop_after");

@@ -201,6 +201,7 @@ entity_admit(struct live *live, const struct batch_row *row, const struct batch_
 	    !items_move(core->store, live->seq, taken->n[i], &move, err) ||
 	    !batches_count(core->store, live->seq, &(struct batch_counts){.running = 1}, err))
 		return false;
+	crash_point("batch_admitted");
 	run_tell(core, run.id, &run, "queued");
 	queue_note_queued(core->queue, run.agent, 1);
 	admitted = mem_alloc(sizeof(*admitted));
@@ -565,6 +566,7 @@ batch_run_ended(struct core *core, const struct run_row *run, const char *status
 	if (!items_move(core->store, item.batch, item.n, &move, err) ||
 	    !batches_count(core->store, item.batch, &counts, err))
 		return false;
+	crash_point("batch_ended");
 	live = batch_live(core, item.batch);
 	if (live) {
 		live->looked = false;

@@ -40,6 +40,7 @@ struct live {
 	const struct entity_kind *kind;
 	struct entity_reader *reader;
 	bool reading;	   /* a page is under way */
+	int64_t passed;    /* entities of this reading that the batch had had */
 	bool looked;	   /* at the end of a source that grows, since the last entity ended */
 	struct mono retry; /* of a turn that failed: not before */
 

@@ -20,6 +20,7 @@ live_close(struct live *live)
 	live->kind = NULL;
 	live->registry = NULL;
 	live->reading = false;
+	live->passed = 0;
 }
 
 /* --- a page -------------------------------------------------------------------------------- */
@@ -76,6 +77,7 @@ items_keep(struct live *live, const struct batch_row *row, const struct entity_p
 			return false;
 		counts->items += is_new;
 		*ret_full = row->items + counts->items >= most;
+		live->passed += !is_new;
 		if (is_new || row->source_again || page->again)
 			continue;
 		if (!repeat_note(live, row, page, i, counts->repeated, err))
@@ -92,16 +94,47 @@ note_keep(struct live *live, const char *text, struct err *err)
 	return batch_notes_add(live->core->store, live->seq, core_wall(live->core), text, err);
 }
 
+/* Pages that lead back to those before: they would never end. */
+static bool
+goes_round(const struct live *live, const struct batch_row *row, const struct entity_page *page,
+	   const struct batch_counts *counts)
+{
+	if (!live->kind->rounds || page->end || counts->items)
+		return false;
+	return counts->repeated == (int64_t)page->count
+		       ? page->count > 0
+		       : live->passed > row->items + ENTITIES_A_PAGE;
+}
+
+static bool
+source_was_read(struct entity_page *page)
+{
+	err_fini(&page->err);
+	page->err = (struct err)ERR_INIT;
+	page->end = true;
+	return true;
+}
+
 static bool
 page_keep(struct live *live, const struct batch_row *row, struct entity_page *page, struct err *err)
 {
 	struct store *store = live->core->store;
 	struct batch_counts counts = {0};
-	bool full, broken = page->err.code != E_OK;
+	bool full, broken;
 	const char *state;
 
 	if (!items_keep(live, row, page, &counts, &full, err))
 		return false;
+	if (page->err.code == E_OK && goes_round(live, row, page, &counts))
+		err_set(&page->err, E_INVALID,
+			"%s: a page has nothing but entities that came before: the pages go round; "
+			"correct what names the next page (next, next_param), then rouse batch "
+			"resume",
+			live->kind->name);
+	/* It had been read to its end: what became of it since is not missed. */
+	if (page->err.code == E_NOT_FOUND && !strcmp(row->source_state, "ended"))
+		return note_keep(live, err_text(&page->err), err) && source_was_read(page);
+	broken = page->err.code != E_OK;
 	state = full ? "ended" : broken ? "broken" : page->end ? "ended" : "reading";
 	if ((counts.items || counts.repeated) && !batches_count(store, live->seq, &counts, err))
 		return false;
@@ -169,6 +202,7 @@ on_page(void *arg, struct entity_page *page)
 		live_wake(live, RETRY_MS);
 		return;
 	}
+	crash_point("batch_page");
 	kept = mem_alloc(sizeof(*kept));
 	*kept = (struct kept){core, live->seq, page->end || page->err.code != E_OK};
 	turn_after(core->store, on_kept, kept);
@@ -203,6 +237,10 @@ live_open(struct live *live, const struct batch_row *row, struct err *err)
 	struct str cursor = row->source_cursor ? str_of(row->source_cursor) : STR_NONE;
 
 	live->registry = registry_ref(live->core->registry);
+	if (live->plan.failed || live->plan.skipped) {
+		live->kind = &again_entities;
+		return again_open(live->core, &live->plan, cursor, &live->reader, err);
+	}
 	def = registry_batch(live->registry, live->name);
 	if (!def)
 		return err_set(err, E_CONFIG, "there is no [batch %s] any more", live->name);

@@ -74,6 +74,19 @@ put_pace(struct core *core, const struct batch_row *row, json_t *object)
 			      : json_null());
 }
 
+static void
+put_estimate(struct core *core, const struct batch_row *row, json_t *object)
+{
+	struct batch_plan plan;
+	json_t *estimate = NULL;
+
+	plan_read(row->options, &plan);
+	if (plan.trial)
+		estimate = batch_estimate(core, row);
+	plan_fini(&plan);
+	json_object_set_new(object, "estimate", estimate ? estimate : json_null());
+}
+
 json_t *
 batch_object(struct core *core, const struct batch_row *row, bool full)
 {
@@ -105,6 +118,7 @@ batch_object(struct core *core, const struct batch_row *row, bool full)
 		return object;
 	put_json_text(object, "options", row->options);
 	put_or_null(object, "event_id", row->event_id);
+	put_estimate(core, row, object);
 	json_t *notes = json_array();
 	batch_notes_list(core->store, row->seq, note_add, notes, NULL);
 	json_object_set_new(object, "notes", notes);

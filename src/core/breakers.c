@@ -1,4 +1,4 @@
-/* Breakers: who fails too often is left alone for a while; of agents and targets. SPEC 8, 10. */
+/* Breakers: who fails too often is left alone for a while; of agents, targets, models. SPEC 8, 10. */
 /* SPDX-License-Identifier: MIT */
 #include "core/breakers.h"
 
@@ -13,10 +13,10 @@
 
 #define ERROR_BYTES_MAX 500
 
-static const char *const scope_names[] = {"agent", "target"};
+static const char *const scope_names[] = {"agent", "target", "model"};
 static_assert(ARRAY_LEN(scope_names) == BREAKER_SCOPES, "a name for every scope");
 
-/* One of an agent or a target that has ended something. */
+/* One of an agent, a target or a model that has ended something. */
 struct guard {
 	struct core *core;
 	enum breaker_scope scope;
@@ -93,16 +93,25 @@ guard_of(struct core *core, enum breaker_scope scope, const char *name)
 	return guard;
 }
 
-/* NULL: it is not configured (any more). */
-static const struct breaker_policy *
-policy_of(struct core *core, enum breaker_scope scope, const char *name)
+/* False: it is not configured (any more). */
+static bool
+policy_of(struct core *core, enum breaker_scope scope, const char *name, struct breaker_policy *ret)
 {
 	const struct agent *agent =
 		scope == BREAKER_AGENT ? registry_agent(core->registry, name) : NULL;
 	const struct target *target =
 		scope == BREAKER_TARGET ? registry_target(core->registry, name) : NULL;
+	const struct conf_section *model =
+		scope == BREAKER_MODEL ? conf_section(registry_conf(core->registry), "model", name)
+				       : NULL;
 
-	return agent ? &agent->breaker : target ? &target->breaker : NULL;
+	if (agent)
+		*ret = agent->breaker;
+	else if (target)
+		*ret = target->breaker;
+	else if (model)
+		*ret = registry_breaker(model);
+	return agent || target || model;
 }
 
 /* --- telling ------------------------------------------------------------------------------- */
@@ -154,7 +163,7 @@ guard_wake(const struct guard *guard)
 {
 	if (guard->scope == BREAKER_AGENT)
 		queue_wake(guard->core->queue, NULL); /* of any agent that falls back on it */
-	else
+	else if (guard->scope == BREAKER_TARGET)
 		apply_wake(guard->core->apply, guard->name);
 }
 
@@ -201,21 +210,30 @@ guard_on_rested(void *arg)
 
 /* --- load, reload -------------------------------------------------------------------------- */
 
+static enum breaker_scope
+scope_of(const char *name)
+{
+	int scope = 0;
+
+	while (scope < BREAKER_SCOPES - 1 && strcmp(name, scope_names[scope]))
+		scope++;
+	return (enum breaker_scope)scope;
+}
+
 /* The clock may have been set meanwhile: no rest is longer than what is configured. */
 static void
 on_row(void *arg, const struct breaker_row *row)
 {
 	struct core *core = arg;
-	enum breaker_scope scope =
-		strcmp(row->scope, scope_names[BREAKER_TARGET]) ? BREAKER_AGENT : BREAKER_TARGET;
-	const struct breaker_policy *policy = policy_of(core, scope, row->name);
+	enum breaker_scope scope = scope_of(row->scope);
 	struct guard *guard = guard_of(core, scope, row->name);
 	int64_t left = row->until.ms - core_wall(core).ms;
+	struct breaker_policy policy;
 
 	if (left < 0)
 		left = 0;
-	if (policy && left > policy->cooldown_ms)
-		left = policy->cooldown_ms;
+	if (policy_of(core, scope, row->name, &policy) && left > policy.cooldown_ms)
+		left = policy.cooldown_ms;
 	breaker_restore(&guard->breaker, (struct mono){clock_mono(core->clock).ms + left},
 			(unsigned)row->failed, (unsigned)row->total);
 	guard->opened = row->opened;
@@ -237,12 +255,13 @@ void
 breakers_reload(struct core *core)
 {
 	struct guard *guard, *next;
+	struct breaker_policy policy;
 
 	for (int i = 0; i < BREAKER_SCOPES; i++) {
 		HASH_ITER (hh, core->breakers->guards[i], guard, next) {
 			AUTO(err_fini) struct err err = ERR_INIT;
 
-			if (policy_of(core, guard->scope, guard->name))
+			if (policy_of(core, guard->scope, guard->name, &policy))
 				continue;
 			if (guard->breaker.state != BREAKER_CLOSED &&
 			    !breakers_drop(core->store, scope_names[i], guard->name, &err))
@@ -287,14 +306,14 @@ void
 breakers_end(struct core *core, enum breaker_scope scope, const char *name, int64_t who,
 	     enum breaker_outcome outcome, const char *why)
 {
-	const struct breaker_policy *policy = policy_of(core, scope, name);
 	struct mono now = clock_mono(core->clock);
+	struct breaker_policy policy;
 	struct guard *guard;
 
-	if (!policy)
+	if (!policy_of(core, scope, name, &policy))
 		return;
 	guard = guard_of(core, scope, name);
-	if (!breaker_end(&guard->breaker, policy, who, outcome, now)) {
+	if (!breaker_end(&guard->breaker, &policy, who, outcome, now)) {
 		/* Its probe said nothing: the next may be one. */
 		if (guard->breaker.state == BREAKER_HALF_OPEN)
 			guard_wake(guard);
@@ -305,7 +324,7 @@ breakers_end(struct core *core, enum breaker_scope scope, const char *name, int6
 	guard->error = NULL;
 	if (guard->breaker.state == BREAKER_OPEN) {
 		guard->opened = core_wall(core);
-		guard->until = (struct wall){guard->opened.ms + policy->cooldown_ms};
+		guard->until = (struct wall){guard->opened.ms + policy.cooldown_ms};
 		guard->error = why ? str_dup(str_make(why, strnlen(why, ERROR_BYTES_MAX))) : NULL;
 	}
 	guard_log(guard);
@@ -364,7 +383,7 @@ breakers_look(struct core *core, enum breaker_scope scope, const char *name,
 	      struct breaker_view *ret)
 {
 	const struct guard *guard = guard_find(core, scope, name);
-	const struct breaker_policy *policy = policy_of(core, scope, name);
+	struct breaker_policy policy;
 
 	*ret = (struct breaker_view){
 		.state = BREAKER_CLOSED, .opened = WALL_NONE, .until = WALL_NONE};
@@ -372,8 +391,8 @@ breakers_look(struct core *core, enum breaker_scope scope, const char *name,
 		return;
 	ret->state = guard->breaker.state;
 	if (ret->state == BREAKER_CLOSED) {
-		if (policy)
-			breaker_count(&guard->breaker, policy, clock_mono(core->clock),
+		if (policy_of(core, scope, name, &policy))
+			breaker_count(&guard->breaker, &policy, clock_mono(core->clock),
 				      &ret->failed, &ret->total);
 		return;
 	}

@@ -1,4 +1,4 @@
-/* Breakers: who fails too often is left alone for a while; of agents and targets. SPEC 8, 10. */
+/* Breakers: who fails too often is left alone for a while; of agents, targets, models. SPEC 8, 10. */
 /* SPDX-License-Identifier: MIT */
 #ifndef ROUSE_CORE_BREAKERS_H
 #define ROUSE_CORE_BREAKERS_H
@@ -10,7 +10,7 @@
  * (store/breakers.h), written in the turn of the failure that opened it. Memory may be ahead of the
  * disk by that turn: then something waits that need not have, and nothing else. */
 
-enum breaker_scope { BREAKER_AGENT, BREAKER_TARGET, BREAKER_SCOPES };
+enum breaker_scope { BREAKER_AGENT, BREAKER_TARGET, BREAKER_MODEL, BREAKER_SCOPES };
 
 struct breakers *breakers_new(struct core *core);
 void breakers_free(struct breakers *breakers);

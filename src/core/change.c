@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "core/apply.h"
+#include "core/carry.h"
 #include "core/review.h"
+#include "core/ruling.h"
 #include "core/target.h"
 #include "core/trust.h"
 #include "store/changes.h"
@@ -26,27 +28,27 @@ static const char *const op_names[] = {"create", "update", "delete", "call"};
 #define NO CHANGE_NOWHERE
 /* clang-format off */
 static const signed char grid[CHANGE_STATE_COUNT][CHANGE_EVENTS] = {
-	/*                       APPROVE          REJECT           EDIT             SUPERSEDE          APPLY            DONE            DRIFT            FAIL           AGAIN            REVERT */
-	[CHANGE_PROPOSED]   = { CHANGE_APPROVED, CHANGE_REJECTED, CHANGE_PROPOSED, CHANGE_SUPERSEDED, NO,              NO,             NO,              NO,            NO,              NO },
-	[CHANGE_APPROVED]   = { NO,              CHANGE_REJECTED, NO,              NO,                CHANGE_APPLYING, NO,             NO,              NO,            NO,              NO },
-	[CHANGE_REJECTED]   = { NO, NO, NO, NO, NO, NO, NO, NO, NO, NO },
-	[CHANGE_SUPERSEDED] = { NO, NO, NO, NO, NO, NO, NO, NO, NO, NO },
-	[CHANGE_APPLYING]   = { NO,              NO,              NO,              NO,                NO,              CHANGE_APPLIED, CHANGE_CONFLICT, CHANGE_FAILED, CHANGE_APPROVED, NO },
-	[CHANGE_APPLIED]    = { NO,              NO,              NO,              NO,                NO,              NO,             NO,              NO,            NO,              CHANGE_REVERTING },
-	[CHANGE_CONFLICT]   = { CHANGE_APPROVED, CHANGE_REJECTED, NO,              NO,                NO,              NO,             NO,              NO,            NO,              NO },
-	[CHANGE_FAILED]     = { CHANGE_APPROVED, CHANGE_REJECTED, NO,              NO,                NO,              NO,             NO,              NO,            NO,              NO },
-	[CHANGE_REVERTING]  = { NO,              NO,              NO,              NO,                NO,              CHANGE_REVERTED, CHANGE_APPLIED, CHANGE_APPLIED, CHANGE_REVERTING, NO },
-	[CHANGE_REVERTED]   = { NO, NO, NO, NO, NO, NO, NO, NO, NO, NO },
+	/*                       APPROVE          REJECT           EDIT             SUPERSEDE          APPLY            DONE            DRIFT            FAIL           AGAIN            REVERT            REOPEN */
+	[CHANGE_PROPOSED]   = { CHANGE_APPROVED, CHANGE_REJECTED, CHANGE_PROPOSED, CHANGE_SUPERSEDED, NO,              NO,             NO,              NO,            NO,              NO,               CHANGE_PROPOSED },
+	[CHANGE_APPROVED]   = { NO,              CHANGE_REJECTED, NO,              NO,                CHANGE_APPLYING, NO,             NO,              NO,            NO,              NO,               CHANGE_PROPOSED },
+	[CHANGE_REJECTED]   = { NO,              NO,              NO,              NO,                NO,              NO,             NO,              NO,            NO,              NO,               CHANGE_PROPOSED },
+	[CHANGE_SUPERSEDED] = { NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO },
+	[CHANGE_APPLYING]   = { NO,              NO,              NO,              NO,                NO,              CHANGE_APPLIED, CHANGE_CONFLICT, CHANGE_FAILED, CHANGE_APPROVED, NO, NO },
+	[CHANGE_APPLIED]    = { NO,              NO,              NO,              NO,                NO,              NO,             NO,              NO,            NO,              CHANGE_REVERTING, NO },
+	[CHANGE_CONFLICT]   = { CHANGE_APPROVED, CHANGE_REJECTED, NO,              NO,                NO,              NO,             NO,              NO,            NO,              NO, NO },
+	[CHANGE_FAILED]     = { CHANGE_APPROVED, CHANGE_REJECTED, NO,              NO,                NO,              NO,             NO,              NO,            NO,              NO, NO },
+	[CHANGE_REVERTING]  = { NO,              NO,              NO,              NO,                NO,              CHANGE_REVERTED, CHANGE_APPLIED, CHANGE_APPLIED, CHANGE_REVERTING, NO, NO },
+	[CHANGE_REVERTED]   = { NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO },
 };
 /* clang-format on */
 #undef NO
 
-static const char *const event_words[] = {"approve", "reject", "edit",	"supersede", "apply",
-					  "apply",   "apply",  "apply", "apply",     "revert"};
+static const char *const event_words[] = {"approve", "reject", "edit",	"supersede", "apply", "apply",
+					  "apply",   "apply",  "apply", "revert",    "reopen"};
 static_assert(ARRAY_LEN(event_words) == CHANGE_EVENTS, "a word for every event");
 static const char *const event_participles[] = {"approved", "rejected", "edited",  "superseded",
-						"applied",  "applied",	"applied", "applied",
-						"applied",  "reverted"};
+						"applied",  "applied",  "applied", "applied",
+						"applied",  "reverted", "reopened"};
 static_assert(ARRAY_LEN(event_participles) == CHANGE_EVENTS, "a participle for every event");
 
 const char *
@@ -299,7 +301,10 @@ change_propose(struct attempt *attempt, const json_t *line, struct err *err)
 				    .applied_at = WALL_NONE,
 				    .reverted_at = WALL_NONE,
 				    .due = WALL_NONE};
-	bool approved = !strcmp(attempt->run.mode, "apply");
+	const struct review_policy *policy =
+		review_policy_of(core, attempt->run.batch, attempt->run.trigger);
+	bool apply = !strcmp(attempt->run.mode, "apply"), ruled = ruling_wants(policy);
+	bool approved = apply && !ruled, carried = false;
 	struct uuid id = uuid_v7(change.created);
 	int64_t seq = 0;
 
@@ -315,7 +320,9 @@ change_propose(struct attempt *attempt, const json_t *line, struct err *err)
 	if (!turn_savepoint(core->store, err))
 		return false;
 	if (!changes_insert(core->store, &change, &seq, err) ||
-	    !replace_others(core, seq, &change, err)) {
+	    !replace_others(core, seq, &change, err) ||
+	    (change.batch && !approved && !change_carry(core, seq, &change, &carried, err)) ||
+	    (ruled && !carried && !ruling_ask(core, seq, apply, err))) {
 		turn_undo(core->store);
 		return err->code == E_EXISTS && stands_already(core, seq, &change, err);
 	}
@@ -377,9 +384,10 @@ reason_found(const char *reason, struct buf *out)
 	return buf_cstr(out);
 }
 
-bool
-change_decide_row(struct core *core, const struct change_row *change, enum change_event ev,
-		  const char *by, const char *reason, enum change_state *ret_to, struct err *err)
+/* alone: nobody else has to agree (any more). */
+static bool
+decide_row(struct core *core, const struct change_row *change, enum change_event ev, bool alone,
+	   const char *by, const char *reason, enum change_state *ret_to, struct err *err)
 {
 	struct wall now = core_wall(core);
 	AUTO(buf_fini) struct buf why = BUF_INIT;
@@ -390,7 +398,7 @@ change_decide_row(struct core *core, const struct change_row *change, enum chang
 
 	if (to == CHANGE_NOWHERE)
 		return refuse_state(change, ev, err);
-	if (ev == CHANGE_APPROVE && !review_is_enough(core, change, by, reason, &to, err))
+	if (ev == CHANGE_APPROVE && !alone && !review_is_enough(core, change, by, &to, err))
 		return false;
 	if (change_state_of(change->status) == CHANGE_CONFLICT && to == CHANGE_APPROVED) {
 		ground = approve_found(change, &digest);
@@ -422,6 +430,22 @@ change_decide_row(struct core *core, const struct change_row *change, enum chang
 		wake_after(core, change->target);
 	*ret_to = to;
 	return true;
+}
+
+bool
+change_decide_row(struct core *core, const struct change_row *change, enum change_event ev,
+		  const char *by, const char *reason, enum change_state *ret_to, struct err *err)
+{
+	return decide_row(core, change, ev, false, by, reason, ret_to, err);
+}
+
+bool
+change_approve_again(struct core *core, const struct change_row *change, const char *by,
+		     const char *reason, struct err *err)
+{
+	enum change_state to;
+
+	return decide_row(core, change, CHANGE_APPROVE, true, by, reason, &to, err);
 }
 
 bool

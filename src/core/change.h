@@ -34,6 +34,7 @@ enum change_event {
 	CHANGE_FAIL,
 	CHANGE_AGAIN, /* later: a transient failure */
 	CHANGE_REVERT,
+	CHANGE_REOPEN, /* a decision is taken back */
 	CHANGE_EVENTS
 };
 const char *change_state_name(enum change_state state);
@@ -53,6 +54,9 @@ bool change_decide(struct core *core, const char *id, enum change_event ev, cons
 bool change_decide_row(struct core *core, const struct change_row *change, enum change_event ev,
 		       const char *by, const char *reason, enum change_state *ret_to,
 		       struct err *err);
+/* What was approved before, by as many as it takes: by says by whom. */
+bool change_approve_again(struct core *core, const struct change_row *change, const char *by,
+			  const char *reason, struct err *err);
 /* Replaces `after` of a proposal; it stays proposed, with a new digest. */
 bool change_edit(struct core *core, const char *id, const json_t *after, const char *by,
 		 const char *reason, struct err *err);

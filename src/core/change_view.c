@@ -65,6 +65,7 @@ change_object(const struct change_row *change)
 	put_or_null(object, "decision_reason", change->decision_reason);
 	put_json_text(object, "current", change->current);
 	put_json_text(object, "receipt", change->receipt);
+	put_json_text(object, "previous", change->previous);
 	put_or_null(object, "digest", change->digest);
 	return object;
 }

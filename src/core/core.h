@@ -28,8 +28,10 @@ struct ledger;
 struct breakers;
 struct vigil;
 struct listeners;
+struct endpoint;
 struct batches;
 struct looks;
+struct rulings;
 
 struct core {
 	struct event_base *base;
@@ -54,8 +56,10 @@ struct core {
 	struct attempts *attempts;   /* live ones */
 	struct rate *rates;	     /* by name of trigger or address */
 	struct batches *batches;     /* that go on */
+	struct rulings *rulings;     /* rules about changes (core/ruling.h) */
 	struct looks *looks;	     /* at changes (core/look.h) */
 	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */
+	struct endpoint *endpoint;   /* of models (core/endpoint.h); NULL: nobody needs it */
 
 	const char *state_dir;	/* STATE_DIR */
 	const char *spool_root; /* STATE_DIR/spool */

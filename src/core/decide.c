@@ -82,7 +82,8 @@ decide_one(struct decision *d, const struct selected *selected)
 	}
 	/* A selection by more than names is about what is open; it is no mistake that some is not.
 	 */
-	if (!selection_spec(d->selection)->ids && strcmp(change.status, "proposed")) {
+	if (!selection_spec(d->selection)->ids &&
+	    (d->ev == CHANGE_REOPEN) == !strcmp(change.status, "proposed")) {
 		d->decided.passed++;
 		return true;
 	}

@@ -61,6 +61,7 @@ struct entity_reader; /* of the kind */
 struct entity_kind {
 	const char *name; /* "csv": what stands before the colon */
 	const char *unit; /* "line", "row": what struct entity's place counts */
+	bool rounds;	  /* a page of nothing but what came before means that it goes round */
 	bool grows;	  /* may have more at its end later: it is looked at again */
 	bool resumes;	  /* a reader may begin at a cursor; otherwise it begins anew */
 	/* Without touching the world: complains about the section's key `entities`. */

@@ -11,8 +11,8 @@
 #include "core/ledger.h"
 #include "core/metrics.h"
 #include "core/stream.h"
+#include "pure/model_answer.h"
 
-#define TOKENS_MAX 1000000000000LL
 #define COST_MAX 1000000000000000LL
 /* The longest name that a section may have. */
 #define NAME_MAX_LEN 40
@@ -227,17 +227,6 @@ meter_tool(struct attempt *attempt)
 
 /* --- usage --------------------------------------------------------------------------------- */
 
-/* A count that an agent reports: nothing below zero, nothing beyond reason, whole. */
-static int64_t
-count_of(const json_t *line, const char *key)
-{
-	double n = json_num(line, key, 0);
-
-	if (!isfinite(n) || n <= 0)
-		return 0;
-	return n > (double)TOKENS_MAX ? TOKENS_MAX : (int64_t)n;
-}
-
 static int64_t
 uusd_of(double uusd)
 {
@@ -269,16 +258,34 @@ meter_model(const struct conf *conf, const char *model)
 
 /* Dollars a million tokens are millionths of a dollar a token. */
 static double
-price_of(const struct conf_section *section, const char *key, int64_t tokens)
+price_of(const struct conf_section *model, const char *key, const char *otherwise, int64_t tokens)
 {
-	int64_t price = conf_int(section, key);
+	int64_t price = conf_int(model, conf_is_set(model, key) ? key : otherwise);
 
 	return price == INT64_MIN ? 0 : (double)tokens * (double)price / 1e6;
 }
 
+bool
+meter_is_priced(const struct conf_section *model)
+{
+	return conf_is_set(model, "input_price") && conf_is_set(model, "output_price");
+}
+
+int64_t
+meter_price(const struct conf_section *model, const struct meter_use *use)
+{
+	if (!model)
+		return 0;
+	return uusd_of(
+		ceil(price_of(model, "input_price", "input_price", use->input) +
+		     price_of(model, "output_price", "output_price", use->output) +
+		     price_of(model, "cache_read_price", "input_price", use->cache_read) +
+		     price_of(model, "cache_write_price", "input_price", use->cache_written)));
+}
+
 /* What the agent says that it cost, else what the list says. */
 static int64_t
-cost_of(struct attempt *attempt, const json_t *line, const struct run_meters *use)
+cost_of(struct attempt *attempt, const json_t *line, const struct meter_use *use)
 {
 	const struct conf_section *section;
 	json_t *said = json_object_get(line, "cost_usd");
@@ -289,18 +296,12 @@ cost_of(struct attempt *attempt, const json_t *line, const struct run_meters *us
 	if (!model)
 		return 0;
 	section = meter_model(registry_conf(attempt->registry), model);
-	if (!section) {
-		if (!attempt->unpriced)
-			log_warning("model without a price: its cost is not counted", "run",
-				    attempt->run.id, "model", model);
+	if (!section && !attempt->unpriced) {
+		log_warning("model without a price: its cost is not counted", "run",
+			    attempt->run.id, "model", model);
 		attempt->unpriced = true;
-		return 0;
 	}
-	return uusd_of(
-		ceil(price_of(section, "input_price", use->input_tokens) +
-		     price_of(section, "output_price", use->output_tokens) +
-		     price_of(section, "cache_read_price", use->cache_tokens) +
-		     price_of(section, "cache_write_price", count_of(line, "cache_write_tokens"))));
+	return meter_price(section, use);
 }
 
 static void
@@ -313,19 +314,152 @@ meters_add(struct run_meters *used, const struct run_meters *use)
 	used->context = use->context;
 }
 
-void
-meter_usage(struct attempt *attempt, const json_t *line)
+static void
+use_check(struct attempt *attempt)
 {
-	struct run_meters use = {.input_tokens = count_of(line, "input_tokens"),
-				 .output_tokens = count_of(line, "output_tokens"),
-				 .cache_tokens = count_of(line, "cache_read_tokens"),
-				 .context = count_of(line, "context_tokens")};
-
-	use.cost_uusd = cost_of(attempt, line, &use);
-	meters_add(&attempt->now.used, &use);
-	meters_add(&attempt->now.run_used, &use);
 	meter_check(attempt, METER_TOKENS);
 	meter_check(attempt, METER_CONTEXT);
 	meter_check(attempt, METER_COST);
 	day_check(attempt);
+}
+
+void
+meter_usage(struct attempt *attempt, const json_t *line)
+{
+	struct meter_use use = {.input = model_count(line, "input_tokens"),
+				.output = model_count(line, "output_tokens"),
+				.cache_read = model_count(line, "cache_read_tokens"),
+				.cache_written = model_count(line, "cache_write_tokens")};
+	struct run_meters meters = {.input_tokens = use.input,
+				    .output_tokens = use.output,
+				    .cache_tokens = use.cache_read,
+				    .context = model_count(line, "context_tokens")};
+
+	if (attempt->agent && attempt->agent->proxied)
+		return;
+	meters.cost_uusd = cost_of(attempt, line, &use);
+	meters_add(&attempt->now.used, &meters);
+	meters_add(&attempt->now.run_used, &meters);
+	use_check(attempt);
+}
+
+/* --- counted on its way -------------------------------------------------------------------- */
+
+/* What the attempt may still use of a meter; INT64_MAX: no bound. */
+static int64_t
+meter_left(const struct attempt *attempt, enum meter meter)
+{
+	int64_t limit = meter_limit(attempt, meter), used = meter_used(attempt, meter), uusd,
+		tokens, left = limit < 0 ? INT64_MAX : limit - used;
+	const struct run_meters *own = &attempt->now.used;
+	const struct meter_hold *hold;
+
+	ledger_allowed(attempt->core, attempt->run.seq, &uusd, &tokens);
+	if (meter == METER_COST && uusd != INT64_MAX && uusd - own->cost_uusd < left)
+		left = uusd - own->cost_uusd;
+	if (meter == METER_TOKENS && tokens != INT64_MAX && tokens - meters_tokens(own) < left)
+		left = tokens - meters_tokens(own);
+	LIST_FOREACH (hold, &attempt->holds, entry)
+		if (left != INT64_MAX)
+			left -= meter == METER_COST ? hold->uusd : hold->tokens;
+	return left > 0 ? left : 0;
+}
+
+static bool
+hold_refuse(struct attempt *attempt, enum meter meter, int64_t need, int64_t left, struct err *err)
+{
+	AUTO(buf_fini) struct buf most = BUF_INIT, rest = BUF_INIT;
+
+	amount(&most, meter, need);
+	amount(&rest, meter, left);
+	err_set(err, E_BUDGET,
+		"this request may take up to %s %s, and the run has %s left%s; ask for less "
+		"(max_tokens), or raise budget.%s",
+		buf_cstr(&most), rows[meter].what, buf_cstr(&rest),
+		LIST_EMPTY(&attempt->holds) ? "" : " beside its requests that go on",
+		meter == METER_COST ? "cost" : rows[meter].name);
+	if (!attempt->over_reason) {
+		attempt->over_reason = rows[meter].reason;
+		attempt->over_text = mem_strdup(err_text(err));
+		metrics_count(attempt->core->metrics, "rouse_budget_refusals_total", "agent",
+			      attempt->run.agent, "limit", rows[meter].name, 1);
+	}
+	return false;
+}
+
+bool
+meter_hold(struct attempt *attempt, struct meter_hold *hold, struct err *err)
+{
+	int64_t uusd = meter_left(attempt, METER_COST), tokens = meter_left(attempt, METER_TOKENS);
+
+	if (hold->uusd > uusd)
+		return hold_refuse(attempt, METER_COST, hold->uusd, uusd, err);
+	if (hold->tokens > tokens)
+		return hold_refuse(attempt, METER_TOKENS, hold->tokens, tokens, err);
+	hold->attempt = attempt;
+	LIST_INSERT_HEAD(&attempt->holds, hold, entry);
+	return true;
+}
+
+void
+meter_hold_drop(struct meter_hold *hold)
+{
+	if (!hold->attempt)
+		return;
+	LIST_REMOVE(hold, entry);
+	hold->attempt = NULL;
+}
+
+static void
+settle(struct attempt *attempt, const struct run_meters *meters)
+{
+	meters_add(&attempt->now.used, meters);
+	meters_add(&attempt->now.run_used, meters);
+	meters_add(&attempt->now.settled, meters);
+	attempt->progress_dirty = true;
+}
+
+void
+meter_hold_settle(struct meter_hold *hold, const struct meter_use *use)
+{
+	struct attempt *attempt = hold->attempt;
+	int64_t input = add_up(use->input, use->cache_written);
+
+	if (!attempt)
+		return;
+	meter_hold_drop(hold);
+	settle(attempt, &(struct run_meters){.input_tokens = input,
+					     .output_tokens = use->output,
+					     .cache_tokens = use->cache_read,
+					     .context = add_up(input, use->cache_read),
+					     .cost_uusd = use->uusd});
+	attempt->heard = clock_mono(attempt->core->clock);
+	use_check(attempt);
+	attempt_took(attempt);
+}
+
+void
+meter_holds_over(struct attempt *attempt, bool ends)
+{
+	struct meter_hold *hold, *next;
+
+	LIST_FOREACH_SAFE (hold, &attempt->holds, entry, next) {
+		if (ends)
+			hold->on_over(hold);
+		meter_hold_drop(hold);
+	}
+}
+
+void
+meter_again(struct attempt *attempt, const struct run_meters *settled)
+{
+	const struct run_meters *kept = &attempt->now.settled;
+	struct run_meters lost = {.input_tokens = settled->input_tokens - kept->input_tokens,
+				  .output_tokens = settled->output_tokens - kept->output_tokens,
+				  .cache_tokens = settled->cache_tokens - kept->cache_tokens,
+				  .cost_uusd = settled->cost_uusd - kept->cost_uusd,
+				  .context = settled->context};
+
+	if (meters_tokens(&lost) || lost.cache_tokens || lost.cost_uusd)
+		settle(attempt, &lost);
 }

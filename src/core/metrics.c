@@ -42,8 +42,15 @@ static const struct family {
 	{"rouse_runs_total", "counter", "Runs that ended, by agent and status."},
 	{"rouse_run_duration_seconds", "histogram", "Time of the last attempt of a run."},
 	{"rouse_event_to_start_seconds", "histogram", "From the event to the start of its agent."},
-	{"rouse_tokens_total", "counter", "Tokens that agents reported."},
-	{"rouse_cost_usd_total", "counter", "US dollars that agents reported."},
+	{"rouse_tokens_total", "counter", "Tokens that agents used, by agent and kind."},
+	{"rouse_cost_usd_total", "counter", "US dollars that agents used, by agent and tenant."},
+	{"rouse_budget_warnings_total", "counter", "Runs that had used 80 % of a limit."},
+	{"rouse_budget_refusals_total", "counter",
+	 "Runs whose requests to models were refused for a limit."},
+	{"rouse_model_requests_total", "counter",
+	 "Requests to models, by what their end says of the model: good, bad, silent."},
+	{"rouse_model_estimates_total", "counter",
+	 "Requests to models that did not say what they used."},
 	{"rouse_emissions_total", "counter", "What agents said on topics, by agent."},
 	{"rouse_changes_total", "counter", "Changes that reached a status at a target."},
 	{"rouse_stalled_total", "counter", "Attempts that were stopped for their silence."},
@@ -198,17 +205,20 @@ static void
 breaker_print(struct core *core, enum breaker_scope scope, const char *label, const char *name,
 	      struct buf *out)
 {
+	static const char *const names[BREAKER_SCOPES] = {"breaker_open", "target_breaker_open",
+							  "model_breaker_open"};
 	struct breaker_view view;
 
 	breakers_look(core, scope, name, &view);
-	buf_printf(out, "rouse_%s{%s=\"%s\"} %d\n",
-		   scope == BREAKER_AGENT ? "breaker_open" : "target_breaker_open", label, name,
+	buf_printf(out, "rouse_%s{%s=\"%s\"} %d\n", names[scope], label, name,
 		   view.state != BREAKER_CLOSED);
 }
 
 static void
 breakers_print(struct core *core, struct buf *out)
 {
+	const struct conf *conf = registry_conf(core->registry);
+
 	gauge_head(out, "rouse_breaker_open",
 		   "1 while an agent is left alone because it failed too often, or tried again.");
 	for (size_t i = 0; i < registry_agent_count(core->registry); i++)
@@ -219,6 +229,11 @@ breakers_print(struct core *core, struct buf *out)
 	for (size_t i = 0; i < registry_target_count(core->registry); i++)
 		breaker_print(core, BREAKER_TARGET, "target",
 			      registry_target_at(core->registry, i)->name, out);
+	gauge_head(out, "rouse_model_breaker_open",
+		   "1 while a model is left alone because it failed too often, or tried again.");
+	for (const struct conf_section *s = conf_next(conf, "model", NULL); s;
+	     s = conf_next(conf, "model", s))
+		breaker_print(core, BREAKER_MODEL, "model", conf_section_name(s), out);
 }
 
 /* With more triggers than this only those that are behind have a line. */

@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "core/agent.h"
+#include "core/endpoint.h"
 #include "core/gather.h"
 #include "core/review.h"
 #include "core/source.h"
@@ -172,8 +173,8 @@ retry_of(const struct conf_section *section)
 					      : BACKOFF_FULL}};
 }
 
-static struct breaker_policy
-breaker_of(const struct conf_section *section)
+struct breaker_policy
+registry_breaker(const struct conf_section *section)
 {
 	return (struct breaker_policy){.threshold = conf_ratio(section, "breaker.threshold"),
 				       .window_ms = conf_ms(section, "breaker.window"),
@@ -191,11 +192,12 @@ agent_init(struct agent *agent, const struct conf_section *section, const struct
 	agent->pool = conf_str(section, "pool");
 	agent->limits = registry_limits(section, limits);
 	agent->retry = retry_of(section);
-	agent->breaker = breaker_of(section);
+	agent->breaker = registry_breaker(section);
 	agent->fallback = conf_str(section, "fallback");
 	agent->target_count = conf_list(section, "targets", &agent->targets);
 	agent->min_trust = (enum trust)name_index(conf_str(section, "min_trust"), trust_names,
 						  TRUSTS, TRUST_UNTRUSTED);
+	agent->proxied = !strcmp(conf_str(section, "meter"), "proxy");
 	agent->commit = conf_commit(conf_section_conf(section));
 }
 
@@ -285,6 +287,9 @@ programs_check(const struct registry *registry, struct jail *jail, struct conf_r
 		asked_add_review(&asked, trigger->section, &trigger->review);
 		asked_add_own(&asked, trigger);
 	}
+	for (size_t i = 0; i < registry->batch_count; i++)
+		asked_add_review(&asked, registry->batches[i].section,
+				 &registry->batches[i].review);
 	if (asked.count)
 		jail_check_all(jail, asked.texts, asked.count, on_wrong, &asked);
 	free(asked.texts);
@@ -375,7 +380,7 @@ target_init(struct target *target, const struct conf_section *section, struct co
 	target->section = section;
 	target->kind = target_kind_find(conf_str(section, "kind"));
 	target->retry = retry_of(section);
-	target->breaker = breaker_of(section);
+	target->breaker = registry_breaker(section);
 	target->timeout_ms = conf_ms(section, "timeout");
 	if (target->kind && target->kind->open)
 		target->kind->open(target, report);
@@ -454,6 +459,8 @@ registry_fill(struct registry *registry, struct jail *jail, struct conf_report *
 	}
 	for (i = 0; i < registry->agent_count; i++)
 		fallback_check(registry, &registry->agents[i], report);
+	for (i = 0; i < registry->agent_count; i++)
+		endpoint_check(&registry->agents[i], conf, report);
 	i = 0;
 	for (const struct conf_section *s = conf_next(conf, "trigger", NULL); s;
 	     s = conf_next(conf, "trigger", s), i++) {
@@ -463,7 +470,9 @@ registry_fill(struct registry *registry, struct jail *jail, struct conf_report *
 	i = 0;
 	for (const struct conf_section *s = conf_next(conf, "batch", NULL); s;
 	     s = conf_next(conf, "batch", s), i++) {
-		registry->batches[i] = (struct batch_def){conf_section_name(s), s};
+		registry->batches[i] =
+			(struct batch_def){.name = conf_section_name(s), .section = s};
+		review_settings(s, &registry->batches[i].review, report);
 		place_set(registry, s, i);
 	}
 	if (jail)
@@ -519,6 +528,10 @@ registry_unref(struct registry *registry)
 		path_free(registry->triggers[i].expect.path);
 		path_free(registry->triggers[i].review.auto_approve.path);
 		path_free(registry->triggers[i].review.auto_reject.path);
+	}
+	for (size_t i = 0; i < registry->batch_count; i++) {
+		path_free(registry->batches[i].review.auto_approve.path);
+		path_free(registry->batches[i].review.auto_reject.path);
 	}
 	free(registry->places);
 	free(registry->agents);

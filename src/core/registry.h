@@ -70,6 +70,7 @@ struct agent {
 	const char *const *targets;
 	size_t target_count;
 	enum trust min_trust;
+	bool proxied; /* meter = proxy: it asks models through us (core/endpoint.h) */
 	const char *commit; /* of the configuration */
 };
 
@@ -116,6 +117,7 @@ struct target {
 struct batch_def {
 	const char *name;
 	const struct conf_section *section;
+	struct review_policy review;
 };
 
 /* The tables of every section that core knows, into schema. */
@@ -148,6 +150,8 @@ const struct agent *registry_agent_at(const struct registry *registry, size_t i)
 const struct trigger *registry_trigger_at(const struct registry *registry, size_t i);
 const struct target *registry_target_at(const struct registry *registry, size_t i);
 
+/* The policy of a section that has breaker.* keys. */
+struct breaker_policy registry_breaker(const struct conf_section *section);
 /* What a run may use: `from`, with the section's own budget.* in place. */
 struct run_limits registry_limits(const struct conf_section *section,
 				  const struct run_limits *from);

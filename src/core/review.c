@@ -33,9 +33,16 @@ review_settings(const struct conf_section *section, struct review_policy *ret,
 const struct review_policy *
 review_policy_of(const struct core *core, const char *batch, const char *trigger)
 {
-	const struct trigger *of = registry_trigger(core->registry, trigger ? trigger : "");
+	AUTO(auto_free) char *name = batch ? str_dup(str_of(batch)) : NULL;
+	const struct batch_def *def;
+	const struct trigger *of;
 
-	(void)batch;
+	if (name) {
+		name[strcspn(name, "/")] = '\0';
+		def = registry_batch(core->registry, name);
+		return def ? &def->review : NULL;
+	}
+	of = registry_trigger(core->registry, trigger ? trigger : "");
 	return of ? &of->review : NULL;
 }
 
@@ -74,11 +81,30 @@ struct approvals {
 	bool again;
 };
 
+/* Who takes it back has not approved. */
+static void
+approval_drop(struct approvals *approvals, const char *by)
+{
+	if (!strcmp(by, approvals->by))
+		approvals->again = false;
+	for (int i = 0; i < approvals->count; i++) {
+		if (strcmp(approvals->who[i], by))
+			continue;
+		free(approvals->who[i]);
+		approvals->who[i] = approvals->who[--approvals->count];
+		return;
+	}
+}
+
 static bool
 on_decision(void *arg, const struct decision_row *decision)
 {
 	struct approvals *approvals = arg;
 
+	if (!strcmp(decision->decision, "reopen")) {
+		approval_drop(approvals, decision->by);
+		return true;
+	}
 	if (strcmp(decision->decision, "approve") || !decision->digest || !approvals->digest ||
 	    strcmp(decision->digest, approvals->digest))
 		return true;
@@ -94,14 +120,14 @@ on_decision(void *arg, const struct decision_row *decision)
 
 bool
 review_is_enough(struct core *core, const struct change_row *change, const char *by,
-		 const char *reason, enum change_state *ret_to, struct err *err)
+		 enum change_state *ret_to, struct err *err)
 {
 	const struct review_policy *policy = review_policy_of_change(core, change);
 	struct approvals approvals = {.digest = change->digest, .by = by};
 	bool ok;
 
-	(void)reason;
-	if (!policy || policy->required <= 1)
+	/* A rule is the operator's own word. */
+	if (!policy || policy->required <= 1 || str_starts(str_of(by), STR("rule:")))
 		return true;
 	ok = decisions_each(core->store, "change", change->id, on_decision, &approvals, err);
 	for (int i = 0; i < approvals.count; i++)

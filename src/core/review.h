@@ -38,6 +38,6 @@ void review_policy_text(const struct review_policy *policy, struct buf *out);
 /* Is it approved when `by` approves as well? *ret_to: approved, or what it is now: others must.
  * E_STATE when `by` has approved this, as it is, before. */
 bool review_is_enough(struct core *core, const struct change_row *change, const char *by,
-		      const char *reason, enum change_state *ret_to, struct err *err);
+		      enum change_state *ret_to, struct err *err);
 
 #endif

@@ -22,6 +22,9 @@ static const struct conf_key daemon_keys[] = {
 	{"cgroup", CONF_STRING, "auto",
 	 .help = "where runs of programs get control groups of their own: auto (where systemd "
 		 "delegates one), none, or a folder of cgroup version 2"},
+	{"model_listen", CONF_HOST_PORT, "127.0.0.1:0",
+	 .help = "where agents with meter = proxy ask models; port 0: one that is free, and from "
+		 "then on the same"},
 	{"lease", CONF_DURATION, "30s", .min = 1000, .max = 3600000,
 	 .help = "how long a started run is held before it must be renewed"},
 };
@@ -104,19 +107,6 @@ static const struct conf_key tenant_keys[] = {
 	{"timezone", CONF_STRING, .help = "IANA zone of its days; default UTC"},
 };
 
-static const struct conf_key model_keys[] = {
-	{"input_price", CONF_MONEY, .min = 0, .max = -1,
-	 .help = "US dollars for a million tokens in"},
-	{"output_price", CONF_MONEY, .min = 0, .max = -1,
-	 .help = "US dollars for a million tokens out"},
-	{"cache_read_price", CONF_MONEY, .min = 0, .max = -1,
-	 .help = "US dollars for a million tokens read from a cache"},
-	{"cache_write_price", CONF_MONEY, .min = 0, .max = -1,
-	 .help = "US dollars for a million tokens written to a cache"},
-	{"url", CONF_STRING, .flags = CONF_LATER, .help = "where the model is reached"},
-	{"key", CONF_SECRET, .flags = CONF_LATER, .help = "the key of its API"},
-};
-
 static const struct conf_key retention_keys[] = {
 	{"runs", CONF_DURATION, "30d", .help = "how long ended runs are kept"},
 	{"events", CONF_DURATION, "7d", .help = "how long events are kept"},
@@ -178,6 +168,26 @@ static const struct conf_key telemetry_keys[] = {
 			.help = "how long it is left alone, before one is tried"                     \
 	}
 
+static const struct conf_key model_keys[] = {
+	{"input_price", CONF_MONEY, .min = 0, .max = -1,
+	 .help = "US dollars for a million tokens in"},
+	{"output_price", CONF_MONEY, .min = 0, .max = -1,
+	 .help = "US dollars for a million tokens out"},
+	{"cache_read_price", CONF_MONEY, .min = 0, .max = -1,
+	 .help = "US dollars for a million tokens read from a cache; default: input_price"},
+	{"cache_write_price", CONF_MONEY, .min = 0, .max = -1,
+	 .help = "US dollars for a million tokens written to a cache; default: input_price"},
+	{"url", CONF_STRING,
+	 .help = "base URL of its provider's API, as the provider's own libraries take it: agents "
+		 "with meter = proxy reach the model there"},
+	{"key", CONF_SECRET, .help = "the key of that API; agents do not see it"},
+	{"max_output", CONF_INT, "16384", .min = 1, .max = 10000000,
+	 .help = "tokens of an answer that are set aside where a request does not say its most"},
+	{"timeout", CONF_DURATION, "15m", .min = 1000, .max = 86400000,
+	 .help = "longest time that one answer may take"},
+	BREAKER_KEYS,
+};
+
 static const struct conf_key agent_keys[] = {
 	{"kind", CONF_STRING, .flags = CONF_REQUIRED, .help = "exec, or another kind of executor"},
 	{"concurrency", CONF_INT, "4", .min = 1, .max = 100000,
@@ -192,6 +202,11 @@ static const struct conf_key agent_keys[] = {
 	 .help = "agent that carries its runs while its breaker is open"},
 	{"targets", CONF_NAME_LIST, .choices = "target",
 	 .help = "targets that its runs may propose changes for"},
+	{"meter", CONF_ENUM, "reported", "reported|proxy",
+	 .help = "reported: what it says that it used; proxy: it asks models through an endpoint "
+		 "of ours, which counts"},
+	{"models", CONF_NAME_LIST, .choices = "model",
+	 .help = "models that it may ask with meter = proxy; default: all that have a url"},
 	{"gate_timeout", CONF_DURATION, .min = 0, .max = 366LL * 86400000,
 	 .help = "how long its questions to people wait for an answer where they name no time; "
 		 "default: for ever"},
@@ -275,7 +290,9 @@ static const struct conf_key batch_keys[] = {
 		 ".account.id"},
 	{"entities_timeout", CONF_DURATION, "60s", .min = 100, .max = 86400000,
 	 .help = "a source of entities that is silent for so long is given up"},
-	{"delimiter", CONF_STRING, ",", .help = "csv: what separates fields: one character, or tab"},
+	{"delimiter", CONF_STRING, ",", .help = "csv: what separates fields: one character, or tab, semicolon, pipe, space"},
+	{"env", CONF_LIST, .help = "exec: NAME=VALUE in its environment"},
+	{"pass_env", CONF_LIST, .help = "exec: what it gets of the daemon's own environment"},
 	{"header.", CONF_STRING, .flags = CONF_PREFIX,
 	 .help = "http: header.NAME = VALUE, sent with every request"},
 	{"auth", CONF_SECRET, .help = "http: sent as Authorization: Bearer"},
@@ -303,6 +320,7 @@ static const struct conf_key batch_keys[] = {
 	 .help = "what happens when entities do not end well"},
 	{"stop_after", CONF_STRING,
 	 .help = "on_failure = stop: so many entities (default 1), or this share of them (5%)"},
+	REVIEW_KEYS,
 	{"sample", CONF_INT, .min = 1, .max = 1000000,
 	 .help = "changes that a review by sample looks at; default: as many as it takes"},
 	{"apply.canary", CONF_INT, "0", .min = 0, .max = 1000000,
@@ -326,7 +344,27 @@ static const struct conf_key batch_keys[] = {
 						     .count = ARRAY_LEN(id##_keys),                \
 						     .help = what}
 
-TABLE(daemon, "daemon", false, "the daemon itself");
+
+/* Keys of runs open it, and models' keys stand behind it. */
+static void
+daemon_check(const struct conf_section *section, struct conf_report *report)
+{
+	struct str listen = str_of(conf_str(section, "model_listen"));
+
+	if (listen.p && !str_starts(listen, STR("127.")) && !str_starts(listen, STR("[::1]:")) &&
+	    !str_eq_cstr(listen, "none"))
+		conf_complain(report, section, "model_listen",
+			      "%s is not of this machine alone; expected 127.0.0.1:PORT, "
+			      "[::1]:PORT or none",
+			      listen.p);
+}
+
+static const struct conf_table daemon_table = {.section = "daemon",
+					       .named = false,
+					       .keys = daemon_keys,
+					       .count = ARRAY_LEN(daemon_keys),
+					       .check = daemon_check,
+					       .help = "the daemon itself"};
 
 static void
 tenant_check(const struct conf_section *section, struct conf_report *report)
@@ -345,7 +383,32 @@ static const struct conf_table tenant_table = {.section = "tenant",
 					       .count = ARRAY_LEN(tenant_keys),
 					       .check = tenant_check,
 					       .help = "one of those for whom runs are"};
-TABLE(model, "model", true, "what a model costs");
+
+static void
+model_check(const struct conf_section *section, struct conf_report *report)
+{
+	struct str url = str_of(conf_str(section, "url"));
+
+	if (!url.p) {
+		if (conf_is_set(section, "key"))
+			conf_complain(report, section, "key",
+				      "is for what is asked at url, which is not set");
+		return;
+	}
+	if ((!str_starts(url, STR("http://")) && !str_starts(url, STR("https://"))) ||
+	    strpbrk(url.p, " @?#") || url.len > 1024)
+		conf_complain(report, section, "url",
+			      "%.100s; expected the base URL of an API, as "
+			      "https://api.anthropic.com or https://api.openai.com/v1",
+			      url.p);
+}
+
+static const struct conf_table model_table = {.section = "model",
+					      .named = true,
+					      .keys = model_keys,
+					      .count = ARRAY_LEN(model_keys),
+					      .check = model_check,
+					      .help = "what a model costs, where it is asked"};
 
 static void
 http_check(const struct conf_section *section, struct conf_report *report)

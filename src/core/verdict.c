@@ -79,6 +79,8 @@ verdict_of_word(const struct attempt *attempt, const struct attempt_end *end, ui
 {
 	bool failed = agent_failed(attempt);
 
+	if (attempt->over_reason && (failed || (!attempt->now.has_result && end->exit_code)))
+		return verdict_fail(attempt->over_reason, attempt->over_reason);
 	if (failed && attempt->said_retry_set && !attempt->said_retry)
 		return verdict_fail("permanent", "error");
 	if (!failed && (attempt->now.has_result || end->exit_code == 0))

@@ -44,10 +44,13 @@ struct fetch {
 	struct world *world;
 	CURL *easy;
 	struct curl_slist *headers;
+	fetch_on_part *on_part; /* NULL */
 	fetch_on_done *on_done;
 	void *arg;
 	struct buf body;
 	size_t max_body, header_bytes;
+	int64_t silent_s;
+	bool begun; /* its body */
 	bool private_addresses, unix_socket;
 	bool opened, too_large, headers_too_large, no_memory;
 	char *where;		 /* scheme://host:port: what is behind it may hold secrets */
@@ -75,22 +78,76 @@ socket_open(void *arg, curlsocktype purpose UNUSED, struct curl_sockaddr *to)
 	return CURL_SOCKET_BAD;
 }
 
+static struct str
+header_of(struct fetch *fetch, const char *name)
+{
+	struct curl_header *header;
+	if (curl.curl_easy_header(fetch->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+		return STR_NONE;
+	return str_of(header->value);
+}
+
+struct str
+fetch_header(const struct fetch_answer *answer, const char *name)
+{
+	return header_of(answer->from, name);
+}
+
+static struct fetch_answer
+answer_of(struct fetch *fetch)
+{
+	struct fetch_answer answer = {.from = fetch};
+	char *redirect = NULL;
+	long status = 0;
+	curl.curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
+	answer.status = (int)status;
+	answer.body = buf_str(&fetch->body);
+	answer.etag = header_of(fetch, "ETag");
+	answer.content_type = header_of(fetch, "Content-Type");
+	answer.location = header_of(fetch, "Location");
+	answer.retry_after = header_of(fetch, "Retry-After");
+	answer.link = header_of(fetch, "Link");
+	answer.last_modified = header_of(fetch, "Last-Modified");
+	answer.content_encoding = header_of(fetch, "Content-Encoding");
+	curl.curl_easy_getinfo(fetch->easy, CURLINFO_REDIRECT_URL, &redirect);
+	answer.redirect = str_of(redirect);
+	return answer;
+}
+
+/* From now on it may not fall silent for long. */
+static void
+body_begin(struct fetch *fetch)
+{
+	if (fetch->begun)
+		return;
+	fetch->begun = true;
+	curl.curl_easy_setopt(fetch->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl.curl_easy_setopt(fetch->easy, CURLOPT_LOW_SPEED_TIME, (long)fetch->silent_s);
+}
+
 /* libcurl's own size limit trusts what the server declares. */
 static size_t
 body_take(char *data, size_t size, size_t count, void *arg)
 {
 	struct fetch *fetch = arg;
 	size_t len = size * count;
+	enum fetch_part part = FETCH_KEEP;
+	body_begin(fetch);
+	if (fetch->on_part) {
+		struct fetch_answer head = answer_of(fetch);
+		head.body = STR_NONE;
+		part = fetch->on_part(fetch->arg, &head, str_make(data, len));
+	}
+	if (part != FETCH_KEEP)
+		return part == FETCH_TOOK    ? len
+		       : part == FETCH_PAUSE ? CURL_WRITEFUNC_PAUSE
+					     : CURL_WRITEFUNC_ERROR;
 	fetch->too_large |= len > fetch->max_body - fetch->body.len;
 	if (fetch->too_large)
 		return CURL_WRITEFUNC_ERROR;
 	if (!buf_try_reserve(&fetch->body, len)) {
 		fetch->no_memory = true;
 		return CURL_WRITEFUNC_ERROR;
-	}
-	if (!fetch->body.len) {
-		curl.curl_easy_setopt(fetch->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-		curl.curl_easy_setopt(fetch->easy, CURLOPT_LOW_SPEED_TIME, (long)SILENT_S);
 	}
 	buf_add(&fetch->body, data, len);
 	return len;
@@ -114,6 +171,9 @@ fetch_free(struct fetch *fetch)
 	if (fetch->easy)
 		curl.curl_multi_remove_handle(fetch->world->loop.multi, fetch->easy);
 	curl.curl_easy_cleanup(fetch->easy);
+	/* They may hold a key. */
+	for (struct curl_slist *header = fetch->headers; header; header = header->next)
+		mem_zero(header->data, strlen(header->data));
 	curl.curl_slist_free_all(fetch->headers);
 	buf_fini(&fetch->body);
 	free(fetch->where);
@@ -153,15 +213,6 @@ fail(const struct fetch *fetch, CURLcode code, struct err *err)
 	err_prefix(err, "%s", fetch->where);
 }
 
-static struct str
-header_of(struct fetch *fetch, const char *name)
-{
-	struct curl_header *header;
-	if (curl.curl_easy_header(fetch->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
-		return STR_NONE;
-	return str_of(header->value);
-}
-
 /* The handle is forgotten first: on_done may start others. */
 static void
 finish(struct fetch *fetch, CURLcode code)
@@ -169,23 +220,10 @@ finish(struct fetch *fetch, CURLcode code)
 	struct fetch_pool *pool = fetch->world->pool;
 	AUTO(err_fini) struct err err = ERR_INIT;
 	struct fetch_answer answer = {0};
-	char *redirect = NULL;
-	long status = 0;
-	if (code == CURLE_OK) {
-		curl.curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
-		answer.status = (int)status;
-		answer.body = buf_str(&fetch->body);
-		answer.etag = header_of(fetch, "ETag");
-		answer.content_type = header_of(fetch, "Content-Type");
-		answer.location = header_of(fetch, "Location");
-		answer.retry_after = header_of(fetch, "Retry-After");
-		answer.last_modified = header_of(fetch, "Last-Modified");
-		answer.content_encoding = header_of(fetch, "Content-Encoding");
-		curl.curl_easy_getinfo(fetch->easy, CURLINFO_REDIRECT_URL, &redirect);
-		answer.redirect = str_of(redirect);
-	} else {
+	if (code == CURLE_OK)
+		answer = answer_of(fetch);
+	else
 		fail(fetch, code, &err);
-	}
 	pool->telling = true;
 	fetch->on_done(fetch->arg, code == CURLE_OK ? &answer : NULL, &err);
 	pool->telling = false;
@@ -198,6 +236,12 @@ on_transfer_done(void *arg UNUSED, CURL *easy, CURLcode code)
 	struct fetch *fetch = NULL;
 	curl.curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&fetch);
 	finish(fetch, code);
+}
+
+void
+fetch_resume(struct fetch *fetch)
+{
+	curl.curl_easy_pause(fetch->easy, CURLPAUSE_CONT);
 }
 
 void
@@ -397,6 +441,8 @@ fetch_start(struct fetch_pool *pool, const struct fetch_spec *spec, fetch_on_don
 	world_open(fetch->world, pool);
 	fetch->where = where_of(spec);
 	fetch->on_done = on_done;
+	fetch->on_part = spec->on_part;
+	fetch->silent_s = spec->silent_ms > 0 ? (spec->silent_ms + 999) / 1000 : SILENT_S;
 	fetch->arg = arg;
 	fetch->max_body = spec->max_body ? spec->max_body : MAX_BODY;
 	fetch->private_addresses = spec->private_addresses;

@@ -10,6 +10,17 @@ struct event_base;
 struct fetch_pool;
 struct fetch;
 
+/* What becomes of a piece of the answer's body. */
+enum fetch_part {
+	FETCH_KEEP,  /* kept for on_done, within max_body */
+	FETCH_TOOK,  /* done with */
+	FETCH_PAUSE, /* nothing more is read until fetch_resume(), which offers it again */
+	FETCH_STOP   /* the rest is not wanted: on_done follows, with E_UNAVAILABLE */
+};
+struct fetch_answer;
+/* head: the answer without its body. Nothing may be fetched, resumed or cancelled from within. */
+typedef enum fetch_part fetch_on_part(void *arg, const struct fetch_answer *head, struct str piece);
+
 /* Everything is copied. */
 struct fetch_spec {
 	const char *method;	    /* "GET" "POST" "PATCH" ... */
@@ -21,15 +32,20 @@ struct fetch_spec {
 	bool private_addresses;	 /* may the connected address be loopback, private, link-local,
 				    metadata? */
 	const char *unix_socket; /* connect there; NULL */
+	int64_t silent_ms;	 /* a body that has begun may not pause longer; 0: 30 s */
+	fetch_on_part *on_part;	 /* asked about every piece; NULL: all is kept */
 };
 
 struct fetch_answer {
 	int status;
 	struct str body;
 	/* p NULL when absent */
-	struct str etag, last_modified, content_type, content_encoding, location, retry_after;
+	struct str etag, last_modified, content_type, content_encoding, location, retry_after, link;
 	struct str redirect; /* location as a whole URL; p NULL: it is no redirect */
+	struct fetch *from;  /* for fetch_header() */
 };
+/* Any other field of an answer that is there; p NULL when absent. Lives as long as the answer. */
+struct str fetch_header(const struct fetch_answer *answer, const char *name);
 
 /* answer NULL: err says what (E_TIMEOUT, E_UNAVAILABLE, E_DENIED for an address, E_TOO_LARGE). err
  * is never NULL and may be moved away. Everything lives until return. Exactly once, never from
@@ -44,6 +60,8 @@ void fetch_pool_free(struct fetch_pool *pool);
  * or not (none is asked for). */
 struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_spec *spec,
 			  fetch_on_done *on_done, void *arg, struct err *err);
+/* After FETCH_PAUSE. */
+void fetch_resume(struct fetch *fetch);
 void fetch_cancel(struct fetch *fetch); /* on_done is not called; NULL is fine */
 
 #endif

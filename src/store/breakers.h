@@ -1,4 +1,4 @@
-/* Breakers that are not closed, of agents and targets. Rows only. */
+/* Breakers that are not closed, of agents, targets and models. Rows only. */
 /* SPDX-License-Identifier: MIT */
 #ifndef ROUSE_STORE_BREAKERS_H
 #define ROUSE_STORE_BREAKERS_H
@@ -6,7 +6,7 @@
 #include "store/store.h"
 
 struct breaker_row {
-	const char *scope, *name; /* agent target */
+	const char *scope, *name; /* agent target model */
 	struct wall opened, until;
 	int64_t failed, total;
 	const char *error; /* NULL */

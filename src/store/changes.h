@@ -75,6 +75,23 @@ bool changes_count(struct store *store, int64_t run,
 		   bool (*fn)(void *arg, const char *status, const char *target, int64_t n),
 		   void *arg, struct err *err);
 
+/* It waits for its rules, its run being in this mode (apply stage); NULL: not any more. */
+bool changes_rule_wait(struct store *store, int64_t seq, const char *mode, struct err *err);
+/* Those that wait, in order, lent; fn must not write. */
+bool changes_rule_waiting(struct store *store, int64_t after, unsigned limit,
+			  bool (*fn)(void *arg, const struct change_row *row), void *arg,
+			  struct err *err);
+bool changes_rule_mode(struct store *store, int64_t seq, bool *ret_waits, bool *ret_apply,
+		       struct err *err);
+/* The latest change before seq that another batch of the same name has approved, and not applied,
+ * for the same target and entity; E_NOT_FOUND. */
+bool changes_approved_before(struct store *store, const struct change_row *of, int64_t seq,
+			     struct change_row *ret, struct err *err);
+/* An approved one becomes superseded. */
+bool changes_replace_approved(struct store *store, const struct change_row *row, struct err *err);
+/* previous: JSON, what was approved before and is another now. */
+bool changes_differs(struct store *store, int64_t seq, const char *previous, struct err *err);
+
 /* Who decided what, when and why; kept for ever with its object. object: change gate run trigger
  * daemon. */
 bool decisions_add(struct store *store, const char *object, const char *object_id,

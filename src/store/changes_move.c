@@ -28,14 +28,19 @@ enum {
 };
 
 static const struct statement list[] = {
+	/* What is proposed again was decided by nobody. */
 	[MOVE] =
-		{"UPDATE changes SET status = :to, decided_by = COALESCE(:decided_by, decided_by), "
-		 "decision_reason = COALESCE(:decision_reason, decision_reason), error = "
-		 "COALESCE(:error, error), "
+		{"UPDATE changes SET status = :to, "
+		 "decided_by = CASE :to WHEN 'proposed' THEN NULL ELSE COALESCE(:decided_by, "
+		 "decided_by) END, "
+		 "decision_reason = CASE :to WHEN 'proposed' THEN NULL ELSE "
+		 "COALESCE(:decision_reason, decision_reason) END, "
+		 "error = COALESCE(:error, error), "
 		 "receipt = COALESCE(:receipt, receipt), current = COALESCE(:current, current), "
 		 "before = COALESCE(:before, before), after = COALESCE(:after, after), digest = "
 		 "COALESCE(:digest, digest), "
-		 "decided_at = COALESCE(:decided_at, decided_at), applied_at = "
+		 "decided_at = CASE :to WHEN 'proposed' THEN NULL ELSE COALESCE(:decided_at, "
+		 "decided_at) END, applied_at = "
 		 "COALESCE(:applied_at, applied_at), "
 		 "reverted_at = COALESCE(:reverted_at, reverted_at), due = COALESCE(:due, due), "
 		 "waits = COALESCE(:waits, waits), "

@@ -113,6 +113,7 @@ struct change_row {
 	char *receipt; /* JSON: what the target said when it was applied (ETag, rows, the true
 			  before) */
 	char *current; /* JSON: what was found instead of before (conflict); NULL */
+	char *previous; /* JSON: what was approved before, and it differs from; NULL */
 	char *error;
 	int attempts; /* at applying, or at reverting */
 	struct wall created, decided_at, applied_at, reverted_at, due;
@@ -133,6 +134,7 @@ void gate_row_fini(struct gate_row *row);
 
 struct token_row {
 	char *name, *scopes, *hash; /* scopes: comma separated; hash: SHA-256 hex of the token */
+	char *agent; /* that it was made for; NULL: a person, a program of one's own */
 	struct wall created, expires, last_used;
 	bool revoked;
 };

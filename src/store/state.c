@@ -35,8 +35,9 @@ static const struct statement list[] = {
 		      "name, kind",
 		      NULL},
 	[TOKEN_INSERT] =
-		{"INSERT INTO tokens (name, hash, scopes, created, expires, last_used, revoked) "
-		 "VALUES (:name, :hash, :scopes, :created, :expires, :last_used, :revoked)",
+		{"INSERT INTO tokens (name, hash, scopes, agent, created, expires, last_used, "
+		 "revoked) VALUES (:name, :hash, :scopes, :agent, :created, :expires, :last_used, "
+		 ":revoked)",
 		 &token_shape},
 	[TOKEN_FIND] = {"SELECT * FROM tokens WHERE hash = :hash", &token_shape},
 	[TOKENS] = {"SELECT * FROM tokens ORDER BY name", &token_shape},

@@ -16,6 +16,8 @@ static const struct statements *const rooms[] = {
 	[ROOM_ATTEMPTS] = &attempts_statements, [ROOM_RUNLOG] = &runlog_statements,
 	[ROOM_KEYS] = &keys_statements,		[ROOM_CHANGES] = &changes_statements,
 	[ROOM_CHANGES_WALK] = &changes_walk_statements,
+	[ROOM_CHANGES_RULE] = &changes_rule_statements,
+	[ROOM_SAMPLES] = &samples_statements,
 	[ROOM_OUTBOX] = &outbox_statements,	[ROOM_STATE] = &state_statements,
 	[ROOM_GATES] = &gates_statements,	[ROOM_FACTS] = &facts_statements,
 	[ROOM_BREAKERS] = &breakers_statements, [ROOM_BUDGETS] = &budgets_statements,
