@@ -356,7 +356,10 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 	log_warning("run lost its executor", "run", attempt->run.id, "error", err_text(&err));
 	stand_lost(attempt, row);
 	attempt_exit(attempt,
-		     &(struct attempt_end){.lost = true, .exit_code = -1, .text = err_text(&err)});
+		     &(struct attempt_end){.lost = true,
+					   .unread = attempt->agent && err.code == E_NOT_FOUND,
+					   .exit_code = -1,
+					   .text = err_text(&err)});
 	return true;
 }
 
