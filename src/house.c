@@ -17,6 +17,7 @@
 #include "core/apply.h"
 #include "core/attempt.h"
 #include "core/batch.h"
+#include "core/rollout.h"
 #include "core/breakers.h"
 #include "core/gather.h"
 #include "core/halt.h"
@@ -123,6 +124,7 @@ rooms_build(struct house *house, struct err *err)
 	core->sources = sources_new(core);
 	core->gather = gather_new(core);
 	core->batches = batches_new(core);
+	core->rollouts = rollouts_new(core);
 	core->keep = keep_new(core);
 	core->looks = looks_new(core);
 	core->rulings = rulings_new(core);
@@ -352,7 +354,8 @@ house_resume(struct house *house, struct err *err)
 
 	if (!ledger_load(core, err) || !breakers_load(core, err) || !queue_load(core->queue, err) ||
 	    !attempts_adopt_all(core, err) || !apply_load(core->apply, err) ||
-	    !gather_load(core, err) || !batches_load(core, err))
+	    !gather_load(core, err) || !batches_load(core, err) ||
+	    !rollouts_load(core, err))
 		return false;
 	rulings_load(core);
 	halt_enforce(core);
@@ -487,6 +490,7 @@ house_free(struct house *house)
 	apply_free(core->apply);
 	queue_free(core->queue);
 	gather_free(core->gather);
+	rollouts_free(core->rollouts);
 	keep_free(core->keep);
 	looks_free(core->looks);
 	rulings_free(core->rulings);

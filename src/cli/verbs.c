@@ -83,11 +83,13 @@ OPTIONS(emit_options,
 	{"key", 0, "KEY", "idempotency key: the same one wakes a trigger once"});
 OPTIONS(batch_start_options, {"limit", 'n', "N", "only the first N entities"},
 	{"only", 0, "KEY", "only the entity of this key; may be repeated"},
-	{"failed", 0, "BATCH", "those that failed in an earlier batch, with the data they had there"},
+	{"failed", 0, "BATCH",
+	 "those that failed in an earlier batch, with the data they had there"},
 	{"skipped", 0, "BATCH", "those that were skipped in an earlier batch, likewise"},
 	{"trial", 0, "K", "run K of them, drawn at random, and say what all would cost"},
 	{"wait", 'w', NULL, "wait until it runs no more; a bar on a terminal"});
-OPTIONS(batch_show_options, {"follow", 'f', NULL, "wait until it runs no more; a bar on a terminal"},
+OPTIONS(batch_show_options,
+	{"follow", 'f', NULL, "wait until it runs no more; a bar on a terminal"},
 	{"entities", 'e', NULL, "list its entities, and what became of each"});
 OPTIONS(logs_options, {"follow", 'f', NULL, "go on until the run ends"},
 	{"attempt", 0, "N", "standard error of this attempt (the last)"});
@@ -112,11 +114,18 @@ OPTIONS(edit_options,
 	{"data", 0, "FILE", "the new after: FILE or @FILE, - for standard input, or JSON itself"},
 	{"reason", 0, "TEXT", "why; kept with the decision"});
 OPTIONS(apply_options, {"all", 'a', NULL, "everything that is approved or failed"},
-	{"plan", 0, NULL, "only show what would be applied"}, {"yes", 'y', NULL, "do not ask"});
+	{"reason", 0, "TEXT", "why; kept with the decision"},
+	{"canary", 0, "N", "of a batch: so many first, and the others when those went well"},
+	{"rate", 0, "N/s", "of a batch: no faster than this"},
+	{"plan", 0, NULL, "only show what would be applied; ends with 2 when there is something"},
+	{"yes", 'y', NULL, "do not ask"});
 OPTIONS(revert_options,
 	{"all", 'a', NULL, "everything that the runs named applied (as without it)"},
 	{"reason", 0, "TEXT", "why; kept with the decision"},
-	{"plan", 0, NULL, "only show what would be undone"}, {"yes", 'y', NULL, "do not ask"});
+	{"canary", 0, "N", "of a batch: so many first, and the others when those went well"},
+	{"rate", 0, "N/s", "of a batch: no faster than this"},
+	{"plan", 0, NULL, "only show what would be undone; ends with 2 when there is something"},
+	{"yes", 'y', NULL, "do not ask"});
 #define DLQ_OPTIONS                                                                                \
 	{"all", 'a', NULL, "every dead letter"},                                                   \
 		{"since", 0, "TIME", "those that are not older: 2h, 7d, or an instant"},           \
@@ -340,13 +349,15 @@ const struct verb verb_table[] = {
 	{NULL, "edit", "CHANGE", 1, 1, edit_options, NULL, 0, "correct a proposed change",
 	 "Opens what the change would make in EDITOR; with --data it is replaced without one.",
 	 verb_edit},
-	{NULL, "apply", "RUN|CHANGE...", 0, VERB_MANY, apply_options, NULL, 0,
+	{NULL, "apply", "BATCH|RUN|CHANGE...", 0, VERB_MANY, apply_options, NULL, 0,
 	 "apply approved changes, and wait for it",
 	 "Shows what it would do and asks; without a terminal --yes is needed. Waits (as long as "
 	 "--timeout says, else 60s) until each is applied. Ends with 0 when all are applied, 1 on "
-	 "a conflict or a failure, 4 when some are still proposed.",
+	 "a conflict or a failure, 4 when some are still proposed. A batch goes by apply.canary, "
+	 "apply.rate and apply.stop of its section, in the daemon: who stops waiting stops "
+	 "nothing.",
 	 verb_apply},
-	{NULL, "revert", "RUN|CHANGE...", 1, VERB_MANY, revert_options, NULL, 0,
+	{NULL, "revert", "BATCH|RUN|CHANGE...", 1, VERB_MANY, revert_options, NULL, 0,
 	 "undo applied changes",
 	 "Shows what it would undo and asks; without a terminal --yes is needed. Waits (as long as "
 	 "--timeout says, else 60s) until each is reverted.",
@@ -373,8 +384,8 @@ const struct verb verb_table[] = {
 	 "What did not end well until now no longer counts for stop_after.",
 	 verb_batch_resume},
 	{"batch", "cancel", "BATCH", 1, 1, reason_options, NULL, 0,
-	 "end a batch for good, what runs as well",
-	 "What was proposed until then stays proposed.", verb_batch_cancel},
+	 "end a batch for good, what runs as well", "What was proposed until then stays proposed.",
+	 verb_batch_cancel},
 	{"dlq", "list", "", 0, 0, NULL, "agent trigger reason entity tenant", VERB_LIST,
 	 "the dead letters: failed runs", NULL, verb_dlq_list},
 	{"dlq", "show", "RUN", 1, 1, NULL, NULL, 0, "why it failed, and what it said last", NULL,

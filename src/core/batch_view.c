@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "core/batch_inside.h"
 #include "core/put.h"
+#include "core/rollout.h"
 
 #define DOLLARS(uusd) json_real((double)(uusd) / 1e6)
 #define HOUR_MS 3600000
@@ -117,6 +118,7 @@ batch_object(struct core *core, const struct batch_row *row, bool full)
 	if (!full)
 		return object;
 	put_json_text(object, "options", row->options);
+	rollout_put(core, row, object);
 	put_or_null(object, "event_id", row->event_id);
 	put_estimate(core, row, object);
 	json_t *notes = json_array();

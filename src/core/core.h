@@ -30,6 +30,7 @@ struct vigil;
 struct listeners;
 struct endpoint;
 struct batches;
+struct rollouts;
 struct looks;
 struct rulings;
 
@@ -57,6 +58,7 @@ struct core {
 	struct rate *rates;	     /* by name of trigger or address */
 	struct batches *batches;     /* that go on */
 	struct rulings *rulings;     /* rules about changes (core/ruling.h) */
+	struct rollouts *rollouts;   /* batches on their way to their targets */
 	struct looks *looks;	     /* at changes (core/look.h) */
 	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */
 	struct endpoint *endpoint;   /* of models (core/endpoint.h); NULL: nobody needs it */

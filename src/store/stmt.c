@@ -23,6 +23,7 @@ static const struct statements *const rooms[] = {
 	[ROOM_BREAKERS] = &breakers_statements, [ROOM_BUDGETS] = &budgets_statements,
 	[ROOM_BATCHES] = &batches_statements,	[ROOM_ITEMS] = &items_statements,
 	[ROOM_GATHER] = &gather_statements,	[ROOM_HEALTH] = &health_statements,
+	[ROOM_ROLLOUTS] = &rollouts_statements,
 	[ROOM_SESSIONS] = &sessions_statements,
 	[ROOM_STORE] = &store_statements,	[ROOM_RETENTION] = &retention_statements,
 };

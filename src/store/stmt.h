@@ -64,6 +64,7 @@ enum room {
 	ROOM_BUDGETS,
 	ROOM_BREAKERS,
 	ROOM_HEALTH,
+	ROOM_ROLLOUTS,
 	ROOM_GATHER,
 	ROOM_BATCHES,
 	ROOM_ITEMS,
@@ -81,6 +82,7 @@ extern const struct statements events_statements, runs_statements, moves_stateme
 	counts_statements, attempts_statements, runlog_statements, keys_statements,
 	changes_statements, changes_walk_statements, changes_rule_statements, samples_statements, outbox_statements, state_statements, gates_statements, facts_statements,
 	breakers_statements, budgets_statements, gather_statements, health_statements,
+	rollouts_statements,
 	sessions_statements, batches_statements, items_statements,
 	store_statements, retention_statements;
 const struct statements *statements_of(enum room room);
