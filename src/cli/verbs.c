@@ -197,6 +197,7 @@ OPTIONS(cron_explain_options, CRON_OPTIONS,
 	{"strict", 0, NULL, "refuse what crons read differently"});
 OPTIONS(token_create_options,
 	{"scope", 0, "SCOPES", "read, invoke, review, apply, admin; comma separated or repeated"},
+	{"agent", 0, "AGENT", "it is for this agent, and decides nothing of that agent's runs"},
 	{"expires", 0, "WHEN", "a duration from now (90d) or an instant; never when not given"});
 OPTIONS(help_hidden_options, {"man", 0, NULL, "print rouse(1)"},
 	{"completion", 0, "SHELL", "print completions for bash, fish or zsh"});
@@ -423,6 +424,10 @@ const struct verb verb_table[] = {
 	{NULL, "why", "EVENT|RUN|CHANGE|TRIGGER", 1, 1, NULL, NULL, 0, "the whole story, in order",
 	 NULL, verb_why},
 	{NULL, "inbox", "", 0, 0, NULL, NULL, 0, "all that waits for a person", NULL, verb_inbox},
+	{"notify", "list", "", 0, 0, NULL, NULL, 0, "who is told of what, and whether that works",
+	 NULL, verb_notify_list},
+	{"notify", "test", "NAME", 1, 1, NULL, NULL, 0,
+	 "send one message now, and say what became of it", NULL, verb_notify_test},
 	{"gate", "list", "", 0, 0, NULL, "run kind status", VERB_LIST,
 	 "questions that runs wait for", NULL, verb_gate_list},
 	{"gate", "show", "GATE", 1, 1, NULL, NULL, 0, "one question", NULL, verb_gate_show},
