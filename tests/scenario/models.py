@@ -370,6 +370,52 @@ def _(rouse):
         check(words in said.out + said.err, f"{words}: {said}")
 
 
+# Not in tests/npm: each is some hundreds of megabytes. Where they are installed they are tried.
+CLAUDE = """#!/bin/sh
+export HOME=$D CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1 DISABLE_TELEMETRY=1 DISABLE_AUTOUPDATER=1 IS_SANDBOX=1
+cd $D && claude -p "say hello" --output-format stream-json --verbose --model m --bare --no-session-persistence </dev/null >$D/said 2>&1 || exit 1
+echo '{"type":"result"}'
+"""
+CODEX = """#!/bin/sh
+export HOME=$D CODEX_HOME=$D/codex
+mkdir -p $CODEX_HOME
+cat >$CODEX_HOME/config.toml <<END
+model = "m"
+model_provider = "rouse"
+[model_providers.rouse]
+name = "rouse"
+base_url = "$OPENAI_BASE_URL"
+env_key = "OPENAI_API_KEY"
+wire_api = "responses"
+END
+cd $D && codex exec --json --skip-git-repo-check --ephemeral -s read-only "say hello" </dev/null >$D/said 2>&1 || exit 1
+echo '{"type":"result"}'
+"""
+
+
+def command_line(program, script, price):
+    @scenario(f"{program} itself asks, is counted, and stops at once when nothing is left")
+    def _(rouse):
+        needs_program(program)
+        provider = house(rouse, script, budget__cost=5, model={"max_output": 2000})
+        rouse.start()
+        run = ends(rouse, 120)
+        with open(os.path.join(rouse.dir, "said")) as f:
+            expect(run["status"], "succeeded", f"status; it said {f.read()[-600:]}")
+        near(run["cost_usd"], price, "cost")
+        check(provider.asked and KEY in json.dumps([headers for _, headers, _ in provider.asked]), "the provider was asked with its key")
+        provider.asked.clear()
+        rouse.section("agent a", budget__cost=0.001)
+        rouse.write_config()
+        rouse.api("POST", "/v1/reload").expect(200)
+        run = ends(rouse, 120)
+        expect((run["status"], run["reason"], run["attempts"], provider.asked), ("failed", "budget_cost", 1, []), "how it ends")
+
+
+command_line("claude", CLAUDE, cost(read=300, written=100))
+command_line("codex", CODEX, cost(input=600, read=400))
+
+
 @scenario("the port that was taken meanwhile is not fought for: another is used, which is told")
 def _(rouse):
     house(rouse, python("say(ask('/v1/messages', message())[0])"))
