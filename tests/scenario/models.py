@@ -213,6 +213,43 @@ say([first, second, os.environ["OPENAI_BASE_URL"] == os.environ["ANTHROPIC_BASE_
     expect(os.stat(os.path.join(rouse.state, "endpoint.json")).st_mode & 0o777, 0o600, "mode of endpoint.json")
 
 
+@scenario("while another daemon takes over agents are told to try again, and every answer that they got is charged once")
+def _(rouse):
+    house(rouse, python("""
+answers = 0
+others = set()
+while not os.path.exists(os.path.join(D, "go")) or answers < 5:
+    try:
+        status, headers, body = ask("/v1/messages", message())
+    except OSError:
+        others.add("refused")
+        time.sleep(0.02)
+        continue
+    answers += status == 200
+    if status != 200:
+        others.add([status, "retry-after" in headers] == [503, True] or body)
+        time.sleep(0.05)
+    open(os.path.join(D, "answers"), "w").write(str(answers))
+say([answers, sorted(map(str, others - {"refused", True}))])
+"""), budget__cost=1000, budget__tokens=100000000)
+    rouse.start()
+    id = rouse.deliver("push").run_id
+    wait("it asks", lambda: os.path.exists(os.path.join(rouse.dir, "answers")), 60)
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **({"ASAN_OPTIONS": os.environ["ASAN_OPTIONS"]} if "ASAN_OPTIONS" in os.environ else {})}
+    for _ in range(3):
+        with open(rouse.log, "ab") as log:
+            new = spawn([os.path.join(BUILD, "roused"), "-c", rouse.conf, "--take-over"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+        expect(rouse.ended(60), 0, "exit status of the old one")
+        rouse.daemon = new
+        wait("the new one answers", lambda: rouse.get("/health")["ok"], 60)
+    open(os.path.join(rouse.dir, "go"), "w").close()
+    run = rouse.wait_run(id, "succeeded", 60)
+    answers, others = run["result"]
+    expect(others, [], "other answers than 200 and 503 with Retry-After")
+    check(answers > 5, f"{answers} answers")
+    near(run["cost_usd"], answers * cost(read=300, written=100), "cost")
+
+
 @scenario("a daemon that is stopped lets a model finish what it says")
 def _(rouse):
     provider = house(rouse, python("""say(ask("/v1/messages", message("do:hold"))[0])"""))
