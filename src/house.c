@@ -26,6 +26,7 @@
 #include "core/ruling.h"
 #include "core/ledger.h"
 #include "core/metrics.h"
+#include "core/notify.h"
 #include "core/queue.h"
 #include "core/rate.h"
 #include "core/source.h"
@@ -131,6 +132,7 @@ rooms_build(struct house *house, struct err *err)
 	core->ledger = ledger_new(core);
 	core->breakers = breakers_new(core);
 	core->vigil = vigil_new(core);
+	core->notify = notify_new(core);
 	core->switches = switches_new(core, err);
 	return core->switches != NULL;
 }
@@ -352,6 +354,8 @@ house_resume(struct house *house, struct err *err)
 {
 	struct core *core = &house->core;
 
+	if (!core->rehearsal)
+		notify_reload(core);
 	if (!ledger_load(core, err) || !breakers_load(core, err) || !queue_load(core->queue, err) ||
 	    !attempts_adopt_all(core, err) || !apply_load(core->apply, err) ||
 	    !gather_load(core, err) || !batches_load(core, err) ||
@@ -500,6 +504,7 @@ house_free(struct house *house)
 	work_pool_free(core->work);
 	plugins_fini(core);
 	fetch_pool_free(core->fetch);
+	notify_free(core->notify);
 	jail_free(core->jail);
 	switches_free(core->switches);
 	stream_free(core->stream);

@@ -101,13 +101,25 @@ OPTIONS(diff_options, {"entity", 0, "ENTITY", "only what changes this entity"},
 	{"all", 'a', NULL, "every change, not only some of each group"},
 	{"csv", 0, NULL, "a row for each field that changes"},
 	{"html", 0, NULL, "one page for a browser that needs nothing else"});
+#define SHARE_OPTIONS                                                                              \
+	{"confidence", 0, "SHARE", "how sure the sentence is to be (95%)"},                        \
+	{                                                                                          \
+		"max-defect", 0, "SHARE", "what share may be wrong at most (5%)"                   \
+	}
 OPTIONS(review_options, {"entity", 0, "ENTITY", "only what changes this entity"},
-	{"where", 0, "JQ", "only the changes for which this is true"});
+	{"where", 0, "JQ", "only the changes for which this is true"},
+	{"sample", 0, "N", "only N, drawn at random of each group; 0: as many as it takes"},
+	{"seed", 0, "NUMBER", "draw another sample; the same number draws the same"}, SHARE_OPTIONS,
+	{"import", 0, "FILE", "take decisions from a CSV that rouse review --export wrote"},
+	{"export", 0, NULL, "print a CSV with a column for decisions"},
+	{"plan", 0, NULL, "with --import: only show what would be decided"});
+OPTIONS(sample_options, SHARE_OPTIONS);
 OPTIONS(decide_options, {"all", 'a', NULL, "everything that is proposed"},
 	{"reason", 0, "TEXT", "why; kept with the decision"},
 	{"entity", 0, "ENTITY", "only what changes this entity"},
 	{"where", 0, "JQ", "only the changes for which this is true"},
 	{"group", 0, "GROUP", "only those of this group of the diff"},
+	{"sampled", 0, NULL, "approve: all that the sample speaks for, when it proves enough"},
 	{"digest", 0, "HEX", "only if the diff is still the one with this digest"},
 	{"plan", 0, NULL, "only show what would be decided"});
 OPTIONS(edit_options,
@@ -185,6 +197,7 @@ OPTIONS(cron_explain_options, CRON_OPTIONS,
 	{"strict", 0, NULL, "refuse what crons read differently"});
 OPTIONS(token_create_options,
 	{"scope", 0, "SCOPES", "read, invoke, review, apply, admin; comma separated or repeated"},
+	{"agent", 0, "AGENT", "it is for this agent, and decides nothing of that agent's runs"},
 	{"expires", 0, "WHEN", "a duration from now (90d) or an instant; never when not given"});
 OPTIONS(help_hidden_options, {"man", 0, NULL, "print rouse(1)"},
 	{"completion", 0, "SHELL", "print completions for bash, fish or zsh"});
@@ -337,6 +350,14 @@ const struct verb verb_table[] = {
 	 "accept all like this, search, filter, undo; ? lists the keys. What is decided is kept at "
 	 "once; it goes on later where it stopped. Without a name: everything that is proposed.",
 	 verb_review},
+	{"sample", "plan", "[BATCH|RUN|NUMBER]", 0, 1, sample_options, NULL, 0,
+	 "how many changes to look at, to say something of all",
+	 "By the bound of Clopper and Pearson: for none, one, two ... wrong among them.",
+	 verb_sample_plan},
+	{"sample", "show", "BATCH|RUN", 1, 1, NULL, NULL, 0,
+	 "what the latest sample of it proves",
+	 "Wrong is what was rejected or edited. rouse review --sample N draws one.",
+	 verb_sample_show},
 	{NULL, "approve", "BATCH|RUN|CHANGE...", 0, VERB_MANY, decide_options, NULL, 0,
 	 "let proposed changes be applied",
 	 "A BATCH or a RUN stands for all its proposed changes. They are approved as they were "
@@ -403,6 +424,10 @@ const struct verb verb_table[] = {
 	{NULL, "why", "EVENT|RUN|CHANGE|TRIGGER", 1, 1, NULL, NULL, 0, "the whole story, in order",
 	 NULL, verb_why},
 	{NULL, "inbox", "", 0, 0, NULL, NULL, 0, "all that waits for a person", NULL, verb_inbox},
+	{"notify", "list", "", 0, 0, NULL, NULL, 0, "who is told of what, and whether that works",
+	 NULL, verb_notify_list},
+	{"notify", "test", "NAME", 1, 1, NULL, NULL, 0,
+	 "send one message now, and say what became of it", NULL, verb_notify_test},
 	{"gate", "list", "", 0, 0, NULL, "run kind status", VERB_LIST,
 	 "questions that runs wait for", NULL, verb_gate_list},
 	{"gate", "show", "GATE", 1, 1, NULL, NULL, 0, "one question", NULL, verb_gate_show},

@@ -15,6 +15,7 @@
 #include "core/ledger.h"
 #include "core/meter.h"
 #include "core/metrics.h"
+#include "core/notify.h"
 #include "core/queue.h"
 #include "core/run.h"
 #include "core/session.h"
@@ -191,6 +192,9 @@ ending_rows(struct ending *ending, struct err *err)
 		return false;
 	if (run_is_final(to) && !signal_ended(attempt->core, &attempt->run, move.to, move.reason,
 					      move.error, move.result, err))
+		return false;
+	if (to == RUN_FAILED &&
+	    !notify_run_failed(attempt->core, &attempt->run, move.reason, move.error, err))
 		return false;
 	if (run_is_final(to) &&
 	    !batch_run_ended(attempt->core, &attempt->run, move.to, move.reason, err))
