@@ -7,6 +7,8 @@
 #include "plugins/agents/exec.h"
 #include "plugins/entities/exec.h"
 #include "plugins/entities/file.h"
+#include "plugins/notify/notify.h"
+#include "plugins/targets/child.h"
 #include "plugins/entities/http.h"
 #include "plugins/entities/sql.h"
 #include "plugins/entities/threaded.h"
@@ -30,6 +32,13 @@ const struct target_kind *const plugin_targets[] = {
 	NULL,
 };
 
+const struct notify_kind *const plugin_notifies[] = {
+	&exec_notify_kind,
+	&http_notify_kind,
+	&smtp_notify_kind,
+	NULL,
+};
+
 const struct entity_kind *const plugin_entities[] = {
 	&csv_entities,
 	&jsonl_entities,
@@ -44,4 +53,6 @@ plugins_fini(struct core *core)
 {
 	threaded_end();
 	exec_agent_fini(core);
+	children_fini();
+	smtp_notify_fini();
 }

@@ -114,6 +114,9 @@ api_new(struct core *core, const struct http_limits *limits, const struct api_ho
 	api_why_routes(api);
 	api_tokens_routes(api);
 	api_gates_routes(api);
+	api_inbox_routes(api);
+	api_links_routes(api);
+	api_notify_routes(api);
 	api_sessions_routes(api);
 	api_budget_routes(api);
 	api_schedule_routes(api);

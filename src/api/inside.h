@@ -5,7 +5,11 @@
 
 #include "api/api.h"
 #include "api/auth.h"
+#include "base/list.h"
 #include "store/rows.h"
+
+struct invocation;
+LIST_HEAD(invocation_list, invocation);
 
 struct api {
 	struct core *core;
@@ -13,6 +17,7 @@ struct api {
 	struct http_server *server;
 	struct router *router;
 	struct auth *auth;
+	struct invocation_list waiting; /* callers that wait for their runs */
 	int64_t rate_count, rate_per_ms; /* http.rate_per_ip; 0: none */
 };
 
@@ -126,6 +131,9 @@ void api_stream_routes(struct api *api);
 void api_why_routes(struct api *api);
 void api_tokens_routes(struct api *api);
 void api_gates_routes(struct api *api);
+void api_inbox_routes(struct api *api);
+void api_links_routes(struct api *api);
+void api_notify_routes(struct api *api);
 void api_sessions_routes(struct api *api);
 void api_budget_routes(struct api *api);
 void api_schedule_routes(struct api *api);

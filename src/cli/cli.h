@@ -107,6 +107,8 @@ CLI_VERB(verb_budget);
 CLI_VERB(verb_why);
 CLI_VERB(verb_invoke);
 CLI_VERB(verb_inbox);
+CLI_VERB(verb_notify_list);
+CLI_VERB(verb_notify_test);
 CLI_VERB(verb_diff);
 CLI_VERB(verb_review);
 CLI_VERB(verb_sample_plan);

@@ -28,6 +28,7 @@ struct ledger;
 struct breakers;
 struct vigil;
 struct listeners;
+struct notify;
 struct endpoint;
 struct batches;
 struct rollouts;
@@ -56,6 +57,7 @@ struct core {
 	struct vigil *vigil;	     /* over what runs or waits */
 	struct attempts *attempts;   /* live ones */
 	struct rate *rates;	     /* by name of trigger or address */
+	struct notify *notify;	     /* who is told */
 	struct batches *batches;     /* that go on */
 	struct rulings *rulings;     /* rules about changes (core/ruling.h) */
 	struct rollouts *rollouts;   /* batches on their way to their targets */

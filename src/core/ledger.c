@@ -178,6 +178,12 @@ reservation_fit(struct ledger *ledger, struct reservation *reservation, const st
 			       fits_uusd ? reservation->tokens : reservation->uusd, err);
 			buf_puts(&hold->scope, purse->key);
 			hold->until = purse->ends;
+			/* Also when all that runs has given back what it reserved. */
+			if (!has_room(purse->limit_uusd, purse->spent_uusd, 0, reservation->uusd,
+				      &uusd) ||
+			    !has_room(purse->limit_tokens, purse->spent_tokens, 0,
+				      reservation->tokens, &tokens))
+				purse_is_short(ledger, purse);
 			return false;
 		}
 		reservation->uusd = uusd;
@@ -275,6 +281,7 @@ ledger_settle(struct core *core, const struct run_row *run, const struct run_met
 		return true;
 	for (int i = 0; i < PAYERS; i++) {
 		struct budget_row row;
+		struct purse *purse;
 
 		if (!reservation->keys[i])
 			continue;
@@ -282,6 +289,12 @@ ledger_settle(struct core *core, const struct run_row *run, const struct run_met
 		row.spent_uusd = used->cost_uusd;
 		row.tokens = meters_tokens(used);
 		if (!budgets_add(core->store, &row, err))
+			return false;
+		purse = i < LIMITED ? purse_find(core->ledger, reservation->keys[i],
+						 reservation->days[i])
+				    : NULL;
+		if (purse &&
+		    !purse_note(core->ledger, purse, used->cost_uusd, meters_tokens(used), err))
 			return false;
 	}
 	return true;
@@ -335,6 +348,7 @@ ledger_door(struct core *core, const struct run_limits *limits, const char *tena
 		if (fits && has_room(purse->limit_tokens, purse->spent_tokens, 0, tokens, &allowed))
 			continue;
 		refuse(purse, fits, fits ? tokens : uusd, err);
+		purse_is_short(core->ledger, purse);
 		*ret_until = purse->ends;
 		return false;
 	}

@@ -29,6 +29,7 @@ struct purse {
 	struct wall ends;
 	int64_t limit_uusd, limit_tokens; /* INT64_MAX: none */
 	int64_t spent_uusd, spent_tokens, reserved_uusd, reserved_tokens;
+	bool told_nearly, told_spent; /* of this day, to people */
 	UT_hash_handle hh;
 };
 
@@ -88,6 +89,12 @@ bool purse_of(struct ledger *ledger, enum payer payer, const char *tenant, const
 /* The purse of a key, if it is of that day; NULL. */
 struct purse *purse_find(struct ledger *ledger, const char *key, const char *day);
 void purses_free(struct ledger *ledger);
+/* In the turn that spends this from it: people are told when it is nearly (80 %) or wholly spent,
+ * once a day each. */
+bool purse_note(struct ledger *ledger, struct purse *purse, int64_t uusd, int64_t tokens,
+		struct err *err);
+/* Runs wait, or are refused, because it has no room for them: that is told, too. */
+void purse_is_short(struct ledger *ledger, struct purse *purse);
 
 /* --- ledger_held.c --- */
 

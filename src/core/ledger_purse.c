@@ -5,9 +5,11 @@
 #include <assert.h>
 
 #include "base/log.h"
+#include "core/notify.h"
 
 /* Purses beyond this many push out those that nothing is reserved in: they are read again. */
 #define PURSES_MAX 16384
+#define PERCENT 80
 
 static const char *const payer_names[] = {"all",   "tenant", "user",
 					  "batch", "agent",  "trigger"};
@@ -183,6 +185,90 @@ payer_row(const char *key, const char *day, struct budget_row *ret)
 				   .day = day};
 }
 
+static bool
+is_share(int64_t spent, int64_t limit, int percent)
+{
+	return limit != INT64_MAX && (double)spent * 100 >= (double)limit * percent;
+}
+
+/* So many percent of it, this much more included? */
+static bool
+purse_is_used(const struct purse *purse, int percent, int64_t uusd, int64_t tokens)
+{
+	return is_share(add_up(purse->spent_uusd, uusd), purse->limit_uusd, percent) ||
+	       is_share(add_up(purse->spent_tokens, tokens), purse->limit_tokens, percent);
+}
+
+static bool
+purse_tell(struct ledger *ledger, const struct purse *purse, bool spent, struct err *err)
+{
+	AUTO(buf_fini)
+	struct buf subject = BUF_INIT,
+		   text = BUF_INIT, topic = BUF_INIT, who = BUF_INIT;
+	struct budget_row row;
+
+	payer_row(purse->key, purse->day, &row);
+	buf_cat(&topic, purse->key, spent ? "/spent" : "/nearly");
+	if (*row.name)
+		buf_cat(&who, row.scope, " ", row.name);
+	else
+		buf_puts(&who, "all runs together");
+	buf_cat(&subject, "the day's budget of ", buf_cstr(&who),
+		spent ? " is spent" : " is nearly spent");
+	buf_printf(&text, "On %s, ", purse->day);
+	if (purse->limit_uusd != INT64_MAX)
+		buf_printf(&text, "%.2f of %.2f dollars ", (double)purse->spent_uusd / 1e6,
+			   (double)purse->limit_uusd / 1e6);
+	if (purse->limit_tokens != INT64_MAX)
+		buf_printf(&text, "%s%lld of %lld tokens ",
+			   purse->limit_uusd != INT64_MAX ? "and " : "",
+			   (long long)purse->spent_tokens, (long long)purse->limit_tokens);
+	buf_puts(&text, spent ? "were spent before the last run; what wants more waits until "
+			      : "were spent before the last run; the next day begins at ");
+	wall_format(purse->ends, &text);
+	buf_putc(&text, '.');
+	return notify_raise(ledger->core,
+			    &(struct notify_fact){.event = NOTIFY_BUDGET,
+						  .topic = buf_cstr(&topic),
+						  .subject = buf_cstr(&subject),
+						  .text = buf_cstr(&text),
+						  .todo = "rouse budget",
+						  .tenant = payer_of_key(purse->key) == PAYER_TENANT
+								    ? row.name
+								    : NULL},
+			    err);
+}
+
+bool
+purse_note(struct ledger *ledger, struct purse *purse, int64_t uusd, int64_t tokens,
+	   struct err *err)
+{
+	bool spent = purse_is_used(purse, 100, uusd, tokens);
+
+	if (!notify_wants(ledger->core, NOTIFY_BUDGET) ||
+	    (spent ? purse->told_spent
+		   : purse->told_nearly || !purse_is_used(purse, PERCENT, uusd, tokens)))
+		return true;
+	if (!purse_tell(ledger, purse, spent, err))
+		return false;
+	purse->told_nearly = true;
+	purse->told_spent |= spent;
+	return true;
+}
+
+void
+purse_is_short(struct ledger *ledger, struct purse *purse)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	if (purse->told_spent || !notify_wants(ledger->core, NOTIFY_BUDGET))
+		return;
+	purse->told_nearly = purse->told_spent = purse_tell(ledger, purse, true, &err);
+	if (!purse->told_spent)
+		log_warning("nobody is told of a budget that is spent", "budget", purse->key,
+			    "error", err_text(&err));
+}
+
 /* Another day, or a purse that was not there: what is spent from its row, what is reserved from all
  * that runs. */
 static bool
@@ -199,6 +285,9 @@ purse_fill(struct ledger *ledger, struct purse *purse, enum payer payer, const c
 	purse->spent_uusd = row.spent_uusd;
 	purse->spent_tokens = row.tokens;
 	purse->reserved_uusd = purse->reserved_tokens = 0;
+	/* Before a restart it was told. */
+	purse->told_nearly = purse_is_used(purse, PERCENT, 0, 0);
+	purse->told_spent = purse_is_used(purse, 100, 0, 0);
 	HASH_ITER (hh, ledger->reservations, reservation, next) {
 		const char *key = reservation->keys[payer];
 
@@ -244,13 +333,13 @@ purse_of(struct ledger *ledger, enum payer payer, const char *tenant, const char
 		purse->key = TAKE(key);
 		HASH_ADD_KEYPTR(hh, ledger->purses, purse->key, strlen(purse->key), purse);
 	}
+	purse->limit_uusd = uusd;
+	purse->limit_tokens = tokens;
 	if (strcmp(purse->day, day) && !purse_fill(ledger, purse, payer, day, err)) {
 		purse_free(ledger, purse);
 		return false;
 	}
 	purse->ends = ends;
-	purse->limit_uusd = uusd;
-	purse->limit_tokens = tokens;
 	*ret = purse;
 	return true;
 }

@@ -54,6 +54,9 @@ static const struct family {
 	 "Requests to models that did not say what they used."},
 	{"rouse_emissions_total", "counter", "What agents said on topics, by agent."},
 	{"rouse_changes_total", "counter", "Changes that reached a status at a target."},
+	{"rouse_notifications_total", "counter",
+	 "Tries to tell people, by [notify] and outcome: sent, failed, dropped."},
+	{"rouse_gate_timeouts_total", "counter", "Questions that nobody answered in time."},
 	{"rouse_stalled_total", "counter", "Attempts that were stopped for their silence."},
 	{"rouse_cron_lateness_seconds", "histogram", "How late ticks were."},
 };
