@@ -136,7 +136,7 @@ exec_adopt(struct attempt *attempt, struct err *err)
 		return false;
 	run = run_new(attempt);
 	if (access(run->dir, F_OK)) {
-		err_set(err, E_NOT_FOUND, "its spool %s is gone", run->dir);
+		err_set(err, E_NOT_FOUND, "its spool %s is not there", run->dir);
 		run_free(run);
 		return false;
 	}

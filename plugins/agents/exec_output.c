@@ -299,7 +299,7 @@ run_in_doubt(struct exec_run *run)
 	}
 	/* From here on none begins that was only late. */
 	if (!spool_shim_began(run->dir) && !exec_spool_has(run->dir, "status"))
-		spool_claim(run->dir);
+		run->unbegun = spool_claim(run->dir);
 	run->phase = EXEC_RUNS;
 	exec_shim_adopt(run);
 	return false;

@@ -48,6 +48,7 @@ struct exec_run {
 	bool stands, stops;	    /* its deadline; it is being stopped */
 	char *print;		    /* of a process that stays; NULL */
 	bool handed;		    /* to a process that had stayed */
+	bool unbegun;		    /* its shim had not begun, and does not any more */
 	bool told;		    /* the shim, that the result was heard */
 	char mark[64];		    /* of all processes below its shim: whom that was started for */
 	struct core_timer *turn, *stuck, *stand;

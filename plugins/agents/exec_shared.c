@@ -132,6 +132,7 @@ chore_on_done(void *arg)
 		attempt_exit(
 			run->attempt,
 			&(struct attempt_end){.lost = !*chore->reason,
+					      .unread = run->unbegun,
 					      .exit_code = -1,
 					      .reason = *chore->reason ? chore->reason : NULL});
 	}

@@ -15,7 +15,8 @@ struct agent_kind {
 	 * the attempt as `permanent` or, where err_again, is retried. */
 	bool (*start)(struct attempt *attempt, struct str envelope, struct err *err);
 	/* Finds the executor of an attempt that an earlier daemon started; output goes on at
-	 * attempt->offset. E_NOT_FOUND: gone without a word (the attempt is lost). */
+	 * attempt->offset. E_NOT_FOUND: it had not begun, nobody has read the envelope (the attempt
+	 * counts for nothing); else it is gone without a word (the attempt is lost). */
 	bool (*adopt)(struct attempt *attempt, struct err *err);
 	/* A line for the agent (decision, input, budget, cancel); without line end. */
 	bool (*send)(struct attempt *attempt, struct str line, struct err *err);

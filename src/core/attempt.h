@@ -79,12 +79,12 @@ struct attempt_list *attempts_live(struct core *core);
 
 /* How the executor ended. */
 struct attempt_end {
-	bool lost;	    /* without a word */
-	bool unread;	    /* its process went before it read the envelope: nobody's fault */
-	bool not_started;   /* the program could not be started: text says why */
-	bool ours;	    /* for want of something of the daemon's, not of the agent's */
-	int exit_code;	    /* -1 */
-	int signal;	    /* 0 */
+	bool lost;	  /* without a word */
+	bool unread;	  /* nobody has read the envelope, and nobody will: it counts for nothing */
+	bool not_started; /* the program could not be started: text says why */
+	bool ours;	  /* for want of something of the daemon's, not of the agent's */
+	int exit_code;	  /* -1 */
+	int signal;	  /* 0 */
 	int64_t worked_ms;  /* in all, as its executor knows it; 0: it does not */
 	const char *reason; /* cancel deadline output, or NULL: by itself */
 	const char *text;   /* NULL */

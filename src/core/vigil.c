@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "core/agent.h"
 #include "core/metrics.h"
+#include "core/notify.h"
 #include "core/queue.h"
 #include "core/stand.h"
 #include "core/stream.h"
@@ -93,6 +94,29 @@ is_asked(const struct attempt *attempt)
 }
 
 static void
+stall_notify(const struct attempt *attempt, const char *why)
+{
+	AUTO(buf_fini) struct buf subject = BUF_INIT, text = BUF_INIT, todo = BUF_INIT;
+
+	if (!notify_wants(attempt->core, NOTIFY_STALLED))
+		return;
+	buf_cat(&subject, "a run of ", attempt->carrier, " is silent");
+	buf_cat(&text, "Run ", attempt->run.id, " of agent ", attempt->carrier, ": ", why,
+		"; it is tried again while it has attempts left.");
+	buf_cat(&todo, "rouse run logs ", attempt->run.id);
+	notify_say(attempt->core, &(struct notify_fact){.event = NOTIFY_STALLED,
+							.topic = attempt->carrier,
+							.subject = buf_cstr(&subject),
+							.text = buf_cstr(&text),
+							.todo = buf_cstr(&todo),
+							.agent = attempt->run.agent,
+							.trigger = attempt->run.trigger,
+							.tenant = attempt->run.tenant,
+							.run = attempt->run.seq,
+							.run_id = attempt->run.id});
+}
+
+static void
 stall_stop(struct attempt *attempt, int64_t silence)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -102,6 +126,7 @@ stall_stop(struct attempt *attempt, int64_t silence)
 	buf_puts(&text, " (limits.stall_timeout); stopped");
 	log_warning("run is silent; it is stopped and tried again", "run", attempt->run.id, "agent",
 		    attempt->carrier);
+	stall_notify(attempt, buf_cstr(&text));
 	metrics_count(attempt->core->metrics, "rouse_stalled_total", "agent", attempt->carrier,
 		      NULL, NULL, 1);
 	attempt_stop(attempt, "stalled", buf_cstr(&text));
@@ -197,6 +222,23 @@ vigil_queue(struct core *core)
 }
 
 static void
+late_notify(struct core *core, const char *span)
+{
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+
+	if (!notify_wants(core, NOTIFY_QUEUE))
+		return;
+	buf_printf(&text,
+		   "%lld runs wait, the oldest for %s: longer than limits.queued_alarm. Either "
+		   "too much comes, or what should run is paused, too slow, or out of budget.",
+		   (long long)queue_depth(core->queue, NULL), span);
+	notify_say(core, &(struct notify_fact){.event = NOTIFY_QUEUE,
+					       .subject = "runs wait too long",
+					       .text = buf_cstr(&text),
+					       .todo = "rouse status"});
+}
+
+static void
 late_tell(struct vigil *vigil, int64_t age)
 {
 	struct core *core = vigil->core;
@@ -207,6 +249,7 @@ late_tell(struct vigil *vigil, int64_t age)
 	log_warning("runs wait too long (limits.queued_alarm)", "oldest", buf_cstr(&span));
 	json_object_set_new(object, "oldest_queued_ms", json_integer(age));
 	json_object_set_new(object, "queued", json_integer(queue_depth(core->queue, NULL)));
+	late_notify(core, buf_cstr(&span));
 	json_write(&text, object);
 	stream_publish(core->stream,
 		       &(struct stream_event){

@@ -12,12 +12,15 @@
 enum {
 	MOVE,
 	WHERE,
+	WAITS,
+	WAITS_BACK,
 	TAKE,
 	TAKE_BACK,
 	LAND,
 	LAND_SAY,
 	NEXT_DUE,
 	DOUBT,
+	DOUBT_TAKEN,
 	DOUBT_BACK,
 	PARTIAL,
 	OF_KEEP,
@@ -29,26 +32,31 @@ enum {
 
 static const struct statement list[] = {
 	/* What is proposed again was decided by nobody. */
-	[MOVE] =
-		{"UPDATE changes SET status = :to, "
-		 "decided_by = CASE :to WHEN 'proposed' THEN NULL ELSE COALESCE(:decided_by, "
-		 "decided_by) END, "
-		 "decision_reason = CASE :to WHEN 'proposed' THEN NULL ELSE "
-		 "COALESCE(:decision_reason, decision_reason) END, "
-		 "error = COALESCE(:error, error), "
-		 "receipt = COALESCE(:receipt, receipt), current = COALESCE(:current, current), "
-		 "before = COALESCE(:before, before), after = COALESCE(:after, after), digest = "
-		 "COALESCE(:digest, digest), "
-		 "decided_at = CASE :to WHEN 'proposed' THEN NULL ELSE COALESCE(:decided_at, "
-		 "decided_at) END, applied_at = "
-		 "COALESCE(:applied_at, applied_at), "
-		 "reverted_at = COALESCE(:reverted_at, reverted_at), due = COALESCE(:due, due), "
-		 "waits = COALESCE(:waits, waits), "
-		 "held = CASE :hold WHEN 1 THEN 1 WHEN -1 THEN 0 ELSE held END, "
-		 "attempts = CASE :add WHEN 1 THEN attempts + 1 WHEN -1 THEN 0 ELSE attempts END "
-		 "WHERE seq = :seq AND status = :from RETURNING target",
-		 NULL},
+	[MOVE] = {"UPDATE changes SET status = :to, "
+		  "decided_by = CASE :to WHEN 'proposed' THEN NULL ELSE COALESCE(:decided_by, "
+		  "decided_by) END, "
+		  "decision_reason = CASE :to WHEN 'proposed' THEN NULL ELSE "
+		  "COALESCE(:decision_reason, decision_reason) END, "
+		  "error = COALESCE(:error, error), "
+		  "receipt = COALESCE(:receipt, receipt), current = COALESCE(:current, current), "
+		  "before = COALESCE(:before, before), after = COALESCE(:after, after), digest = "
+		  "COALESCE(:digest, digest), "
+		  "decided_at = CASE :to WHEN 'proposed' THEN NULL ELSE COALESCE(:decided_at, "
+		  "decided_at) END, applied_at = "
+		  "COALESCE(:applied_at, applied_at), "
+		  "reverted_at = COALESCE(:reverted_at, reverted_at), due = COALESCE(:due, due), "
+		  "waits = COALESCE(:waits, waits), "
+		  "held = CASE :hold WHEN 1 THEN 1 WHEN -1 THEN 0 ELSE held END, "
+		  "attempts = CASE :add WHEN 1 THEN attempts + 1 WHEN -1 THEN 0 ELSE attempts END "
+		  "WHERE seq = :seq AND status = :from RETURNING target",
+		  NULL},
 	[WHERE] = {"SELECT status, id FROM changes WHERE seq = :seq", NULL},
+	[WAITS] = {"SELECT 1 FROM changes WHERE target = :target AND status IN " OUT
+		   " AND held = 0 AND status = 'approved' LIMIT 1",
+		   NULL},
+	[WAITS_BACK] = {"SELECT 1 FROM changes WHERE target = :target AND status = 'reverting' AND "
+			"status <> 'applied' AND held = 0 LIMIT 1",
+			NULL},
 	[TAKE] =
 		{"UPDATE changes SET status = 'applying' WHERE seq IN (SELECT c.seq FROM changes c "
 		 "WHERE c.target = :target AND c.status IN " OUT
@@ -87,6 +95,9 @@ static const struct statement list[] = {
 		   "WHERE c.status = 'applying' AND c.status <> 'applied' AND "
 		   "c.seq > :after ORDER BY c.seq LIMIT 1",
 		   &change_shape},
+	[DOUBT_TAKEN] = {"SELECT 1 FROM changes WHERE status = 'reverting' AND status <> 'applied' "
+			 "AND due = :taken LIMIT 1",
+			 NULL},
 	[DOUBT_BACK] = {"UPDATE changes SET attempts = attempts + 1, due = NULL WHERE status = "
 			"'reverting' AND status <> 'applied' AND due = :taken",
 			NULL},
@@ -252,15 +263,33 @@ take_rows(struct query *q, struct change_row *ret, size_t *ret_count, struct err
 	return step == STEP_DONE;
 }
 
+/* Looking is no write: a turn that finds nothing commits nothing. */
+static bool
+has_waiting(struct store *store, const char *target, bool revert, bool *ret_has, struct err *err)
+{
+	AUTO(query_end)
+	struct query *q = query_read(store, ROOM_OUTBOX, revert ? WAITS_BACK : WAITS, err);
+	if (!q)
+		return false;
+	query_text(q, "target", target);
+	enum driver_step step = query_step(q, err);
+	*ret_has = step == STEP_ROW;
+	return step != STEP_FAILED;
+}
+
 bool
 changes_take(struct store *store, const char *target, bool revert, struct wall now, size_t most,
 	     struct change_row *ret, size_t *ret_count, struct wall *ret_next_due, struct err *err)
 {
-	AUTO(query_end)
-	struct query *q = query_write(store, ROOM_OUTBOX, revert ? TAKE_BACK : TAKE, err);
-	bool ok;
+	bool ok, has;
 	*ret_count = 0;
 	*ret_next_due = WALL_NONE;
+	if (!has_waiting(store, target, revert, &has, err))
+		return false;
+	if (!has)
+		return next_due(store, target, now, ret_next_due, err);
+	AUTO(query_end)
+	struct query *q = query_write(store, ROOM_OUTBOX, revert ? TAKE_BACK : TAKE, err);
 	if (!q)
 		return false;
 	query_text(q, "target", target);
@@ -300,8 +329,26 @@ doubt_next(struct store *store, int64_t after, struct change_row *ret, bool *ret
 }
 
 static bool
+doubt_is(struct store *store, bool *ret_is, struct err *err)
+{
+	AUTO(query_end) struct query *q = query_read(store, ROOM_OUTBOX, DOUBT_TAKEN, err);
+	if (!q)
+		return false;
+	query_int(q, "taken", TAKEN);
+	enum driver_step step = query_step(q, err);
+	*ret_is = step == STEP_ROW;
+	return step != STEP_FAILED;
+}
+
+/* A start that finds nothing to mend writes nothing. */
+static bool
 doubt_back(struct store *store, struct err *err)
 {
+	bool is;
+	if (!doubt_is(store, &is, err))
+		return false;
+	if (!is)
+		return true;
 	AUTO(query_end) struct query *q = query_write(store, ROOM_OUTBOX, DOUBT_BACK, err);
 	if (!q)
 		return false;

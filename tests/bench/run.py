@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # Benchmarks: a table for people, and JSON (bench.json in the build folder) for comparisons.
 # SPDX-License-Identifier: MIT
-"""run.py [quick] [disk|bare|ingest|webhook|latency|runs|idle|fairness|start|cron|schedules|lateness|triggers|files|mail]...: all, or those named. Figures of a shared machine vary: compare what stands side by side, not absolutes."""
+"""run.py [quick] [disk|bare|ingest|webhook|latency|claims|shim|runs|waiting|crowd|idle|fairness|start|cron|schedules|lateness|triggers|files|mail|review]...: all, or those named. Figures of a shared machine vary: compare what stands side by side, not absolutes."""
 import os
+import resource
 import statistics
 import sys
 
@@ -153,11 +154,119 @@ def latency():
                 lines = f.read().splitlines()
             return lines if len(lines) > n else None
 
-        late.append((int(wait("the agent starts", started)[n]) - began) / 1e6)
+        late.append((int(wait("the agent starts", started)[n].split()[0]) - began) / 1e6)
     note("event sent to agent started, p50", percentile(late, 0.5), "ms")
     note("event sent to agent started, p99", percentile(late, 0.99), "ms")
     rouse.close()
     shutil.rmtree(os.path.dirname(stamps), ignore_errors=True)
+
+
+def claims():
+    """From the claim, which is on disk, to the agent, while as much comes in as is taken."""
+    count = 500 if QUICK else 5000
+    rouse = Rouse()
+    stamps = os.path.join(rouse.dir, "stamps")
+    rouse.close()
+    rouse = house(f"{HERE}/stamp {stamps}", concurrency=16)
+    rouse.section("limits", max_queued=1000000)
+    os.makedirs(os.path.dirname(stamps), exist_ok=True)
+    rouse.start()
+    spawn([os.path.join(HERE, "load"), str(rouse.port), "/hooks/push", SECRET, "16", str(count)], stdout=subprocess.DEVNULL).wait()
+    wait("all runs are over", lambda: (lambda h: h["queue_depth"] + h["in_flight"] == 0)(rouse.get("/health")), 300)
+    rouse.stop()
+    db = sqlite3.connect(rouse.db)
+    claimed = dict(db.execute("SELECT r.id, a.started FROM runs r JOIN attempts a ON a.run = r.seq"))
+    db.close()
+    with open(stamps) as f:
+        late = [int(ns) / 1e6 - claimed[run] for ns, run in (line.split() for line in f)]
+    note("claim to agent started under load, p50", percentile(late, 0.5), "ms")
+    note("claim to agent started under load, p99", percentile(late, 0.99), "ms")
+    rouse.close()
+    shutil.rmtree(os.path.dirname(stamps), ignore_errors=True)
+
+
+def spawned(argv):
+    """Seconds from its start to its end."""
+    began = time.monotonic()
+    with lib._lock:  # or the harness would reap it
+        os.waitpid(os.posix_spawn(argv[0], argv, {}), 0)
+    return time.monotonic() - began
+
+
+def shim(folder):
+    """/bin/true by itself, and carried by rouse-shim, turn by turn: what the carrying costs."""
+    count = 50 if QUICK else 500
+    jobs = []
+    for n in range(count):
+        at = os.path.join(folder, f"0190-{n}.1")
+        os.mkdir(at, 0o700)
+        fields = [("id", f"0190-{n}.1"), ("arg", "/bin/true"), ("workdir", "/"), ("deadline_ms", "20000"), ("grace_ms", "500"), ("linger_ms", "500"),
+                  ("out_max", "1048576"), ("err_max", "4096"), ("umask", "-1"), ("nice", "-1"), ("input", "{}\n")]
+        with open(os.path.join(at, "job"), "wb") as f:
+            f.write(b"rouse-job 1\n" + b"".join(b"%s %d\n%s\n" % (k.encode(), len(v), v.encode()) for k, v in fields))
+        for name in ("out", "err"):
+            open(os.path.join(at, name), "wb").close()
+        os.mkfifo(os.path.join(at, "ctl"), 0o600)
+        jobs.append(at)
+    bare, carried = [], []
+    for at in jobs:
+        bare.append(spawned(["/bin/true"]))
+        carried.append(spawned([os.path.join(BUILD, "rouse-shim"), at]))
+        if not os.path.exists(os.path.join(at, "status")):
+            raise Failed(f"the shim left no status in {at}")
+    note("/bin/true, one at a time", 1 / statistics.median(bare), "/s")
+    note("/bin/true carried by rouse-shim, one at a time", 1 / statistics.median(carried), "/s")
+    note("  times as long", statistics.median(carried) / statistics.median(bare), "")
+
+
+def waiting():
+    """Runs that wait for a person with no process of theirs."""
+    count = 1000 if QUICK else 10000
+    asks = """printf '{"type":"ask","question":"go on?"}\\n{"type":"suspend"}\\n'"""
+    rouse = house("/usr/bin/" + asks, concurrency=16)
+    rouse.section("limits", max_queued=count * 2)
+    rouse.start()
+    rouse.deliver("push").expect(202)
+    state = lambda: rouse.get("/health")
+    waits = lambda: sqlite3.connect(f"file:{rouse.db}?mode=ro", uri=True).execute("SELECT count(*) FROM runs WHERE status = 'waiting'").fetchone()[0]
+    wait("the first waits", lambda: waits() == 1 and state()["in_flight"] == 0)
+    before = memory(rouse)
+    began = time.monotonic()
+    spawn([os.path.join(HERE, "load"), str(rouse.port), "/hooks/push", SECRET, "16", str(count)], stdout=subprocess.DEVNULL).wait()
+    wait("all wait", lambda: waits() == count + 1 and state()["in_flight"] == 0, 300)
+    note("runs that ask and are suspended", count / (time.monotonic() - began), "/s")
+    note(f"resident memory, {count:,} waiting runs", memory(rouse), "KiB")
+    note("  of it for each", (memory(rouse) - before) * 1024 / count, "bytes")
+    rouse.stop()
+    note(f"start to ready, {count:,} waiting runs", ready(rouse) * 1000, "ms")
+    rouse.close()
+
+
+def crowd():
+    """Runs while the daemon holds many connections: what it starts, it starts with as many descriptors open."""
+    many, count = 1000 if QUICK else 10000, 300 if QUICK else 2000
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    many = min(many, hard - 2000)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    for held in (0, many):
+        rouse = house("/bin/true", concurrency=16)
+        rouse.section("http", max_connections=held + 1000, idle_timeout="10m")
+        rouse.start()
+        lines = []
+        for _ in range(held):
+            line = socket.create_connection(("127.0.0.1", rouse.port))
+            line.sendall(b"GET /livez HTTP/1.1\r\nHost: here\r\n\r\n")
+            line.recv(4096)
+            lines.append(line)
+        began = time.monotonic()
+        spawn([os.path.join(HERE, "load"), str(rouse.port), "/hooks/push", SECRET, "16", str(count)], stdout=subprocess.DEVNULL).wait()
+        wait("all runs are over", lambda: (lambda h: h["queue_depth"] + h["in_flight"] == 0)(rouse.get("/health")), 300)
+        note(f"no-op exec runs, {held:,} connections held", count / (time.monotonic() - began), "/s")
+        open_now = len(os.listdir(f"/proc/{rouse.daemon.pid}/fd"))
+        note("  descriptors open", open_now, "")
+        for line in lines:
+            line.close()
+        rouse.close()
 
 
 def runs():
@@ -391,13 +500,17 @@ def mail():
     other("imap.py", *(["1000"] if QUICK else []))
 
 
+def review():
+    other("review.py", *(["10000"] if QUICK else []))
+
+
 def bench():
     print("Figures of a shared machine: compare what stands side by side.")
     folder = tempfile.mkdtemp(prefix="rouse-bench-")
     try:
-        parts = {"disk": lambda: disk(folder), "bare": bare, "ingest": ingest, "webhook": lambda: webhook(folder), "latency": latency, "runs": runs,
-                 "idle": idle, "fairness": fairness, "start": start, "cron": cron, "schedules": many_schedules, "lateness": lateness, "triggers": triggers,
-                 "files": files, "mail": mail}
+        parts = {"disk": lambda: disk(folder), "bare": bare, "ingest": ingest, "webhook": lambda: webhook(folder), "latency": latency, "claims": claims,
+                 "shim": lambda: shim(folder), "runs": runs, "waiting": waiting, "crowd": crowd, "idle": idle, "fairness": fairness, "start": start, "cron": cron, "schedules": many_schedules, "lateness": lateness, "triggers": triggers,
+                 "files": files, "mail": mail, "review": review}
         for name, part in parts.items():
             if name in sys.argv[1:] or not set(parts) & set(sys.argv[1:]):
                 part()

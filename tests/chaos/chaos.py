@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # `make chaos`: houses beside each other, each a daemon that is killed under load until the time is over; then the judge's word.
 # SPDX-License-Identifier: MIT
-"""chaos.py [MINUTES [SEED [HOUSES]]]: 5 minutes, a seed of its own and two houses unless told otherwise. Exit 0: nothing lost,
-nothing doubled. A house's choices come from SEED and its number, so that the same seed tries the same things; what the
+"""chaos.py [MINUTES [SEED [HOUSES [SWEEP]]]]: 5 minutes, a seed of its own and two houses unless told otherwise; afterwards SWEEP
+minutes (as many, 0: none) of calls that fail one by one (sweeps.py). Exit 0: nothing lost, nothing doubled. A house's choices come from SEED and its number, so that the same seed tries the same things; what the
 machine makes of them in time may differ. Houses with an even number have a clock that is set now and then."""
 import json
 import os
@@ -84,12 +84,12 @@ def watch(houses, seconds):
 
 def main():
     try:
-        words = [w for w in sys.argv[1:] if w]
-        seconds = float(words[0]) * 60 if words else 300.0
-        seed = int(words[1]) if len(words) > 1 else random.SystemRandom().randrange(1 << 32)
-        count = int(words[2]) if len(words) > 2 else 2
+        minutes, seed, count, sweep = (sys.argv[1:] + [""] * 4)[:4]
+        seconds = float(minutes or 5) * 60
+        seed = int(seed or random.SystemRandom().randrange(1 << 32))
+        count, sweep = int(count or 2), float(sweep or seconds / 60)
     except ValueError:
-        sys.exit("usage: chaos.py [MINUTES [SEED [HOUSES]]]")
+        sys.exit("usage: chaos.py [MINUTES [SEED [HOUSES [SWEEP]]]]")
     print(f"chaos for {seconds / 60:g} minutes in {count} houses: make chaos MINUTES={seconds / 60:g} SEED={seed} HOUSES={count}", flush=True)
     houses = [Watch(seed + n, seconds, n + 1) for n in range(count)]
     try:
@@ -103,6 +103,9 @@ def main():
     missing = set.intersection(*(set(h.said.get("missing", [])) for h in houses))
     if missing:
         print(f"crash points not reached: {' '.join(sorted(missing))}")
+    if sweep:
+        sys.stdout.flush()
+        good &= subprocess.run([sys.executable, os.path.join(HERE, "sweeps.py"), str(sweep), str(seed)]).returncode == 0
     print("nothing lost, nothing doubled" if good else f"FAILED; again with: make chaos MINUTES={seconds / 60:g} SEED={seed} HOUSES={count}")
     sys.exit(0 if good else 1)
 

@@ -20,8 +20,8 @@ TENANTS, TENANT_DAY = 60, 1.0
 BACKLOG = 60  # runs that wait: more are not sent
 FURTHEST = 7200  # seconds that the clock is set
 REST = 90  # seconds in which all that was begun has to end
-# Points where attachments of mail are written, which nobody sends here.
-ELSEWHERE = {"os_write_file.written", "os_write_file.renamed"}
+# Points where attachments of mail are written, which nobody sends here, and where a session goes on: tests/scenario has both.
+ELSEWHERE = {"os_write_file.written", "os_write_file.renamed", "exec-turn-given"}
 AGENT = """#!/bin/sh
 read -r e
 p=${e##*'"payload":{'}
@@ -154,7 +154,7 @@ class House:
         calm = {"breaker__threshold": "100%", **retry}
         r.section("daemon", drain_timeout="200ms", log_level="info")
         r.section("limits", max_running=24)
-        targets = "crm, files, web"
+        targets = "crm, files, web, docs"
         # Far less than the clock is set by: what a run has worked does not follow it.
         r.agent("work", AGENT, concurrency=8, targets=targets, budget__deadline="20m", **calm)
         r.agent("spender", AGENT, concurrency=6, budget__cost="0.20", budget__deadline="20m", grace="200ms", **calm)
@@ -179,6 +179,8 @@ class House:
             f.write(COMMAND)
         os.chmod(command, 0o755)
         r.section("target files", kind="exec", command=command, env=f"D={r.dir}", pass_env="PATH", **calm)
+        os.mkdir(os.path.join(r.dir, "docs"))
+        r.section("target docs", kind="file", root=os.path.join(r.dir, "docs"), **calm)
         self.service = Service(os.path.join(r.dir, "deeds-http"), f"{self.seed}/service")
         r.section("target web", kind="http", url=f"http://127.0.0.1:{self.service.server_port}/deeds", allow_private="yes", **calm)
         self.note("house", seed=self.seed, seconds=self.seconds, clock_jumps=self.clock_jumps, message=int(MESSAGE * MICRO), points=self.points,
@@ -222,7 +224,7 @@ class House:
             payload["plan"], ends = "perm", [["failed", "permanent"]]
         else:
             payload["plan"] = " ".join(rnd.choices(["fail", "temp", "crash", "half", "nap"], k=rnd.choice([0, 0, 0, 1, 2])) + [rnd.choice(["ok", "ok", "nap"])])
-            to = [t for t in ("crm", "files", "web") if rnd.random() < 0.3]
+            to = [t for t in ("crm", "files", "web", "docs") if rnd.random() < 0.3]
             payload["to"], effects = " ".join(to), len(to)
             emits = rnd.random() < 0.15
             if emits:

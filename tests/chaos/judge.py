@@ -283,6 +283,13 @@ def gather(folder):
     e.starts = [(run, int(n)) for run, n in (line.split() for line in lines(folder, "starts"))]
     e.deeds = [(r["change"], r["effect"]) for r in rows(os.path.join(folder, "crm.db"), "SELECT change, effect FROM deed")]
     e.deeds += [tuple(line.split()) for line in lines(folder, "deeds-http")]
+    placed = {}
+    for name in os.listdir(os.path.join(folder, "docs")):
+        with open(os.path.join(folder, "docs", name)) as f:
+            placed[json.load(f)["effect"]] = name
+    kept = rows(os.path.join(folder, "state", "rouse.db"), "SELECT key AS id, after ->> 'effect' AS effect FROM changes WHERE target = 'docs'")
+    e.deeds += [(r["id"], r["effect"]) for r in kept if r["effect"] in placed]
+    e.deeds += [(name, effect) for effect, name in placed.items() if effect not in {r["effect"] for r in kept}]
     done = os.path.join(folder, "deeds")
     e.deeds += [(name.replace("_", "/"), os.readlink(os.path.join(done, name))) for name in os.listdir(done)]
     return e

@@ -46,17 +46,38 @@ if len(sys.argv) > 2 and sys.argv[1] == "workload":
     os._exit(code)
 
 
-def sweep(what, *words):
+# What fails in whose stead, how far apart the calls are that it is tried with here, and up to which. `make chaos` tries each.
+SWEEPS = [
+    ("fsync fails", {"funcs": "fsync", "errno": "EIO"}, 3, 40),
+    ("the disk is full at a write", {"funcs": "write", "errno": "ENOSPC", "path": "rouse.db"}, 17, 250),
+    ("a write is cut by a kill", {"funcs": "write", "errno": "TORN", "path": "rouse.db"}, 17, 250),
+    ("a write takes half of it", {"funcs": "write", "errno": "SHORT"}, 37, None),
+    ("it is killed at an fsync", {"funcs": "fsync", "errno": "KILL"}, 3, None),
+    ("a file cannot be renamed, removed or cut", {"funcs": "ftruncate,rename,unlink", "errno": "EIO"}, 5, None),
+    ("no program can be started", {"funcs": "fork,spawn,exec", "errno": "EAGAIN"}, 1, None),
+    ("there is no memory", {"funcs": "malloc", "errno": "ENOMEM"}, 1301, None),
+    ("descriptors run out at an open", {"funcs": "open,pipe,accept", "errno": "EMFILE"}, 23, 250),
+]
+
+
+def injector(folder):
+    """Built from the shared rigs."""
+    if is_sanitized():
+        raise Skip("the injector and AddressSanitizer do not go together")
+    source = shared("chaos/inject/faultinj.c")
+    build = spawn(["gcc", "-O2", "-shared", "-fPIC", "-w", "-o", folder + "/faultinj.so", source, "-ldl", "-pthread"])
+    expect(build.wait(), 0, "exit status of gcc")
+    return folder + "/faultinj.so"
+
+
+def sweep(what, fault, stride, most):
     @scenario(f"{what}: nothing acknowledged is lost, the database stays whole")
     def _(rouse):
-        if is_sanitized():
-            raise Skip("the injector and AddressSanitizer do not go together")
-        source = shared("chaos/inject/faultinj.c")
         folder = os.path.join(rouse.dir, "inject")
         os.mkdir(folder)
+        injector(folder)
         shutil.copy(shared("chaos/inject/sweep.py"), folder)
-        build = spawn(["gcc", "-O2", "-shared", "-fPIC", "-w", "-o", folder + "/faultinj.so", source, "-ldl", "-pthread"])
-        expect(build.wait(), 0, "exit status of gcc")
+        words = [w for k, v in fault.items() for w in ("--" + k, v)] + ["--stride", str(stride)] + (["--max", str(most)] if most else [])
         me = os.path.abspath(__file__)
         process = spawn(["python3", folder + "/sweep.py", "--cmd", f"python3 {me} workload {{W}}", "--comm", "roused", "--ok-rc", "0", "--timeout", "60", *words],
                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "builddir": BUILD, "srcdir": SOURCE})
@@ -65,14 +86,7 @@ def sweep(what, *words):
         print("# " + out.strip().splitlines()[-1])
 
 
-sweep("fsync fails", "--funcs", "fsync", "--errno", "EIO", "--stride", "3", "--max", "40")
-sweep("the disk is full at a write", "--funcs", "write", "--errno", "ENOSPC", "--path", "rouse.db", "--stride", "17", "--max", "250")
-sweep("a write is cut by a kill", "--funcs", "write", "--errno", "TORN", "--path", "rouse.db", "--stride", "17", "--max", "250")
-sweep("a write takes half of it", "--funcs", "write", "--errno", "SHORT", "--stride", "37")
-sweep("it is killed at an fsync", "--funcs", "fsync", "--errno", "KILL", "--stride", "3")
-sweep("a file cannot be renamed, removed or cut", "--funcs", "ftruncate,rename,unlink", "--errno", "EIO", "--stride", "5")
-sweep("no program can be started", "--funcs", "fork,spawn,exec", "--errno", "EAGAIN")
-sweep("there is no memory", "--funcs", "malloc", "--errno", "ENOMEM", "--stride", "1301")
-sweep("descriptors run out at an open", "--funcs", "open,pipe,accept", "--errno", "EMFILE", "--stride", "23", "--max", "250")
-
-main()
+if __name__ == "__main__":
+    for one in SWEEPS:
+        sweep(*one)
+    main()

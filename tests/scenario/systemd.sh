@@ -28,7 +28,7 @@ if [ -z "${RIG_BACKEND-}" ]; then
 	[ ! -d "$tree/lib" ] || { mkdir -p "$tree/usr" && cp -a "$tree/lib" "$tree/usr/" && rm -r "$tree/lib"; }
 	# What the programs are linked with, by the packages that hold it.
 	libraries=libevent-core-2.1-7,libevent-openssl-2.1-7,libcurl4,libsqlite3-0,libyaml-0-2,libinih1,libjansson4,libjq1,libonig5,libssl3,libseccomp2,libgit2-1.5,sqlite3
-	"$rig" run --quiet --backend unshare --timeout 150 --with "$libraries" --tree "$tree" "$0" >"$dir/said" 2>"$dir/errors"
+	"$rig" run --quiet --backend "${ROUSE_RIG_BACKEND:-unshare}" --timeout "${ROUSE_RIG_TIMEOUT:-150}" --with "$libraries" --tree "$tree" "$0" >"$dir/said" 2>"$dir/errors"
 	code=$?
 	case $code in
 	77 | 125)
@@ -108,6 +108,26 @@ touch /srv/work/go
 run=$(rouse run list --json | jq -r .id | head -n 1)
 ok 'and its run succeeds, in one attempt' wait_for sh -c "rouse run show $run --json | jq -e '.status == \"succeeded\" and .attempts == 1'"
 ok 'the agent was started once' sh -c 'test "$(wc -l </srv/work/started)" = 1'
+if grep -qsw memory "$groups/cgroup.controllers"; then
+	cat >/srv/agents/hog <<'AGENT'
+#!/bin/sh
+read -r envelope
+head -c 300000000 /dev/zero | tail
+echo '{"type":"result","output":"too much"}'
+AGENT
+	chmod 755 /srv/agents/hog
+	printf '[agent hog]\nkind = exec\ncommand = /srv/agents/hog\nworkdir = /srv/work\npass_env = PATH\nmemory_max = 64M\nretry.attempts = 1\n' >/etc/rouse/agents.d/hog.conf
+	systemctl reload roused
+	wait_for sh -c 'rouse agent list | grep -q hog'
+	rouse invoke hog --wait >/dev/null 2>&1
+	hog="rouse run list --agent hog --json"
+	ok 'an agent that wants more memory than memory_max is killed by its group, and its run says why' \
+		wait_for sh -c "$hog | jq -e '.status == \"failed\" and .reason == \"exhausted\" and (.error | contains(\"memory_max\"))'"
+	ok 'the daemon is unmoved' rouse status
+else
+	n=$((n + 1))
+	echo "ok $n - an agent that wants more memory than memory_max # SKIP no memory controller of version 2 here"
+fi
 systemctl kill -s KILL roused
 ok 'a killed daemon comes back by itself' wait_for rouse status
 ok 'the service stops' systemctl stop roused

@@ -398,10 +398,10 @@ takes_up(void)
 	rig_event("hook", "2", NULL);
 	rig_agent(1)->gone = true;
 	rig_restart(NULL);
-	IT ("one that is gone without a word is lost, and tried again") {
-		CHECK_STR(rig_text(STATUS), "queued");
-		CHECK_STR(rig_text("SELECT status FROM attempts ORDER BY run DESC, n DESC LIMIT 1"),
-			  "lost");
+	IT ("one that had not begun is tried again, and counts for nothing") {
+		CHECK_STR(rig_text("SELECT status || ' ' || reason FROM attempts WHERE run = (SELECT "
+				   "MAX(run) FROM attempts) AND n = 1"),
+			  "lost unread");
 		rig_pass(1100);
 		CHECK_INT(rig_agents(), 3);
 	}

@@ -92,7 +92,7 @@ set_ahead(void)
 		rig_pass(5000);
 		CHECK_INT(attempt_time_left_ms(rig_agent(0)->attempt) / 1000, 535);
 	}
-	rig_agent(0)->gone = true;
+	rig_agent(0)->lost = true;
 	rig.wall_ms += 11 * HOUR;
 	rig_restart(NULL);
 	IT ("one that is lost is charged what was counted, and tried again") {
@@ -111,7 +111,7 @@ another_boot(void)
 	rig_init(CONF);
 	rig_event("hook", "1", NULL);
 	rig_pass(100000);
-	rig_agent(0)->gone = true;
+	rig_agent(0)->lost = true;
 	rig.boot = 2;
 	rig.mono_ms = 500;
 	rig.wall_ms += HOUR;

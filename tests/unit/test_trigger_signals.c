@@ -339,7 +339,7 @@ changes(void)
 	struct rig_answer woken, got;
 	AUTO(buf_fini) struct buf cause = BUF_INIT;
 
-	rig_init(AGENT HOOK "[trigger other]\nsource = fake\nagent = a\n");
+	rig_init(AGENT HOOK "[agent b]\nkind = fake\n[trigger other]\nsource = fake\nagent = b\n");
 	woken = rig_event("hook", "1", NULL);
 	buf_printf(&cause, "root=%s;parent=%s;hops=1", woken.event_id, woken.run_id);
 	got = rig_admit((struct happening){
