@@ -7,11 +7,14 @@
 #include "plugins/agents/exec.h"
 #include "plugins/entities/exec.h"
 #include "plugins/entities/file.h"
+#include "plugins/notify/notify.h"
+#include "plugins/targets/child.h"
 #include "plugins/entities/http.h"
 #include "plugins/entities/sql.h"
 #include "plugins/entities/threaded.h"
 #include "plugins/targets/exec.h"
 #include "plugins/targets/file.h"
+#include "plugins/targets/git.h"
 #include "plugins/targets/http.h"
 #include "plugins/targets/sql.h"
 
@@ -25,6 +28,14 @@ const struct target_kind *const plugin_targets[] = {
 	&http_target_kind,
 	&exec_target_kind,
 	&file_target_kind,
+	&git_target_kind,
+	NULL,
+};
+
+const struct notify_kind *const plugin_notifies[] = {
+	&exec_notify_kind,
+	&http_notify_kind,
+	&smtp_notify_kind,
 	NULL,
 };
 
@@ -42,4 +53,6 @@ plugins_fini(struct core *core)
 {
 	threaded_end();
 	exec_agent_fini(core);
+	children_fini();
+	smtp_notify_fini();
 }

@@ -8,6 +8,7 @@
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -16,6 +17,7 @@
 #include "core/apply.h"
 #include "core/attempt.h"
 #include "core/batch.h"
+#include "core/rollout.h"
 #include "core/breakers.h"
 #include "core/gather.h"
 #include "core/halt.h"
@@ -24,6 +26,7 @@
 #include "core/ruling.h"
 #include "core/ledger.h"
 #include "core/metrics.h"
+#include "core/notify.h"
 #include "core/queue.h"
 #include "core/rate.h"
 #include "core/source.h"
@@ -46,6 +49,8 @@
 #define IDLE_MS 500
 #define DRAIN_LOOK_MS 50
 #define HAND_LOOK_MS 2
+#define LOCK_PAUSE_MS 50
+#define LOCK_TRIES 200
 
 /* --- building ------------------------------------------------------------------------------ */
 
@@ -90,13 +95,21 @@ store_start(struct house *house, struct err *err)
 {
 	const struct conf_section *section =
 		conf_section(registry_conf(house->core.registry), "store", "");
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
 	AUTO(buf_fini) struct buf url = BUF_INIT;
 
 	if (conf_str(section, "url") && !house->rehearsal)
 		buf_puts(&url, conf_str(section, "url"));
 	else
 		buf_printf(&url, "sqlite:%s/rouse.db", house->state_dir);
-	return store_open(buf_cstr(&url), &house->core.store, err);
+	/* Who goes on because another did not come up: that one may be about to end still. */
+	for (int i = 0; !store_open(buf_cstr(&url), &house->core.store, err); i++) {
+		if (!house->heirloom || house->old >= 0 || err->code != E_EXISTS || i == LOCK_TRIES)
+			return false;
+		err_fini(err);
+		nanosleep(&pause, NULL);
+	}
+	return true;
 }
 
 static bool
@@ -112,12 +125,14 @@ rooms_build(struct house *house, struct err *err)
 	core->sources = sources_new(core);
 	core->gather = gather_new(core);
 	core->batches = batches_new(core);
+	core->rollouts = rollouts_new(core);
 	core->keep = keep_new(core);
 	core->looks = looks_new(core);
 	core->rulings = rulings_new(core);
 	core->ledger = ledger_new(core);
 	core->breakers = breakers_new(core);
 	core->vigil = vigil_new(core);
+	core->notify = notify_new(core);
 	core->switches = switches_new(core, err);
 	return core->switches != NULL;
 }
@@ -289,6 +304,7 @@ on_asked(void *arg, const char *version)
 	house->core.handing = true;
 	house->hand_since = clock_mono(house->core.clock);
 	http_server_hold(api_server(house->api), true);
+	api_hurry(house->api);
 	core_timer_arm(&house->core, &house->hand, HAND_LOOK_MS, hand_look, house);
 }
 
@@ -319,6 +335,7 @@ house_give(struct house *take_house, struct house_from *ret_from, struct err *er
 	sigset_t all;
 
 	house_free(take_house);
+	crash_point("hands-over");
 	if (takeover_give(asker, heirloom, err)) {
 		registry_unref(registry);
 		heirloom_free(heirloom);
@@ -337,9 +354,12 @@ house_resume(struct house *house, struct err *err)
 {
 	struct core *core = &house->core;
 
+	if (!core->rehearsal)
+		notify_reload(core);
 	if (!ledger_load(core, err) || !breakers_load(core, err) || !queue_load(core->queue, err) ||
 	    !attempts_adopt_all(core, err) || !apply_load(core->apply, err) ||
-	    !gather_load(core, err) || !batches_load(core, err))
+	    !gather_load(core, err) || !batches_load(core, err) ||
+	    !rollouts_load(core, err))
 		return false;
 	rulings_load(core);
 	halt_enforce(core);
@@ -457,14 +477,15 @@ house_free(struct house *house)
 	signals_hold();
 	takeover_free(house->takeover);
 	heirloom_free(house->heirloom);
-	if (house->old >= 0)
-		close(house->old);
 	/* Whoever reads entities in a thread gives up early. */
 	batches_free(core->batches);
 	core->batches = NULL;
 	/* Then: a job may read what these rooms are about to free. */
 	if (core->work)
 		work_pool_stop(core->work);
+	/* One that did not come up: the sockets are still those of the one before it. */
+	if (house->api && house->old >= 0)
+		http_server_leave_files(api_server(house->api));
 	if (house->api)
 		api_free(house->api);
 	model_free(house->model);
@@ -473,6 +494,7 @@ house_free(struct house *house)
 	apply_free(core->apply);
 	queue_free(core->queue);
 	gather_free(core->gather);
+	rollouts_free(core->rollouts);
 	keep_free(core->keep);
 	looks_free(core->looks);
 	rulings_free(core->rulings);
@@ -482,6 +504,7 @@ house_free(struct house *house)
 	work_pool_free(core->work);
 	plugins_fini(core);
 	fetch_pool_free(core->fetch);
+	notify_free(core->notify);
 	jail_free(core->jail);
 	switches_free(core->switches);
 	stream_free(core->stream);
@@ -490,6 +513,9 @@ house_free(struct house *house)
 	registry_unref(core->registry);
 	if (core->store)
 		store_close(core->store);
+	/* Who waits to hear that this one is up may open the database now. */
+	if (house->old >= 0)
+		close(house->old);
 	core_timer_free(house->idle);
 	core_timer_free(house->watchdog);
 	core_timer_free(house->drain);

@@ -18,6 +18,7 @@
 #include "core/breakers.h"
 #include "core/gather.h"
 #include "core/ledger.h"
+#include "core/notify_kind.h"
 #include "core/queue.h"
 #include "core/source.h"
 #include "core/vigil.h"
@@ -31,6 +32,7 @@ void
 house_schema(struct conf_schema *schema)
 {
 	registry_set_kinds(trigger_kinds, plugin_agents, plugin_targets);
+	notify_set_kinds(plugin_notifies);
 	entities_set_kinds(plugin_entities);
 	registry_schema(schema);
 }
@@ -212,6 +214,7 @@ house_reload(void *arg, json_t *ret_answer, struct err *err)
 	ledger_reload(core);
 	breakers_reload(core);
 	vigil_reload(core);
+	notify_reload(core);
 	gather_reload(core);
 	batches_reload(core);
 	registry_unref(old);

@@ -364,6 +364,17 @@ heirloom_send(int fd, const struct heirloom *heirloom, struct err *err)
 	       message_send(fd, STR("done"), NULL, 0, err);
 }
 
+static bool
+is_a_roused(pid_t pid)
+{
+	AUTO(buf_fini) struct buf name = BUF_INIT;
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	return pid > 0 && pid != getpid() && os_read_file(path, 64, &name, NULL) &&
+	       str_eq_cstr(str_trim(buf_str(&name)), "roused");
+}
+
 bool
 takeover_give(int take_asker, const struct heirloom *heirloom, struct err *err)
 {
@@ -381,8 +392,8 @@ takeover_give(int take_asker, const struct heirloom *heirloom, struct err *err)
 			return true;
 		err_set(err, E_CORRUPT, "it said what no roused says");
 	}
-	/* It may still hold the database, and has said nothing to the world yet. */
-	if (peer_is_ours(fd, &pid) && pid > 0 && pid != getpid())
+	/* One that stands still holds the database, and has said nothing to the world yet. */
+	if (peer_is_ours(fd, &pid) && err->code == E_TIMEOUT && is_a_roused(pid))
 		kill(pid, SIGKILL);
 	return false;
 }
@@ -424,6 +435,7 @@ takeover_ask(const char *state_dir, const char *version, int *ret_old,
 {
 	AUTO(auto_close) int dir = -1, fd = -1;
 	AUTO(buf_fini) struct buf text = BUF_INIT;
+	AUTO(err_fini) struct err why = ERR_INIT;
 	struct heirloom *heirloom;
 	struct sockaddr_un address;
 
@@ -439,9 +451,13 @@ takeover_ask(const char *state_dir, const char *version, int *ret_old,
 	if (!message_send(fd, buf_str(&text), NULL, 0, err))
 		return false;
 	heirloom = mem_alloc(sizeof(*heirloom));
-	if (!heirloom_receive(fd, heirloom, err)) {
+	if (!heirloom_receive(fd, heirloom, &why)) {
 		heirloom_free(heirloom);
-		return false;
+		if (why.code != E_UNAVAILABLE)
+			return err_move(err, &why);
+		/* It died over it: then this is a plain start. */
+		log_warning("the roused that ran has ended while it handed over");
+		return true;
 	}
 	crash_point("took-over");
 	*ret_heirloom = heirloom;

@@ -135,6 +135,11 @@ exec_check(const struct conf_section *section, struct conf_report *report)
 		conf_complain(report, section, "session",
 			      "its next turn comes on standard input as a line, and its result is "
 			      "a line of the protocol; expected stdin = open and output = rouse");
+	if (conf_bool(section, "session") && !strcmp(conf_str(section, "meter"), "proxy"))
+		conf_complain(report, section, "session",
+			      "with meter = proxy each run has an endpoint of its own in its "
+			      "environment, which a process that stays would not get; expected one "
+			      "of the two");
 	if (conf_is_set(section, "stdin") && exec_is_open(section) && exec_is_text(section))
 		conf_complain(report, section, "stdin",
 			      "output = text has no protocol in which messages could follow; "

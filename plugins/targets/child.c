@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/list.h"
 #include "base/os.h"
 #include "base/uuid.h"
 #include "io/proc.h"
@@ -26,19 +27,22 @@ struct pipe_end {
 };
 
 struct child {
+	LIST_ENTRY(child) entry;
 	struct core *core;
 	struct proc *proc; /* NULL: exited */
 	pid_t group;
 	struct pipe_end in, out, err;
 	struct buf input, output, errors;
 	size_t written;
-	bool exited, timed_out, out_cut;
+	bool exited, timed_out, out_cut, ends_with_us;
 	int wait_status;
 	struct uuid mark;
 	struct core_timer *timer, *done;
 	child_on_done *on_done;
 	void *arg;
 };
+
+static LIST_HEAD(, child) children = LIST_HEAD_INITIALIZER(children);
 
 static void
 end_close(struct pipe_end *end)
@@ -53,6 +57,7 @@ end_close(struct pipe_end *end)
 static void
 child_free(struct child *child)
 {
+	LIST_REMOVE(child, entry);
 	proc_free(child->proc);
 	end_close(&child->in);
 	end_close(&child->out);
@@ -312,9 +317,11 @@ child_start(struct core *core, const struct child_spec *spec, child_on_done *on_
 				.in = {.fd = -1},
 				.out = {.fd = -1},
 				.err = {.fd = -1},
+				.ends_with_us = spec->ends_with_us,
 				.on_done = on_done,
 				.arg = arg};
 	child->mark = uuid_v7(core_wall(core));
+	LIST_INSERT_HEAD(&children, child, entry);
 	ok = buf_try_reserve(&child->input, spec->input.len) ||
 	     err_set(err, E_FULL, "no memory for %zu bytes of a child's input", spec->input.len);
 	if (ok) {
@@ -329,4 +336,16 @@ child_start(struct core *core, const struct child_spec *spec, child_on_done *on_
 	core_timer_arm(core, &child->timer, spec->timeout_ms > 0 ? spec->timeout_ms : 1,
 		       child_on_timeout, child);
 	return true;
+}
+
+void
+children_fini(void)
+{
+	while (!LIST_EMPTY(&children)) {
+		struct child *child = LIST_FIRST(&children);
+
+		if (child->ends_with_us && !child->exited)
+			kill(-child->group, SIGKILL);
+		child_free(child);
+	}
 }

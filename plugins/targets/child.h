@@ -23,6 +23,7 @@ struct child_spec {
 	const char *const *envp;
 	struct str input; /* copied */
 	int64_t timeout_ms;
+	bool ends_with_us; /* killed when the daemon ends */
 };
 
 struct child_result {
@@ -40,6 +41,8 @@ typedef void child_on_done(void *arg, const struct child_result *result);
 /* False when it cannot be started: E_NOT_FOUND, E_DENIED, E_INVALID, E_FULL. */
 bool child_start(struct core *core, const struct child_spec *spec, child_on_done *on_done,
 		 void *arg, struct err *err);
+/* The daemon ends: nobody is told any more. */
+void children_fini(void);
 
 /* Kills a group of processes, and then what left it: all whose CHILD_MARK is mark. */
 void child_kill_tree(struct core *core, pid_t group, const struct uuid *mark);

@@ -50,6 +50,10 @@ bool http_read_make(const struct target *target, const struct change_row *change
 /* The section's own headers and its secret. */
 bool http_headers_add(const struct target *target, struct http_request *request, struct err *err);
 
+/* The section's key auth as Authorization: Bearer. */
+bool http_bearer_add(const struct conf_section *section, struct http_request *request,
+		     struct err *err);
+
 /* A Retry-After field, seconds or a date, as ms from now: 0 for none or nonsense, a day at most. */
 int64_t http_retry_after(struct str field, struct wall now);
 

@@ -352,15 +352,22 @@ http_read_make(const struct target *target, const struct change_row *change, boo
 bool
 http_headers_add(const struct target *target, struct http_request *request, struct err *err)
 {
-	struct secrets secrets = SECRETS_INIT;
-	struct buf bearer = BUF_INIT;
 	const char *name, *value;
 
 	for (size_t i = 0; conf_below(target->section, "header.", i, &name, &value); i++)
 		http_header_add(request, name, value);
-	if (!conf_str(target->section, "auth"))
+	return http_bearer_add(target->section, request, err);
+}
+
+bool
+http_bearer_add(const struct conf_section *section, struct http_request *request, struct err *err)
+{
+	struct secrets secrets = SECRETS_INIT;
+	struct buf bearer = BUF_INIT;
+
+	if (!conf_str(section, "auth"))
 		return true;
-	if (!secrets_resolve(target->section, "auth", &secrets, err))
+	if (!secrets_resolve(section, "auth", &secrets, err))
 		return err_prefix(err, "auth");
 	buf_reserve(&bearer, secrets.items[0].len + sizeof("Bearer "));
 	buf_puts(&bearer, "Bearer ");

@@ -16,6 +16,7 @@ visit_free(void *arg)
 	if (visit->when_over)
 		visit->when_over(visit->over_arg);
 	free(visit->by);
+	free(visit->agent);
 	free(visit);
 }
 
@@ -26,6 +27,14 @@ api_when_over(struct http_request *req, void (*fn)(void *arg), void *arg)
 
 	visit->when_over = fn;
 	visit->over_arg = arg;
+}
+
+const char *
+api_by_agent(const struct http_request *req)
+{
+	const struct visit *visit = http_context(req);
+
+	return visit ? visit->agent : NULL;
 }
 
 const char *

@@ -46,7 +46,7 @@ on_head(void *arg, struct http_request *req, size_t *ret_max_body, struct err *e
 		return false;
 	}
 	if (visit->route->scope &&
-	    !auth_check(api->auth, req, visit->route->scope, &visit->by, err)) {
+	    !auth_check(api->auth, req, visit->route->scope, &visit->by, &visit->agent, err)) {
 		visit_free(visit);
 		return false;
 	}
@@ -105,12 +105,18 @@ api_new(struct core *core, const struct http_limits *limits, const struct api_ho
 	api_events_routes(api);
 	api_changes_routes(api);
 	api_batches_routes(api);
+	api_rollouts_routes(api);
 	api_review_routes(api);
+	api_samples_routes(api);
+	api_decide_routes(api);
 	api_topics_routes(api);
 	api_stream_routes(api);
 	api_why_routes(api);
 	api_tokens_routes(api);
 	api_gates_routes(api);
+	api_inbox_routes(api);
+	api_links_routes(api);
+	api_notify_routes(api);
 	api_sessions_routes(api);
 	api_budget_routes(api);
 	api_schedule_routes(api);

@@ -28,6 +28,8 @@ struct api *api_new(struct core *core, const struct http_limits *limits,
 void api_free(struct api *api);
 struct http_server *api_server(struct api *api);
 struct router *api_router(struct api *api);
+/* Who waits for a run is told that it takes longer, at once: another roused takes over. */
+void api_hurry(struct api *api);
 /* After a reload: daemon.group, http.max_body and the rest may be others. */
 void api_configured(struct api *api);
 

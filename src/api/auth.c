@@ -98,8 +98,8 @@ peer_check(const struct auth *auth, const struct http_peer *peer, char **ret_by,
 	return false;
 }
 
-static bool
-scopes_have(const char *scopes, const char *wanted)
+bool
+auth_scopes_have(const char *scopes, const char *wanted)
 {
 	struct str rest = str_of(scopes), one;
 
@@ -125,7 +125,7 @@ bearer_of(const struct http_request *req, struct str *ret)
 
 static bool
 token_check(struct auth *auth, struct http_request *req, const char *scope, char **ret_by,
-	    struct err *err)
+	    char **ret_agent, struct err *err)
 {
 	AUTO(token_row_fini) struct token_row row = {0};
 	AUTO(buf_fini) struct buf hash = BUF_INIT;
@@ -145,20 +145,20 @@ token_check(struct auth *auth, struct http_request *req, const char *scope, char
 	hex_encode(&hash, str_make(digest.bytes, digest.len));
 	if (!tokens_find(auth->core->store, buf_cstr(&hash), &row, NULL) || row.revoked ||
 	    (wall_is_set(row.expires) && row.expires.ms <= now.ms)) {
-		if (!rate_take(auth->core, http_client(req), FAILURES_A_MINUTE, 60000,
-			       &wait_ms))
+		if (!rate_take(auth->core, http_client(req), FAILURES_A_MINUTE, 60000, &wait_ms))
 			return err_set(err, E_RATE,
 				       "too many wrong tokens from here; wait a minute");
 		http_add_header(req, "WWW-Authenticate", "Bearer error=\"invalid_token\"");
 		return err_set(err, E_UNAUTHORIZED, "the token is unknown, revoked or expired");
 	}
-	if (!scopes_have(row.scopes, scope))
+	if (!auth_scopes_have(row.scopes, scope))
 		return err_set(err, E_DENIED, "token %s has the scopes %s; this needs %s", row.name,
 			       row.scopes, scope);
 	if (!wall_is_set(row.last_used) || row.last_used.ms + TOUCH_MS < now.ms)
 		tokens_touch(auth->core->store, buf_cstr(&hash), now, NULL);
 	buf_printf(&by, "token:%s", row.name);
 	*ret_by = buf_take(&by);
+	*ret_agent = TAKE(row.agent);
 	return true;
 }
 
@@ -178,13 +178,14 @@ is_cross_site(const struct http_request *req)
 
 bool
 auth_check(struct auth *auth, struct http_request *req, const char *scope, char **ret_by,
-	   struct err *err)
+	   char **ret_agent, struct err *err)
 {
 	const struct http_peer *peer = http_peer(req);
 
+	*ret_agent = NULL;
 	if (peer->local)
 		return peer_check(auth, peer, ret_by, err);
 	if (is_cross_site(req))
 		return err_set(err, E_DENIED, "a page of another site may not do this");
-	return token_check(auth, req, scope, ret_by, err);
+	return token_check(auth, req, scope, ret_by, ret_agent, err);
 }

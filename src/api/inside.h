@@ -5,7 +5,11 @@
 
 #include "api/api.h"
 #include "api/auth.h"
+#include "base/list.h"
 #include "store/rows.h"
+
+struct invocation;
+LIST_HEAD(invocation_list, invocation);
 
 struct api {
 	struct core *core;
@@ -13,6 +17,7 @@ struct api {
 	struct http_server *server;
 	struct router *router;
 	struct auth *auth;
+	struct invocation_list waiting; /* callers that wait for their runs */
 	int64_t rate_count, rate_per_ms; /* http.rate_per_ip; 0: none */
 };
 
@@ -22,6 +27,7 @@ struct visit {
 	void *arg;
 	struct route_match match;
 	char *by;
+	char *agent; /* that its token was made for; NULL */
 	void (*when_over)(void *arg);
 	void *over_arg;
 };
@@ -30,7 +36,11 @@ void visit_free(void *visit);
 /* Who asks, for decisions: "alice", "uid:1000", "token:ci". Lives as long as the request. */
 const char *api_by(const struct http_request *req);
 
-/* E_DENIED when the peer of the socket is a process of that very run. run_id NULL: none. */
+/* The agent whose token it shows; NULL: it is no agent's. Lives as long as the request. */
+const char *api_by_agent(const struct http_request *req);
+
+/* E_DENIED when the peer of the socket is a process of that very run, or the token one that was
+ * made for its agent. run_id NULL: none. */
 bool api_not_own(struct api *api, const struct http_request *req, const char *run_id,
 		 struct err *err);
 
@@ -108,16 +118,22 @@ void api_runs_routes(struct api *api);
 void api_dlq_routes(struct api *api);
 void api_changes_routes(struct api *api);
 void api_review_routes(struct api *api);
+void api_samples_routes(struct api *api);
+void api_decide_routes(struct api *api);
 void api_events_routes(struct api *api);
 void api_registry_routes(struct api *api);
 void api_admin_routes(struct api *api);
 void api_invoke_routes(struct api *api);
 void api_batches_routes(struct api *api);
+void api_rollouts_routes(struct api *api);
 void api_topics_routes(struct api *api);
 void api_stream_routes(struct api *api);
 void api_why_routes(struct api *api);
 void api_tokens_routes(struct api *api);
 void api_gates_routes(struct api *api);
+void api_inbox_routes(struct api *api);
+void api_links_routes(struct api *api);
+void api_notify_routes(struct api *api);
 void api_sessions_routes(struct api *api);
 void api_budget_routes(struct api *api);
 void api_schedule_routes(struct api *api);

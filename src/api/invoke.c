@@ -10,6 +10,7 @@
 #define WAIT_MAX_S 300
 
 struct invocation {
+	LIST_ENTRY(invocation) entry; /* api->waiting, while subscriber is set */
 	struct api *api;
 	struct http_request *req;
 	int64_t wait_ms;
@@ -23,6 +24,8 @@ struct invocation {
 static void
 invocation_free(struct invocation *invocation)
 {
+	if (invocation->subscriber)
+		LIST_REMOVE(invocation, entry);
 	stream_unsubscribe(invocation->subscriber);
 	core_timer_free(invocation->timer);
 	free(invocation);
@@ -93,14 +96,25 @@ on_admitted(void *arg, const struct admission_result *result, const struct err *
 		invocation_free(invocation);
 		return;
 	}
-	if (!invocation->wait_ms || run_is_final(run_state_of(result->run_status))) {
+	if (!invocation->wait_ms || core->handing ||
+	    run_is_final(run_state_of(result->run_status))) {
 		invocation_answer(invocation);
 		return;
 	}
 	invocation->subscriber =
 		stream_subscribe(core->stream, result->run_id, on_run_event, invocation);
+	LIST_INSERT_HEAD(&invocation->api->waiting, invocation, entry);
 	core_timer_arm(core, &invocation->timer, invocation->wait_ms, invocation_answer,
 		       invocation);
+}
+
+void
+api_hurry(struct api *api)
+{
+	struct invocation *invocation;
+
+	LIST_FOREACH (invocation, &api->waiting, entry)
+		core_timer_arm(api->core, &invocation->timer, 0, invocation_answer, invocation);
 }
 
 /* Prefer: wait=10 (RFC 7240), among other preferences. */

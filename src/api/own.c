@@ -24,12 +24,49 @@ session_has(struct core *core, const char *run_id, pid_t pid)
 	return false;
 }
 
+struct carriers {
+	const char *agent;
+	bool is_one;
+};
+
+static bool
+on_attempt(void *arg, const struct attempt_row *row)
+{
+	struct carriers *carriers = arg;
+
+	carriers->is_one |= row->agent && !strcmp(row->agent, carriers->agent);
+	return !carriers->is_one;
+}
+
+/* Of any run of that agent, also one that it only carried: whoever holds its token is it. */
+static bool
+token_is_others(struct core *core, const char *agent, const char *run_id, struct err *err)
+{
+	AUTO(run_row_fini) struct run_row run = {0};
+	struct carriers carriers = {.agent = agent};
+
+	if (!agent || !run_id)
+		return true;
+	if (!runs_get(core->store, run_id, &run, err))
+		return false;
+	carriers.is_one = !strcmp(run.agent, agent);
+	if (!carriers.is_one && !attempts_list(core->store, run.seq, on_attempt, &carriers, err))
+		return false;
+	return !carriers.is_one ||
+	       err_set(err, E_DENIED,
+		       "this token was made for agent %s, and run %s is that agent's: an agent "
+		       "decides nothing that it asked for itself; a person has to",
+		       agent, run_id);
+}
+
 bool
 api_not_own(struct api *api, const struct http_request *req, const char *run_id, struct err *err)
 {
 	const struct http_peer *peer = http_peer(req);
 	struct attempt *attempt = run_id ? attempt_of_run(api->core, run_id) : NULL;
 
+	if (!token_is_others(api->core, api_by_agent(req), run_id, err))
+		return false;
 	if (peer->local && peer->pid > 0 && session_has(api->core, run_id, peer->pid))
 		return err_set(err, E_DENIED,
 			       "process %d belongs to the session of run %s, whose decision this "

@@ -1,11 +1,12 @@
 /* Review over HTTP: changes grouped, and decided about many at once. SPEC 12. */
 /* SPDX-License-Identifier: MIT */
-#include "api/inside.h"
+#include "api/review.h"
 
 #include "core/batch.h"
 #include "core/decide.h"
 #include "core/look.h"
 #include "core/review.h"
+#include "core/sampling.h"
 #include "store/runs.h"
 
 #define GROUPS_SHOWN 20
@@ -13,35 +14,13 @@
 #define ITEMS_SHOWN 100
 #define ITEMS_MOST 500
 #define VALUES_SHOWN 8
-#define DIFFERENCES 10 /* of what is not what was shown any more, so many are named */
 
 /* One request that is answered later. */
 struct asking {
 	struct api *api;
 	struct http_request *req;
-	enum change_event ev;
-	char *reason, *digest;
 	uint64_t groups;
-	struct wall at;
 };
-
-static struct asking *
-asking_new(struct api *api, struct http_request *req)
-{
-	struct asking *asking = mem_alloc(sizeof(*asking));
-
-	asking->api = api;
-	asking->req = req;
-	return asking;
-}
-
-static void
-asking_free(struct asking *asking)
-{
-	free(asking->reason);
-	free(asking->digest);
-	free(asking);
-}
 
 void
 api_review_policy(struct core *core, const char *batch, const char *run_id, struct buf *out)
@@ -58,8 +37,8 @@ api_review_policy(struct core *core, const char *batch, const char *run_id, stru
 }
 
 /* Who is meant by a word: a batch (NAME/START), a run, a change. */
-static bool
-word_read(struct core *core, const char *word, struct selection_spec *spec, struct err *err)
+bool
+api_review_word(struct core *core, const char *word, struct selection_spec *spec, struct err *err)
 {
 	AUTO(batch_row_fini) struct batch_row batch = {0};
 	AUTO(run_row_fini) struct run_row run = {0};
@@ -89,6 +68,24 @@ word_read(struct core *core, const char *word, struct selection_spec *spec, stru
 		return true;
 	}
 	return err_set(err, E_NOT_FOUND, "there is no run, no change and no batch %s", word);
+}
+
+bool
+api_review_scope(struct api *api, const char *word, struct selection_spec *ret_spec,
+		 char **ret_scope, struct err *err)
+{
+	struct buf scope = BUF_INIT;
+
+	if (!word || !api_review_word(api->core, word, ret_spec, err))
+		return word ? false : err_set(err, E_USAGE, "of: expected a batch or a run");
+	if (!ret_spec->batch && !ret_spec->run) {
+		selection_spec_fini(ret_spec);
+		return err_set(err, E_USAGE, "%s is one change; expected a batch or a run", word);
+	}
+	buf_cat(&scope, ret_spec->batch ? "batch " : "run ",
+		ret_spec->batch ? ret_spec->batch : ret_spec->run);
+	*ret_scope = buf_take(&scope);
+	return true;
 }
 
 /* --- GET /v1/diff -------------------------------------------------------------------------- */
@@ -221,7 +218,7 @@ on_looked(void *arg, struct look *look, struct err *err)
 
 	if (!look) {
 		http_reply_error(asking->req, err);
-		asking_free(asking);
+		free(asking);
 		return;
 	}
 	answer = json_object();
@@ -238,7 +235,7 @@ on_looked(void *arg, struct look *look, struct err *err)
 	json_object_set_new(answer, "groups", list);
 	json_object_set_new(answer, "group_count", json_integer((json_int_t)groups));
 	api_reply(asking->req, 200, answer);
-	asking_free(asking);
+	free(asking);
 }
 
 static bool
@@ -272,6 +269,23 @@ status_read(const char *word, struct selection_spec *spec, struct err *err)
 }
 
 static bool
+sample_ids(struct core *core, const char *id, struct selection_spec *spec, struct err *err)
+{
+	AUTO(sample_row_fini) struct sample_row sample = {0};
+	AUTO(json_auto_decref) json_t *ids = NULL;
+
+	if (!samples_get(core->store, id, &sample, err))
+		return false;
+	ids = sampling_ids(core, &sample, err);
+	if (!ids)
+		return false;
+	spec->ids = mem_alloc_array(json_array_size(ids) + 1, sizeof(*spec->ids));
+	for (size_t i = 0; i < json_array_size(ids); i++)
+		spec->ids[spec->id_count++] = mem_strdup(json_string_value(json_array_get(ids, i)));
+	return true;
+}
+
+static bool
 spec_of_query(const struct api *api, const struct http_request *req, struct selection_spec *ret,
 	      struct err *err)
 {
@@ -280,6 +294,7 @@ spec_of_query(const struct api *api, const struct http_request *req, struct sele
 	AUTO(auto_free) char *change = http_query_param(req, "change");
 	AUTO(auto_free) char *status = http_query_param(req, "status");
 	AUTO(auto_free) char *of = http_query_param(req, "of");
+	AUTO(auto_free) char *sample = http_query_param(req, "sample");
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		AUTO(auto_free) char *value = http_query_param(req, names[i]);
@@ -290,7 +305,11 @@ spec_of_query(const struct api *api, const struct http_request *req, struct sele
 		json_object_set_new(object, "changes", json_pack("[s]", change));
 	if (!selection_spec_read(object, ret, err))
 		return false;
-	if (of && !word_read(api->core, of, ret, err)) {
+	if (sample && !sample_ids(api->core, sample, ret, err)) {
+		selection_spec_fini(ret);
+		return false;
+	}
+	if (of && !api_review_word(api->core, of, ret, err)) {
 		selection_spec_fini(ret);
 		return false;
 	}
@@ -317,8 +336,8 @@ on_diff(void *arg, struct http_request *req, const struct route_match *match)
 		return;
 	}
 	api_review_policy(api->core, spec.batch, spec.run, &policy);
-	asking = asking_new(api, req);
-	asking->groups = groups;
+	asking = mem_alloc(sizeof(*asking));
+	*asking = (struct asking){api, req, groups};
 	look_take(api->core, &spec, buf_cstr(&policy), on_looked, asking);
 }
 
@@ -406,252 +425,9 @@ on_items(void *arg, struct http_request *req, const struct route_match *match)
 	http_reply_error(req, &err);
 }
 
-/* --- decisions about many ------------------------------------------------------------------ */
-
-static void
-on_decided(void *arg, struct decided *decided, struct err *err)
-{
-	struct asking *asking = arg;
-	json_t *answer;
-
-	if (err->code != E_OK) {
-		if (decided->changed)
-			err_prefix(err, "after %llu changes", (unsigned long long)decided->changed);
-		http_reply_error(asking->req, err);
-		asking_free(asking);
-		return;
-	}
-	answer = json_object();
-	json_object_set_new(answer, "changed", json_integer((json_int_t)decided->changed));
-	json_object_set_new(answer, "skipped", json_integer((json_int_t)decided->skipped));
-	json_object_set_new(answer, "passed", json_integer((json_int_t)decided->passed));
-	json_object_set_new(answer, "pending", json_integer((json_int_t)decided->pending));
-	json_object_set(answer, "why", decided->why);
-	json_put_str(answer, "by", api_by(asking->req));
-	json_put_wall(answer, "at", asking->at.ms);
-	api_reply(asking->req, 200, answer);
-	asking_free(asking);
-}
-
-struct difference {
-	struct core *core;
-	struct buf text;
-	uint64_t count;
-};
-
-static void
-difference_add(struct difference *d, int64_t seq, const char *what)
-{
-	AUTO(change_row_fini) struct change_row row = {0};
-
-	if (d->count++ >= DIFFERENCES)
-		return;
-	if (changes_get_seq(d->core->store, seq, &row, NULL))
-		buf_printf(&d->text, "%s%s%s%s %s", d->text.len ? "; " : "", row.id,
-			   row.entity ? " " : "", row.entity ? row.entity : "", what);
-}
-
-/* What was shown, beside what is there now; both in the order of arrival. */
-static void
-differences(struct core *core, const struct selection *shown, const struct selection *now,
-	    struct difference *ret)
-{
-	struct selected was, is;
-	uint64_t a = 0, b = 0;
-
-	*ret = (struct difference){.core = core};
-	while (ret->count <= DIFFERENCES) {
-		bool more = selection_get(shown, a, &was, 1, NULL) == 1;
-		bool other = selection_get(now, b, &is, 1, NULL) == 1;
-
-		if (!more && !other)
-			break;
-		if (!other || (more && was.seq < is.seq)) {
-			difference_add(ret, was.seq, "is none of them any more");
-			a++;
-		} else if (!more || is.seq < was.seq) {
-			difference_add(ret, is.seq, "is new");
-			b++;
-		} else {
-			if (memcmp(was.digest, is.digest, 32))
-				difference_add(ret, is.seq, "is another now");
-			a++;
-			b++;
-		}
-	}
-}
-
-static void
-refuse_digest(struct asking *asking, const struct selection *now)
-{
-	AUTO(err_fini) struct err err = ERR_INIT;
-	struct look *look = look_find_digest(asking->api->core, asking->digest);
-	struct difference d = {.text = BUF_INIT};
-
-	if (look && selection_count(now) <= 100000)
-		differences(asking->api->core, look_selection(look), now, &d);
-	if (d.count)
-		err_set(&err, E_STATE,
-			"the changes are not what was shown any more; look at them again (rouse "
-			"diff). %s%s",
-			buf_cstr(&d.text), d.count > DIFFERENCES ? "; and more" : "");
-	else
-		err_set(&err, E_STATE,
-			"the changes, or the rules that they are decided under, are not what was "
-			"shown any more; look at them again (rouse diff)");
-	buf_fini(&d.text);
-	http_reply_error(asking->req, &err);
-}
-
-static bool
-may_decide(void *arg, const char *run_id, struct err *err)
-{
-	struct asking *asking = arg;
-
-	return api_not_own(asking->api, asking->req, run_id, err);
-}
-
-static void
-on_selected(void *arg, struct selection *selection, struct err *err)
-{
-	struct asking *asking = arg;
-	bool other = asking->digest && strcmp(asking->digest, selection_digest(selection));
-
-	if (err->code == E_OK && !other) {
-		decide_all(asking->api->core, selection, asking->ev, api_by(asking->req),
-			   asking->reason, may_decide, on_decided, asking);
-		return;
-	}
-	if (err->code != E_OK)
-		http_reply_error(asking->req, err);
-	else
-		refuse_digest(asking, selection);
-	selection_free(selection);
-	asking_free(asking);
-}
-
-/* take_spec: what else is meant than the body says. */
-static void
-decide(struct api *api, struct http_request *req, const json_t *body, struct selection_spec *spec,
-       enum change_event ev)
-{
-	AUTO(buf_fini) struct buf policy = BUF_INIT;
-	struct asking *asking = asking_new(api, req);
-
-	asking->ev = ev;
-	asking->at = core_wall(api->core);
-	asking->reason = mem_strdup(json_str(body, "reason"));
-	asking->digest = mem_strdup(json_str(body, "digest"));
-	api_review_policy(api->core, spec->batch, spec->run, &policy);
-	selection_new(api->core, spec, buf_cstr(&policy), on_selected, asking);
-}
-
-static const char *const proposed_only[] = {"proposed", NULL};
-
-static bool
-event_of_word(struct str word, enum change_event *ret, struct err *err)
-{
-	static const struct {
-		const char *word;
-		enum change_event ev;
-	} list[] = {
-		{"approve", CHANGE_APPROVE}, {"reject", CHANGE_REJECT}, {"reopen", CHANGE_REOPEN}};
-
-	for (size_t i = 0; i < ARRAY_LEN(list); i++) {
-		*ret = list[i].ev;
-		if (word.p && str_ends(word, str_of(list[i].word)))
-			return true;
-	}
-	return err_set(err, E_USAGE, "decision: expected approve, reject or reopen");
-}
-
-static void
-on_decide(void *arg, struct http_request *req, const struct route_match *match)
-{
-	struct api *api = arg;
-	AUTO(err_fini) struct err err = ERR_INIT;
-	AUTO(json_auto_decref) json_t *body = NULL;
-	struct selection_spec spec = {0};
-	enum change_event ev;
-
-	(void)match;
-	if (!api_body(req, &body, &err) ||
-	    !event_of_word(str_of(json_str(body, "decision")), &ev, &err) ||
-	    !selection_spec_read(body, &spec, &err)) {
-		http_reply_error(req, &err);
-		return;
-	}
-	if (json_str(body, "of") && !word_read(api->core, json_str(body, "of"), &spec, &err)) {
-		selection_spec_fini(&spec);
-		http_reply_error(req, &err);
-		return;
-	}
-	if (!spec.batch && !spec.run && !spec.ids && !json_bool(body, "all", false)) {
-		err_set(&err, E_USAGE,
-			"name a batch, a run or changes, or say \"all\": true for everything that "
-			"is proposed");
-		selection_spec_fini(&spec);
-		http_reply_error(req, &err);
-		return;
-	}
-	if (!spec.batch && !spec.run && !spec.ids)
-		spec.statuses = proposed_only;
-	decide(api, req, body, &spec, ev);
-}
-
-/* NAME/START, whose slash makes two of it. */
-static char *
-batch_param(struct core *core, const struct route_match *match)
-{
-	AUTO(batch_row_fini) struct batch_row batch = {0};
-	struct buf id = BUF_INIT;
-
-	buf_add_str(&id, match->params[0]);
-	if (match->params[1].p) {
-		buf_putc(&id, '/');
-		buf_add_str(&id, match->params[1]);
-	} else if (batch_find(core, buf_cstr(&id), &batch, NULL)) {
-		buf_fini(&id);
-		return TAKE(batch.id);
-	}
-	return buf_take(&id);
-}
-
-/* .../runs/{id}/approve and .../batches/{b}/approve, and reject. */
-static void
-on_decide_named(void *arg, struct http_request *req, const struct route_match *match)
-{
-	struct api *api = arg;
-	AUTO(err_fini) struct err err = ERR_INIT;
-	AUTO(json_auto_decref) json_t *body = NULL;
-	bool batch = str_starts(http_path(req), STR("/v1/batches/"));
-	struct selection_spec spec = {0};
-	enum change_event ev;
-
-	if (!api_body(req, &body, &err) || !event_of_word(http_path(req), &ev, &err) ||
-	    !selection_spec_read(body, &spec, &err)) {
-		http_reply_error(req, &err);
-		return;
-	}
-	free(spec.batch);
-	free(spec.run);
-	spec.batch = batch ? batch_param(api->core, match) : NULL;
-	spec.run = batch ? NULL : api_param(match, 0);
-	decide(api, req, body, &spec, ev);
-}
-
 static const struct route routes[] = {
 	{"GET", "/v1/diff", "read", "what would change, like changes together", on_diff},
 	{"GET", "/v1/diff/{look}", "read", "its changes, what needs eyes first", on_items},
-	{"POST", "/v1/decide", "review", "approve or reject many changes", on_decide},
-	{"POST", "/v1/batches/{b}/approve", "review", "approve its proposals", on_decide_named},
-	{"POST", "/v1/batches/{b}/reject", "review", "reject its proposals", on_decide_named},
-	{"POST", "/v1/batches/{name}/{start}/approve", "review", "approve its proposals",
-	 on_decide_named},
-	{"POST", "/v1/batches/{name}/{start}/reject", "review", "reject its proposals",
-	 on_decide_named},
-	{"POST", "/v1/runs/{id}/approve", "review", "approve all its proposals", on_decide_named},
-	{"POST", "/v1/runs/{id}/reject", "review", "reject all its proposals", on_decide_named},
 };
 
 void

@@ -4,6 +4,7 @@
 
 #include "base/digest.h"
 #include "base/uuid.h"
+#include "core/registry.h"
 #include "store/changes.h"
 #include "store/state.h"
 
@@ -36,6 +37,7 @@ token_add(void *arg, const struct token_row *row)
 
 	json_put_str(item, "name", row->name);
 	json_object_set_new(item, "scopes", scopes_json(row->scopes));
+	json_object_set_new(item, "agent", row->agent ? json_string(row->agent) : json_null());
 	json_put_wall(item, "created", row->created.ms);
 	json_put_wall(item, "expires", row->expires.ms);
 	json_put_wall(item, "last_used", row->last_used.ms);
@@ -163,6 +165,28 @@ scopes_of(const json_t *body, struct buf *ret, struct err *err)
 		       "[\"read\",\"invoke\",\"review\",\"apply\",\"admin\"]");
 }
 
+/* Whose it is, where it is made for an agent. One that may make tokens would not be held by it. */
+static bool
+agent_of(const struct core *core, const json_t *body, const char *scopes, const char **ret,
+	 struct err *err)
+{
+	const json_t *value = json_object_get(body, "agent");
+
+	*ret = json_string_value(value);
+	if (!value || json_is_null(value))
+		return true;
+	if (!*ret)
+		return err_set(err, E_INVALID, "agent: expected the name of an agent");
+	if (!registry_agent(core->registry, *ret))
+		return err_set(err, E_NOT_FOUND, "agent %s is not configured", *ret);
+	if (auth_scopes_have(scopes, "admin"))
+		return err_set(err, E_INVALID,
+			       "a token of scope admin makes others, so that it cannot be bound to "
+			       "agent %s; expected some of read, invoke, review, apply",
+			       *ret);
+	return true;
+}
+
 static bool
 expires_of(const struct core *core, const json_t *body, struct wall *ret, struct err *err)
 {
@@ -216,10 +240,13 @@ token_create(struct api *api, struct http_request *req, struct made *made, struc
 	AUTO(buf_fini) struct buf secret = BUF_INIT;
 	AUTO(buf_fini) struct buf hash = BUF_INIT;
 	struct token_row row = {.created = core_wall(api->core), .last_used = WALL_NONE};
+	const char *agent;
 	struct digest digest;
 
 	if (!api_body(req, &body, err) || !name_check(json_str(body, "name"), err) ||
-	    !scopes_of(body, &scopes, err) || !expires_of(api->core, body, &row.expires, err))
+	    !scopes_of(body, &scopes, err) ||
+	    !agent_of(api->core, body, buf_cstr(&scopes), &agent, err) ||
+	    !expires_of(api->core, body, &row.expires, err))
 		return false;
 	secret_make(&secret);
 	digest = digest_of(DIGEST_SHA256, buf_str(&secret));
@@ -229,6 +256,7 @@ token_create(struct api *api, struct http_request *req, struct made *made, struc
 	mem_zero(secret.data, secret.len);
 	row.name = made->name;
 	row.scopes = (char *)buf_cstr(&scopes);
+	row.agent = (char *)agent;
 	row.hash = (char *)buf_cstr(&hash);
 	return token_keep(api->core, &row, api_by(req), err);
 }

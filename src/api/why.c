@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/why.h"
 
+#include "core/batch.h"
 #include "core/breakers.h"
 #include "store/changes.h"
 #include "store/events.h"
@@ -388,6 +389,27 @@ find_gate(struct asked *asked)
 }
 
 static bool
+find_batch(struct asked *asked)
+{
+	AUTO(batch_row_fini) struct batch_row row = {0};
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	if (batch_find(asked->story.core, asked->id, &row, &err)) {
+		found_set(asked, "batch", row.id);
+		story_of_batch(&asked->story, &row);
+		return true;
+	}
+	if (!registry_batch(asked->story.core->registry, asked->id))
+		return not_found(asked, &err);
+	found_set(asked, "batch", asked->id);
+	if (err.code == E_NOT_FOUND)
+		story_of_batch_name(&asked->story, asked->id);
+	else
+		err_move(&asked->story.err, &err);
+	return true;
+}
+
+static bool
 seq_keep(void *arg, const struct event_row *row)
 {
 	*(int64_t *)arg = row->seq;
@@ -416,7 +438,8 @@ static void
 on_why(void *arg, struct http_request *req, const struct route_match *match)
 {
 	static bool (*const finders[])(struct asked *) = {find_trigger, find_run,  find_event,
-							  find_change,	find_gate, find_key};
+							  find_change,	find_gate, find_batch,
+							  find_key};
 	struct api *api = arg;
 	AUTO(auto_free) char *id = api_param(match, 0);
 	struct asked asked = {.story = {.core = api->core}, .id = id};
@@ -429,7 +452,7 @@ on_why(void *arg, struct http_request *req, const struct route_match *match)
 		err_move(&err, &asked.several);
 	else if (!found)
 		err_set(&err, E_NOT_FOUND,
-			"there is no trigger, run, event, change, gate or delivery %s", id);
+			"there is no trigger, run, event, change, gate, batch or delivery %s", id);
 	else if (asked.story.err.code != E_OK)
 		err_move(&err, &asked.story.err);
 	if (err.code == E_OK)
@@ -443,7 +466,7 @@ on_why(void *arg, struct http_request *req, const struct route_match *match)
 
 static const struct route routes[] = {
 	{"GET", "/v1/why/{id...}", "read",
-	 "the story of a trigger, run, event, change, gate or delivery", on_why},
+	 "the story of a trigger, run, event, change, gate, batch or delivery", on_why},
 };
 
 void

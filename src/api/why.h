@@ -24,6 +24,10 @@ void story_put(struct story *story, const char *key, json_t *take_value);
 /* The parts of stories. */
 void story_of_event(struct story *story, const struct event_row *event);
 void story_of_run(struct story *story, const struct run_row *run); /* with its event */
+struct batch_row;
+void story_of_batch(struct story *story, const struct batch_row *row);
+/* One that is configured, and was never started. */
+void story_of_batch_name(struct story *story, const char *name);
 void story_of_change(struct story *story, const struct change_row *change);
 void story_of_trigger(struct story *story, const struct trigger *trigger);
 /* Who decided about an object what, and why. skip: a word that is told elsewhere; NULL. */

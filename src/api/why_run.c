@@ -6,6 +6,7 @@
 
 #include "core/breakers.h"
 #include "core/gate.h"
+#include "core/notify.h"
 #include "core/gather.h"
 #include "core/halt.h"
 #include "core/queue.h"
@@ -36,7 +37,10 @@ received_tell(struct story *story, const struct event_row *event)
 	remote = json_str(own, "remote");
 	fired_by = json_str(own, "fired_by");
 	invoked_by = json_str(own, "invoked_by");
-	if (!event->trigger || !*event->trigger)
+	if (!strcmp(event->source, "batch"))
+		story_tell(story, event->time, "received", "batch %s was started",
+			   event->subject ? event->subject : "");
+	else if (!event->trigger || !*event->trigger)
 		story_tell(story, event->time, "received", "invoked by %s",
 			   invoked_by ? invoked_by : "the API");
 	else if (fired_by)
@@ -257,6 +261,27 @@ gate_tell_of(void *arg, const struct gate_row *gate)
 			   gate->decided_by ? gate->decided_by : "the daemon",
 			   gate->reason ? ": " : "", gate->reason ? gate->reason : "");
 	return true;
+}
+
+static void
+notice_tell_of(void *arg, const char *notify, const char *event, struct wall first,
+	       const char *state, struct wall at, const char *error)
+{
+	struct story *story = arg;
+
+	if (!strcmp(state, "sent"))
+		story_tell(story, at, "told", "%s was told (%s)", notify, event);
+	else
+		story_tell(story, first, "told", "%s is %s (%s)%s%s", notify,
+			   strcmp(state, "dropped") ? "still to be told" : "not told: given up",
+			   event, error ? ": " : "", error ? error : "");
+}
+
+/* Whom a person may ask, because they know. */
+static void
+notices_tell(struct story *story, const struct run_row *run)
+{
+	notify_told(story->core, run->seq, notice_tell_of, story, &story->err);
 }
 
 static void
@@ -565,6 +590,7 @@ story_of_run(struct story *story, const struct run_row *run)
 		return;
 	changes_tell(story, run);
 	gates_tell(story, run);
+	notices_tell(story, run);
 	story_of_decisions(story, "run", run->id, "the run", NULL);
 	spent_tell(story, run);
 	end_tell(story, run);

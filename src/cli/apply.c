@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "cli/diff.h"
+#include "cli/rollout.h"
 
 #define WAIT_MS 60000
 
@@ -327,8 +328,11 @@ work_run(struct work *work, struct err *err)
 	else if (json_array_size(work->todo) && !cli->out.json)
 		diff_print(&cli->out, work->todo,
 			   &(struct diff_options){.each = 10, .reverse = work->act->reverse});
-	if (cli_has(cli, "plan"))
+	if (cli_has(cli, "plan")) {
+		/* As Terraform tells a script: there is something to do. */
+		cli->status = json_array_size(work->todo) ? 2 : 0;
 		return true;
+	}
 	if (!json_array_size(work->todo)) {
 		if (!work->proposed && !work->refused)
 			cli_note("There is nothing left to %s.", work->act->verb);
@@ -348,12 +352,19 @@ act_on(struct cli *cli, const struct act *act, struct err *err)
 {
 	AUTO(json_auto_decref)
 	json_t *sets = json_array(), *todo = json_array(), *ended = json_array();
+	AUTO(client_reply_fini) struct client_reply batch = CLIENT_REPLY_INIT;
+	bool is_batch = false;
 	struct work work = {.cli = cli, .act = act, .todo = todo, .ended = ended};
 
 	if (!cli_arg(cli, 0) && !(cli_has(cli, "all") && !act->reverse))
-		return err_set(err, E_USAGE,
-			       "name runs or changes, or say --all for everything approved");
-	return work_run(&work, err);
+		return err_set(
+			err, E_USAGE,
+			"name a batch, runs or changes, or say --all for everything approved");
+	if (cli_arg(cli, 0) && !rollout_is_batch(cli, cli_arg(cli, 0), &is_batch, &batch, err))
+		return false;
+	if (is_batch && cli_arg(cli, 1))
+		return err_set(err, E_USAGE, "one batch at a time, and nothing beside it");
+	return is_batch ? rollout_run(cli, batch.json, act->reverse, err) : work_run(&work, err);
 }
 
 bool

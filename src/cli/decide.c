@@ -162,6 +162,25 @@ decide_change(struct cli *cli, const struct decision *decision, const json_t *ch
 	return true;
 }
 
+/* All that the latest sample speaks for: the daemon knows whether it does. */
+static bool
+decide_sampled(struct cli *cli, const struct decision *decision, const char *word, struct err *err)
+{
+	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
+	AUTO(json_auto_decref) json_t *body = meant(cli, decision, word);
+
+	if (!word)
+		return err_set(err, E_USAGE, "--sampled is of a batch or a run; name one");
+	json_object_set_new(body, "sampled", json_true());
+	if (!look_post(cli, "/v1/decide", body, &reply, err))
+		return false;
+	put_skipped(json_object_get(reply.json, "why"));
+	if (!cli_json(cli, &reply))
+		print_f(&cli->out, "approved %lld changes, as the sample speaks for them\n",
+			(long long)json_int(reply.json, "changed", 0));
+	return true;
+}
+
 static bool
 decide_word(struct cli *cli, const struct decision *decision, const char *word, struct err *err)
 {
@@ -169,6 +188,8 @@ decide_word(struct cli *cli, const struct decision *decision, const char *word, 
 	const char *digest = cli_opt(cli, "digest");
 	bool some = cli_opt(cli, "where") || cli_opt(cli, "entity");
 
+	if (cli_has(cli, "sampled"))
+		return decide_sampled(cli, decision, word, err);
 	if (!look_get(cli, word, cli_has(cli, "plan") ? 20 : 1, &look, err))
 		return false;
 	if (cli_has(cli, "plan")) {

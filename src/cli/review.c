@@ -10,6 +10,7 @@
 
 #include "base/digest.h"
 #include "base/os.h"
+#include "cli/sample.h"
 #include "cli/text.h"
 #include "cli/tty.h"
 
@@ -97,8 +98,11 @@ review_look(struct review *review, struct err *err)
 	struct client *client;
 
 	buf_puts(&path, "/v1/diff");
-	cli_query(&path, "of", review->word);
-	cli_query(&path, "status", "proposed");
+	if (review->sample)
+		cli_query(&path, "sample", review->sample);
+	else
+		cli_query(&path, "of", review->word);
+	cli_query(&path, "status", review->sample ? NULL : "proposed");
 	cli_query(&path, "where", review->filter);
 	cli_query(&path, "entity", cli_opt(review->cli, "entity"));
 	cli_query(&path, "groups", "1");
@@ -510,11 +514,42 @@ review_fini(struct review *review)
 	}
 	free(review->look);
 	free(review->filter);
+	free(review->sample);
 	json_decref(review->head);
 	json_decref(review->page);
 	buf_fini(&review->body);
 	buf_fini(&review->message);
 	buf_fini(&review->search);
+}
+
+static bool
+sample_begin(struct review *review, struct err *err)
+{
+	AUTO(json_auto_decref) json_t *sample = NULL;
+
+	if (!sample_take(review->cli, review->word, &sample, err))
+		return false;
+	review->sample = mem_strdup(json_str(sample, "id"));
+	review_say(review, "A sample of %lld, drawn from %lld; reject or edit what is wrong.",
+		   (long long)json_int(sample, "size", 0),
+		   (long long)json_int(sample, "population", 0));
+	return true;
+}
+
+/* What was looked at before stays behind. */
+static void
+open_first(struct review *review)
+{
+	struct err ignored = ERR_INIT;
+	json_t *item = review_item(review, &ignored);
+	struct buf said = review->message;
+
+	review->message = (struct buf)BUF_INIT;
+	if (item && !is_open(item))
+		review_next_open(review, &ignored);
+	buf_fini(&review->message);
+	review->message = said;
+	err_fini(&ignored);
 }
 
 bool
@@ -524,15 +559,23 @@ verb_review(struct cli *cli, struct err *err)
 	bool ok;
 
 	review.filter = mem_strdup(cli_opt(cli, "where"));
+	if (cli_has(cli, "export") || cli_has(cli, "import"))
+		return review_table(cli, err);
 	if (!tty_open(err))
 		return false;
-	ok = review_look(&review, err);
+	ok = (!cli_has(cli, "sample") || sample_begin(&review, err)) && review_look(&review, err);
 	if (ok) {
-		place_find(&review);
+		if (review.sample)
+			open_first(&review);
+		else
+			place_find(&review);
 		ok = loop(&review, err);
-		place_keep(&review);
+		if (!review.sample)
+			place_keep(&review);
 	}
 	tty_close();
+	if (ok && review.sample)
+		ok = sample_tell(cli, review.word, err);
 	if (ok)
 		print_f(&cli->out, "Accepted %llu, rejected %llu, edited %llu.\n",
 			(unsigned long long)review.accepted, (unsigned long long)review.rejected,

@@ -18,6 +18,7 @@ struct review_done {
 struct review {
 	struct cli *cli;
 	const char *word;
+	char *sample; /* its id; NULL: all are looked at */
 	char *look, *filter; /* filter: jq; NULL: none */
 	json_t *head;	     /* the look's answer */
 	uint64_t total, at;  /* changes, and the one that is shown */
@@ -63,6 +64,9 @@ bool review_next_open(struct review *review, struct err *err);
 void review_say(struct review *review, const char *fmt, ...) PRINTF(2, 3);
 /* What went wrong is said, and forgotten; false: nothing more can be done. */
 bool review_excuse(struct review *review, struct err *why, struct err *err);
+
+/* review_table.c: --export and --import. */
+bool review_table(struct cli *cli, struct err *err);
 
 /* decide.c */
 bool edit_by_hand(const json_t *after, json_t **ret, struct err *err);

@@ -83,11 +83,13 @@ OPTIONS(emit_options,
 	{"key", 0, "KEY", "idempotency key: the same one wakes a trigger once"});
 OPTIONS(batch_start_options, {"limit", 'n', "N", "only the first N entities"},
 	{"only", 0, "KEY", "only the entity of this key; may be repeated"},
-	{"failed", 0, "BATCH", "those that failed in an earlier batch, with the data they had there"},
+	{"failed", 0, "BATCH",
+	 "those that failed in an earlier batch, with the data they had there"},
 	{"skipped", 0, "BATCH", "those that were skipped in an earlier batch, likewise"},
 	{"trial", 0, "K", "run K of them, drawn at random, and say what all would cost"},
 	{"wait", 'w', NULL, "wait until it runs no more; a bar on a terminal"});
-OPTIONS(batch_show_options, {"follow", 'f', NULL, "wait until it runs no more; a bar on a terminal"},
+OPTIONS(batch_show_options,
+	{"follow", 'f', NULL, "wait until it runs no more; a bar on a terminal"},
 	{"entities", 'e', NULL, "list its entities, and what became of each"});
 OPTIONS(logs_options, {"follow", 'f', NULL, "go on until the run ends"},
 	{"attempt", 0, "N", "standard error of this attempt (the last)"});
@@ -99,24 +101,43 @@ OPTIONS(diff_options, {"entity", 0, "ENTITY", "only what changes this entity"},
 	{"all", 'a', NULL, "every change, not only some of each group"},
 	{"csv", 0, NULL, "a row for each field that changes"},
 	{"html", 0, NULL, "one page for a browser that needs nothing else"});
+#define SHARE_OPTIONS                                                                              \
+	{"confidence", 0, "SHARE", "how sure the sentence is to be (95%)"},                        \
+	{                                                                                          \
+		"max-defect", 0, "SHARE", "what share may be wrong at most (5%)"                   \
+	}
 OPTIONS(review_options, {"entity", 0, "ENTITY", "only what changes this entity"},
-	{"where", 0, "JQ", "only the changes for which this is true"});
+	{"where", 0, "JQ", "only the changes for which this is true"},
+	{"sample", 0, "N", "only N, drawn at random of each group; 0: as many as it takes"},
+	{"seed", 0, "NUMBER", "draw another sample; the same number draws the same"}, SHARE_OPTIONS,
+	{"import", 0, "FILE", "take decisions from a CSV that rouse review --export wrote"},
+	{"export", 0, NULL, "print a CSV with a column for decisions"},
+	{"plan", 0, NULL, "with --import: only show what would be decided"});
+OPTIONS(sample_options, SHARE_OPTIONS);
 OPTIONS(decide_options, {"all", 'a', NULL, "everything that is proposed"},
 	{"reason", 0, "TEXT", "why; kept with the decision"},
 	{"entity", 0, "ENTITY", "only what changes this entity"},
 	{"where", 0, "JQ", "only the changes for which this is true"},
 	{"group", 0, "GROUP", "only those of this group of the diff"},
+	{"sampled", 0, NULL, "approve: all that the sample speaks for, when it proves enough"},
 	{"digest", 0, "HEX", "only if the diff is still the one with this digest"},
 	{"plan", 0, NULL, "only show what would be decided"});
 OPTIONS(edit_options,
 	{"data", 0, "FILE", "the new after: FILE or @FILE, - for standard input, or JSON itself"},
 	{"reason", 0, "TEXT", "why; kept with the decision"});
 OPTIONS(apply_options, {"all", 'a', NULL, "everything that is approved or failed"},
-	{"plan", 0, NULL, "only show what would be applied"}, {"yes", 'y', NULL, "do not ask"});
+	{"reason", 0, "TEXT", "why; kept with the decision"},
+	{"canary", 0, "N", "of a batch: so many first, and the others when those went well"},
+	{"rate", 0, "N/s", "of a batch: no faster than this"},
+	{"plan", 0, NULL, "only show what would be applied; ends with 2 when there is something"},
+	{"yes", 'y', NULL, "do not ask"});
 OPTIONS(revert_options,
 	{"all", 'a', NULL, "everything that the runs named applied (as without it)"},
 	{"reason", 0, "TEXT", "why; kept with the decision"},
-	{"plan", 0, NULL, "only show what would be undone"}, {"yes", 'y', NULL, "do not ask"});
+	{"canary", 0, "N", "of a batch: so many first, and the others when those went well"},
+	{"rate", 0, "N/s", "of a batch: no faster than this"},
+	{"plan", 0, NULL, "only show what would be undone; ends with 2 when there is something"},
+	{"yes", 'y', NULL, "do not ask"});
 #define DLQ_OPTIONS                                                                                \
 	{"all", 'a', NULL, "every dead letter"},                                                   \
 		{"since", 0, "TIME", "those that are not older: 2h, 7d, or an instant"},           \
@@ -176,6 +197,7 @@ OPTIONS(cron_explain_options, CRON_OPTIONS,
 	{"strict", 0, NULL, "refuse what crons read differently"});
 OPTIONS(token_create_options,
 	{"scope", 0, "SCOPES", "read, invoke, review, apply, admin; comma separated or repeated"},
+	{"agent", 0, "AGENT", "it is for this agent, and decides nothing of that agent's runs"},
 	{"expires", 0, "WHEN", "a duration from now (90d) or an instant; never when not given"});
 OPTIONS(help_hidden_options, {"man", 0, NULL, "print rouse(1)"},
 	{"completion", 0, "SHELL", "print completions for bash, fish or zsh"});
@@ -328,6 +350,14 @@ const struct verb verb_table[] = {
 	 "accept all like this, search, filter, undo; ? lists the keys. What is decided is kept at "
 	 "once; it goes on later where it stopped. Without a name: everything that is proposed.",
 	 verb_review},
+	{"sample", "plan", "[BATCH|RUN|NUMBER]", 0, 1, sample_options, NULL, 0,
+	 "how many changes to look at, to say something of all",
+	 "By the bound of Clopper and Pearson: for none, one, two ... wrong among them.",
+	 verb_sample_plan},
+	{"sample", "show", "BATCH|RUN", 1, 1, NULL, NULL, 0,
+	 "what the latest sample of it proves",
+	 "Wrong is what was rejected or edited. rouse review --sample N draws one.",
+	 verb_sample_show},
 	{NULL, "approve", "BATCH|RUN|CHANGE...", 0, VERB_MANY, decide_options, NULL, 0,
 	 "let proposed changes be applied",
 	 "A BATCH or a RUN stands for all its proposed changes. They are approved as they were "
@@ -340,13 +370,15 @@ const struct verb verb_table[] = {
 	{NULL, "edit", "CHANGE", 1, 1, edit_options, NULL, 0, "correct a proposed change",
 	 "Opens what the change would make in EDITOR; with --data it is replaced without one.",
 	 verb_edit},
-	{NULL, "apply", "RUN|CHANGE...", 0, VERB_MANY, apply_options, NULL, 0,
+	{NULL, "apply", "BATCH|RUN|CHANGE...", 0, VERB_MANY, apply_options, NULL, 0,
 	 "apply approved changes, and wait for it",
 	 "Shows what it would do and asks; without a terminal --yes is needed. Waits (as long as "
 	 "--timeout says, else 60s) until each is applied. Ends with 0 when all are applied, 1 on "
-	 "a conflict or a failure, 4 when some are still proposed.",
+	 "a conflict or a failure, 4 when some are still proposed. A batch goes by apply.canary, "
+	 "apply.rate and apply.stop of its section, in the daemon: who stops waiting stops "
+	 "nothing.",
 	 verb_apply},
-	{NULL, "revert", "RUN|CHANGE...", 1, VERB_MANY, revert_options, NULL, 0,
+	{NULL, "revert", "BATCH|RUN|CHANGE...", 1, VERB_MANY, revert_options, NULL, 0,
 	 "undo applied changes",
 	 "Shows what it would undo and asks; without a terminal --yes is needed. Waits (as long as "
 	 "--timeout says, else 60s) until each is reverted.",
@@ -373,8 +405,8 @@ const struct verb verb_table[] = {
 	 "What did not end well until now no longer counts for stop_after.",
 	 verb_batch_resume},
 	{"batch", "cancel", "BATCH", 1, 1, reason_options, NULL, 0,
-	 "end a batch for good, what runs as well",
-	 "What was proposed until then stays proposed.", verb_batch_cancel},
+	 "end a batch for good, what runs as well", "What was proposed until then stays proposed.",
+	 verb_batch_cancel},
 	{"dlq", "list", "", 0, 0, NULL, "agent trigger reason entity tenant", VERB_LIST,
 	 "the dead letters: failed runs", NULL, verb_dlq_list},
 	{"dlq", "show", "RUN", 1, 1, NULL, NULL, 0, "why it failed, and what it said last", NULL,
@@ -392,6 +424,10 @@ const struct verb verb_table[] = {
 	{NULL, "why", "EVENT|RUN|CHANGE|TRIGGER", 1, 1, NULL, NULL, 0, "the whole story, in order",
 	 NULL, verb_why},
 	{NULL, "inbox", "", 0, 0, NULL, NULL, 0, "all that waits for a person", NULL, verb_inbox},
+	{"notify", "list", "", 0, 0, NULL, NULL, 0, "who is told of what, and whether that works",
+	 NULL, verb_notify_list},
+	{"notify", "test", "NAME", 1, 1, NULL, NULL, 0,
+	 "send one message now, and say what became of it", NULL, verb_notify_test},
 	{"gate", "list", "", 0, 0, NULL, "run kind status", VERB_LIST,
 	 "questions that runs wait for", NULL, verb_gate_list},
 	{"gate", "show", "GATE", 1, 1, NULL, NULL, 0, "one question", NULL, verb_gate_show},

@@ -12,6 +12,7 @@
 #include "core/change.h"
 #include "core/halt.h"
 #include "core/metrics.h"
+#include "core/rollout.h"
 #include "core/target.h"
 #include "store/changes.h"
 
@@ -219,6 +220,8 @@ on_written(void *arg, const struct err *err)
 		return;
 	}
 	breakers_kept(flight->lane->apply->core, BREAKER_TARGET, flight->lane->target);
+	for (size_t i = 0; i < flight->count; i++)
+		rollouts_landed(flight->lane->apply->core, flight->changes[i].batch);
 	flight_land(flight);
 }
 

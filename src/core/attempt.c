@@ -303,6 +303,16 @@ wall_age_ms(const struct core *core, struct wall at)
 	return wall_is_set(at) && at.ms < now.ms ? now.ms - at.ms : 0;
 }
 
+/* The daemon that was told to cancel it may have died before it could. */
+static void
+cancel_again(struct attempt *attempt)
+{
+	AUTO(auto_free) char *why = NULL;
+
+	if (run_unwanted(attempt->core, attempt->run.id, &why, NULL) && why)
+		attempt_stop(attempt, "cancelled", why);
+}
+
 static bool
 on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 {
@@ -340,6 +350,7 @@ on_live(void *arg, const struct run_row *run, const struct attempt_row *row)
 		stand_adopted(attempt);
 		meter_adopted(attempt);
 		gates_tell_again(attempt);
+		cancel_again(attempt);
 		return true;
 	}
 	log_warning("run lost its executor", "run", attempt->run.id, "error", err_text(&err));

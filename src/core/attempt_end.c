@@ -15,6 +15,7 @@
 #include "core/ledger.h"
 #include "core/meter.h"
 #include "core/metrics.h"
+#include "core/notify.h"
 #include "core/queue.h"
 #include "core/run.h"
 #include "core/session.h"
@@ -103,13 +104,38 @@ done_log(struct attempt *attempt, const struct ending *ending, const char *statu
 	attempt_log(attempt, "done", buf_str(&text));
 }
 
+/* It would go on, but was cancelled when its process had ended and that was not written yet: there
+ * was nothing left to stop. */
+static bool
+ending_is_cancelled(struct ending *ending, bool *ret, struct err *err)
+{
+	char *why;
+
+	*ret = false;
+	if (ending->verdict.event != RUN_WAIT && ending->verdict.event != RUN_RETRY)
+		return true;
+	if (!run_unwanted(ending->attempt->core, ending->attempt->run.id, &why, err))
+		return false;
+	if (!why)
+		return true;
+	*ret = true;
+	ending->verdict.event = RUN_CANCEL;
+	ending->verdict.reason = NULL;
+	free(ending->text);
+	ending->text = why;
+	ending->end.text = why;
+	return true;
+}
+
 /* What a suspended run waits for may have come while its agent left: then it goes on at once. */
 static bool
 ending_look_again(struct ending *ending, struct err *err)
 {
-	bool open;
+	bool open, cancelled;
 
-	if (ending->verdict.event != RUN_WAIT)
+	if (!ending_is_cancelled(ending, &cancelled, err))
+		return false;
+	if (cancelled || ending->verdict.event != RUN_WAIT)
 		return true;
 	if (!gates_are_open(ending->attempt->core, ending->attempt->run.id, &open, err))
 		return false;
@@ -166,6 +192,9 @@ ending_rows(struct ending *ending, struct err *err)
 		return false;
 	if (run_is_final(to) && !signal_ended(attempt->core, &attempt->run, move.to, move.reason,
 					      move.error, move.result, err))
+		return false;
+	if (to == RUN_FAILED &&
+	    !notify_run_failed(attempt->core, &attempt->run, move.reason, move.error, err))
 		return false;
 	if (run_is_final(to) &&
 	    !batch_run_ended(attempt->core, &attempt->run, move.to, move.reason, err))

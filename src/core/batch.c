@@ -9,6 +9,7 @@
 #include "base/uuid.h"
 #include "core/batch_inside.h"
 #include "core/event.h"
+#include "core/notify.h"
 #include "core/stream.h"
 #include "store/changes.h"
 #include "store/events.h"
@@ -138,7 +139,9 @@ batch_move(struct core *core, int64_t seq, enum batch_event ev, const char *reas
 	to = where_to(&row, ev);
 	if (to == BATCH_NOWHERE)
 		return cannot(&row, ev, err);
-	if (!move_row(core, &row, ev, to, reason, error, err))
+	if (!move_row(core, &row, ev, to, reason, error, err) ||
+	    ((ev == BATCH_FAIL || (ev == BATCH_ENTITIES_DONE && to == BATCH_REVIEW)) &&
+	     !notify_batch(core, &row, batch_state_name(to), error, err)))
 		return false;
 	batches_wake(core, seq);
 	return true;

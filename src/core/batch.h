@@ -75,6 +75,9 @@ void batches_reload(struct core *core);
 /* Looks at it in this turn: there may be something to do. */
 void batches_wake(struct core *core, int64_t seq);
 
+/* By its id. */
+void batches_wake_id(struct core *core, const char *id);
+
 /* What a batch is started with. Strings are copied. */
 struct batch_options {
 	int64_t limit, trial; /* 0: none */
@@ -111,6 +114,9 @@ bool batch_run_ended(struct core *core, const struct run_row *run, const char *s
 /* What an end means for the entity: done skipped failed. */
 const char *batch_outcome(const char *status, const char *reason);
 
+/* When the schedule of [batch NAME] starts it next; WALL_NONE: it does not. */
+struct wall batch_next_start(struct core *core, const char *name);
+
 /* --- seen from outside --- */
 
 /* A batch as SPEC 13's object. full: with settings, notes, estimate. */
@@ -119,6 +125,9 @@ json_t *batch_object(struct core *core, const struct batch_row *row, bool full);
  * reads what became of each. */
 json_t *batch_estimate(struct core *core, const struct batch_row *row);
 json_t *batch_item_object(const struct item_row *row);
+
+/* Gauges of those that go on. */
+void batches_print(struct core *core, struct buf *out);
 
 /* --- for the files of batch --- */
 

@@ -92,6 +92,18 @@ batches_wake(struct core *core, int64_t seq)
 		live_wake(live, 0);
 }
 
+void
+batches_wake_id(struct core *core, const char *id)
+{
+	struct live *live, *next;
+
+	if (!core->batches)
+		return;
+	HASH_ITER (hh, core->batches->by_seq, live, next)
+		if (!strcmp(live->id, id))
+			live_wake(live, 0);
+}
+
 /* --- an entity becomes a run --------------------------------------------------------------- */
 
 struct taken {
@@ -213,11 +225,14 @@ entity_admit(struct live *live, const struct batch_row *row, const struct batch_
 
 /* How many may begin now: as many as run at once, for the money that is left. */
 static int64_t
-room_now(struct live *live, const struct batch_row *row, const struct batch_settings *settings)
+room_now(struct live *live, const struct batch_row *row, const struct batch_settings *settings,
+	 int64_t affordable)
 {
 	int64_t room = settings->concurrency - row->running;
 	int64_t ended = row->done + row->skipped + row->failed;
 
+	if (room > affordable)
+		room = affordable;
 	if (live->plan.shuffled && strcmp(row->source_state, "ended") != 0)
 		return 0;
 	if (live->plan.trial && room > live->plan.trial - ended - row->running)
@@ -227,10 +242,10 @@ room_now(struct live *live, const struct batch_row *row, const struct batch_sett
 
 static bool
 entities_admit(struct live *live, const struct batch_row *row,
-	       const struct batch_settings *settings, struct err *err)
+	       const struct batch_settings *settings, int64_t affordable, struct err *err)
 {
 	struct core *core = live->core;
-	int64_t room = room_now(live, row, settings);
+	int64_t room = room_now(live, row, settings, affordable);
 	struct taken taken = {.count = 0};
 	bool ok = true;
 
@@ -311,8 +326,13 @@ too_late(struct live *live, const struct batch_row *row, const struct batch_sett
 /* One word, and out in words: it cannot go on. NULL: it can. */
 static const char *
 must_stop(struct live *live, const struct batch_row *row, const struct batch_settings *settings,
-	  struct buf *out)
+	  bool is_spent, struct buf *out)
 {
+	if (is_spent && batch_left(row) + row->running > 0) {
+		buf_puts(out, "batch_budget has no room for another entity (budget.* says what one "
+			      "may use); raise it and reload, then rouse batch resume");
+		return "budget";
+	}
 	if (gone_wrong(row, settings, out))
 		return "failures";
 	if (batch_left(row) + row->running > 0 && too_late(live, row, settings, out))
@@ -440,15 +460,21 @@ live_go(struct live *live, struct batch_row *row, struct err *err)
 	AUTO(err_fini) struct err missing = ERR_INIT;
 	struct batch_settings settings;
 	const char *reason;
+	int64_t affordable, alone;
+	bool idle;
 
 	plan_fini(&live->plan);
 	plan_read(row->options, &live->plan);
 	if (!batch_settings_get(core->registry, row->name, &settings, &missing))
 		return batch_move(core, live->seq, BATCH_FAIL, "config", err_text(&missing), err);
-	reason = must_stop(live, row, &settings, &why);
+	if (!ledger_batch_room(core, row->id, &settings.limits, row->running, &affordable, &idle,
+			       err) ||
+	    !ledger_batch_room(core, row->id, &settings.limits, 0, &alone, &idle, err))
+		return false;
+	reason = must_stop(live, row, &settings, idle && !alone, &why);
 	if (reason)
 		return batch_move(core, live->seq, BATCH_FAIL, reason, buf_cstr(&why), err);
-	if (!entities_admit(live, row, &settings, err))
+	if (!entities_admit(live, row, &settings, affordable, err))
 		return false;
 	if (!strcmp(row->source_state, "reading"))
 		live_read(live, row);
@@ -597,6 +623,7 @@ batches_free(struct batches *batches)
 		return;
 	HASH_ITER (hh, batches->by_seq, live, next)
 		live_free(live);
+	schedules_free(batches);
 	free(batches);
 }
 
@@ -627,8 +654,12 @@ load_state(struct core *core, const char *state, struct err *err)
 bool
 batches_load(struct core *core, struct err *err)
 {
-	return core->rehearsal ||
-	       (load_state(core, "running", err) && load_state(core, "cancelled", err));
+	if (core->rehearsal)
+		return true;
+	if (!load_state(core, "running", err) || !load_state(core, "cancelled", err))
+		return false;
+	schedules_set(core->batches);
+	return true;
 }
 
 void
@@ -640,4 +671,5 @@ batches_reload(struct core *core)
 		live_close(live);
 		live_wake(live, 0);
 	}
+	schedules_set(core->batches);
 }

@@ -55,6 +55,8 @@ struct batches {
 	struct appointment *appointments;
 	int timer_fd; /* -1: there is none */
 	struct event *timer_event;
+	struct core_timer *retry;
+	bool retrying;
 };
 
 /* --- batch_go.c --- */

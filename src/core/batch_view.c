@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "core/batch_inside.h"
 #include "core/put.h"
+#include "core/rollout.h"
 
 #define DOLLARS(uusd) json_real((double)(uusd) / 1e6)
 #define HOUR_MS 3600000
@@ -117,6 +118,7 @@ batch_object(struct core *core, const struct batch_row *row, bool full)
 	if (!full)
 		return object;
 	put_json_text(object, "options", row->options);
+	rollout_put(core, row, object);
 	put_or_null(object, "event_id", row->event_id);
 	put_estimate(core, row, object);
 	json_t *notes = json_array();
@@ -139,4 +141,32 @@ batch_item_object(const struct item_row *row)
 	json_put_wall(object, "started", row->started.ms);
 	json_put_wall(object, "ended", row->ended.ms);
 	return object;
+}
+
+void
+batches_print(struct core *core, struct buf *out)
+{
+	struct live *live, *next;
+
+	if (!core->batches || !core->batches->by_seq)
+		return;
+	buf_puts(out, "# HELP rouse_batch_entities Entities of batches that run, by status.\n"
+		      "# TYPE rouse_batch_entities gauge\n");
+	HASH_ITER (hh, core->batches->by_seq, live, next) {
+		AUTO(batch_row_fini) struct batch_row row = {0};
+
+		if (!batches_get_seq(core->store, live->seq, &row, NULL))
+			continue;
+		const struct {
+			const char *status;
+			int64_t n;
+		} counts[] = {{"left", batch_left(&row)},
+			      {"running", row.running},
+			      {"done", row.done},
+			      {"skipped", row.skipped},
+			      {"failed", row.failed}};
+		for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+			buf_printf(out, "rouse_batch_entities{batch=\"%s\",status=\"%s\"} %lld\n",
+				   row.name, counts[i].status, (long long)counts[i].n);
+	}
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "core/apply.h"
+#include "core/notify.h"
 #include "core/queue.h"
 #include "core/stream.h"
 #include "store/breakers.h"
@@ -139,6 +140,39 @@ guard_tell(const struct guard *guard)
 								   .id = guard->name,
 								   .type = state,
 								   .data = buf_str(&text)});
+}
+
+static bool
+guard_notify(const struct guard *guard, struct err *err)
+{
+	const char *scope = scope_names[guard->scope];
+	bool agent = guard->scope == BREAKER_AGENT;
+	AUTO(buf_fini)
+	struct buf subject = BUF_INIT,
+		   text = BUF_INIT, todo = BUF_INIT, topic = BUF_INIT;
+
+	if (!notify_wants(guard->core, NOTIFY_BREAKER_OPEN))
+		return true;
+	buf_cat(&topic, scope, "/", guard->name);
+	buf_cat(&subject, "the breaker of ", scope, " ", guard->name, " is open");
+	buf_printf(&text, "%u of the last %u %s failed; nothing is tried until ",
+		   guard->breaker.failed, guard->breaker.total,
+		   agent ? "attempts" : "applications");
+	wall_format(guard->until, &text);
+	buf_cat(&text, ", then one is.", guard->error ? " Last failure: " : "",
+		guard->error ? guard->error : "");
+	if (agent)
+		buf_cat(&todo, "rouse run list --agent ", guard->name, " --status failed");
+	else
+		buf_cat(&todo, "rouse change list --target ", guard->name, " --status failed");
+	return notify_raise(guard->core,
+			    &(struct notify_fact){.event = NOTIFY_BREAKER_OPEN,
+						  .topic = buf_cstr(&topic),
+						  .subject = buf_cstr(&subject),
+						  .text = buf_cstr(&text),
+						  .todo = buf_cstr(&todo),
+						  .agent = agent ? guard->name : NULL},
+			    err);
 }
 
 static void
@@ -353,6 +387,8 @@ breakers_store(struct core *core, enum breaker_scope scope, const char *name, st
 				 err)) {
 		return false;
 	}
+	if (guard->breaker.state == BREAKER_OPEN && !guard_notify(guard, err))
+		return false;
 	guard->written = guard->version;
 	guard_tell(guard);
 	return true;

@@ -14,6 +14,7 @@
 #include "core/ruling.h"
 #include "core/target.h"
 #include "core/trust.h"
+#include "store/batches.h"
 #include "store/changes.h"
 
 static const char *const state_names[] = {
@@ -43,11 +44,12 @@ static const signed char grid[CHANGE_STATE_COUNT][CHANGE_EVENTS] = {
 /* clang-format on */
 #undef NO
 
-static const char *const event_words[] = {"approve", "reject", "edit",	"supersede", "apply", "apply",
-					  "apply",   "apply",  "apply", "revert",    "reopen"};
+static const char *const event_words[] = {"approve", "reject", "edit",	"supersede",
+					  "apply",   "apply",  "apply", "apply",
+					  "apply",   "revert", "reopen"};
 static_assert(ARRAY_LEN(event_words) == CHANGE_EVENTS, "a word for every event");
 static const char *const event_participles[] = {"approved", "rejected", "edited",  "superseded",
-						"applied",  "applied",  "applied", "applied",
+						"applied",  "applied",	"applied", "applied",
 						"applied",  "reverted", "reopened"};
 static_assert(ARRAY_LEN(event_participles) == CHANGE_EVENTS, "a participle for every event");
 
@@ -384,6 +386,24 @@ reason_found(const char *reason, struct buf *out)
 	return buf_cstr(out);
 }
 
+/* What is approved of a batch waits until that is applied, unless it is applied as it goes; what a
+ * person asks for by its name goes. */
+static int
+approve_hold(struct core *core, const struct change_row *change, enum change_state to)
+{
+	AUTO(batch_row_fini) struct batch_row batch = {0};
+	AUTO(err_fini) struct err none = ERR_INIT;
+
+	if (!change->batch || to != CHANGE_APPROVED)
+		return 0;
+	if (change_state_of(change->status) != CHANGE_PROPOSED)
+		return -1;
+	return batches_get(core->store, change->batch, &batch, &none) &&
+			       !strcmp(batch.mode, "apply")
+		       ? -1
+		       : 1;
+}
+
 /* alone: nobody else has to agree (any more). */
 static bool
 decide_row(struct core *core, const struct change_row *change, enum change_event ev, bool alone,
@@ -415,7 +435,8 @@ decide_row(struct core *core, const struct change_row *change, enum change_event
 				    .reverted_at = WALL_NONE,
 				    .due = now,
 				    .since = now,
-				    .add_attempt = -1};
+				    .add_attempt = -1,
+				    .hold = approve_hold(core, change, to)};
 	if (to == change_state_of(change->status)) {
 		/* One of several who must: it stays as it is, and the decision is kept. */
 		if (!decisions_add(core->store, "change", change->id, event_words[ev], by, reason,
@@ -512,7 +533,8 @@ change_apply_again(struct core *core, const char *id, const char *by, struct err
 					.applied_at = WALL_NONE,
 					.reverted_at = WALL_NONE,
 					.due = core_wall(core),
-					.since = core_wall(core)};
+					.since = core_wall(core),
+					.hold = -1};
 	enum change_state state;
 
 	if (!changes_get(core->store, id, &change, err))

@@ -28,8 +28,10 @@ struct ledger;
 struct breakers;
 struct vigil;
 struct listeners;
+struct notify;
 struct endpoint;
 struct batches;
+struct rollouts;
 struct looks;
 struct rulings;
 
@@ -55,8 +57,10 @@ struct core {
 	struct vigil *vigil;	     /* over what runs or waits */
 	struct attempts *attempts;   /* live ones */
 	struct rate *rates;	     /* by name of trigger or address */
+	struct notify *notify;	     /* who is told */
 	struct batches *batches;     /* that go on */
 	struct rulings *rulings;     /* rules about changes (core/ruling.h) */
+	struct rollouts *rollouts;   /* batches on their way to their targets */
 	struct looks *looks;	     /* at changes (core/look.h) */
 	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */
 	struct endpoint *endpoint;   /* of models (core/endpoint.h); NULL: nobody needs it */

@@ -13,6 +13,7 @@ struct decision {
 	struct core *core;
 	struct selection *selection;
 	enum change_event ev;
+	bool plan;
 	char *by, *reason;
 	decide_may *may;
 	decide_on_done *on_done;
@@ -49,7 +50,8 @@ skip(struct decision *d, const char *id, const char *why)
 	json_t *one;
 
 	d->decided.skipped++;
-	if (json_array_size(d->decided.why) >= DECIDE_SKIPPED)
+	if (json_array_size(d->decided.why) >=
+	    (selection_spec(d->selection)->ids ? DECIDE_SKIPPED_NAMED : DECIDE_SKIPPED))
 		return;
 	one = json_object();
 	json_put_str(one, "id", id);
@@ -91,6 +93,13 @@ decide_one(struct decision *d, const struct selected *selected)
 		return false;
 	if (!is_as_selected(&change, selected)) {
 		skip(d, change.id, "it is not what was shown any more");
+		return true;
+	}
+	if (d->plan) {
+		if (change_next(change_state_of(change.status), d->ev) == CHANGE_NOWHERE)
+			skip(d, change.id, "it is decided, or more, already");
+		else
+			d->decided.changed++;
 		return true;
 	}
 	if (!change_decide_row(d->core, &change, d->ev, d->by, d->reason, &to, &err)) {
@@ -149,7 +158,7 @@ decide_page(void *arg)
 }
 
 void
-decide_all(struct core *core, struct selection *take_selection, enum change_event ev,
+decide_all(struct core *core, struct selection *take_selection, enum change_event ev, bool plan,
 	   const char *by, const char *reason, decide_may *may, decide_on_done *on_done, void *arg)
 {
 	struct decision *d = mem_alloc(sizeof(*d));
@@ -157,11 +166,15 @@ decide_all(struct core *core, struct selection *take_selection, enum change_even
 	d->core = core;
 	d->selection = take_selection;
 	d->ev = ev;
+	d->plan = plan;
 	d->by = mem_strdup(by);
 	d->reason = mem_strdup(reason);
 	d->may = may;
 	d->on_done = on_done;
 	d->arg = arg;
 	d->decided.why = json_array();
+	for (size_t i = 0; i < json_array_size(selection_missing(take_selection)); i++)
+		skip(d, json_string_value(json_array_get(selection_missing(take_selection), i)),
+		     "there is no such change");
 	core_timer_arm(core, &d->timer, 0, decide_page, d);
 }

@@ -7,7 +7,8 @@
 #include "core/change.h"
 #include "core/selection.h"
 
-#define DECIDE_SKIPPED 10 /* of those that were passed over, so many are named */
+#define DECIDE_SKIPPED 10	  /* of those that were passed over, so many are named */
+#define DECIDE_SKIPPED_NAMED 1000 /* ... of those that were asked for by name */
 
 struct decided {
 	uint64_t changed;
@@ -24,8 +25,9 @@ typedef bool decide_may(void *arg, const char *run_id, struct err *err);
 
 /* Takes the selection. Each page is one turn: after a crash what was decided stays decided, and
  * the rest is asked for again. */
+/* plan: only says what it would do. */
 void decide_all(struct core *core, struct selection *take_selection, enum change_event ev,
-		const char *by, const char *reason, decide_may *may, decide_on_done *on_done,
-		void *arg);
+		bool plan, const char *by, const char *reason, decide_may *may,
+		decide_on_done *on_done, void *arg);
 
 #endif

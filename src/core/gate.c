@@ -8,6 +8,7 @@
 #include "core/gate_tell.h"
 #include "core/gather.h"
 #include "core/metrics.h"
+#include "core/notify.h"
 #include "core/registry.h"
 #include "core/run.h"
 #include "core/stand.h"
@@ -15,6 +16,7 @@
 #include "core/suspend.h"
 #include "pure/duration.h"
 #include "store/changes.h"
+#include "store/runs.h"
 #include "store/state.h"
 
 static const struct decision {
@@ -205,7 +207,8 @@ gate_keep(struct attempt *attempt, const struct gate_row *gate, struct err *err)
 	if (!turn_savepoint(core->store, err))
 		return false;
 	if (!gates_insert(core->store, gate, &seq, err) ||
-	    !run_wait(core, attempt->run.seq, true, err)) {
+	    !run_wait(core, attempt->run.seq, true, err) ||
+	    !notify_gate(core, gate, &attempt->run, err)) {
 		turn_undo(core->store);
 		return false;
 	}
@@ -507,6 +510,28 @@ on_expired(void *arg, const struct err *err)
 		gates_watch_at(core, (struct wall){gather_now(core).ms + STORE_RETRY_MS});
 }
 
+/* Decided by time, and who is told of questions is told so: both, or neither. */
+static bool
+lapse_rows(struct core *core, const struct gate_row *gate, const char *word, const char *why,
+	   struct err *err)
+{
+	AUTO(run_row_fini) struct run_row run = {0};
+	struct gate_row now = *gate;
+
+	now.status = (char *)"expired";
+	now.decision = (char *)word;
+	if (!turn_savepoint(core->store, err))
+		return false;
+	if (runs_get_seq(core->store, gate->run, &run, err) &&
+	    gate_decide(core, gate->id, word, NULL, "rouse", why, err) &&
+	    notify_gate(core, &now, &run, err)) {
+		turn_release(core->store);
+		return true;
+	}
+	turn_undo(core->store);
+	return false;
+}
+
 /* What its asker or its operator wanted in this case, as far as the question allows it. */
 static bool
 gate_lapse(struct core *core, const char *id, struct err *err)
@@ -529,7 +554,7 @@ gate_lapse(struct core *core, const char *id, struct err *err)
 	log_info("question is not answered in time", "run", gate.run_id, "gate", gate.id,
 		 "decision", word);
 	metrics_count(core->metrics, "rouse_gate_timeouts_total", "decision", word, NULL, NULL, 1);
-	return gate_decide(core, id, word, NULL, "rouse", buf_cstr(&why), err);
+	return lapse_rows(core, &gate, word, buf_cstr(&why), err);
 }
 
 void

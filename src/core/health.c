@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "core/halt.h"
+#include "core/notify.h"
 #include "core/stream.h"
 #include "store/events.h"
 #include "store/health.h"
@@ -332,6 +333,34 @@ record_tell(const struct health *health, const struct record *record, const stru
 								    .data = buf_str(&text)});
 }
 
+static void
+record_notify(const struct health *health, const struct record *record,
+	      const struct trigger *trigger)
+{
+	bool silent = record->shown == HEALTH_STALE;
+	const char *stale = silent ? conf_str(trigger->section, "stale_after") : NULL;
+	AUTO(buf_fini) struct buf subject = BUF_INIT, text = BUF_INIT, todo = BUF_INIT;
+
+	if (!notify_wants(health->core, NOTIFY_SOURCE))
+		return;
+	buf_cat(&subject, "trigger ", record->name, silent ? " is silent" : " is failing");
+	buf_cat(&text, "Trigger ", record->name, " (", trigger->kind->name, ")");
+	if (silent)
+		buf_cat(&text, " has had no event for ", stale ? stale : "too long",
+			" (stale_after).");
+	else
+		buf_cat(&text, " cannot be listened to; it is tried again by itself. It says: ",
+			record->error ? record->error : "nothing");
+	buf_cat(&todo, "rouse why ", record->name);
+	notify_say(health->core, &(struct notify_fact){.event = NOTIFY_SOURCE,
+						       .topic = record->name,
+						       .subject = buf_cstr(&subject),
+						       .text = buf_cstr(&text),
+						       .todo = buf_cstr(&todo),
+						       .agent = trigger->agent,
+						       .trigger = record->name});
+}
+
 /* Since when: a switch and a silence know it from before a restart. */
 static struct wall
 since_of(const struct health *health, struct record *record, enum source_health shown)
@@ -372,6 +401,8 @@ health_look(struct health *health, const struct trigger *trigger)
 	record->shown = shown;
 	record->since = since_of(health, record, shown);
 	record_tell(health, record, trigger);
+	if (shown == HEALTH_STALE || shown == HEALTH_FAILING)
+		record_notify(health, record, trigger);
 }
 
 void

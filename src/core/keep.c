@@ -11,6 +11,7 @@
 #include "base/uuid.h"
 #include "core/ledger_day.h"
 #include "core/registry.h"
+#include "store/batches.h"
 #include "store/budgets.h"
 #include "store/events.h"
 #include "store/keys.h"
@@ -41,7 +42,7 @@ struct keep {
 	struct core_timer *timer;
 	struct mono began;
 	bool began_once, sweeping;
-	size_t at;    /* of kinds; behind them: the keys, attachments, then sessions */
+	size_t at;    /* of kinds; behind them: the keys, attachments, sessions, then batches */
 	DIR *folders; /* of attachments, while they are looked at; NULL */
 	uint64_t gone;
 };
@@ -130,6 +131,13 @@ keep_slice(struct keep *keep, bool *ret_through, struct err *err)
 		keep->gone += gone;
 		return ok;
 	}
+	if (keep->at == ARRAY_LEN(kinds) + 3) {
+		before.ms -= conf_ms(section, "batches");
+		ok = batches_expire(keep->core->store, before, STEP_ROWS, &gone, err);
+		*ret_through = gone < STEP_ROWS;
+		keep->gone += gone;
+		return ok;
+	}
 	if (keep->at > ARRAY_LEN(kinds))
 		return folders_slice(keep, ret_through, err);
 	if (keep->at == ARRAY_LEN(kinds)) {
@@ -171,7 +179,7 @@ keep_step(void *arg)
 		keep->sweeping = false;
 		return;
 	}
-	if (through && keep->at++ > ARRAY_LEN(kinds) + 1) {
+	if (through && keep->at++ > ARRAY_LEN(kinds) + 2) {
 		keep->sweeping = false;
 		buf_printf(&gone, "%llu", (unsigned long long)keep->gone);
 		if (keep->gone)

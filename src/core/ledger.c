@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <assert.h>
 
+#include "core/batch.h"
 #include "core/ledger_inside.h"
 
 void
@@ -74,6 +75,14 @@ refuse(const struct purse *purse, bool tokens, int64_t need, struct err *err)
 	struct budget_row row;
 
 	payer_row(purse->key, purse->day, &row);
+	if (payer_of_key(purse->key) == PAYER_BATCH) {
+		err_set(err, E_BUDGET,
+			"batch %s has no room for it (batch_budget): %.2f dollars and %lld tokens "
+			"are spent, %.2f and %lld reserved by what runs",
+			row.name, (double)purse->spent_uusd / 1e6, (long long)purse->spent_tokens,
+			(double)purse->reserved_uusd / 1e6, (long long)purse->reserved_tokens);
+		return;
+	}
 	buf_puts(&who, *row.name ? row.scope : "all runs together");
 	if (*row.name)
 		buf_cat(&who, " ", row.name);
@@ -109,6 +118,7 @@ reservation_new(struct ledger *ledger, const struct run_row *run, struct wall at
 	const char *const names[PAYERS] = {[PAYER_ALL] = "",
 					   [PAYER_TENANT] = run->tenant,
 					   [PAYER_USER] = run->user,
+					   [PAYER_BATCH] = run->batch,
 					   [PAYER_AGENT] = run->agent,
 					   [PAYER_TRIGGER] = *run->trigger ? run->trigger : NULL};
 
@@ -120,8 +130,8 @@ reservation_new(struct ledger *ledger, const struct run_row *run, struct wall at
 		if (!names[i])
 			continue;
 		reservation->keys[i] = payer_key((enum payer)i, run->tenant, names[i]);
-		day_of(payer_zone(ledger, (enum payer)i, run->tenant), at, reservation->days[i],
-		       NULL);
+		payer_day(ledger, (enum payer)i, run->tenant, names[i], at, reservation->days[i],
+			  NULL);
 	}
 	return reservation;
 }
@@ -168,6 +178,12 @@ reservation_fit(struct ledger *ledger, struct reservation *reservation, const st
 			       fits_uusd ? reservation->tokens : reservation->uusd, err);
 			buf_puts(&hold->scope, purse->key);
 			hold->until = purse->ends;
+			/* Also when all that runs has given back what it reserved. */
+			if (!has_room(purse->limit_uusd, purse->spent_uusd, 0, reservation->uusd,
+				      &uusd) ||
+			    !has_room(purse->limit_tokens, purse->spent_tokens, 0,
+				      reservation->tokens, &tokens))
+				purse_is_short(ledger, purse);
 			return false;
 		}
 		reservation->uusd = uusd;
@@ -244,7 +260,8 @@ ledger_allowed(struct core *core, int64_t run, int64_t *ret_uusd, int64_t *ret_t
 
 		if (!reservation->keys[i])
 			continue;
-		payer_limits(core, (enum payer)i, reservation->tenant, &uusd, &tokens);
+		payer_limits(core, (enum payer)i, reservation->tenant,
+			     strchr(reservation->keys[i], '/') + 1, &uusd, &tokens);
 		if (uusd != INT64_MAX)
 			*ret_uusd = reservation->uusd;
 		if (tokens != INT64_MAX)
@@ -264,6 +281,7 @@ ledger_settle(struct core *core, const struct run_row *run, const struct run_met
 		return true;
 	for (int i = 0; i < PAYERS; i++) {
 		struct budget_row row;
+		struct purse *purse;
 
 		if (!reservation->keys[i])
 			continue;
@@ -271,6 +289,12 @@ ledger_settle(struct core *core, const struct run_row *run, const struct run_met
 		row.spent_uusd = used->cost_uusd;
 		row.tokens = meters_tokens(used);
 		if (!budgets_add(core->store, &row, err))
+			return false;
+		purse = i < LIMITED ? purse_find(core->ledger, reservation->keys[i],
+						 reservation->days[i])
+				    : NULL;
+		if (purse &&
+		    !purse_note(core->ledger, purse, used->cost_uusd, meters_tokens(used), err))
 			return false;
 	}
 	return true;
@@ -295,6 +319,8 @@ ledger_release(struct core *core, int64_t run, const struct run_meters *used)
 		purse->spent_tokens = add_up(purse->spent_tokens, meters_tokens(used));
 	}
 	held_give_room(ledger, reservation);
+	if (purse_find(ledger, reservation->keys[PAYER_BATCH], reservation->days[PAYER_BATCH]))
+		batches_wake_id(core, strchr(reservation->keys[PAYER_BATCH], '/') + 1);
 	HASH_DEL(ledger->reservations, reservation);
 	reservation_free(reservation);
 }
@@ -322,6 +348,7 @@ ledger_door(struct core *core, const struct run_limits *limits, const char *tena
 		if (fits && has_room(purse->limit_tokens, purse->spent_tokens, 0, tokens, &allowed))
 			continue;
 		refuse(purse, fits, fits ? tokens : uusd, err);
+		purse_is_short(core->ledger, purse);
 		*ret_until = purse->ends;
 		return false;
 	}

@@ -51,6 +51,11 @@ void ledger_release(struct core *core, int64_t run, const struct run_meters *use
 bool ledger_door(struct core *core, const struct run_limits *limits, const char *tenant,
 		 const char *user, struct wall *ret_until, struct err *err);
 
+/* How many more runs of these limits may begin in a batch (an id), beside `running` of it; what it
+ * would take goes to need. *ret_idle: nothing is reserved. No limit: INT64_MAX. */
+bool ledger_batch_room(struct core *core, const char *batch, const struct run_limits *limits,
+		       int64_t running, int64_t *ret_more, bool *ret_idle, struct err *err);
+
 /* A line of GET /v1/budget. */
 struct ledger_line {
 	const char *scope, *name, *tenant; /* tenant: of a user, NULL */

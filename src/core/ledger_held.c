@@ -1,6 +1,7 @@
 /* Runs that wait for money, and when they are tried again. */
 /* SPDX-License-Identifier: MIT */
 #include "base/log.h"
+#include "core/batch.h"
 #include "core/ledger_inside.h"
 #include "core/queue.h"
 
@@ -46,6 +47,8 @@ ledger_hold(struct core *core, const struct run_row *run, const struct hold *hol
 	if (!runs_hold(core->store, run->seq, buf_cstr(&hold->scope), hold->until, why, err))
 		return false;
 	held_of(core->ledger, buf_cstr(&hold->scope));
+	if (run->batch && str_starts(buf_str(&hold->scope), STR("batch/")))
+		batches_wake_id(core, run->batch);
 	log_debug("run waits for its budget", "run", run->id, "scope", buf_cstr(&hold->scope));
 	queue_wake_at(core->queue, hold->until);
 	return true;

@@ -8,10 +8,19 @@
 #include "core/ledger_day.h"
 #include "store/budgets.h"
 
-/* Who pays. A name stands for itself; that of a user is his tenant's, a slash and his own. */
-enum payer { PAYER_ALL, PAYER_TENANT, PAYER_USER, PAYER_AGENT, PAYER_TRIGGER, PAYERS };
+/* Who pays. A name stands for itself; that of a user is his tenant's, a slash and his own. A batch
+ * has one day alone, that of its id. */
+enum payer {
+	PAYER_ALL,
+	PAYER_TENANT,
+	PAYER_USER,
+	PAYER_BATCH,
+	PAYER_AGENT,
+	PAYER_TRIGGER,
+	PAYERS
+};
 /* Those that may have a limit come first. */
-#define LIMITED (PAYER_USER + 1)
+#define LIMITED (PAYER_BATCH + 1)
 
 /* What a scope that has a limit has left today. */
 struct purse {
@@ -20,6 +29,7 @@ struct purse {
 	struct wall ends;
 	int64_t limit_uusd, limit_tokens; /* INT64_MAX: none */
 	int64_t spent_uusd, spent_tokens, reserved_uusd, reserved_tokens;
+	bool told_nearly, told_spent; /* of this day, to people */
 	UT_hash_handle hh;
 };
 
@@ -68,14 +78,23 @@ void payer_row(const char *key, const char *day, struct budget_row *ret);
 /* The zone of a payer's days; NULL: UTC. */
 const struct zone *payer_zone(struct ledger *ledger, enum payer payer, const char *tenant);
 /* What a payer may spend a day; INT64_MAX: no limit. */
-void payer_limits(struct core *core, enum payer payer, const char *tenant, int64_t *ret_uusd,
-		  int64_t *ret_tokens);
+void payer_limits(struct core *core, enum payer payer, const char *tenant, const char *name,
+		  int64_t *ret_uusd, int64_t *ret_tokens);
+/* The day that a payer spends on at `at`, and (NULL: no matter) when the next one begins. */
+void payer_day(struct ledger *ledger, enum payer payer, const char *tenant, const char *name,
+	       struct wall at, char day[DAY_LEN], struct wall *ret_ends);
 /* As it is today. *ret NULL: this payer has no limit. */
 bool purse_of(struct ledger *ledger, enum payer payer, const char *tenant, const char *name,
 	      struct purse **ret, struct err *err);
 /* The purse of a key, if it is of that day; NULL. */
 struct purse *purse_find(struct ledger *ledger, const char *key, const char *day);
 void purses_free(struct ledger *ledger);
+/* In the turn that spends this from it: people are told when it is nearly (80 %) or wholly spent,
+ * once a day each. */
+bool purse_note(struct ledger *ledger, struct purse *purse, int64_t uusd, int64_t tokens,
+		struct err *err);
+/* Runs wait, or are refused, because it has no room for them: that is told, too. */
+void purse_is_short(struct ledger *ledger, struct purse *purse);
 
 /* --- ledger_held.c --- */
 

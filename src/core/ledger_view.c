@@ -46,8 +46,8 @@ line_of(struct view *view, const char *key, const char *day)
 	if (view->day)
 		snprintf(wanted, sizeof(wanted), "%s", view->day);
 	else
-		day_of(payer_zone(view->core->ledger, payer, tenant), core_wall(view->core), wanted,
-		       NULL);
+		payer_day(view->core->ledger, payer, tenant, strchr(key, '/') + 1,
+			  core_wall(view->core), wanted, NULL);
 	if (day && strcmp(day, wanted))
 		return NULL;
 	HASH_FIND_STR(view->lines, key, line);
@@ -137,7 +137,7 @@ view_limits(struct view *view)
 	const struct conf *conf = registry_conf(view->core->registry);
 	int64_t uusd, tokens;
 
-	payer_limits(view->core, PAYER_ALL, NULL, &uusd, &tokens);
+	payer_limits(view->core, PAYER_ALL, NULL, NULL, &uusd, &tokens);
 	if (uusd != INT64_MAX || tokens != INT64_MAX)
 		line_of(view, "all/", NULL);
 	for (const struct conf_section *s = conf_next(conf, "tenant", NULL); s;
@@ -157,7 +157,7 @@ line_give(struct view *view, const struct line *line,
 	const char *name = strchr(line->key, '/') + 1;
 	int64_t uusd, tokens;
 
-	payer_limits(view->core, payer, line->tenant, &uusd, &tokens);
+	payer_limits(view->core, payer, line->tenant, name, &uusd, &tokens);
 	if (payer == PAYER_USER && line->tenant)
 		name += strlen(line->tenant) + 1;
 	fn(arg, &(struct ledger_line){.scope = payer_name(payer),

@@ -10,6 +10,7 @@
 #include "core/agent.h"
 #include "core/ledger.h"
 #include "core/metrics.h"
+#include "core/notify.h"
 #include "core/stream.h"
 #include "pure/model_answer.h"
 
@@ -96,6 +97,34 @@ warn_build(const struct attempt *attempt, enum meter about, struct buf *out)
 	json_write(out, line);
 }
 
+/* Of money people hear as well. */
+static void
+warn_notify(const struct attempt *attempt)
+{
+	const struct run_row *run = &attempt->run;
+	AUTO(buf_fini) struct buf subject = BUF_INIT, text = BUF_INIT, todo = BUF_INIT;
+
+	if (!notify_wants(attempt->core, NOTIFY_BUDGET))
+		return;
+	buf_cat(&subject, "a run of ", run->agent, " has nearly spent its budget");
+	buf_printf(&text, "Run %s of agent %s has spent ", run->id, run->agent);
+	amount(&text, METER_COST, meter_used(attempt, METER_COST));
+	buf_puts(&text, " of ");
+	amount(&text, METER_COST, meter_limit(attempt, METER_COST));
+	buf_puts(&text, " dollars (budget.cost); beyond that it is stopped.");
+	buf_cat(&todo, "rouse run show ", run->id);
+	notify_say(attempt->core, &(struct notify_fact){.event = NOTIFY_BUDGET,
+							.topic = run->agent,
+							.subject = buf_cstr(&subject),
+							.text = buf_cstr(&text),
+							.todo = buf_cstr(&todo),
+							.agent = run->agent,
+							.trigger = run->trigger,
+							.tenant = run->tenant,
+							.run = run->seq,
+							.run_id = run->id});
+}
+
 static bool
 is_nearly_used(int64_t used, int64_t limit)
 {
@@ -115,6 +144,8 @@ meter_warn(struct attempt *attempt, enum meter meter)
 	attempt->now.warned |= 1U << meter;
 	warn_build(attempt, meter, &line);
 	attempt_log(attempt, "budget", buf_str(&line));
+	if (meter == METER_COST)
+		warn_notify(attempt);
 	metrics_count(attempt->core->metrics, "rouse_budget_warnings_total", "agent",
 		      attempt->run.agent, "limit", rows[meter].name, 1);
 	if (attempt->agent && !attempt->agent->kind->send(attempt, buf_str(&line), &err))

@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 #include "core/apply.h"
+#include "core/batch.h"
 #include "core/breakers.h"
 #include "core/queue.h"
 #include "core/registry.h"
@@ -53,6 +54,9 @@ static const struct family {
 	 "Requests to models that did not say what they used."},
 	{"rouse_emissions_total", "counter", "What agents said on topics, by agent."},
 	{"rouse_changes_total", "counter", "Changes that reached a status at a target."},
+	{"rouse_notifications_total", "counter",
+	 "Tries to tell people, by [notify] and outcome: sent, failed, dropped."},
+	{"rouse_gate_timeouts_total", "counter", "Questions that nobody answered in time."},
 	{"rouse_stalled_total", "counter", "Attempts that were stopped for their silence."},
 	{"rouse_cron_lateness_seconds", "histogram", "How late ticks were."},
 };
@@ -352,6 +356,7 @@ metrics_print(struct core *core, struct buf *out)
 	agents_print(core, out);
 	breakers_print(core, out);
 	triggers_print(core, out);
+	batches_print(core, out);
 	runs_oldest_queued(core->store, &oldest, NULL);
 	gauge_head(out, "rouse_oldest_queued_seconds", "Age of the run that waits longest.");
 	buf_printf(out, "rouse_oldest_queued_seconds %.3f\n",

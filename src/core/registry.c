@@ -7,6 +7,7 @@
 #include "core/agent.h"
 #include "core/endpoint.h"
 #include "core/gather.h"
+#include "core/notify_kind.h"
 #include "core/review.h"
 #include "core/source.h"
 #include "core/tables.h"
@@ -102,6 +103,7 @@ registry_schema(struct conf_schema *schema)
 		conf_schema_add(schema, agent_kinds[i]->table);
 	for (size_t i = 0; target_kinds && target_kinds[i]; i++)
 		conf_schema_add(schema, target_kinds[i]->table);
+	notify_schema(schema);
 }
 
 #define KIND_FIND(kinds, wanted)                                                                   \
@@ -160,7 +162,7 @@ limits_default(const struct conf *conf)
 				   .output_bytes = conf_int(budget, "output")};
 }
 
-static struct retry_policy
+struct retry_policy
 retry_of(const struct conf_section *section)
 {
 	return (struct retry_policy){

@@ -96,8 +96,8 @@ struct trigger {
 	int max_hops;
 	int64_t rate_count, rate_per_ms; /* 0: none */
 	int64_t stale_ms;		 /* silence that is an alarm; 0: none is */
-	/* core/gather.h. Quiet that ends a gathering (0: none does); its longest time (0: events are
-	 * not gathered); its most events. */
+	/* core/gather.h. Quiet that ends a gathering (0: none does); its longest time (0: events
+	 * are not gathered); its most events. */
 	int64_t quiet_ms, gather_ms, gather_count;
 	struct run_limits limits; /* of its runs: the agent's, narrowed by its own budget.* */
 	const char *commit;
@@ -150,6 +150,8 @@ const struct agent *registry_agent_at(const struct registry *registry, size_t i)
 const struct trigger *registry_trigger_at(const struct registry *registry, size_t i);
 const struct target *registry_target_at(const struct registry *registry, size_t i);
 
+/* The keys retry.* of a section. */
+struct retry_policy retry_of(const struct conf_section *section);
 /* The policy of a section that has breaker.* keys. */
 struct breaker_policy registry_breaker(const struct conf_section *section);
 /* What a run may use: `from`, with the section's own budget.* in place. */

@@ -14,6 +14,7 @@
 #include "core/envelope.h"
 #include "core/gate.h"
 #include "core/metrics.h"
+#include "core/notify.h"
 #include "core/put.h"
 #include "core/queue.h"
 #include "core/session.h"
@@ -177,6 +178,7 @@ unqueue_rows(struct core *core, const struct run_row *run, enum run_state to, co
 	return runs_move(core->store, run->seq, &move, err) &&
 	       (!run->attempts || changes_mark_partial(core->store, run->seq, err)) &&
 	       gates_cancel(core, run->id, err) &&
+	       (to != RUN_FAILED || notify_run_failed(core, run, reason, why, err)) &&
 	       runs_free_lines(core->store, run, queue_note_ready, core->queue, err) &&
 	       batch_run_ended(core, run, move.to, reason, err) &&
 	       signal_ended(core, run, move.to, reason, why, NULL, err);

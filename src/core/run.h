@@ -56,6 +56,9 @@ struct run_verdict run_judge(const struct attempt *attempt, const struct attempt
 /* By a person or the API. E_STATE when it has ended; E_NOT_FOUND. */
 bool run_cancel(struct core *core, const char *run_id, const char *by, const char *reason,
 		struct err *err);
+/* A person has cancelled it, though its end may not be written yet. *ret_why: owned; NULL: nobody
+ * has. */
+bool run_unwanted(struct core *core, const char *run_id, char **ret_why, struct err *err);
 /* A state that no attempt tells of, to whom it may concern. */
 void run_tell(struct core *core, const char *id, const struct run_row *run, const char *status);
 /* In the turn: one that has not ended fails; a live one through its attempt, once this is on disk.

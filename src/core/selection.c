@@ -37,6 +37,8 @@ struct selection {
 	/* what it has come to */
 	int64_t run, after;
 	size_t id_at;
+	const char *expected; /* digest of the row that is taken; NULL: its own */
+	json_t *missing;      /* ids that are of no change */
 	bool begun, ended;
 	int fd;
 	struct buf tail; /* records that are not in the file yet */
@@ -65,6 +67,10 @@ selection_spec_fini(struct selection_spec *spec)
 {
 	for (size_t i = 0; i < spec->id_count; i++)
 		free(spec->ids[i]);
+	for (size_t i = 0; spec->digests && i < spec->id_count; i++)
+		free(spec->digests[i]);
+	free(spec->digests);
+	free(spec->except);
 	free(spec->ids);
 	free(spec->batch);
 	free(spec->run);
@@ -83,11 +89,14 @@ ids_read(const json_t *list, struct selection_spec *ret, struct err *err)
 		return err_set(err, E_USAGE, "changes: expected a list of at most %d ids",
 			       SELECTION_IDS_MAX);
 	ret->ids = mem_alloc_array(json_array_size(list) + 1, sizeof(*ret->ids));
+	ret->digests = mem_alloc_array(json_array_size(list) + 1, sizeof(*ret->digests));
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		const char *id = json_string_value(json_array_get(list, i));
+		const json_t *one = json_array_get(list, i);
+		const char *id = json_is_object(one) ? json_str(one, "id") : json_string_value(one);
 
 		if (!id)
 			return err_set(err, E_USAGE, "changes: item %zu is no id", i + 1);
+		ret->digests[ret->id_count] = mem_strdup(json_str(one, "digest"));
 		ret->ids[ret->id_count++] = mem_strdup(id);
 	}
 	return true;
@@ -253,6 +262,29 @@ status_is_wanted(const struct selection *s, const char *status)
 	return !s->spec.statuses;
 }
 
+static int
+by_number(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static bool
+is_excepted(const struct selection *s, int64_t seq)
+{
+	return s->spec.except_count &&
+	       bsearch(&seq, s->spec.except, s->spec.except_count, sizeof(seq), by_number);
+}
+
+static bool
+was_open(const struct selection *s, const struct change_row *row)
+{
+	return !s->spec.open_since || !strcmp(row->status, "proposed") ||
+	       (strcmp(row->status, "superseded") && wall_is_set(row->decided_at) &&
+		row->decided_at.ms >= s->spec.since.ms);
+}
+
 static bool
 group_is_wanted(struct selection *s, const struct change_row *row)
 {
@@ -287,8 +319,8 @@ row_take(struct selection *s, const struct change_row *row)
 	struct selected record = {.seq = row->seq};
 	bool yes = true;
 
-	digest_bytes(row->digest, record.digest);
-	if (!status_is_wanted(s, row->status) ||
+	digest_bytes(s->expected ? s->expected : row->digest, record.digest);
+	if (!status_is_wanted(s, row->status) || !was_open(s, row) || is_excepted(s, row->seq) ||
 	    (s->spec.last_seq && row->seq > s->spec.last_seq) ||
 	    (s->spec.entity && (!row->entity || strcmp(row->entity, s->spec.entity))) ||
 	    (s->spec.batch && (!row->batch || strcmp(row->batch, s->spec.batch))) ||
@@ -323,38 +355,65 @@ on_row(void *arg, const struct change_row *row)
 	return row_take(s, row) && s->record_count < PAGE_ROWS && s->page.len < PAGE_BYTES;
 }
 
+/* One that is named, with what it was when it was looked at. */
+struct named {
+	struct change_row row;
+	const char *digest;
+};
+
 static int
 by_seq(const void *a, const void *b)
 {
-	const struct change_row *x = a, *y = b;
+	const struct named *x = a, *y = b;
 
-	return (x->seq > y->seq) - (x->seq < y->seq);
+	return (x->row.seq > y->row.seq) - (x->row.seq < y->row.seq);
+}
+
+/* One that is none: where others are to be decided all the same, it is only said. */
+static bool
+named_read(struct selection *s, size_t i, struct named *ret, bool *ret_is)
+{
+	struct err why = ERR_INIT;
+
+	*ret_is = changes_get(s->reader, s->spec.ids[i], &ret->row, &why);
+	ret->digest = s->spec.digests ? s->spec.digests[i] : NULL;
+	if (*ret_is)
+		return true;
+	if (!ret->digest || (why.code != E_NOT_FOUND && why.code != E_INVALID))
+		return err_move(&s->err, &why);
+	if (!s->missing)
+		s->missing = json_array();
+	json_array_append_new(s->missing, json_string(s->spec.ids[i]));
+	err_fini(&why);
+	return true;
 }
 
 /* Named ones are few: read whole, in the order of their arrival, each once. */
 static bool
 ids_take(struct selection *s)
 {
-	struct change_row *rows = mem_alloc_array(s->spec.id_count + 1, sizeof(*rows));
+	struct named *list = mem_alloc_array(s->spec.id_count + 1, sizeof(*list));
 	size_t count = 0;
-	bool ok = true;
+	bool ok = true, is;
 
 	for (size_t i = 0; ok && i < s->spec.id_count; i++) {
-		ok = changes_get(s->reader, s->spec.ids[i], &rows[count], &s->err);
-		count += ok;
+		ok = named_read(s, i, &list[count], &is);
+		count += ok && is;
 	}
-	qsort(rows, count, sizeof(*rows), by_seq);
+	qsort(list, count, sizeof(*list), by_seq);
 	for (; ok && s->id_at < count; s->id_at++) {
-		if (s->id_at && rows[s->id_at].seq == rows[s->id_at - 1].seq)
+		if (s->id_at && list[s->id_at].row.seq == list[s->id_at - 1].row.seq)
 			continue;
 		if (s->record_count == PAGE_ROWS || s->page.len >= PAGE_BYTES)
 			break;
-		ok = row_take(s, &rows[s->id_at]);
+		s->expected = list[s->id_at].digest;
+		ok = row_take(s, &list[s->id_at].row);
 	}
+	s->expected = NULL;
 	s->ended = s->id_at >= count;
 	for (size_t i = 0; i < count; i++)
-		change_row_fini(&rows[i]);
-	free(rows);
+		change_row_fini(&list[i].row);
+	free(list);
 	return ok;
 }
 
@@ -549,6 +608,7 @@ selection_free(struct selection *s)
 	assert(!s->reader);
 	core_timer_free(s->timer);
 	selection_spec_fini(&s->spec);
+	json_decref(s->missing);
 	path_free(s->path);
 	free(s->program);
 	auto_close(&s->fd);
@@ -573,6 +633,12 @@ bool
 selection_told(const struct selection *s)
 {
 	return s->spec.on_row && !s->program;
+}
+
+const json_t *
+selection_missing(const struct selection *s)
+{
+	return s->missing;
 }
 
 uint64_t

@@ -11,15 +11,20 @@
 
 /* All members must hold for a change to be selected; NULL and 0: no matter. Text is owned. */
 struct selection_spec {
-	char *batch; /* full id: NAME/START */
-	char *run;   /* id, or a beginning of one that is unique */
-	char **ids;  /* of changes, or beginnings; NULL: not by name */
+	char *batch;	/* full id: NAME/START */
+	char *run;	/* id, or a beginning of one that is unique */
+	char **ids;	/* of changes, or beginnings; NULL: not by name */
+	char **digests; /* of ids: what each has to be as it is; NULL: no matter */
 	size_t id_count;
 	char *entity;
 	char *where;		     /* a jq program over the change object */
 	char *group;		     /* name of a group (pure/group.h) */
 	const char *const *statuses; /* NULL-terminated; NULL: any. Not owned */
 	int64_t last_seq;	     /* none that came later; 0: all */
+	int64_t *except;	     /* seqs, sorted, that are none of it */
+	size_t except_count;
+	bool open_since; /* proposed, or decided from `since` on: what was open then */
+	struct wall since;
 	/* Told each row in the thread, as it is selected, lent; NULL: not wanted. Not where only jq
 	 * can tell which are: see selection_told(). */
 	void (*on_row)(void *arg, const struct change_row *row);
@@ -49,6 +54,9 @@ void selection_free(struct selection *selection);
 
 const struct selection_spec *selection_spec(const struct selection *selection);
 bool selection_told(const struct selection *selection); /* was on_row told of all? */
+/* Ids, named with their digests, that no change has: an array, or NULL. Those named without are an
+ * error of the whole. */
+const json_t *selection_missing(const struct selection *selection);
 uint64_t selection_count(const struct selection *selection);
 /* Over id and digest of all that was selected, and the policy: 64 hex digits. An approval that
  * carries it covers exactly these, as they were. */

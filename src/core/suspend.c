@@ -7,6 +7,7 @@
 #include "core/gate.h"
 #include "core/queue.h"
 #include "core/run.h"
+#include "store/changes.h"
 #include "store/runs.h"
 
 /* Of one run: an agent that asks for ever is in error. */
@@ -90,6 +91,27 @@ suspend_is(struct core *core, const struct run_row *run, bool *ret, struct err *
 		return false;
 	*ret = !strcmp(last.status, "suspended");
 	return true;
+}
+
+static bool
+on_decision(void *arg, const char *decision, const char *by, const char *reason, struct wall at)
+{
+	char **why = arg;
+
+	(void)by;
+	(void)at;
+	if (strcmp(decision, "cancel"))
+		return true;
+	free(*why);
+	*why = mem_strdup(reason ? reason : "cancelled");
+	return true;
+}
+
+bool
+run_unwanted(struct core *core, const char *run_id, char **ret_why, struct err *err)
+{
+	*ret_why = NULL;
+	return decisions_list(core->store, "run", run_id, on_decision, ret_why, err);
 }
 
 struct waking {

@@ -113,6 +113,9 @@ static const struct conf_key retention_keys[] = {
 	{"idempotency", CONF_DURATION, "7d", .min = 60000, .help = "how long keys are remembered"},
 	{"changes", CONF_DURATION, "365d", .help = "how long decided changes are kept"},
 	{"logs", CONF_DURATION, "30d", .help = "how long run logs are kept"},
+	{"batches", CONF_DURATION, "30d", .min = 60000,
+	 .help = "how long ended batches and what became of their entities are kept, where no "
+		 "change of theirs is"},
 	{"sessions", CONF_DURATION, "30d", .min = 60000,
 	 .help = "how long a session that nothing is said in is remembered"},
 	{"max_db_size", CONF_SIZE, .flags = CONF_LATER,
@@ -277,6 +280,33 @@ static const struct conf_key target_keys[] = {
 	 .help = "time for one application"},
 	RETRY_KEYS("6"),
 	BREAKER_KEYS,
+};
+
+static const struct conf_key notify_keys[] = {
+	{"kind", CONF_STRING, .flags = CONF_REQUIRED, .help = "how it is told: exec, http or smtp"},
+	{"on", CONF_ENUM_LIST,
+	 "gate, batch_ready, breaker_open, budget, queue, source, lost, failed, stalled",
+	 "gate|batch_ready|breaker_open|budget|queue|source|lost|failed|stalled",
+	 .help = "what is told: questions (gate), batches to review, breakers that open, budgets "
+		 "nearly or wholly spent, runs that wait too long (queue), triggers that are "
+		 "failing or silent (source), runs that were lost, runs that failed for good, runs "
+		 "stopped for their silence (stalled)"},
+	{"agents", CONF_NAME_LIST, .choices = "agent",
+	 .help = "only what is of these agents; default: of any, and of none"},
+	{"triggers", CONF_NAME_LIST, .choices = "trigger",
+	 .help = "only what is of these triggers; default: of any, and of none"},
+	{"tenants", CONF_LIST,
+	 .help = "only what is of these tenants; default: of any, and of none"},
+	{"gather", CONF_DURATION, "2s", .min = 0, .max = 86400000,
+	 .help = "how long the first of several things waits for others, to be one message"},
+	{"rate", CONF_RATE, "12/m",
+	 .help = "most messages; what happens in between is one message"},
+	{"timeout", CONF_DURATION, "30s", .min = 100, .max = 600000, .help = "time for one try"},
+	{"links", CONF_BOOL, "yes",
+	 .help = "may messages have links that approve or deny a question? Whoever has one "
+		 "decides; "
+		 "they need http.public_url"},
+	RETRY_KEYS("12"),
 };
 
 static const struct conf_key batch_keys[] = {
@@ -458,6 +488,7 @@ static const struct conf_table agent_table = {.section = "agent",
 					      .help = "a named executor"};
 TABLE(trigger, "trigger", true, "something that wakes an agent");
 TABLE(target, "target", true, "a named place that changes are applied to");
+TABLE(notify, "notify", true, "someone who is told of what happens");
 
 static const struct conf_table batch_table = {
 	.section = "batch",
@@ -468,11 +499,10 @@ static const struct conf_table batch_table = {
 	.help = "a job that runs one agent over many entities",
 	.hint = "rouse batch start {name} --trial 20 tries it on twenty of them."};
 
-static const struct conf_table *const tables[] = {&daemon_table,    &http_table,   &store_table,
-						  &limits_table,    &budget_table, &retention_table,
-						  &telemetry_table, &agent_table,  &trigger_table,
-						  &target_table,    &tenant_table, &model_table,
-						  &batch_table};
+static const struct conf_table *const tables[] = {
+	&daemon_table,	  &http_table,	    &store_table, &limits_table,  &budget_table,
+	&retention_table, &telemetry_table, &agent_table, &trigger_table, &notify_table,
+	&target_table,	  &tenant_table,    &model_table, &batch_table};
 
 void
 tables_add(struct conf_schema *schema)

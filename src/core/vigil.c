@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "core/agent.h"
 #include "core/metrics.h"
+#include "core/notify.h"
 #include "core/queue.h"
 #include "core/stand.h"
 #include "core/stream.h"
@@ -13,11 +14,15 @@
 
 /* A lease is renewed when a third of it is over: two looks may fail before it runs out. */
 #define LOOKS_A_LEASE 3
+/* A look that comes so much too late: the machine slept, or we stood still. Nobody could be heard
+ * meanwhile, so that nobody was silent. */
+#define SLEPT_MS 1000
 
 struct vigil {
 	struct core *core;
 	struct core_timer *runs, *queue;
 	bool runs_armed, queue_armed, late;
+	struct mono due; /* the next look at what runs */
 };
 
 static void vigil_on_runs(void *arg);
@@ -60,6 +65,7 @@ static void
 runs_arm(struct vigil *vigil, int64_t ms)
 {
 	vigil->runs_armed = true;
+	vigil->due.ms = clock_mono(vigil->core->clock).ms + ms;
 	core_timer_arm(vigil->core, &vigil->runs, ms, vigil_on_runs, vigil);
 }
 
@@ -88,6 +94,29 @@ is_asked(const struct attempt *attempt)
 }
 
 static void
+stall_notify(const struct attempt *attempt, const char *why)
+{
+	AUTO(buf_fini) struct buf subject = BUF_INIT, text = BUF_INIT, todo = BUF_INIT;
+
+	if (!notify_wants(attempt->core, NOTIFY_STALLED))
+		return;
+	buf_cat(&subject, "a run of ", attempt->carrier, " is silent");
+	buf_cat(&text, "Run ", attempt->run.id, " of agent ", attempt->carrier, ": ", why,
+		"; it is tried again while it has attempts left.");
+	buf_cat(&todo, "rouse run logs ", attempt->run.id);
+	notify_say(attempt->core, &(struct notify_fact){.event = NOTIFY_STALLED,
+							.topic = attempt->carrier,
+							.subject = buf_cstr(&subject),
+							.text = buf_cstr(&text),
+							.todo = buf_cstr(&todo),
+							.agent = attempt->run.agent,
+							.trigger = attempt->run.trigger,
+							.tenant = attempt->run.tenant,
+							.run = attempt->run.seq,
+							.run_id = attempt->run.id});
+}
+
+static void
 stall_stop(struct attempt *attempt, int64_t silence)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -97,6 +126,7 @@ stall_stop(struct attempt *attempt, int64_t silence)
 	buf_puts(&text, " (limits.stall_timeout); stopped");
 	log_warning("run is silent; it is stopped and tried again", "run", attempt->run.id, "agent",
 		    attempt->carrier);
+	stall_notify(attempt, buf_cstr(&text));
 	metrics_count(attempt->core->metrics, "rouse_stalled_total", "agent", attempt->carrier,
 		      NULL, NULL, 1);
 	attempt_stop(attempt, "stalled", buf_cstr(&text));
@@ -154,6 +184,7 @@ vigil_on_runs(void *arg)
 	struct core *core = vigil->core;
 	int64_t lease = lease_ms(core), silence = limit_ms(core, "stall_timeout"),
 		next = lease / LOOKS_A_LEASE;
+	int64_t now = clock_mono(core->clock).ms, slept = now - vigil->due.ms;
 	struct attempt *attempt;
 
 	vigil->runs_armed = false;
@@ -166,6 +197,9 @@ vigil_on_runs(void *arg)
 			pulse = attempt->agent->kind->pulse(attempt);
 		if (pulse >= 0)
 			lease_renew(attempt, lease);
+		if (slept > SLEPT_MS)
+			attempt->heard.ms =
+				attempt->heard.ms + slept < now ? attempt->heard.ms + slept : now;
 		left = silence_left(attempt, pulse, silence);
 		if (left < next)
 			next = left;
@@ -188,6 +222,23 @@ vigil_queue(struct core *core)
 }
 
 static void
+late_notify(struct core *core, const char *span)
+{
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+
+	if (!notify_wants(core, NOTIFY_QUEUE))
+		return;
+	buf_printf(&text,
+		   "%lld runs wait, the oldest for %s: longer than limits.queued_alarm. Either "
+		   "too much comes, or what should run is paused, too slow, or out of budget.",
+		   (long long)queue_depth(core->queue, NULL), span);
+	notify_say(core, &(struct notify_fact){.event = NOTIFY_QUEUE,
+					       .subject = "runs wait too long",
+					       .text = buf_cstr(&text),
+					       .todo = "rouse status"});
+}
+
+static void
 late_tell(struct vigil *vigil, int64_t age)
 {
 	struct core *core = vigil->core;
@@ -198,6 +249,7 @@ late_tell(struct vigil *vigil, int64_t age)
 	log_warning("runs wait too long (limits.queued_alarm)", "oldest", buf_cstr(&span));
 	json_object_set_new(object, "oldest_queued_ms", json_integer(age));
 	json_object_set_new(object, "queued", json_integer(queue_depth(core->queue, NULL)));
+	late_notify(core, buf_cstr(&span));
 	json_write(&text, object);
 	stream_publish(core->stream,
 		       &(struct stream_event){

@@ -59,10 +59,8 @@ http_server_give(struct http_server *server, http_on_given *fn, void *arg)
 		if (fd < 0)
 			continue;
 		fn(arg, fd, listener->name ? listener->name : "", true);
-		/* The file stays with the socket. */
-		free(listener->path);
-		listener->path = NULL;
 	}
+	http_server_leave_files(server);
 	TAILQ_FOREACH (conn, &server->conns, entry) {
 		int fd;
 
@@ -71,6 +69,17 @@ http_server_give(struct http_server *server, http_on_given *fn, void *arg)
 		fd = fcntl(conn->fd, F_DUPFD_CLOEXEC, 3);
 		if (fd >= 0)
 			fn(arg, fd, conn->peer.local ? "unix" : "tcp", false);
+	}
+}
+
+void
+http_server_leave_files(struct http_server *server)
+{
+	struct listener *listener;
+
+	TAILQ_FOREACH (listener, &server->listeners, entry) {
+		free(listener->path);
+		listener->path = NULL;
 	}
 }
 

@@ -89,6 +89,8 @@ bool http_server_is_quiet(const struct http_server *server);
  */
 typedef void http_on_given(void *arg, int take_fd, const char *name, bool listens);
 void http_server_give(struct http_server *server, http_on_given *fn, void *arg);
+/* The files of its Unix sockets are somebody else's now. */
+void http_server_leave_files(struct http_server *server);
 /* Goes on listening where another did; arguments as http_listen_tcp(), or of a Unix socket. */
 bool http_listen_given(struct http_server *server, int take_fd, const char *name,
 		       const char *tls_cert, const char *tls_key, unsigned *ret_port,

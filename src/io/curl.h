@@ -20,6 +20,7 @@
 	X(curl_easy_getinfo)                                                                       \
 	X(curl_easy_header)                                                                        \
 	X(curl_easy_strerror)                                                                      \
+	X(curl_easy_perform)                                                                       \
 	X(curl_easy_send)                                                                          \
 	X(curl_easy_recv)                                                                          \
 	X(curl_multi_init)                                                                         \

@@ -10,7 +10,11 @@
 
 /* What is called of it, by any room. */
 #define GIT_CALLS(X)                                                                               \
+	X(git_blob_create_from_buffer)                                                             \
+	X(git_blob_rawcontent)                                                                     \
+	X(git_blob_rawsize)                                                                        \
 	X(git_commit_author)                                                                       \
+	X(git_commit_create)                                                                       \
 	X(git_commit_free)                                                                         \
 	X(git_commit_id)                                                                           \
 	X(git_commit_lookup)                                                                       \
@@ -31,6 +35,12 @@
 	X(git_error_set_str)                                                                       \
 	X(git_fetch_options_init)                                                                  \
 	X(git_graph_descendant_of)                                                                 \
+	X(git_index_add)                                                                           \
+	X(git_index_free)                                                                          \
+	X(git_index_new)                                                                           \
+	X(git_index_read_tree)                                                                     \
+	X(git_index_remove)                                                                        \
+	X(git_index_write_tree_to)                                                                 \
 	X(git_libgit2_init)                                                                        \
 	X(git_libgit2_opts)                                                                        \
 	X(git_libgit2_shutdown)                                                                    \
@@ -52,6 +62,7 @@
 	X(git_reference_name_to_id)                                                                \
 	X(git_reference_next)                                                                      \
 	X(git_reference_resolve)                                                                   \
+	X(git_reference_symbolic_target)                                                           \
 	X(git_reference_target)                                                                    \
 	X(git_remote_connect_ext)                                                                  \
 	X(git_remote_connect_options_init)                                                         \
@@ -71,6 +82,8 @@
 	X(git_revwalk_new)                                                                         \
 	X(git_revwalk_next)                                                                        \
 	X(git_revwalk_push)                                                                        \
+	X(git_signature_free)                                                                      \
+	X(git_signature_now)                                                                       \
 	X(git_status_list_entrycount)                                                              \
 	X(git_status_list_free)                                                                    \
 	X(git_status_list_new)                                                                     \
@@ -80,7 +93,12 @@
 	X(git_tag_message)                                                                         \
 	X(git_tag_name)                                                                            \
 	X(git_tag_tagger)                                                                          \
-	X(git_tree_free)
+	X(git_tree_entry_bypath)                                                                   \
+	X(git_tree_entry_filemode)                                                                 \
+	X(git_tree_entry_free)                                                                     \
+	X(git_tree_entry_to_object)                                                                \
+	X(git_tree_free)                                                                           \
+	X(git_tree_lookup)
 
 struct git {
 	void *library;

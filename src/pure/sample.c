@@ -64,6 +64,29 @@ sample_upper_bound(uint64_t n, uint64_t wrong, double confidence)
 	return hi;
 }
 
+uint64_t
+sample_needed(uint64_t wrong, double confidence, double max_defect)
+{
+	uint64_t lo = wrong, hi = wrong + 1;
+
+	/* It falls as n grows. */
+	while (hi < SAMPLE_MOST && sample_upper_bound(hi, wrong, confidence) > max_defect) {
+		lo = hi;
+		hi *= 2;
+	}
+	if (hi >= SAMPLE_MOST)
+		hi = SAMPLE_MOST;
+	while (hi - lo > 1) {
+		uint64_t mid = lo + (hi - lo) / 2;
+
+		if (sample_upper_bound(mid, wrong, confidence) > max_defect)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return hi;
+}
+
 /* The stratum that is furthest behind its share and has room; strata when none has. */
 static size_t
 most_behind(const size_t *sizes, size_t strata, const size_t *counts)

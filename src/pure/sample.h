@@ -12,6 +12,11 @@
  * n = 0, or all wrong: 1. Exact for any n; takes time in proportion to n. */
 double sample_upper_bound(uint64_t n, uint64_t wrong, double confidence);
 
+/* How many have to be looked at, of which wrong are, for sample_upper_bound() to be at most
+ * max_defect (0 < max_defect < 1): the least such number, at most SAMPLE_MOST. */
+#define SAMPLE_MOST 1000000
+uint64_t sample_needed(uint64_t wrong, double confidence, double max_defect);
+
 /* Shares a sample of want among strata in proportion to their sizes, at least one for each that is
  * not empty while want allows it, never more than the stratum has. Returns how many are shared out:
  * want, or the sum of sizes when that is less. */

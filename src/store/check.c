@@ -70,6 +70,9 @@ static const struct {
 	{"a change belongs to a run that is not there",
 	 "SELECT c.id FROM changes c LEFT JOIN runs r ON r.seq = c.run WHERE r.seq IS NULL LIMIT "
 	 "20"},
+	{"a notification tells of nothing",
+	 "SELECT id FROM notifications m WHERE NOT EXISTS (SELECT 1 FROM notices n WHERE n.message "
+	 "= m.seq) LIMIT 20"},
 	{"the counts of changes are wrong",
 	 "SELECT c.status || ' ' || c.target FROM (SELECT status, target, COUNT(*) AS n FROM "
 	 "changes GROUP BY status, target) c "

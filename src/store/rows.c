@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/rows.h"
 
+#include "store/notices.h"
 #include "store/stmt.h"
 
 #define SHAPE(noun, fields_)                                                                       \
@@ -190,3 +191,29 @@ static const struct field token_fields[] = {
 	FIELD(token_row, revoked, "revoked", FIELD_BOOL),
 };
 SHAPE(token, token_fields);
+
+static const struct field notice_fields[] = {
+	FIELD(notice_row, seq, "seq", FIELD_INT),
+	FIELD(notice_row, notify, "notify", FIELD_TEXT),
+	FIELD(notice_row, topic, "topic", FIELD_TEXT),
+	FIELD(notice_row, event, "event", FIELD_TEXT),
+	FIELD(notice_row, n, "n", FIELD_INT),
+	FIELD(notice_row, first, "first", FIELD_WALL),
+	FIELD(notice_row, last, "last", FIELD_WALL),
+	FIELD(notice_row, data, "data", FIELD_TEXT),
+	FIELD(notice_row, message, "message", FIELD_REF),
+};
+SHAPE(notice, notice_fields);
+
+static const struct field notification_fields[] = {
+	FIELD(notification_row, seq, "seq", FIELD_INT),
+	FIELD(notification_row, id, "id", FIELD_TEXT),
+	FIELD(notification_row, notify, "notify", FIELD_TEXT),
+	FIELD(notification_row, state, "state", FIELD_TEXT),
+	FIELD(notification_row, attempts, "attempts", FIELD_INT),
+	FIELD(notification_row, created, "created", FIELD_WALL),
+	FIELD(notification_row, due, "due", FIELD_WALL),
+	FIELD(notification_row, done_at, "done_at", FIELD_WALL),
+	FIELD(notification_row, error, "error", FIELD_TEXT),
+};
+SHAPE(notification, notification_fields);

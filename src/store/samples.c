@@ -20,6 +20,10 @@ static const struct field sample_fields[] = {
 static const struct shape sample_shape = {sample_fields, ARRAY_LEN(sample_fields),
 					  sizeof(struct sample_row)};
 
+#define EDITED                                                                                     \
+	"EXISTS (SELECT 1 FROM decisions d WHERE d.object = 'change' AND d.object_id = c.id AND "  \
+	"d.decision = 'edit' AND d.at >= s.at)"
+
 enum { INSERT, ADD, BY_ID, LATEST, ITEMS, COUNT, STATEMENTS };
 
 static const struct statement list[] = {
@@ -28,19 +32,20 @@ static const struct statement list[] = {
 		    ":population, :last_seq, :digest, :confidence, :max_defect, :drawn_by, :at) "
 		    "RETURNING seq",
 		    &sample_shape},
-	[ADD] = {"INSERT INTO sample_items (sample, n, change, digest) VALUES (:sample, :n, "
-		 ":change, :digest)",
+	[ADD] = {"INSERT INTO sample_items (sample, n, change, digest) SELECT :sample, :n, seq, "
+		 "digest "
+		 "FROM changes WHERE seq = :change",
 		 NULL},
 	[BY_ID] = {"SELECT * FROM samples WHERE id = :id", &sample_shape},
 	[LATEST] = {"SELECT * FROM samples WHERE scope = :scope ORDER BY seq DESC LIMIT 1",
 		    &sample_shape},
-	[ITEMS] = {"SELECT c.id FROM sample_items i JOIN changes c ON c.seq = i.change WHERE "
-		   "i.sample = :sample ORDER BY i.n",
+	[ITEMS] = {"SELECT c.id, c.seq FROM sample_items i JOIN changes c ON c.seq = i.change "
+		   "WHERE i.sample = :sample ORDER BY i.n",
 		   NULL},
-	[COUNT] = {"SELECT COUNT(*), SUM(c.status = 'proposed' AND c.digest IS i.digest), "
-		   "SUM(c.status NOT IN ('proposed', 'rejected', 'superseded') AND c.digest IS "
-		   "i.digest) FROM sample_items i JOIN changes c ON c.seq = i.change WHERE "
-		   "i.sample = :sample",
+	[COUNT] = {"SELECT COUNT(*), SUM(c.status = 'proposed' AND NOT " EDITED "), "
+		   "SUM(c.status NOT IN ('proposed', 'rejected', 'superseded') AND NOT " EDITED
+		   ") FROM sample_items i JOIN samples s ON s.seq = i.sample JOIN changes c ON "
+		   "c.seq = i.change WHERE i.sample = :sample",
 		   NULL},
 };
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
@@ -63,8 +68,7 @@ samples_insert(struct store *store, const struct sample_row *row, int64_t *ret_s
 }
 
 bool
-samples_add(struct store *store, int64_t sample, int64_t n, int64_t change, const char *digest,
-	    struct err *err)
+samples_add(struct store *store, int64_t sample, int64_t n, int64_t change, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_SAMPLES, ADD, err);
 	if (!q)
@@ -72,7 +76,6 @@ samples_add(struct store *store, int64_t sample, int64_t n, int64_t change, cons
 	query_int(q, "sample", sample);
 	query_int(q, "n", n);
 	query_int(q, "change", change);
-	query_text(q, "digest", digest);
 	return query_run(q, NULL, err);
 }
 
@@ -97,8 +100,8 @@ samples_latest(struct store *store, const char *scope, struct sample_row *ret, s
 }
 
 bool
-samples_items(struct store *store, int64_t sample, bool (*fn)(void *arg, const char *change_id),
-	      void *arg, struct err *err)
+samples_items(struct store *store, int64_t sample,
+	      bool (*fn)(void *arg, const char *id, int64_t seq), void *arg, struct err *err)
 {
 	enum driver_step step;
 	AUTO(query_end) struct query *q = query_read(store, ROOM_SAMPLES, ITEMS, err);
@@ -106,7 +109,7 @@ samples_items(struct store *store, int64_t sample, bool (*fn)(void *arg, const c
 		return false;
 	query_int(q, "sample", sample);
 	while ((step = query_step(q, err)) == STEP_ROW)
-		if (!fn(arg, query_get_text(q, 0).p))
+		if (!fn(arg, query_get_text(q, 0).p, query_get_int(q, 1)))
 			return true;
 	return step == STEP_DONE;
 }

@@ -18,16 +18,15 @@ void sample_row_fini(struct sample_row *row);
 
 bool samples_insert(struct store *store, const struct sample_row *row, int64_t *ret_seq,
 		    struct err *err);
-bool samples_add(struct store *store, int64_t sample, int64_t n, int64_t change, const char *digest,
-		 struct err *err);
+bool samples_add(struct store *store, int64_t sample, int64_t n, int64_t change, struct err *err);
 /* By its id; or the latest of a scope. E_NOT_FOUND. */
 bool samples_get(struct store *store, const char *id, struct sample_row *ret, struct err *err);
 bool samples_latest(struct store *store, const char *scope, struct sample_row *ret,
 		    struct err *err);
 /* Its changes in the order that they are shown in. */
 bool samples_items(struct store *store, int64_t sample,
-		   bool (*fn)(void *arg, const char *change_id), void *arg, struct err *err);
-/* wrong: rejected, or approved (or open) after an edit. */
+		   bool (*fn)(void *arg, const char *id, int64_t seq), void *arg, struct err *err);
+/* wrong: rejected, superseded, or edited since it was drawn. */
 struct sample_counts {
 	int64_t size, open, good, wrong;
 };

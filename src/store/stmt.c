@@ -11,10 +11,14 @@
 #define NO_FIELD 0xff
 
 static const struct statements *const rooms[] = {
-	[ROOM_EVENTS] = &events_statements,	[ROOM_RUNS] = &runs_statements,
-	[ROOM_MOVES] = &moves_statements,	[ROOM_COUNTS] = &counts_statements,
-	[ROOM_ATTEMPTS] = &attempts_statements, [ROOM_RUNLOG] = &runlog_statements,
-	[ROOM_KEYS] = &keys_statements,		[ROOM_CHANGES] = &changes_statements,
+	[ROOM_EVENTS] = &events_statements,
+	[ROOM_RUNS] = &runs_statements,
+	[ROOM_MOVES] = &moves_statements,
+	[ROOM_COUNTS] = &counts_statements,
+	[ROOM_ATTEMPTS] = &attempts_statements,
+	[ROOM_RUNLOG] = &runlog_statements,
+	[ROOM_KEYS] = &keys_statements,
+	[ROOM_CHANGES] = &changes_statements,
 	[ROOM_CHANGES_WALK] = &changes_walk_statements,
 	[ROOM_CHANGES_RULE] = &changes_rule_statements,
 	[ROOM_SAMPLES] = &samples_statements,
@@ -23,8 +27,12 @@ static const struct statements *const rooms[] = {
 	[ROOM_BREAKERS] = &breakers_statements, [ROOM_BUDGETS] = &budgets_statements,
 	[ROOM_BATCHES] = &batches_statements,	[ROOM_ITEMS] = &items_statements,
 	[ROOM_GATHER] = &gather_statements,	[ROOM_HEALTH] = &health_statements,
+	[ROOM_ROLLOUTS] = &rollouts_statements,
 	[ROOM_SESSIONS] = &sessions_statements,
-	[ROOM_STORE] = &store_statements,	[ROOM_RETENTION] = &retention_statements,
+	[ROOM_STORE] = &store_statements,
+	[ROOM_RETENTION] = &retention_statements,
+	[ROOM_NOTICES] = &notices_statements,
+	[ROOM_INBOX] = &inbox_statements,
 };
 _Static_assert(ARRAY_LEN(rooms) == ROOMS, "every room has its statements");
 

@@ -35,7 +35,7 @@ struct shape {
 	size_t size; /* of the struct */
 };
 extern const struct shape event_shape, run_shape, attempt_shape, log_shape, change_shape,
-	gate_shape, token_shape;
+	gate_shape, token_shape, notice_shape, notification_shape;
 /* Frees the text of a row. */
 void row_fini(const struct shape *shape, void *row);
 
@@ -64,7 +64,10 @@ enum room {
 	ROOM_BUDGETS,
 	ROOM_BREAKERS,
 	ROOM_HEALTH,
+	ROOM_ROLLOUTS,
 	ROOM_GATHER,
+	ROOM_NOTICES,
+	ROOM_INBOX,
 	ROOM_BATCHES,
 	ROOM_ITEMS,
 	ROOM_SESSIONS,
@@ -81,8 +84,9 @@ extern const struct statements events_statements, runs_statements, moves_stateme
 	counts_statements, attempts_statements, runlog_statements, keys_statements,
 	changes_statements, changes_walk_statements, changes_rule_statements, samples_statements, outbox_statements, state_statements, gates_statements, facts_statements,
 	breakers_statements, budgets_statements, gather_statements, health_statements,
+	rollouts_statements,
 	sessions_statements, batches_statements, items_statements,
-	store_statements, retention_statements;
+	notices_statements, inbox_statements, store_statements, retention_statements;
 const struct statements *statements_of(enum room room);
 
 /* A statement in use. AUTO(query_end) struct query *q = query_read(…); NULL: err says why. */

@@ -462,9 +462,31 @@ class Handler(BaseHTTPRequestHandler):
         if not rest:
             return listing(GATES, query, ["run", "kind", "status"])
         gate = find(GATES, rest[0], "gate")
+        if method == "GET":
+            return gate
         if gate["decision"]:
             raise Problem(409, "state", "gate %s is decided" % gate["id"])
         return dict(gate, decision=body["decision"], payload=body.get("payload"))
+
+    def on_inbox(self, method, rest, query, body):
+        items = [dict(g, about=g["step"] or g["question"], since=T0, agent="triage") for g in GATES if not g["decision"]]
+        runs = {}
+        for change in CHANGES:
+            if change["status"] == "proposed":
+                runs.setdefault(change["run"], []).append(change)
+        items += [{"kind": "proposed", "id": run, "run": run, "agent": "triage", "changes": len(found), "target": found[0]["target"],
+                   "about": "%d changes of %s" % (len(found), found[0]["target"]), "expires": None, "since": T0}
+                  for run, found in runs.items()]
+        items += [{"kind": "dead_letters", "count": 2, "about": "2 failed runs to replay or drop", "expires": None}]
+        return {"items": items, "next": None, "counts": {"gates": 1}}
+
+    def on_notify(self, method, rest, query, body):
+        if rest and rest[0] != "ops":
+            raise Problem(404, "not_found", "there is no [notify %s]" % rest[0])
+        if rest:
+            return {"sent": True}
+        return {"items": [{"name": "ops", "kind": "smtp", "on": ["gate", "failed"], "waiting": 1, "sent": 12, "dropped": 0,
+                           "last_sent": T0, "next_try": None, "last_error": None}], "next": None}
 
     def on_budget(self, method, rest, query, body):
         return {"items": [{"scope": "day", "name": "", "day": "2026-11-20", "spent_usd": 1.5,

@@ -351,6 +351,106 @@ static const struct target_kind fake_target = {
 	.name = "fake", .table = &target_table, .check = fake_check, .apply = fake_apply};
 const struct target_kind *const fake_target_kinds[] = {&fake_target, NULL};
 
+/* --- notifications ---------------------------------------------------------------------------- */
+
+bool rig_mail_auto = true;
+int rig_mail_fails;
+static struct rig_mail mails[4096];
+static int mail_count;
+
+struct rig_mail *
+rig_mail(int i)
+{
+	return i < mail_count ? &mails[i] : NULL;
+}
+
+int
+rig_mails(void)
+{
+	return mail_count;
+}
+
+static bool
+fake_notify_send(struct core *core, const struct conf_section *section,
+	  const struct notify_message *message, struct notify_job *job, struct err *err)
+{
+	struct rig_mail *mail = &mails[mail_count];
+
+	(void)core;
+	(void)section;
+	if (rig_mail_fails) {
+		rig_mail_fails--;
+		return err_set(err, E_UNAVAILABLE, "no line out");
+	}
+	if (mail_count + 1 == (int)ARRAY_LEN(mails))
+		abort();
+	mail_count++;
+	*mail = (struct rig_mail){.id = mem_strdup(message->id),
+				  .notify = mem_strdup(message->notify),
+				  .event = mem_strdup(message->event),
+				  .subject = mem_strdup(message->subject),
+				  .text = str_dup(message->text),
+				  .json = str_dup(message->json),
+				  .attempt = message->attempt,
+				  .job = job};
+	return true;
+}
+
+void
+rig_mail_says(struct rig_mail *mail, struct notify_result result, const char *error)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+	struct notify_job *job = mail->job;
+
+	mail->job = NULL;
+	if (!result.sent)
+		err_set(&err, E_UNAVAILABLE, "%s", error);
+	notify_done(job, &result, &err);
+	rig_run();
+}
+
+bool
+mails_answer(void)
+{
+	for (int i = 0; rig_mail_auto && i < mail_count; i++) {
+		AUTO(err_fini) struct err err = ERR_INIT;
+		struct notify_job *job = mails[i].job;
+
+		if (!job)
+			continue;
+		mails[i].job = NULL;
+		notify_done(job, &(struct notify_result){.sent = true}, &err);
+		return true;
+	}
+	return false;
+}
+
+void
+mails_give_up(bool forget)
+{
+	for (int i = 0; i < mail_count; i++) {
+		struct rig_mail *mail = &mails[i];
+
+		mail->job = NULL;
+		if (!forget)
+			continue;
+		free(mail->id);
+		free(mail->notify);
+		free(mail->event);
+		free(mail->subject);
+		free(mail->text);
+		free(mail->json);
+	}
+	if (forget)
+		mail_count = 0;
+}
+
+static const struct conf_table notify_fake_table = {
+	.section = "notify", .named = true, .selector = "kind", .value = "fake", .help = "a fake"};
+static const struct notify_kind fake_notify = {
+	.name = "fake", .table = &notify_fake_table, .send = fake_notify_send};
+const struct notify_kind *const fake_notify_kinds[] = {&fake_notify, NULL};
+
 /* --- sources ---------------------------------------------------------------------------------- */
 
 static const struct source_kind fake_source, fake_cron;

@@ -8,12 +8,16 @@
 extern const struct source_kind *const fake_source_kinds[];
 extern const struct agent_kind *const fake_agent_kinds[];
 extern const struct target_kind *const fake_target_kinds[];
+extern const struct notify_kind *const fake_notify_kinds[];
 
 /* Answers what is asked: those that wait, or the others. True: there was something. */
 bool jail_answers(bool waiting);
 /* The daemon ends: every question gets an answer, so that nothing leaks. */
 void jail_gives_up(void);
 bool calls_answer(void);
+bool mails_answer(void);
+/* Nobody takes what an earlier daemon sent; forget: it never was. */
+void mails_give_up(bool forget);
 /* No target answers any more what an earlier daemon asked. */
 void calls_give_up(void);
 /* What agents printed meanwhile is handed to core. */

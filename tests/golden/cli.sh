@@ -170,7 +170,10 @@ it 'why of nothing ends with 3' 3 why nothing
 golden 'an event shows its document' event event show 0193e000
 
 # Diffs and decisions.
-golden 'the inbox has gates and proposals' inbox inbox
+golden 'the inbox has what waits, the most urgent first' inbox inbox
+golden 'who is told is listed' notify notify list
+it 'a way of telling is tried' 0 notify test ops
+it 'one that is not there ends with 3' 3 notify test nobody
 golden 'a diff groups like changes, the least sure first' diff diff ${run}1
 golden 'a diff of one change' diff-change diff ${change}8
 golden 'a diff of a batch' diff-batch diff tag/2026-11-20T02:00:00Z

@@ -145,6 +145,49 @@ def _(rouse):
     once_each(rouse, id, range(1, 11))
 
 
+@scenario("the budget of a batch: entities pay from one purse, it stops in time, and goes on with more")
+def _(rouse):
+    tagger(rouse, concurrency=20)
+    csv(rouse, range(1, 61))
+    batch(rouse, concurrency=20, budget__cost="0.05", batch_budget__cost="0.24")
+    rouse.start()
+    id = begin(rouse)
+    b = reaches(rouse, id, "failed")
+    expect(b["reason"], "budget", "the reason")
+    check("batch_budget" in b["error"] and "batch resume" in b["error"], b["error"])
+    check(0.20 - 1e-9 <= b["cost_usd"] <= 0.24 + 1e-9, f"it spent {b['cost_usd']}: all but what an entity may use")
+    [line] = [x for x in rouse.items("/v1/budget") if x["scope"] == "batch"]
+    expect((line["name"], round(line["spent_usd"], 6), line["limit_usd"]), (id, round(b["cost_usd"], 6), 0.24), "the ledger")
+    rouse.section("batch tag", batch_budget__cost="1.00")
+    rouse.write_config()
+    rouse.cli("reload")
+    rouse.cli("batch", "resume", "tag")
+    b = reaches(rouse, id, "review")
+    expect((b["done"], b["cost_usd"]), (60, 0.6), "all")
+    once_each(rouse, id, range(1, 61))
+
+
+@scenario("a schedule starts a batch at its time, once, and makes up for one missed time")
+def _(rouse):
+    tagger(rouse)
+    csv(rouse, range(1, 4))
+    batch(rouse, schedule="* * * * * *")
+    batch(rouse, name="off", schedule="* * * * * *", enabled="no")
+    rouse.start()
+    wait("two starts", lambda: len(rouse.items("/v1/batches")) >= 2)
+    rouse.kill_9()
+    rouse.start()
+    wait("more starts", lambda: len(rouse.items("/v1/batches")) >= 4)
+    rouse.section("batch tag", schedule="0 0 1 1 *")
+    rouse.write_config()
+    rouse.cli("reload")
+    rows = wait("all end", lambda: (lambda rows: rows if all(b["state"] == "review" for b in rows) else None)(rouse.items("/v1/batches")))
+    ids = [b["id"] for b in rows]
+    expect(len(ids), len(set(ids)), "each time once")
+    expect({b["name"] for b in rows}, {"tag"}, "names")
+    check(all(b["started_by"] is None for b in rows), "by the schedule")
+
+
 @scenario("a dead letter of a batch that is replayed counts as done then")
 def _(rouse):
     tagger(rouse, "[ -e $D/well ] || [ $id != 3 ] || exit 65")

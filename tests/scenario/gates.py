@@ -190,6 +190,44 @@ def _(rouse):
     rouse.wait_run(run, "succeeded")
 
 
+@scenario("a token made for an agent decides nothing of that agent's runs, also when they are over or were carried for another")
+def _(rouse):
+    rouse.crm()
+    script = says({"type": "change", "target": "crm", "entity": "1", "op": "update", "before": {}, "after": {"stage": "won"}}, RESULT)
+    for name in ("a", "b"):
+        rouse.agent(name, script, targets="crm")
+        rouse.webhook("push-" + name, agent=name)
+    rouse.agent("c", f"read e; echo '{json.dumps({'type': 'approval', 'step': 'pay'})}'; read -r answer; echo '{json.dumps(RESULT)}'\n")
+    rouse.webhook("push-c", agent="c")
+    rouse.start()
+    tokens = {}
+    for agent in ("a", "c"):
+        tokens[agent] = {"Authorization": "Bearer " + rouse.cli("token", "create", "of-" + agent, "--agent", agent, "--scope", "read,review,apply").out.strip()}
+    expect({t["name"]: t["agent"] for t in rouse.items("/v1/tokens")}, {"of-a": "a", "of-c": "c"}, "the tokens")
+    runs = {name: rouse.wait_run(rouse.deliver("push-" + name).run_id, "succeeded")["id"] for name in ("a", "b")}
+    change = {name: rouse.changes(run=runs[name])[0]["id"] for name in runs}
+    decide = lambda path, agent, body=None: rouse.http("POST", path, {"reason": "x", **(body or {})}, tokens[agent])
+    for path in (f"/v1/changes/{change['a']}/approve", f"/v1/changes/{change['a']}/reject", f"/v1/runs/{runs['a']}/approve"):
+        reply = decide(path, "a").expect(403)
+        check("was made for agent a" in reply.json["detail"], f"{path}: {reply}")
+    expect([c["status"] for c in rouse.changes(run=runs["a"])], ["proposed"], "the change of its own")
+    decide(f"/v1/changes/{change['b']}/approve", "a").expect(200)
+    waits = rouse.deliver("push-c").run_id
+    gate = wait("a gate", lambda: rouse.items("/v1/gates?status=waiting"))[0]["id"]
+    decide(f"/v1/gates/{gate}/decide", "c", {"decision": "approved"}).expect(403)
+    decide(f"/v1/gates/{gate}/decide", "a", {"decision": "approved"}).expect(200)
+    rouse.wait_run(waits, "succeeded")
+    # Carried by a, for b: as far as the attempts tell.
+    rouse.stop()
+    with sqlite3.connect(rouse.db) as db:
+        db.execute("UPDATE attempts SET agent = 'c' WHERE run = (SELECT seq FROM runs WHERE id = ?)", [runs["a"]])
+    rouse.start()
+    decide(f"/v1/changes/{change['a']}/approve", "c").expect(403)
+    said = rouse.cli("token", "create", "x", "--agent", "a", "--scope", "admin", expect_code=1)
+    check("makes others" in said.err, f"{said}")
+    rouse.cli("token", "create", "x", "--agent", "nobody", "--scope", "read", expect_code=3)
+
+
 @scenario("the deadline stands while a person decides, with and without a daemon, and goes on after")
 def _(rouse):
     run, gate = house(rouse, APPROVAL, **{"budget.deadline": "1500ms"})

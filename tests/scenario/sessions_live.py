@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # Scenario: the process of a session stays for its next turn, and each turn is a run of its own.
 # SPDX-License-Identifier: MIT
+import random
 from lib import *
 
 # Answers each envelope with all that this process has heard so far, and what it found in the checkpoint.
@@ -74,6 +75,14 @@ def process(rouse, name="a/t"):
 def touch(rouse, name, there=True):
     path = os.path.join(rouse.dir, name)
     open(path, "w").close() if there else os.unlink(path)
+
+
+def comm(pid):
+    try:
+        with open(f"/proc/{pid}/comm", "rb") as f:
+            return f.read()
+    except OSError:
+        return b""
 
 
 def spools(rouse):
@@ -259,6 +268,67 @@ def _(rouse):
     rouse.nothing_left()
     rouse.cli("resume")
     expect(ask(rouse, 3)["result"]["before"], [1, 2], "after the halt")
+
+
+@scenario("whoever is killed, and whenever: each turn is one run, in order, and knows what came before")
+def _(rouse):
+    seed = int(os.environ.get("SEED", random.randrange(1 << 30)))
+    print(f"#   SEED={seed}")
+    dice = random.Random(seed)
+    rouse.agent("a", """#!/usr/bin/env python3
+import json, sys, time
+for line in sys.stdin:
+    e = json.loads(line)
+    if "payload" in e:
+        n, before = e["payload"]["n"], (e["checkpoint"] or {}).get("state") or []
+        time.sleep(n % 5 * 0.01)
+        print(json.dumps({"type": "checkpoint", "name": "c", "state": before + [n] * (n not in before)}))
+        print(json.dumps({"type": "result", "output": [b for b in before if b != n]}), flush=True)
+        if n % 7 == 0:
+            sys.exit(0)
+""", session="yes", session_idle="150ms", concurrency="3", **{"retry.base": "10ms", "retry.attempts": "1000", "grace": "100ms", "breaker.min": "1000000"})
+    rouse.webhook("push", agent="a", **THREAD)
+    rouse.start()
+    said, kills = {}, 0
+    until = time.monotonic() + float(os.environ.get("STORM", "8"))
+    while time.monotonic() < until:
+        thread = f"t{dice.randrange(4)}"
+        n = len(said.setdefault(thread, [])) + 1
+        while True:
+            try:
+                answer = rouse.deliver("push", {"thread": thread, "n": n}, id=f"{thread}-{n}")
+                if answer.status in (200, 202):
+                    said[thread].append(answer.run_id)
+                    break
+            except (OSError, http.client.HTTPException):
+                pass
+            if not rouse.is_alive():
+                rouse.daemon = None
+                rouse.start()
+        time.sleep(dice.random() * 0.03)
+        what = dice.randrange(12)
+        if what == 0:
+            rouse.kill_9()
+            kills += 1
+            time.sleep(dice.random() * 0.3)
+            rouse.start()
+        elif what < 4:
+            below = [pid for pid in descendants() if (b"rouse-shim" in comm(pid)) == (what == 1) and comm(pid).strip() in (b"rouse-shim", b"agent-a", b"python3")]
+            if below:
+                kills += 1
+                try:
+                    os.kill(dice.choice(below), signal.SIGKILL)
+                except OSError:
+                    pass
+    for thread, runs in said.items():
+        for n, run in enumerate(runs, 1):
+            done = rouse.wait_run(run, "succeeded", 60)
+            expect((done["turn"], done["result"]), (n, list(range(1, n))), f"turn {n} of {thread}")
+    expect(len(rouse.runs()), min(1000, sum(map(len, said.values()))), "runs")
+    expect(rouse.cli("db", "check").code, 0, "db check")
+    rouse.nothing_left()
+    wait("no spool is left", lambda: not spools(rouse), 60)
+    print(f"#   {sum(map(len, said.values()))} turns, {kills} kills")
 
 
 @scenario("a process at rest does not decide about the turns that it had")

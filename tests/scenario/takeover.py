@@ -145,6 +145,17 @@ def _(rouse):
         new = launch(rouse, folder, "--take-over", ROUSE_CRASH="took-over")
         check(new.wait(60) != 0, "it does not come up")
         wait("the old one takes deliveries again", lambda: len(load.accepted) > before + 20, 60)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with open(rouse.conf) as f:
+            conf = f.read()
+        with open(rouse.conf, "w") as f:
+            f.write(conf.replace(f"127.0.0.1:{rouse.port}", "127.0.0.1:%d" % taken.getsockname()[1]))
+        before = len(load.accepted)
+        new = launch(rouse, folder, "--take-over")
+        expect(new.wait(60), 1, "one that cannot listen where it is told to")
+        wait("the old one takes deliveries again", lambda: len(load.accepted) > before + 20, 60)
     with open(rouse.conf, "a") as f:
         f.write("[agent broken\n")
     new = launch(rouse, folder, "--take-over")
@@ -159,6 +170,45 @@ def _(rouse):
     expect(events, len(load.accepted), "events")
     rouse.write_config()
     take_over(rouse, folder, version)
+
+
+@scenario("the old one dies while it hands over: the new one starts all the same, and nothing is lost")
+def _(rouse):
+    [_, (folder, version)] = versions(rouse)
+    rouse.agent("holds", HOLDS)
+    rouse.webhook("push", agent="holds")
+    rouse.start(ROUSE_CRASH="hands-over")
+    open(os.path.join(rouse.dir, "hold"), "w").close()
+    runs = [rouse.deliver("push").expect(202).run_id for _ in range(6)]
+    wait("four agents work", lambda: len(rouse.marks()) == 4)
+    new = launch(rouse, folder, "--take-over")
+    check(rouse.ended(60) != 0, "the old one died")
+    rouse.daemon = new
+    wait("the new one is ready", lambda: rouse.api("GET", "/readyz").status == 200)
+    os.unlink(os.path.join(rouse.dir, "hold"))
+    expect([rouse.wait_run(run, "succeeded")["attempts"] for run in runs], [1] * 6, "attempts")
+    rouse.deliver("push").expect(202)
+
+
+@scenario("no agent takes the daemon over, though it is of the same user")
+def _(rouse):
+    both = versions(rouse)
+    rouse.agent("a", f"read -r e; {both[1][0]}/roused -c {rouse.conf} --take-over >$D/tried 2>&1; echo '{{\"type\":\"result\",\"output\":1}}'")
+    rouse.start()
+    expect(rouse.cli("invoke", "a", "--wait").out, "1\n", "its result")
+    check("a run does not take the daemon over" in "".join(rouse.marks("tried")), "it was refused: " + "".join(rouse.marks("tried")))
+    expect(rouse.get("/health")["version"], both[0][1], "the version that runs")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+        s.connect(os.path.join(rouse.state, "takeover"))
+        s.send(b"give me all that you have")
+        check(s.recv(4096).startswith(b"no "), "what says something else is told no")
+    held = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    held.connect(os.path.join(rouse.state, "takeover"))
+    held.send(b"take 1")
+    wait("it hands over to who says nothing more", lambda: held.recv(4096) == b"done")
+    held.close()
+    wait("and goes on, since that is gone", lambda: rouse.api("GET", "/readyz").status == 200)
+    expect(rouse.cli("invoke", "a", "--wait", "--data", "2").out, "1\n", "a run after that")
 
 
 @scenario("without the flag a second roused is refused, and where none runs the flag is a plain start")
@@ -191,6 +241,26 @@ def _(rouse):
         take_over(rouse, *both[n % 2])
     ticks = len(rouse.runs(trigger="tick"))
     wait("it ticks", lambda: len(rouse.runs(trigger="tick")) > ticks)
+
+
+@scenario("who waits for the result of an invocation is told that it takes longer, and gets it from the new one")
+def _(rouse):
+    both = versions(rouse)
+    rouse.agent("holds", HOLDS)
+    rouse.start()
+    open(os.path.join(rouse.dir, "hold"), "w").close()
+    said = []
+    threads = [threading.Thread(target=lambda: said.append(rouse.cli("invoke", "holds", "--wait", timeout=60).out), daemon=True),
+               threading.Thread(target=lambda: said.append(rouse.api("POST", "/v1/agents/holds/invoke", 1, {"Prefer": "wait=60"}).status), daemon=True)]
+    for thread in threads:
+        thread.start()
+    wait("both agents work", lambda: len(rouse.marks()) == 2)
+    take_over(rouse, *both[1])
+    os.unlink(os.path.join(rouse.dir, "hold"))
+    for thread in threads:
+        thread.join(60)
+    expect(sorted(map(str, said)), ["1\n", "202"], "what they were told")
+    expect([r["attempts"] for r in rouse.runs()], [1, 1], "attempts")
 
 
 @scenario("who waits for a run keeps the old one up no longer than drain_timeout, and is not refused")

@@ -147,6 +147,7 @@ rig_load(const char *conf)
 
 	registry_set_kinds(rig_source_kinds ? rig_source_kinds : fake_source_kinds,
 			   fake_agent_kinds, fake_target_kinds);
+	notify_set_kinds(fake_notify_kinds);
 	if (!schema.count)
 		registry_schema(&schema);
 	if (conf && !os_write_file(rig_path("rouse.conf"), str_of(conf), 0600, NULL))
@@ -187,8 +188,10 @@ rig_open(const char *conf)
 	core->gather = gather_new(core);
 	core->breakers = breakers_new(core);
 	core->vigil = vigil_new(core);
+	core->notify = notify_new(core);
 	core->sources = sources_new(core);
 	core->switches = switches_new(core, &err);
+	notify_reload(core);
 	if (!ledger_load(core, &err) || !breakers_load(core, &err) ||
 	    !queue_load(core->queue, &err) || !attempts_adopt_all(core, &err) ||
 	    !apply_load(core->apply, &err) || !gather_load(core, &err)) {
@@ -222,6 +225,7 @@ rig_close(void)
 	ledger_free(core->ledger);
 	breakers_free(core->breakers);
 	vigil_free(core->vigil);
+	notify_free(core->notify);
 	gather_free(core->gather);
 	switches_free(core->switches);
 	stream_free(core->stream);
@@ -231,6 +235,7 @@ rig_close(void)
 	core->store->driver = &driver_sqlite;
 	store_close(core->store);
 	calls_give_up();
+	mails_give_up(false);
 }
 
 void
@@ -253,6 +258,9 @@ rig_fini(void)
 {
 	rig_close();
 	kinds_forget();
+	mails_give_up(true);
+	rig_mail_auto = true;
+	rig_mail_fails = 0;
 	buf_fini(&rig_told);
 	rig_told = (struct buf)BUF_INIT;
 	os_remove_tree(rig.dir, NULL);
@@ -277,6 +285,7 @@ rig_reload(const char *conf)
 	ledger_reload(&rig.core);
 	breakers_reload(&rig.core);
 	vigil_reload(&rig.core);
+	notify_reload(&rig.core);
 	gather_reload(&rig.core);
 	registry_unref(old);
 	queue_wake(rig.core.queue, NULL);
@@ -293,6 +302,7 @@ rig_step(void)
 	turn_end(rig.core.store);
 	any |= timers_fire();
 	any |= jail_answers(false);
+	any |= mails_answer();
 	return calls_answer() || any;
 }
 
@@ -314,6 +324,7 @@ rig_run(void)
 
 		any |= jail_answers(false);
 		any |= calls_answer();
+		any |= mails_answer();
 		any |= turn_is_due(rig.core.store);
 		turn_end(rig.core.store);
 		if (!any)

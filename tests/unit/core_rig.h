@@ -14,6 +14,7 @@
 #include "core/gate.h"
 #include "core/halt.h"
 #include "core/ledger.h"
+#include "core/notify_kind.h"
 #include "core/queue.h"
 #include "core/run.h"
 #include "core/source.h"
@@ -119,6 +120,24 @@ void rig_target_says(struct rig_call *call, enum target_outcome outcome, const c
 		     enum err_code code);
 /* What targets answer by themselves a turn later; < 0: nothing, the test does. */
 extern int rig_target_auto;
+
+/* --- notifications ------------------------------------------------------------------------- */
+
+/* What [notify] sections of kind fake were handed, and not yet answered or answered. */
+struct rig_mail {
+	char *id, *notify, *event, *subject, *text, *json;
+	int attempt;
+	struct notify_job *job; /* NULL: answered, or its daemon is gone */
+};
+/* The i-th (0: the first); NULL. */
+struct rig_mail *rig_mail(int i);
+int rig_mails(void);
+/* Answers it; runs until quiet. */
+void rig_mail_says(struct rig_mail *mail, struct notify_result result, const char *error);
+/* They are sent by themselves; false: the test answers. */
+extern bool rig_mail_auto;
+/* The next ones cannot even begin. */
+extern int rig_mail_fails;
 
 /* --- sources ------------------------------------------------------------------------------- */
 

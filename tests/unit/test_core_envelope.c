@@ -37,6 +37,28 @@ traces(void)
 }
 
 static void
+turns(void)
+{
+	struct run_row run = {.id = (char *)"r1",
+			      .event_id = (char *)"e1",
+			      .session = (char *)"s1",
+			      .session_name = (char *)"a \"quoted\" <name@x>",
+			      .turn = 3};
+	AUTO(buf_fini) struct buf out = BUF_INIT;
+	AUTO(json_auto_decref) json_t *json = NULL;
+	const json_t *session;
+
+	envelope_build(&run, 1, STR("1"), &out);
+	IT ("a turn says of which session it is, and which one") {
+		CHECK(json_read(buf_str(&out), &json, NULL));
+		session = json_object_get(json, "session");
+		CHECK_STR(json_str(session, "id"), "s1");
+		CHECK_STR(json_str(session, "name"), "a \"quoted\" <name@x>");
+		CHECK_INT(json_int(session, "turn", 0), 3);
+	}
+}
+
+static void
 envelopes(void)
 {
 	struct run_row run = {.id = (char *)"r1",
@@ -68,6 +90,7 @@ envelopes(void)
 	IT ("what is not known is null, not left out") {
 		CHECK(json_is_null(json_object_get(json, "entity")));
 		CHECK(json_is_null(json_object_get(json, "checkpoint")));
+		CHECK(json_is_null(json_object_get(json, "session")));
 		CHECK(json_is_object(json_object_get(json, "completed_steps")));
 	}
 }
@@ -99,6 +122,7 @@ int
 main(void)
 {
 	traces();
+	turns();
 	envelopes();
 	causes();
 	return tap_done();

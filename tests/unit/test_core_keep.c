@@ -92,10 +92,48 @@ attachments(void)
 	rig_fini();
 }
 
+#define SESSION "SELECT COUNT(*) FROM sessions WHERE name = "
+
+static void
+say(const char *name)
+{
+	rig_admit((struct happening){.agent = registry_agent(rig.core.registry, "a"),
+				     .data = STR("1"),
+				     .session = str_of(name)});
+}
+
+static void
+sessions(void)
+{
+	rig_init("[retention]\nsessions = 5d\n[agent a]\nkind = fake\nconcurrency = 9\n");
+	say("old");
+	say("busy");
+	say("talks");
+	rig_exits(rig_agent(0), 0);
+	rig_exits(rig_agent(2), 0);
+	rig_pass(4 * DAY);
+	say("talks");
+	rig_exits(rig_agent(3), 0);
+	rig_pass(2 * DAY);
+	sweep();
+	IT ("a session that nothing was said in is forgotten, unless a turn is not done") {
+		CHECK_INT(rig_int(SESSION "'old'"), 0);
+		CHECK_INT(rig_int(SESSION "'busy'"), 1);
+		CHECK_INT(rig_int(SESSION "'talks'"), 1);
+	}
+	say("old");
+	IT ("its name begins a new one, at turn 1") {
+		CHECK_INT(rig_int("SELECT turn FROM runs ORDER BY seq DESC LIMIT 1"), 1);
+		CHECK_INT(rig_int("SELECT turns FROM sessions WHERE name = 'talks'"), 2);
+	}
+	rig_fini();
+}
+
 int
 main(void)
 {
 	attachments();
+	sessions();
 	rig_init(CONF);
 	run_one("old", 0);
 	rig_pass(11 * DAY);

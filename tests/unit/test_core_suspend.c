@@ -185,6 +185,85 @@ meanwhile(void)
 	rig_fini();
 }
 
+/* The process has ended, and its end is not on disk. */
+static struct rig_agent *
+leaving(const char *says, int code)
+{
+	rig_init(CONF);
+	rig_event("hook", "{\"e\":\"x\"}", NULL);
+	rig_says(rig_agent(0), says);
+	attempt_exit(rig_agent(0)->attempt, &(struct attempt_end){.exit_code = code});
+	return rig_agent(0);
+}
+
+static bool
+cancel(void)
+{
+	return run_cancel(&rig.core, rig_text("SELECT id FROM runs ORDER BY seq LIMIT 1"), "ann",
+			  "no more", &why);
+}
+
+static void
+cancelled_between(void)
+{
+	static const struct {
+		const char *says, *status, *attempt;
+		int code;
+	} cases[] = {{ASK SUSPEND, "cancelled", "suspended", 0},
+		     {"", "cancelled", "failed", 75},
+		     {"{\"type\":\"result\",\"output\":1}\n", "succeeded", "succeeded", 0},
+		     {"", "failed", "failed", 65}};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		for (int fails = 0; fails < 2; fails++) {
+			leaving(cases[i].says, cases[i].code);
+			IT ("a cancel between the exit and its being written ends what would go "
+			    "on") {
+				CHECK(cancel());
+				rig_step();
+				rig.fail_commits = fails;
+				rig_run();
+				rig_pass(60000);
+				CHECK_STR(rig_text(STATUS), cases[i].status);
+				CHECK_STR(rig_text("SELECT status FROM attempts LIMIT 1"),
+					  cases[i].attempt);
+				CHECK_INT(rig_int("SELECT COUNT(*) FROM gates WHERE status = "
+						  "'waiting'"),
+					  0);
+				CHECK_INT(rig_agents(), 1);
+				CHECK_INT(queue_in_flight(rig.core.queue, NULL), 0);
+				CHECK_INT(queue_depth(rig.core.queue, NULL), 0);
+				CHECK(is_whole());
+			}
+			rig_fini();
+		}
+	}
+	leaving(ASK SUSPEND, 0);
+	IT ("one that leaves takes no input, and says so") {
+		AUTO(err_fini) struct err err = ERR_INIT;
+		CHECK(!run_send(&rig.core, rig_text("SELECT id FROM runs"), "hello", &err));
+		CHECK_INT(err.code, E_STATE);
+		rig_run();
+		CHECK_STR(rig_text(STATUS), "waiting");
+	}
+	rig_fini();
+	rig_init(CONF);
+	rig_event("hook", "{\"e\":\"x\"}", NULL);
+	IT ("a cancel whose daemon died before the agent was told is told by the next one") {
+		CHECK(cancel());
+		turn_end(rig.core.store);
+		CHECK_INT(rig_int("SELECT COUNT(*) FROM decisions WHERE decision = 'cancel'"), 1);
+		rig_agent(0)->cancelled[0] = '\0';
+		rig_restart(NULL);
+		rig_run();
+		CHECK_STR(rig_agent(0)->cancelled, "cancelled");
+		rig_ends(rig_agent(0), (struct attempt_end){.exit_code = -1, .signal = 15});
+		CHECK_STR(rig_text(STATUS), "cancelled");
+		CHECK_STR(rig_text("SELECT error FROM runs"), "no more");
+	}
+	rig_fini();
+}
+
 static void
 ends(void)
 {
@@ -244,6 +323,7 @@ main(void)
 {
 	wakes();
 	meanwhile();
+	cancelled_between();
 	ends();
 	err_fini(&why);
 	return tap_done();

@@ -122,6 +122,20 @@ test_formats(void)
 		spool_job_free(got);
 		CHECK(job_refused("rouse-job 2\nid 3\na.1\narg 1\nx\n", 29));
 	}
+	IT ("so does one whose agent stays, held to something or not") {
+		struct spool_job job = a_job("0190-a.12"), *got = NULL;
+		job.session = true;
+		job.idle_ms = 1500;
+		for (int held = 0; held < 2; held++) {
+			AUTO(buf_fini) struct buf text = BUF_INIT;
+			job.no_network = held;
+			spool_job_format(&job, &text);
+			CHECK(str_starts(buf_str(&text), STR("rouse-job 3\n")));
+			CHECK(spool_job_parse(buf_str(&text), &got, NULL));
+			CHECK(got->session && got->idle_ms == 1500 && got->no_network == held);
+			spool_job_free(got);
+		}
+	}
 	IT ("reads a job of a later version that says more") {
 		const char *text = "rouse-job 1\nid 3\na.1\nnew 5\nx\ny\nz\narg 4\ntrue\n";
 		struct spool_job *got = NULL;
@@ -284,6 +298,15 @@ test_folder(void)
 		CHECK(!spool_shim_alive(dir, NULL, NULL));
 		os_write_file(in_dir("shim"), STR(""), 0600, NULL);
 		CHECK(!spool_shim_alive(dir, NULL, NULL));
+	}
+	IT ("a folder whose shim has not begun is taken once, and then no shim begins") {
+		os_write_file(in_dir("shim"), STR("\0"), 0600, NULL);
+		CHECK(!spool_shim_began(dir));
+		CHECK(spool_claim(dir));
+		CHECK(spool_shim_began(dir) && !spool_shim_alive(dir, NULL, NULL));
+		CHECK(!spool_claim(dir));
+		os_write_file(in_dir("shim"), STR("1234 5678\n"), 0600, NULL);
+		CHECK(!spool_claim(dir));
 	}
 	IT ("removes with the folder all there is") {
 		CHECK(os_remove_tree(dir, NULL));

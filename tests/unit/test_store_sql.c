@@ -23,9 +23,15 @@ static const struct {
 	{"changes", "USE TEMP B-TREE FOR ORDER BY", "the changes of one run"},
 	{"state", "SCAN switches", "a handful"},
 	{"state", "SCAN tokens", "a handful"},
+	{"notices", "SCAN notices USING INDEX notices_waiting", "at start: what waits"},
+	{"notices", "SCAN notifications USING INDEX notifications_waiting",
+	 "at start: what waits"},
 	{"outbox", "SCAN j VIRTUAL TABLE", "the group that was done"},
 	{"batches", "SCAN (subquery", "one row"},
 	{"items", "SCAN (subquery", "some entities of one batch, found by their state"},
+	{"inbox", "USING INDEX gates_waiting", "what waits alone"},
+	{"inbox", "SCAN changes USING INDEX changes_inbox", "what is proposed alone"},
+	{"inbox", "SCAN w", "some runs"},
 	{"store", "SCAN probe", "one row"},
 };
 

@@ -19,7 +19,7 @@ missed(struct mailbox *box, const struct mail_meta *meta, const char *why, unsig
 {
 	const struct backoff pauses = {box->retry_ms, PAUSE_MAX_MS, 4, BACKOFF_NONE};
 	struct journal_pending *pending = journal_find_pending(&box->journal, meta->uid);
-	AUTO(buf_fini) struct buf rule = BUF_INIT;
+	AUTO(buf_fini) struct buf rule = BUF_INIT, told = BUF_INIT;
 	unsigned tries = pending ? pending->tries + counted : counted;
 
 	if (!counted || tries < box->tries) {
@@ -28,10 +28,13 @@ missed(struct mailbox *box, const struct mail_meta *meta, const char *why, unsig
 		return;
 	}
 	buf_printf(&rule, "parked after %u tries: %s", tries > box->tries ? 1 : tries, why);
-	box->parked++;
 	box->flight[box->flight_count++] = meta->uid;
 	log_warning("a message is parked", "trigger", box->source.name, "error", buf_cstr(&rule));
 	mail_park(box, meta, buf_cstr(&rule));
+	buf_printf(&told,
+		   "message %" PRIu64 " is %s; rouse event list --trigger %s --outcome rejected",
+		   meta->uid, buf_cstr(&rule), box->source.name);
+	source_note_error(&box->source, buf_cstr(&told));
 }
 
 static void

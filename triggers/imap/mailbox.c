@@ -155,14 +155,6 @@ health_tell(struct mailbox *box)
 		source_set_health(&box->source, HEALTH_FAILING, box->mark_error);
 		return;
 	}
-	if (box->parked) {
-		buf_printf(&text,
-			   "%u messages could not be read; rouse event list --trigger %s --outcome "
-			   "rejected",
-			   box->parked, box->source.name);
-		source_set_health(&box->source, HEALTH_OK, buf_cstr(&text));
-		return;
-	}
 	source_set_health(&box->source, HEALTH_OK, NULL);
 }
 

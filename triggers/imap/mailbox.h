@@ -105,7 +105,6 @@ struct mailbox {
 	struct mono mark_due; /* not before: the last one was refused */
 	unsigned mark_failures;
 	char *mark_error; /* NULL */
-	unsigned parked;  /* since it was started */
 };
 
 /* --- token.c --- */
