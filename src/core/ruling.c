@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/ruling.h"
 
+#include "base/list.h"
 #include "base/log.h"
 #include "io/jail.h"
 #include "store/changes.h"
@@ -21,7 +22,10 @@ struct ruling {
 	int64_t seq;
 	bool approving;
 	struct buf object;
+	LIST_ENTRY(ruling) entry;
 };
+
+LIST_HEAD(ruling_list, ruling);
 
 struct rulings {
 	struct core *core;
@@ -30,6 +34,7 @@ struct rulings {
 	bool more, waking;
 	int tries;
 	struct core_timer *timer;
+	struct ruling_list live;
 };
 
 struct rulings *
@@ -38,7 +43,16 @@ rulings_new(struct core *core)
 	struct rulings *rulings = mem_alloc(sizeof(*rulings));
 
 	rulings->core = core;
+	LIST_INIT(&rulings->live);
 	return rulings;
+}
+
+static void
+ruling_free(struct ruling *ruling)
+{
+	LIST_REMOVE(ruling, entry);
+	buf_fini(&ruling->object);
+	free(ruling);
 }
 
 void
@@ -46,18 +60,14 @@ rulings_free(struct rulings *rulings)
 {
 	if (!rulings)
 		return;
+	/* Those that rouse-jq has: nothing is answered any more. */
+	while (!LIST_EMPTY(&rulings->live))
+		ruling_free(LIST_FIRST(&rulings->live));
 	core_timer_free(rulings->timer);
 	free(rulings);
 }
 
 static void rulings_go(void *arg);
-
-static void
-ruling_free(struct ruling *ruling)
-{
-	buf_fini(&ruling->object);
-	free(ruling);
-}
 
 /* --- what was said ------------------------------------------------------------------------- */
 
@@ -219,6 +229,7 @@ on_row(void *arg, const struct change_row *row)
 
 	ruling->rulings = page->rulings;
 	ruling->seq = row->seq;
+	LIST_INSERT_HEAD(&page->rulings->live, ruling, entry);
 	json_write(&ruling->object, object);
 	page->rulings->after = row->seq;
 	page->list[page->count++] = ruling;

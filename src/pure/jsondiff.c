@@ -78,24 +78,153 @@ walk_object(struct jsondiff *diff, struct buf *pointer, const json_t *before, co
 	}
 }
 
+/* Members by which people tell the elements of a list apart; the first that all of them have. */
+static const char *const key_names[] = {"id", "key", "name", "uuid", "code", "slug"};
+
+#define KEYED_MAX 2000 /* elements of a list that is compared by key */
+
+/* A text that is the same for equal scalars only. */
+static bool
+key_text(const json_t *element, const char *name, struct buf *out)
+{
+	const json_t *key = json_object_get(element, name);
+
+	buf_clear(out);
+	if (!key || json_is_object(key) || json_is_array(key) || json_is_null(key))
+		return false;
+	json_write(out, key);
+	return true;
+}
+
+/* The keys of a list's elements, each another; NULL when they have none. Owned. */
+static char **
+keys_read(const json_t *list, const char *name)
+{
+	size_t count = json_array_size(list), i;
+	char **keys = mem_alloc_array(count + 1, sizeof(*keys));
+	AUTO(json_auto_decref) json_t *seen = json_object();
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+
+	for (i = 0; i < count; i++) {
+		if (!key_text(json_array_get(list, i), name, &text) ||
+		    json_object_get(seen, buf_cstr(&text)))
+			break;
+		json_object_set_new(seen, buf_cstr(&text), json_integer((json_int_t)i));
+		keys[i] = mem_strdup(buf_cstr(&text));
+	}
+	if (i == count)
+		return keys;
+	while (i-- > 0)
+		free(keys[i]);
+	free(keys);
+	return NULL;
+}
+
+static void
+keys_free(char **keys, size_t count)
+{
+	for (size_t i = 0; keys && i < count; i++)
+		free(keys[i]);
+	free(keys);
+}
+
+/* Where each of a stands in b, SIZE_MAX: nowhere; false when those that are in both stand in
+ * another order, which is a difference of its own. */
+static bool
+keys_match(char **a, size_t n, char **b, size_t m, size_t *ret)
+{
+	AUTO(json_auto_decref) json_t *places = json_object();
+	size_t last = 0;
+
+	for (size_t i = 0; i < m; i++)
+		json_object_set_new(places, b[i], json_integer((json_int_t)i));
+	for (size_t i = 0; i < n; i++) {
+		const json_t *place = json_object_get(places, a[i]);
+
+		ret[i] = place ? (size_t)json_integer_value(place) : SIZE_MAX;
+		if (!place)
+			continue;
+		if (ret[i] < last)
+			return false;
+		last = ret[i];
+	}
+	return true;
+}
+
+static void
+walk_element(struct jsondiff *diff, struct buf *pointer, size_t at, const json_t *before,
+	     const json_t *after)
+{
+	size_t len = pointer->len;
+
+	buf_printf(pointer, "/%zu", at);
+	walk(diff, pointer, before, after);
+	buf_truncate(pointer, len);
+}
+
+static void
+walk_keyed(struct jsondiff *diff, struct buf *pointer, const json_t *before, const json_t *after,
+	   const size_t *places)
+{
+	size_t n = json_array_size(before), m = json_array_size(after);
+	AUTO(auto_free) bool *met = mem_alloc_array(m + 1, sizeof(*met));
+
+	for (size_t i = 0; i < n; i++) {
+		bool is = places[i] != SIZE_MAX;
+
+		if (is)
+			met[places[i]] = true;
+		walk_element(diff, pointer, i, json_array_get(before, i),
+			     is ? json_array_get(after, places[i]) : NULL);
+	}
+	for (size_t i = 0; i < m; i++)
+		if (!met[i])
+			walk_element(diff, pointer, i, NULL, json_array_get(after, i));
+}
+
+/* False: the elements have no key, or are in another order. */
+static bool
+walk_by_key(struct jsondiff *diff, struct buf *pointer, const json_t *before, const json_t *after)
+{
+	size_t n = json_array_size(before), m = json_array_size(after);
+	AUTO(auto_free) size_t *places = NULL;
+	bool done = false;
+
+	if (!n || !m || n > KEYED_MAX || m > KEYED_MAX)
+		return false;
+	places = mem_alloc_array(n, sizeof(*places));
+	for (size_t k = 0; !done && k < ARRAY_LEN(key_names); k++) {
+		char **a = keys_read(before, key_names[k]);
+		char **b = a ? keys_read(after, key_names[k]) : NULL;
+
+		if (b && keys_match(a, n, b, m, places)) {
+			walk_keyed(diff, pointer, before, after, places);
+			done = true;
+		}
+		keys_free(a, n);
+		keys_free(b, m);
+		if (b)
+			break;
+	}
+	return done;
+}
+
 static void
 walk_array(struct jsondiff *diff, struct buf *pointer, const json_t *before, const json_t *after)
 {
 	size_t n = json_array_size(before), m = json_array_size(after), start = 0, end = 0;
-	size_t len = pointer->len;
 
+	if (walk_by_key(diff, pointer, before, after))
+		return;
 	while (start < n && start < m &&
 	       json_equal(json_array_get(before, start), json_array_get(after, start)))
 		start++;
 	while (end < n - start && end < m - start &&
 	       json_equal(json_array_get(before, n - 1 - end), json_array_get(after, m - 1 - end)))
 		end++;
-	for (size_t i = start; i < n - end || i < m - end; i++) {
-		buf_printf(pointer, "/%zu", i);
-		walk(diff, pointer, i < n - end ? json_array_get(before, i) : NULL,
-		     i < m - end ? json_array_get(after, i) : NULL);
-		buf_truncate(pointer, len);
-	}
+	for (size_t i = start; i < n - end || i < m - end; i++)
+		walk_element(diff, pointer, i, i < n - end ? json_array_get(before, i) : NULL,
+			     i < m - end ? json_array_get(after, i) : NULL);
 }
 
 static void

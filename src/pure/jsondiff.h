@@ -19,7 +19,8 @@ struct jsondiff {
 };
 
 /* What leads from before to after, NULL standing for nothing there. Members in before's order, new
- * ones last; an array is compared element by element between equal beginnings and ends. Both must
+ * ones last. Lists whose elements are objects, each with an id (key, name, uuid, code, slug) of its
+ * own, are compared by that; others element by element between equal beginnings and ends. Both must
  * have passed json_read (which bounds their depth). Never NULL. */
 struct jsondiff *jsondiff_new(const json_t *before, const json_t *after);
 void jsondiff_free(struct jsondiff *diff);

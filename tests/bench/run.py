@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # Benchmarks: a table for people, and JSON (bench.json in the build folder) for comparisons.
 # SPDX-License-Identifier: MIT
-"""run.py [quick] [disk|bare|ingest|webhook|latency|claims|shim|runs|waiting|crowd|idle|fairness|start|cron|schedules|lateness|triggers|files|mail]...: all, or those named. Figures of a shared machine vary: compare what stands side by side, not absolutes."""
+"""run.py [quick] [disk|bare|ingest|webhook|latency|claims|shim|runs|waiting|crowd|idle|fairness|start|cron|schedules|lateness|triggers|files|mail|review]...: all, or those named. Figures of a shared machine vary: compare what stands side by side, not absolutes."""
 import os
 import resource
 import statistics
@@ -500,13 +500,17 @@ def mail():
     other("imap.py", *(["1000"] if QUICK else []))
 
 
+def review():
+    other("review.py", *(["10000"] if QUICK else []))
+
+
 def bench():
     print("Figures of a shared machine: compare what stands side by side.")
     folder = tempfile.mkdtemp(prefix="rouse-bench-")
     try:
         parts = {"disk": lambda: disk(folder), "bare": bare, "ingest": ingest, "webhook": lambda: webhook(folder), "latency": latency, "claims": claims,
                  "shim": lambda: shim(folder), "runs": runs, "waiting": waiting, "crowd": crowd, "idle": idle, "fairness": fairness, "start": start, "cron": cron, "schedules": many_schedules, "lateness": lateness, "triggers": triggers,
-                 "files": files, "mail": mail}
+                 "files": files, "mail": mail, "review": review}
         for name, part in parts.items():
             if name in sys.argv[1:] or not set(parts) & set(sys.argv[1:]):
                 part()

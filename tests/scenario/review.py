@@ -86,6 +86,44 @@ def _(rouse):
     expect({c["status"] for c in rouse.changes(run=run)}, {"rejected"}, "what they are")
 
 
+@scenario("killed in the middle of a decision about many, it goes on where it was, each decided once")
+def _(rouse):
+    run = proposing(rouse, many(3000))
+    path = f"/v1/runs/{run}/reject"
+
+    def some():
+        with sqlite3.connect(rouse.db) as db:
+            return db.execute("SELECT count(*) FROM changes WHERE status = 'rejected'").fetchone()[0]
+
+    def ask():
+        try:
+            rouse.api("POST", path, {"reason": "all"}, timeout=60)
+        except (OSError, http.client.HTTPException):
+            pass
+    for at in (1, 900, 1900):
+        thread = threading.Thread(target=ask)
+        thread.start()
+        wait(f"{at} are decided", lambda: some() >= at, 60)
+        rouse.kill_9()
+        thread.join()
+        rouse.start()
+    rouse.api("POST", path, {"reason": "all"}, timeout=60).expect(200)
+    with sqlite3.connect(rouse.db) as db:
+        expect(db.execute("SELECT status, count(*) FROM changes GROUP BY status").fetchall(), [("rejected", 3000)], "the changes")
+        expect(db.execute("SELECT count(*), count(DISTINCT object_id) FROM decisions WHERE object = 'change'").fetchone(), (3000, 3000), "the decisions")
+
+
+@scenario("nothing in a change steers the terminal of who looks at groups of them")
+def _(rouse):
+    evil = "\x1b[2J\x1b]0;owned\x07\u202e\u200b\x9b31m" + "y" * 500
+    run = proposing(rouse, [change(entity=f"e{i}" + evil, reason=evil, before={"stage": evil}, after={"stage": evil + str(i % 3)}) for i in range(60)])
+    for words in ((), ("--all",), ("--csv",), ("--html",)):
+        out = rouse.cli("diff", run, *words, env={"COLUMNS": "80"}).out
+        check(not set(out) & set("\x1b\x07\u202e\u200b\x9b"), f"{words}: {out[:500]!r}")
+        if not words or words == ("--all",):
+            check(all(len(line) <= 80 or "e" + "y" * 20 in line or "\\u" in line for line in out.splitlines()), out[:3000])
+
+
 @scenario("a decision about nothing named is refused")
 def _(rouse):
     run = proposing(rouse, many(3))

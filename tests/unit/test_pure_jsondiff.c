@@ -77,6 +77,19 @@ test_walk(void)
 		CHECK_STR(listed("[1,{\"a\":1},3]", "[1,{\"a\":2},3]"), "replace /1/a");
 		CHECK_STR(listed("[1,1]", "[1,1,1]"), "add /2");
 	}
+	IT ("compares lists by key where every element has one of its own") {
+		CHECK_STR(listed("[{\"id\":1,\"a\":1},{\"id\":2},{\"id\":3}]",
+				 "[{\"id\":9},{\"id\":1,\"a\":2},{\"id\":3}]"),
+			  "replace /0/a remove /1 add /0");
+		CHECK_STR(listed("[{\"name\":\"x\"}]", "[{\"name\":\"x\",\"b\":1}]"), "add /0/b");
+	}
+	IT ("takes keys that are not unique, and another order, for no keys") {
+		CHECK_STR(listed("[{\"id\":1},{\"id\":1}]", "[{\"id\":1},{\"id\":1,\"a\":1}]"),
+			  "add /1/a");
+		CHECK_STR(listed("[{\"id\":1},{\"id\":2}]", "[{\"id\":2},{\"id\":1}]"),
+			  "replace /0/id replace /1/id");
+		CHECK_STR(listed("[{\"id\":{}}]", "[{\"id\":[]}]"), "replace /0/id");
+	}
 }
 
 static void

@@ -77,5 +77,16 @@ main(void)
 		for (size_t i = 0; i < 20; i++)
 			CHECK(hits[i] > 4700 && hits[i] < 5300);
 	}
+	IT ("says how many to look at, and one fewer would not do") {
+		CHECK_INT(sample_needed(0, 0.95, 0.05), 59);
+		CHECK_INT(sample_needed(1, 0.95, 0.05), 93);
+		CHECK_INT(sample_needed(0, 0.99, 0.01), 459);
+		for (uint64_t wrong = 0; wrong < 6; wrong++) {
+			uint64_t n = sample_needed(wrong, 0.9, 0.03);
+
+			CHECK(sample_upper_bound(n, wrong, 0.9) <= 0.03);
+			CHECK(sample_upper_bound(n - 1, wrong, 0.9) > 0.03);
+		}
+	}
 	return tap_done();
 }
