@@ -400,10 +400,11 @@ static bool
 hold_refuse(struct attempt *attempt, enum meter meter, int64_t need, int64_t left, struct err *err)
 {
 	AUTO(buf_fini) struct buf most = BUF_INIT, rest = BUF_INIT;
+	AUTO(err_fini) struct err why = ERR_INIT;
 
 	amount(&most, meter, need);
 	amount(&rest, meter, left);
-	err_set(err, E_BUDGET,
+	err_set(&why, E_BUDGET,
 		"this request may take up to %s %s, and the run has %s left%s; ask for less "
 		"(max_tokens), or raise budget.%s",
 		buf_cstr(&most), rows[meter].what, buf_cstr(&rest),
@@ -411,11 +412,11 @@ hold_refuse(struct attempt *attempt, enum meter meter, int64_t need, int64_t lef
 		meter == METER_COST ? "cost" : rows[meter].name);
 	if (!attempt->over_reason) {
 		attempt->over_reason = rows[meter].reason;
-		attempt->over_text = mem_strdup(err_text(err));
+		attempt->over_text = mem_strdup(err_text(&why));
 		metrics_count(attempt->core->metrics, "rouse_budget_refusals_total", "agent",
 			      attempt->run.agent, "limit", rows[meter].name, 1);
 	}
-	return false;
+	return err_move(err, &why);
 }
 
 bool

@@ -213,6 +213,43 @@ say([first, second, os.environ["OPENAI_BASE_URL"] == os.environ["ANTHROPIC_BASE_
     expect(os.stat(os.path.join(rouse.state, "endpoint.json")).st_mode & 0o777, 0o600, "mode of endpoint.json")
 
 
+@scenario("while another daemon takes over agents are told to try again, and every answer that they got is charged once")
+def _(rouse):
+    house(rouse, python("""
+answers = 0
+others = set()
+while not os.path.exists(os.path.join(D, "go")) or answers < 5:
+    try:
+        status, headers, body = ask("/v1/messages", message())
+    except OSError:
+        others.add("refused")
+        time.sleep(0.02)
+        continue
+    answers += status == 200
+    if status != 200:
+        others.add([status, "retry-after" in headers] == [503, True] or body)
+        time.sleep(0.05)
+    open(os.path.join(D, "answers"), "w").write(str(answers))
+say([answers, sorted(map(str, others - {"refused", True}))])
+"""), budget__cost=1000, budget__tokens=100000000)
+    rouse.start()
+    id = rouse.deliver("push").run_id
+    wait("it asks", lambda: os.path.exists(os.path.join(rouse.dir, "answers")), 60)
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **({"ASAN_OPTIONS": os.environ["ASAN_OPTIONS"]} if "ASAN_OPTIONS" in os.environ else {})}
+    for _ in range(3):
+        with open(rouse.log, "ab") as log:
+            new = spawn([os.path.join(BUILD, "roused"), "-c", rouse.conf, "--take-over"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+        expect(rouse.ended(60), 0, "exit status of the old one")
+        rouse.daemon = new
+        wait("the new one answers", lambda: rouse.get("/health")["ok"], 60)
+    open(os.path.join(rouse.dir, "go"), "w").close()
+    run = rouse.wait_run(id, "succeeded", 60)
+    answers, others = run["result"]
+    expect(others, [], "other answers than 200 and 503 with Retry-After")
+    check(answers > 5, f"{answers} answers")
+    near(run["cost_usd"], answers * cost(read=300, written=100), "cost")
+
+
 @scenario("a daemon that is stopped lets a model finish what it says")
 def _(rouse):
     provider = house(rouse, python("""say(ask("/v1/messages", message("do:hold"))[0])"""))
@@ -368,6 +405,52 @@ def _(rouse):
     said = rouse.cli("check", rouse.conf, expect_code=1)
     for words in ("is not of this machine alone", "expected the base URL of an API", "is for what is asked at url"):
         check(words in said.out + said.err, f"{words}: {said}")
+
+
+# Not in tests/npm: each is some hundreds of megabytes. Where they are installed they are tried.
+CLAUDE = """#!/bin/sh
+export HOME=$D CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1 DISABLE_TELEMETRY=1 DISABLE_AUTOUPDATER=1 IS_SANDBOX=1
+cd $D && claude -p "say hello" --output-format stream-json --verbose --model m --bare --no-session-persistence </dev/null >$D/said 2>&1 || exit 1
+echo '{"type":"result"}'
+"""
+CODEX = """#!/bin/sh
+export HOME=$D CODEX_HOME=$D/codex
+mkdir -p $CODEX_HOME
+cat >$CODEX_HOME/config.toml <<END
+model = "m"
+model_provider = "rouse"
+[model_providers.rouse]
+name = "rouse"
+base_url = "$OPENAI_BASE_URL"
+env_key = "OPENAI_API_KEY"
+wire_api = "responses"
+END
+cd $D && codex exec --json --skip-git-repo-check --ephemeral -s read-only "say hello" </dev/null >$D/said 2>&1 || exit 1
+echo '{"type":"result"}'
+"""
+
+
+def command_line(program, script, price):
+    @scenario(f"{program} itself asks, is counted, and stops at once when nothing is left")
+    def _(rouse):
+        needs_program(program)
+        provider = house(rouse, script, budget__cost=5, model={"max_output": 2000})
+        rouse.start()
+        run = ends(rouse, 120)
+        with open(os.path.join(rouse.dir, "said")) as f:
+            expect(run["status"], "succeeded", f"status; it said {f.read()[-600:]}")
+        near(run["cost_usd"], price, "cost")
+        check(provider.asked and KEY in json.dumps([headers for _, headers, _ in provider.asked]), "the provider was asked with its key")
+        provider.asked.clear()
+        rouse.section("agent a", budget__cost=0.001)
+        rouse.write_config()
+        rouse.api("POST", "/v1/reload").expect(200)
+        run = ends(rouse, 120)
+        expect((run["status"], run["reason"], run["attempts"], provider.asked), ("failed", "budget_cost", 1, []), "how it ends")
+
+
+command_line("claude", CLAUDE, cost(read=300, written=100))
+command_line("codex", CODEX, cost(input=600, read=400))
 
 
 @scenario("the port that was taken meanwhile is not fought for: another is used, which is told")
