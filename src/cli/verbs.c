@@ -140,6 +140,9 @@ OPTIONS(revert_options,
 	{"rate", 0, "N/s", "of a batch: no faster than this"},
 	{"plan", 0, NULL, "only show what would be undone; ends with 2 when there is something"},
 	{"yes", 'y', NULL, "do not ask"});
+OPTIONS(rebase_options,
+	{"plan", 0, NULL, "only show what is in conflict; ends with 2 when something is"},
+	{"yes", 'y', NULL, "do not ask"});
 #define DLQ_OPTIONS                                                                                \
 	{"all", 'a', NULL, "every dead letter"},                                                   \
 		{"since", 0, "TIME", "those that are not older: 2h, 7d, or an instant"},           \
@@ -384,6 +387,12 @@ const struct verb verb_table[] = {
 	 "Shows what it would undo and asks; without a terminal --yes is needed. Waits (as long as "
 	 "--timeout says, else 60s) until each is reverted.",
 	 verb_revert},
+	{NULL, "rebase", "BATCH|RUN|CHANGE...", 1, VERB_MANY, rebase_options, NULL, 0,
+	 "ask the agents again for what is in conflict",
+	 "Shows all three sides and asks. Entities of a batch go into a new one of that name, "
+	 "other "
+	 "events happen once more; what was in conflict is rejected, and its agent proposes anew.",
+	 verb_rebase},
 	{"batch", "list", "", 0, 0, NULL, "name state", VERB_LIST,
 	 "the batches and how far they are", NULL, verb_batch_list},
 	{"batch", "show", "BATCH", 1, 1, batch_show_options, "status", VERB_LIST,
