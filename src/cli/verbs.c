@@ -113,7 +113,9 @@ OPTIONS(review_options, {"entity", 0, "ENTITY", "only what changes this entity"}
 	{"import", 0, "FILE", "take decisions from a CSV that rouse review --export wrote"},
 	{"export", 0, NULL, "print a CSV with a column for decisions"},
 	{"plan", 0, NULL, "with --import: only show what would be decided"});
-OPTIONS(sample_options, SHARE_OPTIONS);
+OPTIONS(sample_options, SHARE_OPTIONS, {"entity", 0, "ENTITY", "only what changes this entity"},
+	{"where", 0, "JQ", "only the changes for which this is true"},
+	{"group", 0, "GROUP", "only those of this group of the diff"});
 OPTIONS(decide_options, {"all", 'a', NULL, "everything that is proposed"},
 	{"reason", 0, "TEXT", "why; kept with the decision"},
 	{"entity", 0, "ENTITY", "only what changes this entity"},

@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 #include "base/os.h"
+#include "core/notify_kind.h"
 #include "core/endpoint.h"
 #include "core/echo.h"
+#include "core/notify_kind.h"
 #include "core/run.h"
 #include "core/trust.h"
 #include "core/tables.h"
@@ -37,6 +39,14 @@ registry_conf(const struct registry *registry)
 {
 	(void)registry;
 	return fake->conf;
+}
+
+void
+notify_done(struct notify_job *job, const struct notify_result *result, const struct err *err)
+{
+	(void)job;
+	(void)result;
+	(void)err;
 }
 
 const char *
@@ -472,4 +482,12 @@ fake_target(struct fake *f, const char *name, struct target *ret)
 		if (!strcmp(plugin_targets[i]->name, conf_str(section, "kind")))
 			ret->kind = plugin_targets[i];
 	return !ret->kind->open || ret->kind->open(ret, f->report);
+}
+
+/* These programs tell nobody. */
+void
+notify_done(struct notify_job *job, const struct notify_result *result, const struct err *err)
+{
+	(void)job, (void)result, (void)err;
+	assert(!"nothing is told here");
 }
