@@ -342,29 +342,40 @@ must_stop(struct live *live, const struct batch_row *row, const struct batch_set
 
 /* --- the end ------------------------------------------------------------------------------- */
 
+struct standing {
+	int64_t going, proposed, other; /* on their way; to be decided; conflict or failed */
+};
+
 static bool
-nothing_open(void *arg, const char *status, int64_t n)
+standing_add(void *arg, const char *status, int64_t n)
 {
-	(void)n;
-	if (!strcmp(status, "proposed") || !strcmp(status, "approved") ||
-	    !strcmp(status, "applying"))
-		*(bool *)arg = false;
+	struct standing *standing = arg;
+
+	if (!strcmp(status, "approved") || !strcmp(status, "applying"))
+		standing->going += n;
+	else if (!strcmp(status, "proposed"))
+		standing->proposed += n;
+	else if (!strcmp(status, "conflict") || !strcmp(status, "failed"))
+		standing->other += n;
 	return true;
 }
 
-/* The last entity has ended. */
+/* mode = apply: what was approved as it arrived is on its way, or has landed. */
 static bool
-finish(struct live *live, const struct batch_row *row, struct err *err)
+land(struct core *core, const struct batch_row *row, bool *ret_over, struct err *err)
 {
-	struct core *core = live->core;
-	bool nothing = true;
+	struct standing standing = {0};
 
-	if (!batch_move(core, live->seq, BATCH_ENTITIES_DONE, NULL, NULL, err))
+	*ret_over = false;
+	if (!batch_changes_count(core->store, row->id, standing_add, &standing, err))
 		return false;
-	if (strcmp(row->mode, "apply") != 0)
+	if (standing.going)
 		return true;
-	return batch_changes_count(core->store, row->id, nothing_open, &nothing, err) &&
-	       (!nothing || batch_move(core, live->seq, BATCH_APPLY_DONE, NULL, NULL, err));
+	*ret_over = true;
+	return batch_move(core, row->seq,
+			  standing.proposed || standing.other ? BATCH_APPLY_STOPS
+							      : BATCH_APPLY_DONE,
+			  NULL, NULL, err);
 }
 
 /* What was asked for by name and is not there. */
@@ -405,7 +416,8 @@ nothing_left(struct live *live, const struct batch_row *row, struct err *err)
 		live_read(live, row);
 		return true;
 	}
-	return (!live->plan.only || absent_keep(live, row, err)) && finish(live, row, err);
+	return (!live->plan.only || absent_keep(live, row, err)) &&
+	       batch_move(live->core, live->seq, BATCH_ENTITIES_DONE, NULL, NULL, err);
 }
 
 /* --- a step -------------------------------------------------------------------------------- */
@@ -497,6 +509,7 @@ live_on_step(void *arg)
 	AUTO(batch_row_fini) struct batch_row row = {0};
 	AUTO(err_fini) struct err err = ERR_INIT;
 	enum batch_state state;
+	bool over;
 
 	live->armed = false;
 	if (core->draining)
@@ -513,93 +526,21 @@ live_on_step(void *arg)
 			live_sweep(live);
 			return;
 		}
-		if (state != BATCH_RUNNING) {
+		if (state == BATCH_APPLYING && !strcmp(row.mode, "apply") &&
+		    land(core, &row, &over, &err)) {
+			if (over)
+				live_free(live);
+			return;
+		}
+		if (err.code == E_OK && state != BATCH_RUNNING) {
 			live_free(live);
 			return;
 		}
-		if (live_go(live, &row, &err))
+		if (err.code == E_OK && live_go(live, &row, &err))
 			return;
 	}
 	log_error("batch does not go on now", "batch", live->id, "error", err_text(&err));
 	live_wake(live, RETRY_MS);
-}
-
-/* --- the end of a run ---------------------------------------------------------------------- */
-
-const char *
-batch_outcome(const char *status, const char *reason)
-{
-	/* It said so itself, or a person did; all else happened to it. */
-	static const char *const said[] = {"permanent", "no_effect", "denied", "gate_timeout",
-					   "invalid"};
-
-	if (!strcmp(status, "succeeded"))
-		return "done";
-	for (size_t i = 0; reason && i < ARRAY_LEN(said); i++)
-		if (!strcmp(reason, said[i]))
-			return "failed";
-	return "skipped";
-}
-
-static void
-counts_add(struct batch_counts *counts, const char *state, int64_t by)
-{
-	if (!strcmp(state, "running"))
-		counts->running += by;
-	else if (!strcmp(state, "done"))
-		counts->done += by;
-	else if (!strcmp(state, "skipped"))
-		counts->skipped += by;
-	else if (!strcmp(state, "failed"))
-		counts->failed += by;
-}
-
-static void
-rate_note(struct live *live)
-{
-	int64_t bucket = clock_mono(live->core->clock).ms / RATE_BUCKET_MS;
-
-	for (int64_t b = live->bucket + 1; b <= bucket && b <= live->bucket + RATE_BUCKETS; b++)
-		live->ends[b % RATE_BUCKETS] = 0;
-	live->bucket = bucket;
-	live->ends[bucket % RATE_BUCKETS]++;
-}
-
-bool
-batch_run_ended(struct core *core, const struct run_row *run, const char *status,
-		const char *reason, struct err *err)
-{
-	AUTO(item_row_fini) struct item_row item = {0};
-	struct batch_counts counts = {.run = run->seq};
-	struct item_move move = {.run = run->seq, .drops_data = true};
-	struct live *live;
-
-	if (!run->batch || !run->entity)
-		return true;
-	if (!items_find(core->store, run->batch, run->entity, &item, err))
-		return false;
-	/* Its own run, or one that repeats that. */
-	if (!item.batch || (item.run != run->seq && (!run->replay_of || !item.run_id ||
-						     strcmp(run->replay_of, item.run_id) != 0)))
-		return true;
-	move.from = item.state;
-	move.to = batch_outcome(status, reason);
-	move.reason = !strcmp(status, "failed")	     ? reason
-		      : !strcmp(status, "succeeded") ? NULL
-						     : status;
-	counts_add(&counts, move.from, -1);
-	counts_add(&counts, move.to, 1);
-	if (!items_move(core->store, item.batch, item.n, &move, err) ||
-	    !batches_count(core->store, item.batch, &counts, err))
-		return false;
-	crash_point("batch_ended");
-	live = batch_live(core, item.batch);
-	if (live) {
-		live->looked = false;
-		rate_note(live);
-		live_wake(live, 0);
-	}
-	return true;
 }
 
 /* --- all of them --------------------------------------------------------------------------- */
@@ -644,7 +585,7 @@ load_state(struct core *core, const char *state, struct err *err)
 			after = seqs[i];
 			if (!batches_get_seq(core->store, after, &row, err))
 				return false;
-			if (!strcmp(state, "running") || row.running)
+			if (!strcmp(state, "running") || row.running || !strcmp(row.mode, "apply"))
 				live_wake(live_new(core, &row), 0);
 		}
 	} while (count == LOAD_PAGE);
@@ -656,7 +597,8 @@ batches_load(struct core *core, struct err *err)
 {
 	if (core->rehearsal)
 		return true;
-	if (!load_state(core, "running", err) || !load_state(core, "cancelled", err))
+	if (!load_state(core, "running", err) || !load_state(core, "cancelled", err) ||
+	    !load_state(core, "applying", err))
 		return false;
 	schedules_set(core->batches);
 	return true;

@@ -109,6 +109,8 @@ rollouts_landed(struct core *core, const char *batch)
 		HASH_FIND_STR(core->rollouts->going, batch, going);
 	if (going)
 		going_wake(going, 0);
+	else if (batch)
+		batches_wake_id(core, batch);
 }
 
 bool

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/os.h"
+#include "core/notify_kind.h"
 #include "core/endpoint.h"
 #include "core/echo.h"
 #include "core/notify_kind.h"
@@ -38,6 +39,14 @@ registry_conf(const struct registry *registry)
 {
 	(void)registry;
 	return fake->conf;
+}
+
+void
+notify_done(struct notify_job *job, const struct notify_result *result, const struct err *err)
+{
+	(void)job;
+	(void)result;
+	(void)err;
 }
 
 const char *

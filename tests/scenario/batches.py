@@ -211,7 +211,7 @@ def _(rouse):
     batch(rouse, mode="apply")
     rouse.start()
     id = begin(rouse)
-    wait("all are applied", lambda: shown(rouse, id)["changes"].get("applied") == 5)
+    expect(reaches(rouse, id, "done")["changes"], {"applied": 5}, "changes")
     expect(rouse.deal("3"), ("won", 1), "the deal")
 
 
