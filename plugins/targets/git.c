@@ -25,7 +25,6 @@ struct git_target {
 	char *mail;
 	char *author; /* name */
 	int64_t max_bytes;
-	pthread_mutex_t lock; /* one group after the other */
 };
 
 static const struct conf_key keys[] = {
@@ -71,7 +70,6 @@ target_open(struct target *target, struct conf_report *report)
 
 	(void)report;
 	target->state = t;
-	pthread_mutex_init(&t->lock, NULL);
 	t->repo = conf_str(section, "repo");
 	t->branch = conf_str(section, "branch");
 	t->max_bytes = conf_int(section, "max_size");
@@ -87,7 +85,6 @@ target_close(struct target *target)
 
 	if (!t)
 		return;
-	pthread_mutex_destroy(&t->lock);
 	free(t->author);
 	free(t->mail);
 	free(t);
@@ -527,34 +524,54 @@ runs_do(struct git_work *w)
 	}
 }
 
+/* Loaded with the first change and kept: what it holds for a thread is freed when that ends, and
+ * must not be gone by then. One group after the other, of all targets. */
+static struct {
+	pthread_mutex_t lock;
+	struct git git;
+	bool ready;
+} library = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool
+library_ready(struct git_work *w)
+{
+	if (!library.ready) {
+		if (!git_load(&library.git, &w->err)) {
+			git_unload(&library.git);
+			return false;
+		}
+		library.ready = library.git.git_libgit2_init() >= 0;
+	}
+	w->git = library.git;
+	return library.ready || said(w, "libgit2 does not start", &w->err);
+}
+
+static bool
+repository_do(struct git_work *w)
+{
+	bool ok;
+
+	git_confine(&w->git, true);
+	CALL(w, git_libgit2_opts, GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
+	ok = !CALL(w, git_repository_open_ext, &w->repository, w->t->repo,
+		   GIT_REPOSITORY_OPEN_NO_SEARCH, NULL) ||
+	     said(w, "cannot be opened", &w->err);
+	if (ok)
+		runs_do(w);
+	CALL(w, git_repository_free, w->repository);
+	return ok;
+}
+
 /* In a thread. */
 static void
 work_run(void *arg)
 {
 	struct git_work *w = arg;
 
-	if (!git_load(&w->git, &w->err)) {
+	pthread_mutex_lock(&library.lock);
+	if (!library_ready(w) || !repository_do(w))
 		jobs_fail(w->jobs, w->count, &w->err);
-		return;
-	}
-	if (CALL(w, git_libgit2_init) < 0) {
-		said(w, "libgit2 does not start", &w->err);
-		jobs_fail(w->jobs, w->count, &w->err);
-		return;
-	}
-	git_confine(&w->git, true);
-	CALL(w, git_libgit2_opts, GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
-	if (CALL(w, git_repository_open_ext, &w->repository, w->t->repo,
-		 GIT_REPOSITORY_OPEN_NO_SEARCH, NULL)) {
-		said(w, "cannot be opened", &w->err);
-		jobs_fail(w->jobs, w->count, &w->err);
-	} else {
-		pthread_mutex_lock(&w->t->lock);
-		runs_do(w);
-		pthread_mutex_unlock(&w->t->lock);
-	}
-	CALL(w, git_repository_free, w->repository);
-	CALL(w, git_libgit2_shutdown);
+	pthread_mutex_unlock(&library.lock);
 }
 
 static void
@@ -582,7 +599,6 @@ work_on_done(void *arg)
 		err_fini(&w->jobs[i].err);
 		free(w->jobs[i].cause);
 	}
-	git_unload(&w->git);
 	buf_fini(&w->known);
 	err_fini(&w->err);
 	core_timer_free(w->timer);

@@ -118,6 +118,7 @@ CLI_VERB(verb_reject);
 CLI_VERB(verb_edit);
 CLI_VERB(verb_apply);
 CLI_VERB(verb_revert);
+CLI_VERB(verb_rebase);
 CLI_VERB(verb_trigger_list);
 CLI_VERB(verb_trigger_show);
 CLI_VERB(verb_trigger_add);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/change.h"
 #include "cli/fields.h"
 #include "cli/text.h"
 #include "pure/textdiff.h"
@@ -149,6 +150,16 @@ width_of(const struct print *print)
 }
 
 /* text on as many lines as it needs, each behind lead; the rest of a very long one is counted. */
+/* Where a line that has room for `at` bytes ends better: behind a blank that is not far back. */
+static size_t
+word_break(struct str text, size_t at)
+{
+	for (size_t back = at; back > 1 && back + 20 > at; back--)
+		if (text.p[back - 1] == ' ')
+			return back;
+	return at;
+}
+
 static void
 put_wrapped(struct print *print, const char *lead, enum print_style style, struct str text)
 {
@@ -169,6 +180,8 @@ put_wrapped(struct print *print, const char *lead, enum print_style style, struc
 			used += columns;
 			at += len;
 		}
+		if (at < text.len)
+			at = word_break(text, at);
 		if (lines++ == VALUE_LINES) {
 			print_f(print,
 				"%*s… %zu more bytes; rouse change show CHANGE --json has all\n",
@@ -383,6 +396,23 @@ put_item_flags(struct print *print, const json_t *change)
 	print_f(print, "\n");
 }
 
+/* The third side of a conflict. */
+static void
+put_found(struct print *print, const json_t *change)
+{
+	AUTO(buf_fini) struct buf text = BUF_INIT, safe = BUF_INIT;
+	const json_t *current = json_object_get(change, "current");
+
+	if (!change_is(change, "conflict"))
+		return;
+	if (current && !json_is_null(current))
+		json_write(&text, current);
+	else
+		buf_puts(&text, "nothing");
+	text_escape(&safe, buf_str(&text));
+	put_wrapped(print, "    found there: ", STYLE_PLAIN, buf_str(&safe));
+}
+
 /* The one change, or the several that do the very same, from first on. */
 static void
 put_item_head(struct print *print, const struct item *first, size_t same)
@@ -428,6 +458,7 @@ put_item_head(struct print *print, const struct item *first, size_t same)
 		text_escape(&safe, str_of(error));
 		put_wrapped(print, "    error: ", STYLE_RED, buf_str(&safe));
 	}
+	put_found(print, first->change);
 }
 
 void

@@ -113,7 +113,9 @@ OPTIONS(review_options, {"entity", 0, "ENTITY", "only what changes this entity"}
 	{"import", 0, "FILE", "take decisions from a CSV that rouse review --export wrote"},
 	{"export", 0, NULL, "print a CSV with a column for decisions"},
 	{"plan", 0, NULL, "with --import: only show what would be decided"});
-OPTIONS(sample_options, SHARE_OPTIONS);
+OPTIONS(sample_options, SHARE_OPTIONS, {"entity", 0, "ENTITY", "only what changes this entity"},
+	{"where", 0, "JQ", "only the changes for which this is true"},
+	{"group", 0, "GROUP", "only those of this group of the diff"});
 OPTIONS(decide_options, {"all", 'a', NULL, "everything that is proposed"},
 	{"reason", 0, "TEXT", "why; kept with the decision"},
 	{"entity", 0, "ENTITY", "only what changes this entity"},
@@ -137,6 +139,9 @@ OPTIONS(revert_options,
 	{"canary", 0, "N", "of a batch: so many first, and the others when those went well"},
 	{"rate", 0, "N/s", "of a batch: no faster than this"},
 	{"plan", 0, NULL, "only show what would be undone; ends with 2 when there is something"},
+	{"yes", 'y', NULL, "do not ask"});
+OPTIONS(rebase_options,
+	{"plan", 0, NULL, "only show what is in conflict; ends with 2 when something is"},
 	{"yes", 'y', NULL, "do not ask"});
 #define DLQ_OPTIONS                                                                                \
 	{"all", 'a', NULL, "every dead letter"},                                                   \
@@ -354,8 +359,7 @@ const struct verb verb_table[] = {
 	 "how many changes to look at, to say something of all",
 	 "By the bound of Clopper and Pearson: for none, one, two ... wrong among them.",
 	 verb_sample_plan},
-	{"sample", "show", "BATCH|RUN", 1, 1, NULL, NULL, 0,
-	 "what the latest sample of it proves",
+	{"sample", "show", "BATCH|RUN", 1, 1, NULL, NULL, 0, "what the latest sample of it proves",
 	 "Wrong is what was rejected or edited. rouse review --sample N draws one.",
 	 verb_sample_show},
 	{NULL, "approve", "BATCH|RUN|CHANGE...", 0, VERB_MANY, decide_options, NULL, 0,
@@ -383,6 +387,12 @@ const struct verb verb_table[] = {
 	 "Shows what it would undo and asks; without a terminal --yes is needed. Waits (as long as "
 	 "--timeout says, else 60s) until each is reverted.",
 	 verb_revert},
+	{NULL, "rebase", "BATCH|RUN|CHANGE...", 1, VERB_MANY, rebase_options, NULL, 0,
+	 "ask the agents again for what is in conflict",
+	 "Shows all three sides and asks. Entities of a batch go into a new one of that name, "
+	 "other "
+	 "events happen once more; what was in conflict is rejected, and its agent proposes anew.",
+	 verb_rebase},
 	{"batch", "list", "", 0, 0, NULL, "name state", VERB_LIST,
 	 "the batches and how far they are", NULL, verb_batch_list},
 	{"batch", "show", "BATCH", 1, 1, batch_show_options, "status", VERB_LIST,

@@ -178,6 +178,7 @@ unqueue_rows(struct core *core, const struct run_row *run, enum run_state to, co
 	return runs_move(core->store, run->seq, &move, err) &&
 	       (!run->attempts || changes_mark_partial(core->store, run->seq, err)) &&
 	       gates_cancel(core, run->id, err) &&
+	       (!run->attempts || session_turned(core, run, run->checkpoint, err)) &&
 	       (to != RUN_FAILED || notify_run_failed(core, run, reason, why, err)) &&
 	       runs_free_lines(core->store, run, queue_note_ready, core->queue, err) &&
 	       batch_run_ended(core, run, move.to, reason, err) &&
@@ -330,8 +331,10 @@ static bool
 retry_rows(struct core *core, int64_t seq, const struct run_row *old, const struct run_row *row,
 	   struct err *err)
 {
+	/* Where others have had a turn of its session since, these know more. */
+	bool is_latest = !row->session || row->turn == old->turn + 1;
 	const struct run_progress progress = {.used = row->used,
-					      .checkpoint = old->checkpoint,
+					      .checkpoint = is_latest ? old->checkpoint : NULL,
 					      .completed_steps = old->completed_steps,
 					      .decisions = old->decisions};
 
@@ -351,7 +354,7 @@ replay_rows(struct core *core, const struct run_row *old, const struct run_row *
 	fresh.seq = runs_next_seq(core->store);
 	return session_join(core, &fresh, row->created, &session, err) &&
 	       runs_insert(core->store, &fresh, &seq, &ready, err) &&
-	       (!goes_on || retry_rows(core, seq, old, row, err)) &&
+	       (!goes_on || retry_rows(core, seq, old, &fresh, err)) &&
 	       (strcmp(old->status, "failed") || old->dropped ||
 		runs_drop(core->store, old->seq, err)) &&
 	       decisions_add(core->store, "run", old->id, "replay", by, row->id, NULL, row->created,
@@ -439,7 +442,7 @@ run_again(struct core *core, const char *run_id, const char *payload,
 	if (!agent)
 		return err_set(err, E_NOT_FOUND, "agent %s of run %s is no longer configured",
 			       old.agent, old.id);
-	session_recall(core, &old);
+	session_name_recall(core, &old);
 	replay_fill(&old, agent, &id, payload, now, &row);
 	if (limits && !retry_limits(&old, *limits, &row, err))
 		return false;

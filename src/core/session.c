@@ -37,8 +37,8 @@ session_join(struct core *core, struct run_row *row, struct wall now, struct buf
 	return true;
 }
 
-void
-session_recall(struct core *core, struct run_row *run)
+static void
+recall(struct core *core, struct run_row *run, bool checkpoint)
 {
 	AUTO(session_row_fini) struct session_row session = {0};
 	AUTO(err_fini) struct err err = ERR_INIT;
@@ -53,8 +53,20 @@ session_recall(struct core *core, struct run_row *run)
 	}
 	free(run->session_name);
 	run->session_name = TAKE(session.name);
-	if (!run->checkpoint)
+	if (checkpoint && !run->checkpoint)
 		run->checkpoint = TAKE(session.checkpoint);
+}
+
+void
+session_name_recall(struct core *core, struct run_row *run)
+{
+	recall(core, run, false);
+}
+
+void
+session_recall(struct core *core, struct run_row *run)
+{
+	recall(core, run, true);
 }
 
 bool

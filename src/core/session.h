@@ -20,6 +20,8 @@ bool session_name_check(struct str name, struct err *err);
  * do where that is NULL. Sets row->session (owned by id) and row->turn. row->seq is needed. */
 bool session_join(struct core *core, struct run_row *row, struct wall now, struct buf *id,
 		  struct err *err);
+/* The session's name alone. */
+void session_name_recall(struct core *core, struct run_row *run);
 /* For the envelope: the session's name, and its checkpoint where the run has none of its own. */
 void session_recall(struct core *core, struct run_row *run);
 /* In the turn: one of its turns has ended; checkpoint: the last that it said, NULL. */

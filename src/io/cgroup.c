@@ -151,17 +151,32 @@ cgroup_find(const char *wanted, char **ret, struct err *err)
 	return true;
 }
 
+/* Where processes stand in it, ourselves where systemd has no DelegateSubgroup= (before 254), it
+ * must hand nothing down: what the kernel lets it hand down makes a threaded domain of it, and
+ * nobody can enter the groups below. cgroups(7). */
+static bool
+is_populated(const char *base)
+{
+	AUTO(buf_fini) struct buf path = BUF_INIT, text = BUF_INIT;
+
+	buf_cat(&path, base, "/cgroup.procs");
+	return os_read_file(buf_cstr(&path), FILE_MAX, &text, NULL) && str_trim(buf_str(&text)).len;
+}
+
 void
 cgroup_prepare(const char *base, struct buf *ret_limits)
 {
 	static const struct {
-		const char *order, *controller, *name;
-	} wanted[] = {{"+memory", "memory", "memory"}, {"+pids", "pids", "processes"}};
+		const char *order, *undo, *controller, *name;
+	} wanted[] = {{"+memory", "-memory", "memory", "memory"},
+		      {"+pids", "-pids", "pids", "processes"}};
+	bool populated = is_populated(base);
 	AUTO(buf_fini) struct buf path = BUF_INIT, text = BUF_INIT;
 	struct str rest, word;
 
 	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
-		file_write(base, "cgroup.subtree_control", wanted[i].order);
+		file_write(base, "cgroup.subtree_control",
+			   populated ? wanted[i].undo : wanted[i].order);
 	buf_cat(&path, base, "/cgroup.subtree_control");
 	if (!os_read_file(buf_cstr(&path), FILE_MAX, &text, NULL))
 		return;

@@ -11,8 +11,8 @@
  * us says that it is ours (systemd: Delegate=yes); "none"; or a folder. *ret, owned: NULL for none,
  * also where auto finds nothing. E_UNAVAILABLE: leaves cannot be made in the folder; a sentence. */
 bool cgroup_find(const char *wanted, char **ret, struct err *err);
-/* Hands the controllers of memory and processes on to the leaves, as far as there are any; a group
- * that holds processes itself cannot. "memory processes", what now is limited in leaves, for
+/* Hands the controllers of memory and processes on to the leaves, as far as there are any; not from
+ * a group that holds processes itself, whose leaves nobody could enter then. "memory processes", what now is limited in leaves, for
  * people. */
 void cgroup_prepare(const char *base, struct buf *ret_limits);
 

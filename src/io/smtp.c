@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "io/smtp.h"
 
+#include <openssl/crypto.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -82,6 +83,9 @@ mail_run(void *arg)
 	struct mail *mail = arg;
 
 	mail->code = curl.curl_easy_perform(mail->easy);
+	/* What TLS keeps for each thread: this one may end with the process, before its own turn.
+	 */
+	OPENSSL_thread_stop();
 }
 
 /* --- in the loop --------------------------------------------------------------------------- */

@@ -391,6 +391,57 @@ fields_judge(const struct grouper *grouper, struct group *group)
 }
 
 unsigned
+group_weight(unsigned flags)
+{
+	unsigned weight = 0;
+
+	for (int bit = 0; bit < GROUP_FLAG_BITS; bit++)
+		if (flags & 1u << bit)
+			weight |= 1u << (GROUP_FLAG_BITS - 1 - bit);
+	return weight;
+}
+
+static void
+outlier_drop(struct group *group, size_t at)
+{
+	for (group->outlier_count--; at < group->outlier_count; at++) {
+		group->outliers[at] = group->outliers[at + 1];
+		group->outlier_hashes[at] = group->outlier_hashes[at + 1];
+		group->outlier_flags[at] = group->outlier_flags[at + 1];
+	}
+}
+
+/* Those that weigh most, in order; of equal ones the first that do different things. */
+static void
+outlier_add(struct group *group, int64_t seq, uint64_t hash, unsigned flags)
+{
+	unsigned weight = group_weight(flags);
+	size_t at;
+
+	for (size_t i = 0; i < group->outlier_count; i++)
+		if (group->outlier_hashes[i] == hash) {
+			if (group_weight(group->outlier_flags[i]) >= weight)
+				return;
+			outlier_drop(group, i);
+			break;
+		}
+	if (group->outlier_count == GROUP_EXAMPLES) {
+		if (group_weight(group->outlier_flags[GROUP_EXAMPLES - 1]) >= weight)
+			return;
+		group->outlier_count--;
+	}
+	at = group->outlier_count++;
+	for (; at && group_weight(group->outlier_flags[at - 1]) < weight; at--) {
+		group->outliers[at] = group->outliers[at - 1];
+		group->outlier_hashes[at] = group->outlier_hashes[at - 1];
+		group->outlier_flags[at] = group->outlier_flags[at - 1];
+	}
+	group->outliers[at] = seq;
+	group->outlier_hashes[at] = hash;
+	group->outlier_flags[at] = flags;
+}
+
+unsigned
 grouper_judge(struct grouper *grouper, const struct group_row *row, size_t *ret_group)
 {
 	struct group_entry *entry = entry_of(grouper, row, false);
@@ -416,23 +467,9 @@ grouper_judge(struct grouper *grouper, const struct group_row *row, size_t *ret_
 			group->flags[bit]++;
 	if (flags) {
 		group->flagged++;
-		if (group->outlier_count < GROUP_EXAMPLES)
-			group->outlier_flags[group->outlier_count] = flags;
-		example_add(group->outliers, group->outlier_hashes, &group->outlier_count, row->seq,
-			    effect_hash(&grouper->effect));
+		outlier_add(group, row->seq, effect_hash(&grouper->effect), flags);
 	}
 	return flags;
-}
-
-unsigned
-group_weight(unsigned flags)
-{
-	unsigned weight = 0;
-
-	for (int bit = 0; bit < GROUP_FLAG_BITS; bit++)
-		if (flags & 1u << bit)
-			weight |= 1u << (GROUP_FLAG_BITS - 1 - bit);
-	return weight;
 }
 
 /* The flag that weighs most among those that its changes have. */

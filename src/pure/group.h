@@ -11,8 +11,9 @@
 #define GROUP_VALUES 48 /* different values of a field that are counted; of more, none is rare */
 #define GROUP_MOVES 256 /* numbers of a field from which its usual range is told */
 #define GROUP_EXAMPLES 3
-#define GROUP_VALUE_BYTES 120 /* of a value that is counted; longer ones are told by their digest  \
-			       */
+#define GROUP_VALUE_BYTES                                                                          \
+	120 /* of a value that is counted; longer ones are told by their digest                    \
+	     */
 
 /* Why a change needs eyes; the first of these weighs most. */
 #define GROUP_FLAGS(X)                                                                             \
@@ -71,7 +72,7 @@ struct group {
 	int64_t examples[GROUP_EXAMPLES]; /* seqs of the first that do different things */
 	uint64_t example_hashes[GROUP_EXAMPLES];
 	size_t example_count;
-	int64_t outliers[GROUP_EXAMPLES]; /* seqs of the first that stand out */
+	int64_t outliers[GROUP_EXAMPLES]; /* seqs of those that stand out most, in order */
 	uint64_t outlier_hashes[GROUP_EXAMPLES];
 	unsigned outlier_flags[GROUP_EXAMPLES];
 	size_t outlier_count;

@@ -98,8 +98,57 @@ def sqlite_rows(rouse):
     say("reverted in SQLite", timed(rouse, "reverted"), "changes/s")
 
 
+def postgresql_rows(rouse):
+    """Beside psql, which does the same statements one by one in transactions of a thousand."""
+    parts = {"__file__": os.path.join(SOURCE, "tests/scenario/postgresql.py")}
+    with open(parts["__file__"]) as f:
+        exec(f.read().split("def with_server")[0], parts)
+    server = parts["Server"](rouse)
+    try:
+        server.sql(f"CREATE TABLE account (id text PRIMARY KEY, tier text); INSERT INTO account SELECT i::text, 'free' FROM generate_series(0, {ROWS}) i; "
+                   "CREATE TABLE history (key text PRIMARY KEY, change text, at text); CREATE TABLE bare AS SELECT * FROM account; ALTER TABLE bare ADD PRIMARY KEY (id)")
+        script = os.path.join(rouse.dir, "bare.sql")
+        with open(script, "w") as f:
+            for first in range(0, ROWS, GROUP):
+                f.write("BEGIN;\n")
+                for n in range(first, min(ROWS, first + GROUP)):
+                    f.write(f"UPDATE bare SET tier = 'gold' WHERE id = '{n}';\nINSERT INTO history VALUES ('run/{n:016x}', '{n}', '');\n")
+                f.write("COMMIT;\n")
+        began = time.monotonic()
+        subprocess.run([server.program("psql"), "-qX", "-d", server.url, "-f", script], check=True, stdout=subprocess.DEVNULL)
+        bare = ROWS / (time.monotonic() - began)
+        say("psql, 1000 a transaction", bare, "rows/s")
+        rouse.section("target crm", kind="sql", url=server.url, table="account", id_column="id")
+        staged(rouse, "approved")
+        rate = timed(rouse, "applied")
+        say("applied to PostgreSQL", rate, "changes/s")
+        say("of psql", 100 * rate / bare, "%")
+        reverting(rouse)
+        say("reverted in PostgreSQL", timed(rouse, "reverted"), "changes/s")
+    finally:
+        server.close()
+
+
+def proposals(rouse):
+    """One run that proposes as fast as it can."""
+    path = os.path.join(rouse.dir, "crm.db")
+    accounts(path)
+    rouse.section("target crm", kind="sql", url="sqlite:" + path, table="account", id_column="id")
+    rouse.section("daemon", log_level="info")
+    count = min(ROWS, 20000)
+    rouse.agent("a", "read -r line\nseq 1 %d | sed 's/.*/{\"type\":\"change\",\"target\":\"crm\",\"entity\":\"&\",\"before\":{\"tier\":\"free\"},"
+                "\"after\":{\"tier\":\"gold\"}}/'\n" % (count - 1), targets="crm", budget__output="64M")
+    rouse.webhook("push", agent="a")
+    rouse.start()
+    began = time.monotonic()
+    run = rouse.deliver("push").expect(202).run_id
+    rouse.wait_run(run, "succeeded", 300)
+    say("staged by one run", count / (time.monotonic() - began), "changes/s")
+    rouse.stop()
+
+
 def main():
-    for part in (sqlite_rows,):
+    for part in (sqlite_rows, postgresql_rows, proposals):
         rouse = Rouse()
         try:
             part(rouse)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # Benchmarks: a table for people, and JSON (bench.json in the build folder) for comparisons.
 # SPDX-License-Identifier: MIT
-"""run.py [quick] [disk|bare|ingest|webhook|latency|claims|shim|runs|waiting|crowd|idle|fairness|start|cron|schedules|lateness|triggers|files|mail|review]...: all, or those named. Figures of a shared machine vary: compare what stands side by side, not absolutes."""
+"""run.py [quick] [disk|bare|ingest|webhook|latency|claims|shim|runs|waiting|crowd|idle|fairness|start|cron|schedules|lateness|triggers|files|mail|review|applies]...: all, or those named. Figures of a shared machine vary: compare what stands side by side, not absolutes."""
 import os
 import resource
 import statistics
@@ -500,6 +500,18 @@ def mail():
     other("imap.py", *(["1000"] if QUICK else []))
 
 
+def applies():
+    process = spawn([sys.executable, os.path.join(SOURCE, "tests/bench/applies.py"), *(["10000"] if QUICK else [])], stdout=subprocess.PIPE, text=True)
+    out, _ = process.communicate(timeout=1800)
+    expect(process.returncode, 0, "exit status of applies.py")
+    for line in out.splitlines():
+        if not line.startswith("#"):
+            name, value, unit = line.split("\t")
+            note(name, float(value), unit)
+        else:
+            print(line)
+
+
 def review():
     other("review.py", *(["10000"] if QUICK else []))
 
@@ -510,7 +522,7 @@ def bench():
     try:
         parts = {"disk": lambda: disk(folder), "bare": bare, "ingest": ingest, "webhook": lambda: webhook(folder), "latency": latency, "claims": claims,
                  "shim": lambda: shim(folder), "runs": runs, "waiting": waiting, "crowd": crowd, "idle": idle, "fairness": fairness, "start": start, "cron": cron, "schedules": many_schedules, "lateness": lateness, "triggers": triggers,
-                 "files": files, "mail": mail, "review": review}
+                 "files": files, "mail": mail, "review": review, "applies": applies}
         for name, part in parts.items():
             if name in sys.argv[1:] or not set(parts) & set(sys.argv[1:]):
                 part()

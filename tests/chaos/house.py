@@ -165,6 +165,7 @@ class House:
         r.webhook("spend", agent="spender", tenant=".data.tenant", overlap="allow")
         r.webhook("hang", agent="hanger", overlap="allow")
         r.section("trigger tick", source="cron", agent="small", schedule="* * * * * *", catchup="all", overlap="allow")
+        r.section("notify ops", kind="exec", command="/bin/true", on="failed", gather="5ms", rate="1000/s", retry__base="5ms", retry__cap="50ms")
         r.section("trigger heard", source="topic", topic="news", agent="small", overlap="allow")
         for n in range(TENANTS):
             r.section(f"tenant t{n}", cost_per_day=TENANT_DAY)

@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "base/os.h"
-#include "core/notify_kind.h"
 #include "core/endpoint.h"
 #include "core/echo.h"
+#include "core/notify_kind.h"
 #include "core/run.h"
 #include "core/trust.h"
 #include "core/tables.h"

@@ -206,7 +206,7 @@ it 'apply without a terminal wants --yes' 2 apply ${run}1
 says 'and says so' err 'say --yes'
 it 'an approval under --where leaves the others' 0 approve ${run}3 --where '.entity == "wide:1"'
 says 'and says how many' out "^approved 1 change of run"
-it 'apply --plan only shows' 0 apply ${run}1 --plan
+it 'apply --plan only shows' 2 apply ${run}1 --plan
 says 'with the plan' out '^Plan: 1 to create, 2 to update, 1 to delete'
 it 'apply waits until all are applied' 0 apply ${run}1 --yes
 says 'and prints each' out "^${change}5  applied"

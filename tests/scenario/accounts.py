@@ -2,7 +2,7 @@
 # Scenario: an agent goes over thousands of accounts, goes wrong now and then; what is right gets into the CRM, once.
 # SPDX-License-Identifier: MIT
 import random
-from lib import *
+from docs_lib import *
 
 EXAMPLE = os.path.join(SOURCE, "examples/accounts")
 EVERY = 100  # one account in so many goes wrong
@@ -60,7 +60,7 @@ def outcomes(rouse, id, status):
 @scenario("a batch over thousands of accounts: faults have their reasons, review finds them, the CRM is right to the row, and back")
 def _(rouse):
     count = int(os.environ.get("ACCOUNTS", "1000" if is_sanitized() else "5000"))
-    before = house(rouse, count)
+    before = house(rouse, count, apply__canary="20")
     rouse.start()
     rouse.cli("batch", "start", "tag-accounts", "--wait", timeout=900)
     got = batch(rouse)
@@ -77,25 +77,35 @@ def _(rouse):
     check(all(e in groups for e in halves[:2]), f"the diff finds the group: {groups}")
     rouse.cli("reject", got["id"], "--where", '.after | has("region") | not', "--reason", "half an answer")
     expect(batch(rouse)["changes"]["rejected"], len(halves), "rejected")
+    check("look at\n  59, when 0" in rouse.cli("sample", "plan", got["id"]).out, "how many to look at")
     rouse.cli("approve", got["id"], "--all", "--reason", "sampled")
 
     # Meanwhile somebody works in the CRM: one account is tagged by hand, another is gone.
     with sqlite3.connect(rouse.crm_path) as db:
-        db.execute("UPDATE account SET segment = 'partner' WHERE id = 'A000001'")
-        db.execute("DELETE FROM account WHERE id = 'A000002'")
+        db.execute("UPDATE account SET segment = 'partner' WHERE id = 'A000301'")
+        db.execute("DELETE FROM account WHERE id = 'A000402'")
     db.close()
     rouse.cli("apply", got["id"], "--yes", timeout=600, expect_code=1)
-    want = {**before, **tagged(rouse), "A000001": ("partner", None)}
-    del want["A000002"]
+    want = {**before, **tagged(rouse), "A000301": ("partner", None)}
+    del want["A000402"]
     expect({k: v for k, v in table(rouse).items() if want.get(k) != v}, {}, "rows of the CRM that are not as they should be")
     expect(len(table(rouse)), len(want), "rows of the CRM")
     states = batch(rouse)["changes"]
     expect((states.get("conflict"), states.get("applied")), (2, len(tagged(rouse)) - 1), "conflicts and applied changes")
 
+    shown = rouse.cli("diff", got["id"]).out
+    check("2 conflict" in shown and "A000301" in shown and "partner" in shown, f"conflicts come first, with what is there: {shown}")
+
     rouse.cli("revert", got["id"], "--yes", timeout=600)
-    want = {**before, "A000001": ("partner", None)}
-    del want["A000002"]
+    want = {**before, "A000301": ("partner", None)}
+    del want["A000402"]
     expect({k: v for k, v in table(rouse).items() if want.get(k) != v}, {}, "rows that are not back")
+
+
+@scenario("docs/accounts.md works as it stands")
+def _(rouse):
+    needs_program("sqlite3")
+    follow(rouse, "accounts.md", [("/usr/share/doc/rouse/examples/accounts", EXAMPLE)])
 
 
 @scenario("kill -9 at any moment of a batch, its approval, its application and its revert: the same end")

@@ -108,9 +108,17 @@ def listening(kind=socket.SOCK_STREAM):
     return s, s.getsockname()[1]
 
 
+def lasting():
+    """A folder to make others in, not below those for temporary files, wherever this checkout lies."""
+    for folder in map(os.path.realpath, (BUILD, "/srv", "/var/lib", os.path.expanduser("~"))):
+        if not any((folder + "/").startswith(t) for t in ("/tmp/", "/var/tmp/", "/dev/shm/")) and os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    raise Skip("no folder that may be written, but for temporary ones")
+
+
 def outside(rouse, owner=None):
     """A folder with a file, of the same user, that is not for temporary files."""
-    folder = tempfile.mkdtemp(prefix="rouse-outside-", dir=BUILD)
+    folder = tempfile.mkdtemp(prefix="rouse-outside-", dir=lasting())
     atexit.register(shutil.rmtree, folder, True)
     for name in ("there", "other"):
         with open(os.path.join(folder, name), "w") as f:

@@ -51,6 +51,12 @@ class Backend(http.server.BaseHTTPRequestHandler):
         if server.hang:
             server.stop.wait(60)
             return
+        if server.elsewhere and "libgit2" not in self.headers.get("User-Agent", ""):
+            server.turned_away += 1
+            self.send_response(302)
+            self.send_header("Location", server.elsewhere + self.path)
+            self.end_headers()
+            return
         user = "Basic " + base64.b64encode(server.password.encode()).decode() if server.password else None
         if user and self.headers.get("Authorization") != user:
             self.send_response(401)
@@ -92,7 +98,7 @@ def serve(rouse, password=None):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Backend)
     server.daemon_threads = True
     server.root, server.password, server.hang, server.sent, server.stop = rouse.dir, password, False, 0, threading.Event()
-    server.gate, server.tidy = None, False
+    server.gate, server.tidy, server.elsewhere, server.turned_away = None, False, None, 0
     threading.Thread(target=server.serve_forever, daemon=True).start()
     server.url = f"http://127.0.0.1:{server.server_port}"
     return server

@@ -275,6 +275,26 @@ def _(rouse):
     server.shutdown()
 
 
+@scenario("a server that sends git alone elsewhere is not followed; after two such failures libgit2 fetches, and git again when it can")
+def _(rouse):
+    repo = Repo(rouse)
+    repo.commit("a")
+    server, elsewhere = serve(rouse), serve(rouse)
+    house(rouse, server.url + "/repo/.git", credentials="plain:ann:pw")
+    server.elsewhere = elsewhere.url.replace("127.0.0.1", "localhost")
+    repo.commit("b", "b")
+    event = seen(rouse, 1, 60)[-1]
+    expect(([c["subject"] for c in event["commits"]], event["incomplete"]), (["b"], None), "what was seen")
+    expect((server.turned_away >= 2, elsewhere.sent), (True, 0), "git was sent elsewhere, and did not go")
+    check(not glob.glob(cache(rouse) + "/objects/pack/*.promisor"), "libgit2 fetched it")
+    server.elsewhere = None
+    repo.commit("c", "c")
+    expect([c["subject"] for c in seen(rouse, 2, 60)[-1]["commits"]], ["c"], "the next")
+    check(glob.glob(cache(rouse) + "/objects/pack/*.promisor"), "git fetched that")
+    server.shutdown()
+    elsewhere.shutdown()
+
+
 @scenario("over ssh it is cut off too; the user's ssh settings are not read, and the key is on no disk")
 def _(rouse):
     server = ssh_server(rouse)

@@ -66,7 +66,7 @@ def _(rouse):
     rouse.cli("apply", run, "--yes")
     expect(git(rouse.repo, "rev-list", "--count", "main"), "2", "commits")
     expect([git(rouse.repo, "show", "main:" + name) for name in ("app.json", "doc/a.txt", "new/deep/file")], ['{"rate":7}', "one\nzwei", "new"], "files")
-    git(rouse.repo, "show", "main:old", code=128)
+    expect(git(rouse.repo, "ls-tree", "main", "old"), "", "what was deleted")
     trailers = git(rouse.repo, "log", "-1", "--format=%(trailers:key=Rouse-Cause,valueonly)", "main")
     check(f"parent={run}" in trailers and "forged" not in trailers, f"the cause is ours: {trailers}")
     rouse.cli("revert", run, "--yes")
@@ -122,6 +122,20 @@ def _(rouse):
     rouse.start()
     rouse.cli("apply", run, "--yes", expect_code=1)
     check("is checked out" in rouse.changes(run=run)[0]["error"], "it says why")
+
+
+@scenario("an agent is not woken by its own commit on a branch that it watches; another is")
+def _(rouse):
+    house(rouse, FOUR[0], mode="apply")
+    rouse.agent("b", says(RESULT))
+    for name, agent in (("own", "a"), ("other", "b")):
+        rouse.section("trigger " + name, source="git", repo=rouse.repo, poll="1s", agent=agent, mode="stage")
+    rouse.start()
+    wait("both know the branch", lambda: all(t["health"] == "ok" for t in rouse.items("/v1/triggers") if t["name"] in ("own", "other")), 60)
+    run = push(rouse)
+    wait("it is applied", lambda: rouse.changes(run=run)[0]["status"] == "applied", 60)
+    wait("both heard of it", lambda: rouse.items("/v1/events?trigger=own") and rouse.items("/v1/events?trigger=other"), 60)
+    expect(({e["outcome"] for e in rouse.items("/v1/events?trigger=own")}, {e["outcome"] for e in rouse.items("/v1/events?trigger=other")}), ({"looped"}, {"ran"}), "outcomes")
 
 
 main()

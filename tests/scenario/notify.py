@@ -436,4 +436,27 @@ def _(rouse):
     expect((counts["gates"], counts["proposed"], counts["dead_letters"]), (3, 2, 1), "counts")
 
 
+@scenario("a batch that is through is told once, with its counts, and stands in the inbox")
+def _(rouse):
+    receiver = Receiver()
+    rouse.crm()
+    rouse.agent("tag", """read -r e
+case $e in *'"id":"3"'*) exit 64 ;; esac
+echo '{"type":"change","target":"crm","entity":"x","op":"update","before":{"a":1},"after":{"a":2}}'
+""", targets="crm", retry__attempts="1")
+    with open(os.path.join(rouse.dir, "deals.csv"), "w") as f:
+        f.write("id,name\n" + "".join(f"{n},x\n" for n in range(1, 6)))
+    rouse.section("batch tag-all", agent="tag", entities="csv:" + os.path.join(rouse.dir, "deals.csv"), entity_key="id")
+    rouse.section("notify ops", kind="http", url=receiver.url, allow_private="yes", gather="100ms", rate="100/s")
+    rouse.start()
+    rouse.cli("batch", "start", "tag-all")
+    wait("it is told", lambda: receiver.got, 60)
+    [notice] = receiver.data(0)["notices"]
+    expect((notice["event"], notice["subject"]), ("batch_ready", "batch tag-all is ready for review"), "what is told")
+    check("4 of 5 entities are done" in notice["text"], notice["text"])
+    [item] = [i for i in rouse.items("/v1/inbox") if i["kind"] == "batch"]
+    expect((item["id"], item["command"]), (notice["batch"], "rouse diff " + notice["batch"]), "the inbox")
+    stays("it is told once", lambda: len(receiver.got) == 1, 0.5)
+
+
 main()

@@ -34,6 +34,28 @@ holds(const char *name, const char *want)
 }
 
 static void
+test_prepare(void)
+{
+	AUTO(buf_fini) struct buf limits = BUF_INIT;
+
+	mkdir(leaf, 0700);
+	put("cgroup.subtree_control", "");
+	put("cgroup.procs", "");
+	IT ("hands controllers down where no process stands in the way") {
+		cgroup_prepare(leaf, &limits);
+		CHECK(holds("cgroup.subtree_control", "+pidsry"));
+	}
+	IT ("and takes them back where one does: nobody could enter the groups below") {
+		put("cgroup.procs", "77\n");
+		put("cgroup.subtree_control", "");
+		cgroup_prepare(leaf, &limits);
+		CHECK(holds("cgroup.subtree_control", "-pidsry"));
+		CHECK_STR(buf_cstr(&limits), "");
+	}
+	put("cgroup.subtree_control", "");
+}
+
+static void
 test_limits(void)
 {
 	const struct cgroup_limits both = {64 << 20, 7}, none = {-1, -1};
@@ -129,6 +151,7 @@ main(void)
 	if (!mkdtemp(root))
 		return 1;
 	snprintf(leaf, sizeof(leaf), "%s/leaf", root);
+	test_prepare();
 	test_limits();
 	test_events();
 	test_find();

@@ -68,14 +68,6 @@ lines(const struct buf *b)
 	return n;
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static void
 test_text(void)
 {
@@ -229,10 +221,8 @@ check_full(void)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 	fill();
-	int64_t start = now_ms();
 	for (int i = 0; i < 1000; i++)
 		log_info("lost");
-	CHECK(now_ms() - start < 3000);
 	heard(&b);
 	CHECK(!strstr(buf_cstr(&b), "lost"));
 	log_info("back");

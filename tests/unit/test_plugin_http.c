@@ -331,7 +331,6 @@ test_bad_days(void)
 		CHECK(service_is("url = @/slow\ntimeout = 300ms\n", true));
 		CHECK_INT(go(&change, false), TARGET_FAILED);
 		CHECK_INT(got.code, E_TIMEOUT);
-		CHECK(got.took_ms < 3000);
 	}
 	IT ("tries again when the connection breaks or what comes is not HTTP") {
 		for (size_t i = 0; i < ARRAY_LEN(places); i++) {

@@ -393,15 +393,11 @@ test_bad_days(void)
 		CHECK(stat(buf_cstr(&path), &st));
 	}
 	IT ("waits for another writer, and is to be tried again when that takes too long") {
-		int64_t start;
-
 		database_new();
 		CHECK(target_is("sql", TABLE "busy_timeout = 200ms\n"));
 		sql("BEGIN IMMEDIATE");
-		start = clock_mono(f.core.clock).ms;
 		CHECK_INT(go(&change, false), TARGET_FAILED);
 		CHECK(err_again(got.code));
-		CHECK(clock_mono(f.core.clock).ms - start < 3000);
 		sql("COMMIT");
 		CHECK_INT(go(&change, false), TARGET_DONE);
 	}

@@ -155,6 +155,40 @@ main(void)
 		CHECK(group_weight(GROUP_DELETE) > group_weight(GROUP_RARE | GROUP_UNSURE));
 		grouper_free(g);
 	}
+	IT ("shows those that weigh most, whenever they come; of equal ones the first") {
+		struct grouper *g = grouper_new();
+		const struct group *group;
+		char after[60];
+		unsigned flags = 0;
+
+		for (int judge = 0; judge < 2; judge++) {
+			for (int i = 1; i <= 6; i++) {
+				const struct group_row row = {
+					.seq = i,
+					.of = {"crm", "update", "{\"n\":0}", after, NULL},
+					.status = i == 5 ? "conflict" : "proposed",
+					.partial = i == 6,
+					.confidence = 0.1};
+				size_t at;
+
+				snprintf(after, sizeof(after), "{\"n\":%d}", i);
+				if (judge)
+					flags = grouper_judge(g, &row, &at);
+				else
+					grouper_add(g, &row);
+			}
+			if (!judge)
+				grouper_settle(g);
+		}
+		grouper_rank(g);
+		group = grouper_ranked(g, 0);
+		CHECK(flags & GROUP_PARTIAL);
+		CHECK(group->outlier_count == 3);
+		CHECK(group->outliers[0] == 5 && group->outliers[1] == 6 &&
+		      group->outliers[2] == 1);
+		CHECK(group->outlier_flags[0] & GROUP_CONFLICT);
+		grouper_free(g);
+	}
 	IT ("puts what is beyond its bounds into one last group") {
 		struct grouper *g = grouper_new();
 		unsigned flags;

@@ -127,7 +127,7 @@ static const struct {
 static void
 test_text(void)
 {
-	AUTO(buf_fini) struct buf patch = BUF_INIT, text = BUF_INIT;
+	AUTO(buf_fini) struct buf patch = BUF_INIT, text = BUF_INIT, out = BUF_INIT;
 
 	IT ("applies a diff with its context") {
 		CHECK_STR(
