@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # Benchmarks: a table for people, and JSON (bench.json in the build folder) for comparisons.
 # SPDX-License-Identifier: MIT
-"""run.py [quick] [disk|bare|ingest|webhook|latency|claims|shim|runs|waiting|crowd|idle|fairness|start|cron|schedules|lateness|triggers|files|mail|review|applies]...: all, or those named. Figures of a shared machine vary: compare what stands side by side, not absolutes."""
+"""run.py [quick] [disk|bare|ingest|webhook|latency|claims|shim|runs|waiting|crowd|idle|fairness|start|cron|schedules|lateness|triggers|files|mail|batches|review|applies]...: all, or those named. Figures of a shared machine vary: compare what stands side by side, not absolutes."""
 import os
 import resource
 import statistics
@@ -512,6 +512,31 @@ def applies():
             print(line)
 
 
+def batches():
+    """Entities read from a file into their table, and memory meanwhile; no-op runs of entities."""
+    count, runs = (100000, 500) if QUICK else (1000000, 3000)
+    rouse = house("/bin/true", concurrency=16)
+    with open(os.path.join(rouse.dir, "all.csv"), "w") as f:
+        f.write("id,name,mail\n" + "".join(f"a{i},Account number {i},a{i}@example.com\n" for i in range(count)))
+    rouse.section("batch all", agent="a", entities="csv:all.csv", concurrency=1)
+    rouse.section("batch some", agent="a", entities="csv:all.csv", concurrency=16)
+    rouse.start()
+    rouse.cli("pause", "--agent", "a")
+    before, began = memory(rouse), time.monotonic()
+    id = rouse.api("POST", "/v1/batches/all/start", {}).expect(202).json["id"]
+    wait("all are read", lambda: rouse.get("/v1/batches/" + id)["source"] == "ended", 600)
+    note(f"entities of a batch read from CSV, {count} of them", count / (time.monotonic() - began), "/s")
+    note("resident memory then, beside before (32 MiB of it are SQLite's cache)", memory(rouse) - before, "KiB more")
+    note("database an entity", os.path.getsize(rouse.db) / count, "bytes")
+    rouse.api("POST", f"/v1/batches/{id}/cancel", {}).expect(200)
+    rouse.cli("resume", "--agent", "a")
+    began = time.monotonic()
+    id = rouse.api("POST", "/v1/batches/some/start", {"limit": runs}).expect(202).json["id"]
+    wait("all have ended", lambda: rouse.get("/v1/batches/" + id)["state"] == "review", 600)
+    note("no-op exec runs of entities, start of the batch to review", runs / (time.monotonic() - began), "/s")
+    rouse.close()
+
+
 def review():
     other("review.py", *(["10000"] if QUICK else []))
 
@@ -522,7 +547,7 @@ def bench():
     try:
         parts = {"disk": lambda: disk(folder), "bare": bare, "ingest": ingest, "webhook": lambda: webhook(folder), "latency": latency, "claims": claims,
                  "shim": lambda: shim(folder), "runs": runs, "waiting": waiting, "crowd": crowd, "idle": idle, "fairness": fairness, "start": start, "cron": cron, "schedules": many_schedules, "lateness": lateness, "triggers": triggers,
-                 "files": files, "mail": mail, "review": review, "applies": applies}
+                 "files": files, "mail": mail, "batches": batches, "review": review, "applies": applies}
         for name, part in parts.items():
             if name in sys.argv[1:] or not set(parts) & set(sys.argv[1:]):
                 part()
