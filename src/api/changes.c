@@ -59,10 +59,8 @@ static const char *const from_approved[] = {"approved", "failed", NULL};
 static const char *const from_applied[] = {"applied", NULL};
 
 static const struct action actions[] = {
-	{"approve", act_approve, from_open},
-	{"reject", act_reject, from_open},
-	{"reopen", act_reopen, from_open},
-	{"apply", act_apply, from_approved},
+	{"approve", act_approve, from_open},  {"reject", act_reject, from_open},
+	{"reopen", act_reopen, from_open},    {"apply", act_apply, from_approved},
 	{"revert", act_revert, from_applied},
 };
 
@@ -92,8 +90,10 @@ on_list(void *arg, struct http_request *req, const struct route_match *match)
 	struct api_list list;
 
 	(void)match;
-	if (api_list_begin(req, columns, &list, &err))
+	if (api_list_begin(req, columns, &list, &err)) {
+		api_list_batch(api, &list);
 		changes_list(api->core->store, &list.query, change_add, &list, &err);
+	}
 	api_list_reply(&list, req, &err);
 }
 

@@ -17,7 +17,7 @@ struct api {
 	struct http_server *server;
 	struct router *router;
 	struct auth *auth;
-	struct invocation_list waiting; /* callers that wait for their runs */
+	struct invocation_list waiting;	 /* callers that wait for their runs */
 	int64_t rate_count, rate_per_ms; /* http.rate_per_ip; 0: none */
 };
 
@@ -91,6 +91,8 @@ struct api_list {
 };
 bool api_list_begin(const struct http_request *req, const char *const *columns,
 		    struct api_list *ret, struct err *err);
+/* A filter `batch` that is a name stands for the batch that is meant by it. */
+void api_list_batch(struct api *api, struct api_list *list);
 /* Another item; the seq is its cursor. Returns false when the list is full. */
 bool api_list_add(struct api_list *list, json_t *take_item, int64_t seq);
 /* Replies {"items","next"}, or the error where err is one, and frees. */

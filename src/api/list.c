@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/inside.h"
 
+#include "core/batch.h"
+
 #define LIMIT_DEFAULT 50
 #define LIMIT_MAX 1000
 
@@ -84,6 +86,22 @@ api_list_begin(const struct http_request *req, const char *const *columns, struc
 	}
 	ret->items = json_array();
 	return true;
+}
+
+void
+api_list_batch(struct api *api, struct api_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		AUTO(batch_row_fini) struct batch_row row = {0};
+
+		if (strcmp(list->query.filters[i].column, "batch") != 0 ||
+		    strchr(list->values[i], '/') ||
+		    !batch_find(api->core, list->values[i], &row, NULL))
+			continue;
+		free(list->values[i]);
+		list->values[i] = mem_strdup(row.id);
+		list->query.filters[i].value = list->values[i];
+	}
 }
 
 bool

@@ -33,6 +33,7 @@ api_runs_list(struct api *api, struct http_request *req, const char *const *colu
 	if (api_list_begin(req, columns, &listing.list, &err)) {
 		if (dead && listing.list.count < LIST_FILTERS)
 			query->filters[listing.list.count] = (struct list_filter){"dead", "1"};
+		api_list_batch(api, &listing.list);
 		runs_list(api->core->store, query, run_add, &listing, &err);
 	}
 	api_list_reply(&listing.list, req, &err);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/uuid.h"
+#include "core/registry.h"
 #include "core/sampling.h"
 #include "pure/sample.h"
 
@@ -100,6 +101,22 @@ how_read(struct drawing *d, const json_t *body, struct err *err)
 	       share_read(body, "max_defect", MAX_DEFECT, &d->how.max_defect, err);
 }
 
+/* What the batch's section says where nobody else does. */
+static uint64_t
+size_of_section(const struct core *core, const char *batch)
+{
+	AUTO(auto_free) char *name = mem_strdup(batch);
+	const struct batch_def *def;
+
+	if (!name)
+		return 0;
+	name[strcspn(name, "/")] = '\0';
+	def = registry_batch(core->registry, name);
+	return def && conf_is_set(def->section, "sample")
+		       ? (uint64_t)conf_int(def->section, "sample")
+		       : 0;
+}
+
 static void
 on_draw(void *arg, struct http_request *req, const struct route_match *match)
 {
@@ -119,6 +136,8 @@ on_draw(void *arg, struct http_request *req, const struct route_match *match)
 		drawing_free(d);
 		return;
 	}
+	if (!d->how.size)
+		d->how.size = size_of_section(api->core, spec.batch);
 	spec.statuses = proposed;
 	d->how.scope = d->scope;
 	d->how.by = api_by(req);

@@ -150,6 +150,16 @@ width_of(const struct print *print)
 }
 
 /* text on as many lines as it needs, each behind lead; the rest of a very long one is counted. */
+/* Where a line that has room for `at` bytes ends better: behind a blank that is not far back. */
+static size_t
+word_break(struct str text, size_t at)
+{
+	for (size_t back = at; back > 1 && back + 20 > at; back--)
+		if (text.p[back - 1] == ' ')
+			return back;
+	return at;
+}
+
 static void
 put_wrapped(struct print *print, const char *lead, enum print_style style, struct str text)
 {
@@ -170,6 +180,8 @@ put_wrapped(struct print *print, const char *lead, enum print_style style, struc
 			used += columns;
 			at += len;
 		}
+		if (at < text.len)
+			at = word_break(text, at);
 		if (lines++ == VALUE_LINES) {
 			print_f(print,
 				"%*s… %zu more bytes; rouse change show CHANGE --json has all\n",

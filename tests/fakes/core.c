@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/os.h"
-#include "core/notify_kind.h"
 #include "core/endpoint.h"
 #include "core/echo.h"
 #include "core/notify_kind.h"
@@ -482,12 +481,4 @@ fake_target(struct fake *f, const char *name, struct target *ret)
 		if (!strcmp(plugin_targets[i]->name, conf_str(section, "kind")))
 			ret->kind = plugin_targets[i];
 	return !ret->kind->open || ret->kind->open(ret, f->report);
-}
-
-/* These programs tell nobody. */
-void
-notify_done(struct notify_job *job, const struct notify_result *result, const struct err *err)
-{
-	(void)job, (void)result, (void)err;
-	assert(!"nothing is told here");
 }

@@ -2,7 +2,7 @@
 # Scenario: an agent goes over thousands of accounts, goes wrong now and then; what is right gets into the CRM, once.
 # SPDX-License-Identifier: MIT
 import random
-from lib import *
+from docs_lib import *
 
 EXAMPLE = os.path.join(SOURCE, "examples/accounts")
 EVERY = 100  # one account in so many goes wrong
@@ -100,6 +100,12 @@ def _(rouse):
     want = {**before, "A000301": ("partner", None)}
     del want["A000402"]
     expect({k: v for k, v in table(rouse).items() if want.get(k) != v}, {}, "rows that are not back")
+
+
+@scenario("docs/accounts.md works as it stands")
+def _(rouse):
+    needs_program("sqlite3")
+    follow(rouse, "accounts.md", [("/usr/share/doc/rouse/examples/accounts", EXAMPLE)])
 
 
 @scenario("kill -9 at any moment of a batch, its approval, its application and its revert: the same end")

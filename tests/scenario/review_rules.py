@@ -192,9 +192,10 @@ def batch(rouse, *stages):
 
 @scenario("a batch by its name is shown, decided in part, and rules of its section hold")
 def _(rouse):
-    tagging(rouse, auto_reject='.after.stage == "bad"')
+    tagging(rouse, auto_reject='.after.stage == "bad"', sample=1)
     id = batch(rouse, "won", "bad", "won")
     wait("the rule has spoken", lambda: statuses(rouse, batch=id)["2"] == "rejected")
+    expect(rouse.api("POST", "/v1/samples", {"of": "tag"}).expect(201).json["size"], 1, "a sample as large as the section says")
     check("3 to update" in rouse.cli("diff", "tag").out or "2 to update" in rouse.cli("diff", "tag").out, rouse.cli("diff", "tag").out)
     rouse.cli("reject", "tag", "--where", '.entity == "3"', "--reason", "not him")
     expect(statuses(rouse, batch=id), {"1": "proposed", "2": "rejected", "3": "rejected"}, "the changes")
