@@ -8,7 +8,7 @@
 #include "conf/conf.h"
 #include "plugins/entities/threaded.h"
 
-static const struct rows_driver *const drivers[] = {&rows_sqlite};
+static const struct rows_driver *const drivers[] = {&rows_sqlite, &rows_postgresql};
 
 #define GO_ON                                                                                      \
 	"mend it, then rouse batch resume: the query runs anew, and entities that the batch has "  \
@@ -42,6 +42,17 @@ reader_free(struct threaded *t)
 	free(r);
 }
 
+/* //USER:PASSWORD@HOST, or password=. */
+static bool
+has_password(struct str where)
+{
+	const char *at = memchr(where.p, '@', where.len);
+	size_t user = at ? (size_t)(at - where.p) : 0;
+
+	return (user > 2 && memchr(where.p + 2, ':', user - 2)) ||
+	       memmem(where.p, where.len, "password=", 9);
+}
+
 /* URL and query, which a blank separates. */
 static bool
 place_split(const char *text, const struct rows_driver **ret, struct str *ret_where,
@@ -60,6 +71,10 @@ place_split(const char *text, const struct rows_driver **ret, struct str *ret_wh
 			continue;
 		*ret = drivers[i];
 		*ret_where = str_make(rest.p + scheme.len, len - scheme.len);
+		if ((*ret)->is_remote && has_password(*ret_where))
+			return err_set(err, E_CONFIG,
+				       "sql: a password stands in the URL; keep it in a passfile "
+				       "(PGPASSFILE, ~/.pgpass) of the daemon's user");
 		if (!ret_where->len)
 			return err_set(err, E_CONFIG, "sql: %s names no database", (*ret)->scheme);
 		return ret_query->len ||
@@ -69,7 +84,8 @@ place_split(const char *text, const struct rows_driver **ret, struct str *ret_wh
 			       (int)len, rest.p);
 	}
 	return err_set(err, E_CONFIG,
-		       "sql: %.*s is no database that is known; expected sqlite:PATH and a query",
+		       "sql: %.*s is no database that is known; expected sqlite:PATH or "
+		       "postgresql://USER@HOST/DATABASE, and a query",
 		       (int)len, rest.p);
 }
 
@@ -100,7 +116,7 @@ sql_open(struct core *core, const struct entities_place *place, struct str curso
 	r = mem_alloc(sizeof(*r));
 	r->t = (struct threaded){.core = core, .run = read_run, .free = reader_free};
 	r->driver = driver;
-	r->where = entities_path(place->section, where);
+	r->where = driver->is_remote ? str_dup(where) : entities_path(place->section, where);
 	r->query = str_dup(query);
 	r->name = str_dup(where);
 	r->key = mem_strdup(place->key);
@@ -159,8 +175,8 @@ read_run(struct threaded *t)
 				     &err) &&
 		     key_find(r, &err);
 	if (!ok) {
-		err_prefix(&err, "sql: %s%s", r->driver->scheme, r->name);
-		err_move(&r->t.page.err, &err);
+		err_set(&r->t.page.err, err.code, "sql: %s%s: %s; " GO_ON, r->driver->scheme,
+			r->name, err_text(&err));
 		return;
 	}
 	while (ok && !full && !r->t.page.end && !r->t.stop) {

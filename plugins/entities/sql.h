@@ -11,6 +11,7 @@ extern const struct entity_kind sql_entities;
 struct rows;
 struct rows_driver {
 	const char *scheme; /* "sqlite:" */
+	bool is_remote;	    /* what follows is no path */
 	/* where: the url behind the scheme (sqlite: an absolute path). stop: looked at while it
 	 * blocks; true: it gives up. */
 	bool (*open)(const char *where, const char *query, int64_t timeout_ms,
@@ -23,6 +24,6 @@ struct rows_driver {
 	bool (*has)(struct rows *rows, const char *name, struct buf *names);
 	void (*close)(struct rows *rows);
 };
-extern const struct rows_driver rows_sqlite;
+extern const struct rows_driver rows_sqlite, rows_postgresql;
 
 #endif

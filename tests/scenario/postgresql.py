@@ -238,4 +238,31 @@ def _(rouse, server):
     rouse.start()
 
 
+@with_server("a batch over the rows of a query: typed, each once; one that fails halfway is read anew after mending")
+def _(rouse, server):
+    server.sql("INSERT INTO account (id, tier, vip, n) SELECT 'a' || g, 'free', g % 2 = 0, g FROM generate_series(1, 30) g")
+    rouse.agent("see", "read -r e\nprintf '%s\\n' \"$e\" >>$D/mark\n")
+    query = "SELECT id, n, vip, 100 / (n - 21) AS share FROM account"
+    rouse.section("batch rows", agent="see", entities=f"sql:{server.url} {query}")
+    rouse.section("batch wrong", agent="see", entities=f"sql:{server.url} SELECT nix FROM account")
+    rouse.start()
+
+    def ends(name):
+        id = rouse.api("POST", f"/v1/batches/{name}/start", {}).expect(202).json["id"]
+        return wait(f"{id} ends", lambda: (lambda b: b if b["state"] != "running" else None)(rouse.get("/v1/batches/" + id)), 60)
+
+    b = ends("wrong")
+    check(b["state"] == "failed" and "nix" in b["error"], b)
+    b = ends("rows")
+    check(b["state"] == "failed" and "division by zero" in b["error"] and "batch resume" in b["error"], b)
+    done = b["done"]
+    server.sql("UPDATE account SET n = 99 WHERE n = 21")
+    rouse.cli("batch", "resume", "rows")
+    b = wait("the others", lambda: (lambda b: b if b["state"] == "review" else None)(rouse.get("/v1/batches/rows")), 60)
+    expect((b["entities"], b["done"]), (30, 30), f"all, {done} of them before")
+    seen = [json.loads(m) for m in rouse.marks()]
+    expect(sorted(e["entity"] for e in seen), sorted(f"a{i}" for i in range(1, 31)), "each once")
+    expect({k: v for k, v in next(e["payload"] for e in seen if e["entity"] == "a4").items() if k != "share"}, {"id": "a4", "n": 4, "vip": True}, "typed")
+
+
 main()
