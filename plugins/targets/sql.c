@@ -68,6 +68,12 @@ remote_open(struct sql_target *t, const struct conf_section *section, const char
 	AUTO(secrets_fini) struct secrets password = SECRETS_INIT;
 	AUTO(err_fini) struct err err = ERR_INIT;
 
+	if (!t->driver->run) {
+		conf_complain(report, section, "url",
+			      "this Rouse was built without PostgreSQL; build it where libpq-dev "
+			      "is");
+		return;
+	}
 	if (at && user && memchr(user + 3, ':', (size_t)(at > user + 3 ? at - user - 3 : 0))) {
 		conf_complain(report, section, "url",
 			      "has a password in it; write password = file:PATH instead");
