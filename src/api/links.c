@@ -145,10 +145,10 @@ page_show(struct api *api, struct http_request *req, const struct look *look,
 	buf_puts(&page, "</table>\n");
 	payload_add(&page, look->gate.payload);
 	buf_cat(&page, "<form method=\"post\"><input type=\"hidden\" name=\"digest\" value=\"",
-		buf_cstr(&look->digest),
-		"\"><p><label>Reason (may stay empty): <input name=\"reason\" maxlength=\"500\" "
-		"size=\"50\"></label></p><p><button>",
-		look->deed->button, "</button></p></form>\n");
+		buf_cstr(&look->digest), "\">");
+	buf_puts(&page, "<p><label>Reason (may stay empty): <input name=\"reason\" "
+			"maxlength=\"500\" size=\"50\"></label></p>");
+	buf_cat(&page, "<p><button>", look->deed->button, "</button></p></form>\n");
 	page_reply(req, 200, &page);
 }
 

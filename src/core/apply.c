@@ -210,7 +210,7 @@ flight_begin(struct flight *flight)
 	struct lane *lane = flight->lane;
 
 	flight->answers = mem_alloc_array(flight->count, sizeof(*flight->answers));
-	flight->pointers = mem_alloc_array(flight->count, sizeof(*flight->pointers));
+	flight->pointers = mem_alloc_array(flight->count, sizeof(const struct change_row *));
 	for (size_t i = 0; i < flight->count; i++)
 		flight->pointers[i] = &flight->changes[i];
 	lane->in_flight++;

@@ -189,7 +189,7 @@ notice_write(struct buf *out, const json_t *notice)
 	if (waits)
 		member_write(out, "Until: ", json_str(notice, "expires"));
 	else if (status && json_str(notice, "decision"))
-		buf_cat(out, INDENT "Meanwhile: ", json_str(notice, "decision"), " by ",
+		buf_cat(out, INDENT, "Meanwhile: ", json_str(notice, "decision"), " by ",
 			json_str(notice, "by") ? json_str(notice, "by") : "rouse", "\n");
 	member_write(out, "$ ", json_str(notice, "command"));
 	member_write(out, "Approve: ", json_str(links, "approve"));

@@ -383,7 +383,7 @@ static struct known {
 	struct day_fields {
 		uint64_t year[4];
 		uint32_t dom, month, last_day, last_weekday, nearest;
-		uint8_t dow, nth[7], both, filled;
+		uint8_t dow, nth[7], both, filled, unused[2]; /* whole, without padding */
 	} fields;
 	struct nominal_days of;
 } known[64];

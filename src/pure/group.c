@@ -98,8 +98,8 @@ entry_new(struct grouper *grouper, const char *target, const char *op)
 	struct group_entry *entry = mem_alloc(sizeof(*entry));
 
 	if (!(grouper->count & (grouper->count + 1)))
-		grouper->list = mem_realloc(grouper->list,
-					    2 * (grouper->count + 1) * sizeof(*grouper->list));
+		grouper->list = mem_realloc(grouper->list, 2 * (grouper->count + 1) *
+								   sizeof(struct group_entry *));
 	entry->index = grouper->count;
 	grouper->list[grouper->count++] = entry;
 	entry->group.target = mem_strdup(target ? target : "");
@@ -502,10 +502,11 @@ void
 grouper_rank(struct grouper *grouper)
 {
 	grouper->ranked =
-		mem_realloc(grouper->ranked, (grouper->count + 1) * sizeof(*grouper->ranked));
+		mem_realloc(grouper->ranked, (grouper->count + 1) * sizeof(struct group_entry *));
 	if (grouper->count)
-		memcpy(grouper->ranked, grouper->list, grouper->count * sizeof(*grouper->list));
-	qsort(grouper->ranked, grouper->count, sizeof(*grouper->ranked), by_need);
+		memcpy(grouper->ranked, grouper->list,
+		       grouper->count * sizeof(struct group_entry *));
+	qsort(grouper->ranked, grouper->count, sizeof(struct group_entry *), by_need);
 	for (size_t i = 0; i < grouper->count; i++)
 		grouper->ranked[i]->group.place = i;
 }
