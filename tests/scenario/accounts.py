@@ -59,7 +59,7 @@ def outcomes(rouse, id, status):
 
 @scenario("a batch over thousands of accounts: faults have their reasons, review finds them, the CRM is right to the row, and back")
 def _(rouse):
-    count = int(os.environ.get("ACCOUNTS", "1000" if is_sanitized() else "5000"))
+    count = int(os.environ.get("ACCOUNTS", "500" if is_sanitized() else "5000"))
     before = house(rouse, count, apply__canary="20")
     rouse.start()
     rouse.cli("batch", "start", "tag-accounts", "--wait", timeout=900)
