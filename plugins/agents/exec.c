@@ -306,12 +306,22 @@ exec_rewind(struct attempt *attempt)
 	exec_run_wake(run, 0);
 }
 
+/* All of the machine is nobody's. */
+static const char *
+exec_folder(const struct agent *agent)
+{
+	const char *workdir = conf_str(agent->section, "workdir");
+
+	return strcmp(workdir, "/") != 0 ? workdir : NULL;
+}
+
 const struct agent_kind exec_agent = {
 	.name = "exec",
 	.table = &exec_agent_table,
 	.is_program = true,
 	.start = exec_start,
 	.adopt = exec_adopt,
+	.folder = exec_folder,
 	.send = exec_send,
 	.pulse = exec_pulse,
 	.cancel = exec_cancel,

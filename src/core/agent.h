@@ -39,8 +39,11 @@ struct agent_kind {
 	 * life. -1: its executor gives none at all, and its lease is not renewed. NULL: what
 	 * attempt_line() hears is all there is. */
 	int64_t (*pulse)(const struct attempt *attempt);
-	/* Processes that wait for a next turn go; session NULL: all of them. NULL: it keeps none. */
+	/* Processes that wait for a next turn go; session NULL: all of them. NULL: it keeps none.
+	 */
 	void (*dismiss)(struct core *core, const char *session, const char *why);
+	/* Where its programs work, and leave files; NULL: nobody knows. May be NULL. */
+	const char *(*folder)(const struct agent *agent);
 	/* What is kept for a session, as an object: {"pid","turns","since",...}; NULL: nothing. */
 	json_t *(*keeps)(struct core *core, const char *session);
 	/* Is this one of its processes, between turns or in one? */

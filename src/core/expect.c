@@ -3,8 +3,12 @@
 #include "core/expect.h"
 
 #include "base/json.h"
+#include "base/list.h"
 #include "core/change.h"
+#include "core/agent.h"
+#include "io/files.h"
 #include "io/jail.h"
+#include "io/work.h"
 #include "store/changes.h"
 
 /* The helper is asked so often, each time half a second later than the time before. */
@@ -16,12 +20,31 @@
 /* What it gave is kept up to here. */
 #define GAVE_BYTES 4096
 
+/* Files of a run that are named. */
+#define FILES_MAX 1000
+/* Clocks of file systems are coarse. */
+#define COARSE_MS 20
+
+/* On a thread, or waiting for one. */
+struct search {
+	struct expect *expect; /* NULL: it has gone */
+	char *folder;
+	struct wall since;
+	struct buf found;
+	LIST_ENTRY(search) entry;
+};
+
+/* What the pool forgets at its end stays reachable. */
+static LIST_HEAD(, search) searches = LIST_HEAD_INITIALIZER(searches);
+
 struct expect {
 	struct attempt *attempt; /* which owns it */
 	const struct program *program;
 	int exit_code, tries;
 	expect_on_told *fn;
 	struct core_timer *timer;
+	struct search *search;
+	char *files;	 /* JSON; NULL: not looked for */
 	struct buf gave; /* of a plain program */
 	struct err err;
 };
@@ -56,6 +79,9 @@ expect_free(struct expect *expect)
 	if (!expect)
 		return;
 	core_timer_free(expect->timer);
+	if (expect->search)
+		expect->search->expect = NULL;
+	free(expect->files);
 	buf_fini(&expect->gave);
 	err_fini(&expect->err);
 	free(expect);
@@ -102,18 +128,19 @@ changes_build(const struct attempt *attempt, struct buf *out, struct err *err)
 	return true;
 }
 
-/* Which files a run changed is not known of any kind of agent. */
 static bool
-input_build(const struct attempt *attempt, int exit_code, struct buf *out, struct err *err)
+input_build(const struct expect *expect, struct buf *out, struct err *err)
 {
+	const struct attempt *attempt = expect->attempt;
 	AUTO(buf_fini) struct buf changes = BUF_INIT;
 
 	if (!changes_build(attempt, &changes, err))
 		return false;
 	buf_cat(out, "{\"result\":", attempt->result ? attempt->result : "null",
-		",\"changes\":", buf_cstr(&changes), ",\"files\":[],\"exit\":");
-	if (exit_code >= 0)
-		buf_printf(out, "%d}", exit_code);
+		",\"changes\":", buf_cstr(&changes),
+		",\"files\":", expect->files ? expect->files : "[]", ",\"exit\":");
+	if (expect->exit_code >= 0)
+		buf_printf(out, "%d}", expect->exit_code);
 	else
 		buf_puts(out, "null}");
 	return true;
@@ -193,6 +220,70 @@ on_plain(void *arg, const struct err *failed)
 		    &expect->err);
 }
 
+/* --- files that it left --------------------------------------------------------------------- */
+
+static void
+search_run(void *arg)
+{
+	struct search *search = arg;
+
+	if (!files_since(search->folder, search->since, FILES_MAX, &search->found, NULL))
+		buf_clear(&search->found);
+}
+
+static void
+search_done(void *arg)
+{
+	struct search *search = arg;
+	struct expect *expect = search->expect;
+
+	if (expect) {
+		expect->search = NULL;
+		expect->files = search->found.len ? buf_take(&search->found) : mem_strdup("[]");
+		core_timer_arm(expect->attempt->core, &expect->timer, 0, expect_go, expect);
+	}
+	LIST_REMOVE(search, entry);
+	buf_fini(&search->found);
+	free(search->folder);
+	free(search);
+}
+
+/* By the clock of the machine now, as files are stamped. */
+static struct wall
+began(const struct attempt *attempt)
+{
+	struct wall at = core_wall(attempt->core);
+
+	at.ms -= clock_mono(attempt->core->clock).ms - attempt->started.ms + COARSE_MS;
+	return at;
+}
+
+/* True: it goes on when they were found. Only for a program that speaks of them. */
+static bool
+files_search(struct expect *expect, struct err *err)
+{
+	const struct attempt *attempt = expect->attempt;
+	const struct agent *agent = attempt->agent;
+	const char *folder = agent && agent->kind->folder ? agent->kind->folder(agent) : NULL;
+	struct search *search;
+
+	if (expect->files || !folder || !strstr(expect->program->text, "files"))
+		return false;
+	search = mem_alloc(sizeof(*search));
+	*search = (struct search){.expect = expect,
+				  .folder = mem_strdup(folder),
+				  .since = began(attempt),
+				  .found = BUF_INIT};
+	LIST_INSERT_HEAD(&searches, search, entry);
+	if (work_submit(attempt->core->work, search_run, search_done, search, err)) {
+		expect->search = search;
+		return true;
+	}
+	search->expect = NULL;
+	search_done(search);
+	return false;
+}
+
 static void
 expect_go(void *arg)
 {
@@ -201,7 +292,9 @@ expect_go(void *arg)
 	AUTO(buf_fini) struct buf input = BUF_INIT;
 	AUTO(err_fini) struct err err = ERR_INIT;
 
-	if (input_build(expect->attempt, expect->exit_code, &input, &err)) {
+	if (files_search(expect, &err))
+		return;
+	if (err.code == E_OK && input_build(expect, &input, &err)) {
 		if (expect->program->path) {
 			path_eval(expect->program->path, buf_str(&input), &expect->gave,
 				  &expect->err);

@@ -35,7 +35,7 @@ def _(rouse):
 
 @scenario("with the change, the result and the exit that were expected it succeeds")
 def _(rouse):
-    house(rouse, '(.changes | map(.entity)) == ["1"] and .files == [] and .exit == 0 and .result != null', says(change(), RESULT))
+    house(rouse, '(.changes | map(.entity)) == ["1"] and .files == [] and .exit == 0 and .result != null', says(change(), RESULT), workdir="/")
     run = end_of(rouse)
     expect((run["status"], run["reason"]), ("succeeded", None), "how it ended")
     expect((run["expect"]["met"], run["expect"]["gave"]), (True, True), "what expect gave")
@@ -84,6 +84,28 @@ def _(rouse):
         ended = rouse.wait_run(run, "succeeded")
         expect((ended["attempts"], ended["expect"]["met"]), (1, True), f"killed at commit {n}")
     rouse.cli("db", "check")
+
+
+@scenario("the files that a run left are what was written below its agent's workdir, by it and not before it")
+def _(rouse):
+    work = os.path.join(rouse.dir, "work")
+    os.makedirs(os.path.join(work, "sub"))
+    for name in ("old", "sub/old"):
+        path = os.path.join(work, name)
+        open(path, "w").close()
+        os.utime(path, (1, 1))
+    os.symlink("/etc/passwd", os.path.join(work, "link"))
+    house(rouse, '[.files[] | select(.path | endswith("report.txt"))] == [{"path": "sub/report.txt", "size": 3}] and (.files | length) == 2',
+          'read -r e\nprintf abc >sub/report.txt\nprintf x >new\n' + says(RESULT).split("\n", 1)[1], workdir=work)
+    expect(end_of(rouse)["status"], "succeeded", "with the file")
+    os.unlink(os.path.join(work, "sub", "report.txt"))
+    with open(os.path.join(rouse.dir, "agent-a"), "w") as f:
+        f.write("#!/bin/sh\n" + says(RESULT))
+    run = end_of(rouse)
+    expect((run["status"], run["reason"]), ("failed", "no_effect"), "without it")
+    shutil.rmtree(work)
+    os.mkdir(work)
+    expect(end_of(rouse)["reason"], "no_effect", "in an empty folder")
 
 
 main()
