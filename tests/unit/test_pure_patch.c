@@ -193,13 +193,13 @@ test_text(void)
 			CHECK_STR(text_patched("a\nb\n", bad[i]), "invalid");
 	}
 	IT ("gives up on a diff that is made to be looked for for ever") {
-		AUTO(buf_fini) struct buf out = BUF_INIT;
+		AUTO(buf_fini) struct buf gone = BUF_INIT;
 
 		for (int i = 0; i < 20000; i++)
 			buf_puts(&text, "a\n");
 		for (int i = 0; i < 20000; i++)
 			buf_printf(&patch, "@@ -%d +1 @@\n-a\n+a\n", 3000000 - i);
-		CHECK(!textpatch_apply(buf_str(&text), buf_str(&patch), &out, NULL));
+		CHECK(!textpatch_apply(buf_str(&text), buf_str(&patch), &gone, NULL));
 	}
 }
 
