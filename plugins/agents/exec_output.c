@@ -298,7 +298,7 @@ run_in_doubt(struct exec_run *run)
 		return true;
 	}
 	/* From here on none begins that was only late. */
-	if (!spool_shim_began(run->dir) && !exec_spool_has(run->dir, "status"))
+	if (!exec_spool_has(run->dir, "status"))
 		run->unbegun = spool_claim(run->dir);
 	run->phase = EXEC_RUNS;
 	exec_shim_adopt(run);

@@ -193,14 +193,24 @@ spool_shim_began(const char *dir)
 	return !stat(path, &st) && st.st_size > 1;
 }
 
+/* Who a folder belongs to in which no shim shall begin. */
+#define TAKEN "0 0\n"
+
 bool
 spool_claim(const char *dir)
 {
 	AUTO(auto_free) char *path = path_of(dir, "shim");
-	AUTO(auto_close) int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct stat st;
-	return fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB) && !fstat(fd, &st) && st.st_size <= 1 &&
-	       os_write_all(fd, STR("0 0\n"), NULL);
+	AUTO(auto_close) int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	char who[sizeof(TAKEN)];
+	ssize_t n;
+
+	/* The folder is filled before a shim is begun in it. */
+	if (fd < 0)
+		return errno == ENOENT;
+	if (flock(fd, LOCK_EX | LOCK_NB) || (n = pread(fd, who, sizeof(who), 0)) < 0)
+		return false;
+	return str_eq(str_make(who, (size_t)n), STR(TAKEN)) ||
+	       (n <= 1 && os_write_all(fd, STR(TAKEN), NULL));
 }
 
 bool

@@ -137,7 +137,8 @@ bool spool_status_parse(struct str text, struct spool_status *ret, struct err *e
 bool spool_status_read(const char *dir, struct spool_status *ret, struct err *err);
 /* Has the shim of this folder said who it is? */
 bool spool_shim_began(const char *dir);
-/* Takes a folder whose shim has not begun, so that none does any more. False: one has. */
+/* Takes a folder whose shim has not begun, so that none does any more; it may have been taken
+ * before, by a daemon that died then. False: one has begun. */
 bool spool_claim(const char *dir);
 /* Whose process a folder is the home of: text of the daemon's. */
 bool spool_session_write(const char *dir, struct str text, struct err *err);

@@ -299,14 +299,18 @@ test_folder(void)
 		os_write_file(in_dir("shim"), STR(""), 0600, NULL);
 		CHECK(!spool_shim_alive(dir, NULL, NULL));
 	}
-	IT ("a folder whose shim has not begun is taken once, and then no shim begins") {
+	IT ("a folder whose shim has not begun is taken, and then no shim begins") {
 		os_write_file(in_dir("shim"), STR("\0"), 0600, NULL);
 		CHECK(!spool_shim_began(dir));
 		CHECK(spool_claim(dir));
 		CHECK(spool_shim_began(dir) && !spool_shim_alive(dir, NULL, NULL));
-		CHECK(!spool_claim(dir));
+		CHECK(spool_claim(dir)); /* by the next daemon */
 		os_write_file(in_dir("shim"), STR("1234 5678\n"), 0600, NULL);
 		CHECK(!spool_claim(dir));
+		os_write_file(in_dir("shim"), STR("0 0"), 0600, NULL);
+		CHECK(!spool_claim(dir));
+		unlink(in_dir("shim"));
+		CHECK(spool_claim(dir)); /* whoever made it died before it was whole */
 	}
 	IT ("removes with the folder all there is") {
 		CHECK(os_remove_tree(dir, NULL));
