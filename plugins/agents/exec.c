@@ -143,8 +143,6 @@ exec_adopt(struct attempt *attempt, struct err *err)
 	run->phase = EXEC_DOUBT;
 	run->doubt_until = (struct mono){clock_mono(attempt->core->clock).ms + DOUBT_MS};
 	attempt->state = run;
-	if (attempt->run.limits.deadline_ms >= 0)
-		exec_run_watch(run, attempt_time_left_ms(attempt));
 	exec_run_wake(run, 0);
 	return true;
 }

@@ -302,6 +302,9 @@ run_in_doubt(struct exec_run *run)
 		run->unbegun = spool_claim(run->dir);
 	run->phase = EXEC_RUNS;
 	exec_shim_adopt(run);
+	/* Time is counted of what had begun. */
+	if (!run->unbegun && run->attempt->run.limits.deadline_ms >= 0)
+		exec_run_watch(run, attempt_time_left_ms(run->attempt));
 	return false;
 }
 
