@@ -8,7 +8,10 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -68,12 +71,25 @@ daemon_failed(struct rehearsal *rehearsal, struct err *err)
 	return err_set(err, E_CONFIG, "the configuration does not load:\n%s", buf_cstr(&said));
 }
 
+/* The file is there before anybody listens. */
+static bool
+is_listening(const char *path)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	AUTO(auto_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (strlen(path) >= sizeof(name.sun_path))
+		return true; /* client_new() says it better */
+	memcpy(name.sun_path, path, strlen(path));
+	return fd >= 0 && !connect(fd, (const struct sockaddr *)&name, sizeof(name));
+}
+
 /* Listening, or over, or time is. */
 static bool
-daemon_wait(struct rehearsal *rehearsal, const char *socket, struct err *err)
+daemon_wait(struct rehearsal *rehearsal, const char *path, struct err *err)
 {
 	for (int waited = 0; waited < START_MS; waited += LOOK_MS) {
-		if (!access(socket, F_OK))
+		if (is_listening(path))
 			return true;
 		if (waitpid(rehearsal->pid, NULL, WNOHANG) == rehearsal->pid)
 			return daemon_failed(rehearsal, err);
