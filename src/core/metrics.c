@@ -57,6 +57,8 @@ static const struct family {
 	{"rouse_notifications_total", "counter",
 	 "Tries to tell people, by [notify] and outcome: sent, failed, dropped."},
 	{"rouse_gate_timeouts_total", "counter", "Questions that nobody answered in time."},
+	{"rouse_refused_total", "counter",
+	 "Requests that were refused for want of a token or a scope."},
 	{"rouse_stalled_total", "counter", "Attempts that were stopped for their silence."},
 	{"rouse_cron_lateness_seconds", "histogram", "How late ticks were."},
 };
