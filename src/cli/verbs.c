@@ -345,8 +345,8 @@ const struct verb verb_table[] = {
 	 verb_change_show},
 	{NULL, "diff", "BATCH|RUN|CHANGE", 1, 1, diff_options, NULL, 0, "what would change",
 	 "Groups like changes (same target, op and fields), and puts what needs eyes first: "
-	 "conflicts, deletions, runs that did not end well, rare values, large moves, low "
-	 "confidence. Counts the values of each field, and shows three changes of each group; up "
+	 "conflicts, deletions, runs that did not end well, rare shapes, rare values, large moves, "
+	 "low confidence. Counts the values of each field, and shows three changes of each group; up "
 	 "to fifty are all shown. JQ is any jq program over a change, as --json prints it.",
 	 verb_diff},
 	{NULL, "review", "BATCH|RUN|CHANGE", 0, 1, review_options, NULL, 0,
