@@ -418,6 +418,7 @@ house_build(struct house *house, const struct house_from *from, struct err *err)
 		.reload = house_reload,
 		.arg = house,
 		.config = house->config,
+		.schema = &house->schema,
 		.socket = house->socket,
 		.listen = house->listening};
 	house->api = api_new(core, &limits, &house->host);
