@@ -199,8 +199,7 @@ on_invoke(void *arg, struct http_request *req, const struct route_match *match)
 }
 
 static const struct route routes[] = {
-	{"POST", "/v1/agents/{a}/invoke", "invoke", "run an agent", on_invoke,
-	 .is_event = true},
+	{"POST", "/v1/agents/{a}/invoke", "invoke", "run an agent", on_invoke, .is_event = true},
 };
 
 void

@@ -189,9 +189,10 @@ verb_token_create(struct cli *cli, struct err *err)
 	print_f(&cli->out, "\n");
 	if (!print_flush(&cli->out, err))
 		return false;
-	cli_note("Token %s: this is the only time that it is shown. Use it: rouse --url URL --token "
-		 "TOKEN, or ROUSE_TOKEN.",
-		 json_str(reply.json, "name") ? json_str(reply.json, "name") : "");
+	cli_note(
+		"Token %s: this is the only time that it is shown. Use it: rouse --url URL --token "
+		"TOKEN, or ROUSE_TOKEN.",
+		json_str(reply.json, "name") ? json_str(reply.json, "name") : "");
 	return true;
 }
 

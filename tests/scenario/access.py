@@ -24,7 +24,7 @@ NEEDS = {
         /v1/batches/{}/{}/apply /v1/batches/{}/{}/revert""",
     "admin": """POST /v1/pause /v1/resume /v1/halt /v1/reload /v1/tokens /v1/tokens/{}/revoke /v1/triggers/{}/enable /v1/triggers/{}/disable
         /v1/notify/{}/test /v1/db/backup /v1/db/check /v1/db/vacuum
-        GET /v1/tokens""",
+        GET /v1/tokens /v1/doctor""",
     OPEN: "GET /livez /readyz /links/{}/{}/{} POST /links/{}/{}/{} GET /hooks/{} POST /hooks/{} PUT /hooks/{} PATCH /hooks/{} DELETE /hooks/{} OPTIONS /hooks/{}",
 }
 SCOPES = ("read", "invoke", "review", "apply", "admin")

@@ -134,8 +134,9 @@ sessions(void)
 static void
 act(const char *who)
 {
-	audit_note(&rig.core, &(struct audit_act){.who = who, .via = "here", .act = "POST /v1/pause"},
-		   200, NULL);
+	audit_note(&rig.core,
+		   &(struct audit_act){.who = who, .via = "here", .act = "POST /v1/pause"}, 200,
+		   NULL);
 	decisions_add(rig.core.store, "daemon", "rouse", "paused", who, NULL, NULL,
 		      core_wall(&rig.core), NULL);
 	turn_end(rig.core.store);
