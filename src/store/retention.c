@@ -60,7 +60,8 @@ static const struct statement list[] = {
 	[DROP_EVENT] = {"DELETE FROM events WHERE seq = :seq", NULL},
 	[DROP_DOCUMENT] = {"UPDATE events SET document = NULL WHERE seq = :seq", NULL},
 	[DROP_LOG] = {"DELETE FROM runlog WHERE run = :seq", NULL},
-	[DROP_CHANGE] = {"DELETE FROM changes WHERE seq = :seq RETURNING status, target", NULL},
+	[DROP_CHANGE] = {"DELETE FROM changes WHERE seq = :seq RETURNING status, target, batch",
+			 NULL},
 };
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
 const struct statements retention_statements = {"retention", list, STATEMENTS};
@@ -110,7 +111,8 @@ change_drop(struct store *store, int64_t seq, struct err *err)
 		return false;
 	AUTO(auto_free) char *status = str_dup(query_get_text(q, 0));
 	AUTO(auto_free) char *target = str_dup(query_get_text(q, 1));
-	return query_run(q, NULL, err) && changes_note(store, status, target, -1, err);
+	AUTO(auto_free) char *batch = mem_strdup(query_get_text(q, 2).p);
+	return query_run(q, NULL, err) && changes_note(store, target, batch, status, NULL, 1, err);
 }
 
 static const struct {
