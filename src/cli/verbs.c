@@ -131,6 +131,7 @@ OPTIONS(apply_options, {"all", 'a', NULL, "everything that is approved or failed
 	{"reason", 0, "TEXT", "why; kept with the decision"},
 	{"canary", 0, "N", "of a batch: so many first, and the others when those went well"},
 	{"rate", 0, "N/s", "of a batch: no faster than this"},
+	{"stop", 0, "SHARE", "of a batch: no further when more than this share failed, as 5%"},
 	{"plan", 0, NULL, "only show what would be applied; ends with 2 when there is something"},
 	{"yes", 'y', NULL, "do not ask"});
 OPTIONS(revert_options,
@@ -138,6 +139,7 @@ OPTIONS(revert_options,
 	{"reason", 0, "TEXT", "why; kept with the decision"},
 	{"canary", 0, "N", "of a batch: so many first, and the others when those went well"},
 	{"rate", 0, "N/s", "of a batch: no faster than this"},
+	{"stop", 0, "SHARE", "of a batch: no further when more than this share failed, as 5%"},
 	{"plan", 0, NULL, "only show what would be undone; ends with 2 when there is something"},
 	{"yes", 'y', NULL, "do not ask"});
 OPTIONS(rebase_options,
@@ -379,8 +381,8 @@ const struct verb verb_table[] = {
 	 "Shows what it would do and asks; without a terminal --yes is needed. Waits (as long as "
 	 "--timeout says, else 60s) until each is applied. Ends with 0 when all are applied, 1 on "
 	 "a conflict or a failure, 4 when some are still proposed. A batch goes by apply.canary, "
-	 "apply.rate and apply.stop of its section, in the daemon: who stops waiting stops "
-	 "nothing.",
+	 "apply.rate and apply.stop of its section, or by --canary, --rate and --stop, in the "
+	 "daemon: who stops waiting stops nothing. What it goes by is said with the plan.",
 	 verb_apply},
 	{NULL, "revert", "BATCH|RUN|CHANGE...", 1, VERB_MANY, revert_options, NULL, 0,
 	 "undo applied changes",
