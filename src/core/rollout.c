@@ -11,6 +11,7 @@
 #include "core/apply.h"
 #include "core/change.h"
 #include "core/put.h"
+#include "core/replay.h"
 #include "store/changes.h"
 #include "store/rollouts.h"
 
@@ -239,7 +240,11 @@ rollout_start(struct core *core, const char *word, const struct rollout_wish *wi
 				  .at = core_wall(core)};
 	struct counts counts;
 
-	if (!batch_find(core, word, &batch, err) || !counts_get(core, batch.id, &counts, err) ||
+	if (!batch_find(core, word, &batch, err))
+		return false;
+	if (replay_is(batch.id))
+		return replay_refuse(NULL, batch.id, wish->revert ? "reverted" : "applied", err);
+	if (!counts_get(core, batch.id, &counts, err) ||
 	    !may_start(core, &batch, wish, &counts, err))
 		return false;
 	settings_read(core, batch.name, wish, &row);
