@@ -100,6 +100,8 @@ CLI_VERB(verb_status);
 CLI_VERB(verb_simulate);
 CLI_VERB(verb_replay);
 CLI_VERB(verb_check);
+CLI_VERB(verb_top);
+CLI_VERB(verb_doctor);
 CLI_VERB(verb_reload);
 CLI_VERB(verb_pause);
 CLI_VERB(verb_resume);
