@@ -3,7 +3,7 @@
 #include "store/changes.h"
 #include "store/internal.h"
 
-enum { MOVE, WHERE, PARTIAL, OF_KEEP, OPEN, BESIDE, SUPERSEDE, STATEMENTS };
+enum { MOVE, WHERE, PARTIAL, OF_KEEP, OPEN, BESIDE, BESIDE_REPLAYED, SUPERSEDE, STATEMENTS };
 
 static const struct statement list[] = {
 	/* What is proposed again was decided by nobody. */
@@ -45,6 +45,12 @@ static const struct statement list[] = {
 		    "ON r.seq = c.run WHERE k.seq = :keep AND c.run = k.run AND c.seq <> k.seq "
 		    "ORDER BY c.seq",
 		    &change_shape},
+	[BESIDE_REPLAYED] = {"SELECT c.*, r.id AS run_id FROM changes k JOIN changes c ON c.target "
+			     "= k.target AND c.entity = k.entity AND c.status = 'rejected' AND "
+			     "c.batch >= 'replay:' AND c.batch < 'replay;' LEFT JOIN runs r ON "
+			     "r.seq = c.run WHERE k.seq = :keep AND c.run = k.run AND c.seq <> "
+			     "k.seq ORDER BY c.seq",
+			     &change_shape},
 	[SUPERSEDE] = {"UPDATE changes SET status = 'superseded', way = NULL WHERE seq = :seq AND "
 		       "status = "
 		       "'proposed'",
@@ -197,11 +203,13 @@ beside_give(void *arg, const void *row)
 }
 
 bool
-changes_beside(struct store *store, int64_t keep,
+changes_beside(struct store *store, int64_t keep, bool replayed,
 	       bool (*fn)(void *arg, const struct change_row *row), void *arg, struct err *err)
 {
 	struct beside beside = {fn, arg};
-	AUTO(query_end) struct query *q = query_read(store, ROOM_CHANGES_MOVE, BESIDE, err);
+	AUTO(query_end)
+	struct query *q =
+		query_read(store, ROOM_CHANGES_MOVE, replayed ? BESIDE_REPLAYED : BESIDE, err);
 	if (!q)
 		return false;
 	query_int(q, "keep", keep);
