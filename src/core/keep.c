@@ -121,11 +121,13 @@ typedef bool expire_fn(struct store *store, struct wall before, unsigned most, u
 static const struct {
 	const char *key;
 	expire_fn *expire; /* NULL: attachments */
-} ages[] = {{"idempotency", keys_expire},
-	    {NULL, NULL},
-	    {"sessions", sessions_expire},
-	    {"batches", batches_expire},
-	    {"audit", audit_expire}};
+	unsigned more;	   /* with so many gone there may be more */
+} ages[] = {{"idempotency", keys_expire, STEP_ROWS},
+	    {NULL, NULL, 0},
+	    {"sessions", sessions_expire, STEP_ROWS},
+	    {"batches", batches_expire, STEP_ROWS},
+	    {"runs", replays_expire, 1},
+	    {"audit", audit_expire, STEP_ROWS}};
 
 /* One slice. *ret_through: nothing of this kind is left. */
 static bool
@@ -147,7 +149,7 @@ keep_slice(struct keep *keep, bool *ret_through, struct err *err)
 	} else {
 		before.ms -= conf_ms(section, ages[age].key);
 		ok = ages[age].expire(keep->core->store, before, STEP_ROWS, &gone, err);
-		*ret_through = gone < STEP_ROWS;
+		*ret_through = gone < ages[age].more;
 	}
 	keep->gone += gone;
 	return ok;
@@ -201,4 +203,11 @@ keep_wake(struct keep *keep)
 	keep->at = 0;
 	keep->gone = 0;
 	core_timer_arm(keep->core, &keep->timer, STEP_MS, keep_step, keep);
+}
+
+void
+keep_now(struct keep *keep)
+{
+	keep->began_once = false;
+	keep_wake(keep);
 }

@@ -15,7 +15,7 @@ NEEDS = {
         /v1/sessions/{} /v1/diff /v1/diff/{} /v1/inbox /v1/schedule /v1/notify /v1/samples /v1/why/{} /v1/audit
         POST /v1/triggers/{}/test""",
     "invoke": """POST /v1/agents/{}/invoke /v1/triggers/{}/fire /v1/triggers/{}/backfill /v1/runs/{}/cancel /v1/runs/{}/retry /v1/runs/{}/input
-        /v1/events/{}/replay /v1/dlq/replay /v1/dlq/drop /v1/dlq/{}/replay /v1/dlq/{}/drop /v1/sessions/{}/end /v1/topics/{}/emit
+        /v1/events/{}/replay /v1/replays /v1/dlq/replay /v1/dlq/drop /v1/dlq/{}/replay /v1/dlq/{}/drop /v1/sessions/{}/end /v1/topics/{}/emit
         /v1/batches/{}/start /v1/batches/{}/pause /v1/batches/{}/resume /v1/batches/{}/cancel
         /v1/batches/{}/{}/pause /v1/batches/{}/{}/resume /v1/batches/{}/{}/cancel""",
     "review": """POST /v1/decide /v1/samples /v1/gates/{}/decide /v1/changes/{}/approve /v1/changes/{}/reject /v1/changes/{}/reopen /v1/changes/{}/edit
