@@ -13,6 +13,7 @@
 #include "io/work.h"
 #include "plugins/targets/file.h"
 #include "plugins/targets/outcome.h"
+#include "plugins/targets/vetting.h"
 
 #define CALL(w, name, ...) ((w)->git.name(__VA_ARGS__))
 /* A change that is asked for again is looked for in so many commits. */
@@ -21,11 +22,14 @@
 static const char key_trailer[] = "Rouse-Key: ";
 
 struct git_target {
+	struct vet_queue vets;
 	const char *repo, *branch;
 	char *mail;
 	char *author; /* name */
 	int64_t max_bytes;
 };
+
+static void group_vet(void *state, struct vettings *group);
 
 static const struct conf_key keys[] = {
 	{"repo", CONF_PATH, .flags = CONF_REQUIRED,
@@ -70,6 +74,7 @@ target_open(struct target *target, struct conf_report *report)
 
 	(void)report;
 	target->state = t;
+	vet_queue_init(&t->vets, group_vet, NULL, t);
 	t->repo = conf_str(section, "repo");
 	t->branch = conf_str(section, "branch");
 	t->max_bytes = conf_int(section, "max_size");
@@ -123,7 +128,8 @@ struct git_work {
 	size_t count;
 	struct git git;
 	git_repository *repository;
-	struct buf known; /* keys of commits, a line each, as hashes */
+	struct vettings *vets; /* instead of jobs: what is asked about */
+	struct buf known;      /* keys of commits, a line each, as hashes */
 	struct err err;
 	target_on_all_done *on_done;
 	void *arg;
@@ -471,6 +477,14 @@ branch_is_free(struct git_work *w, const char *ref, struct err *err)
 				 w->t->branch, w->t->repo);
 }
 
+/* Where the branch is now. */
+static bool
+branch_find(struct git_work *w, const char *ref, git_oid *ret, struct err *err)
+{
+	return !CALL(w, git_reference_name_to_id, ret, w->repository, ref) ||
+	       err_set(err, E_NOT_FOUND, "%s has no branch %s", w->t->repo, w->t->branch);
+}
+
 /* The changes of one run. */
 static bool
 run_do(struct git_work *w, struct git_job *jobs, size_t count, struct err *err)
@@ -484,9 +498,7 @@ run_do(struct git_work *w, struct git_job *jobs, size_t count, struct err *err)
 	bool ok;
 
 	buf_cat(&ref, "refs/heads/", w->t->branch);
-	if (CALL(w, git_reference_name_to_id, &id, w->repository, buf_cstr(&ref)))
-		return err_set(err, E_NOT_FOUND, "%s has no branch %s", w->t->repo, w->t->branch);
-	if (!branch_is_free(w, buf_cstr(&ref), err))
+	if (!branch_find(w, buf_cstr(&ref), &id, err) || !branch_is_free(w, buf_cstr(&ref), err))
 		return false;
 	buf_clear(&w->known);
 	ok = known_read(w, &id, err) &&
@@ -547,7 +559,7 @@ library_ready(struct git_work *w)
 }
 
 static bool
-repository_do(struct git_work *w)
+repository_do(struct git_work *w, void (*go)(struct git_work *w))
 {
 	bool ok;
 
@@ -557,7 +569,7 @@ repository_do(struct git_work *w)
 		   GIT_REPOSITORY_OPEN_NO_SEARCH, NULL) ||
 	     said(w, "cannot be opened", &w->err);
 	if (ok)
-		runs_do(w);
+		go(w);
 	CALL(w, git_repository_free, w->repository);
 	return ok;
 }
@@ -569,7 +581,7 @@ work_run(void *arg)
 	struct git_work *w = arg;
 
 	pthread_mutex_lock(&library.lock);
-	if (!library_ready(w) || !repository_do(w))
+	if (!library_ready(w) || !repository_do(w, runs_do))
 		jobs_fail(w->jobs, w->count, &w->err);
 	pthread_mutex_unlock(&library.lock);
 }
@@ -635,11 +647,101 @@ target_apply_many(struct core *core, const struct target *target,
 	core_timer_arm(core, &w->timer, 0, work_on_done, w);
 }
 
+/* --- at a proposal ------------------------------------------------------------------------- */
+
+/* Is it there as the op needs it, and does the patch fit? */
+static bool
+proposal_fits(struct git_work *w, const git_tree *tree, const struct change_row *change,
+	      struct err *err)
+{
+	AUTO(buf_fini) struct buf made = BUF_INIT;
+	struct found found = {.mode = GIT_FILEMODE_BLOB};
+	bool create = !strcmp(change->op, "create");
+	bool ok = found_read(w, tree, change->entity, &found, err);
+
+	if (ok && create && found.is)
+		ok = err_set(err, E_EXISTS, "%s is on branch %s already; propose an update",
+			     change->entity, w->t->branch);
+	else if (ok && !create && !found.is)
+		ok = err_set(err, E_NOT_FOUND, "%s is not on branch %s; %s", change->entity,
+			     w->t->branch,
+			     strcmp(change->op, "delete") ? "propose a create"
+							  : "nothing is to be deleted");
+	else if (ok && !change->after && change->patch)
+		ok = file_content_make(change, found.is ? buf_str(&found.bytes) : STR_NONE, &made,
+				       err);
+	buf_fini(&found.bytes);
+	return ok;
+}
+
+static void
+proposals_look(struct git_work *w)
+{
+	AUTO(buf_fini) struct buf ref = BUF_INIT;
+	git_commit *tip = NULL;
+	git_tree *tree = NULL;
+	struct vetting *vetting;
+	git_oid id;
+
+	buf_cat(&ref, "refs/heads/", w->t->branch);
+	if (branch_find(w, buf_cstr(&ref), &id, &w->err) &&
+	    (CALL(w, git_commit_lookup, &tip, w->repository, &id) ||
+	     CALL(w, git_commit_tree, &tree, tip)))
+		said(w, "the branch cannot be read", &w->err);
+	STAILQ_FOREACH (vetting, w->vets, next) {
+		if (!tree)
+			break;
+		if (proposal_fits(w, tree, vetting->change, &vetting->err))
+			vetting->verdict = VET_FITS;
+		else if (!err_again(vetting->err.code))
+			vetting->verdict = VET_REFUSED;
+	}
+	CALL(w, git_tree_free, tree);
+	CALL(w, git_commit_free, tip);
+}
+
+/* In a thread. */
+static void
+group_vet(void *state, struct vettings *group)
+{
+	struct git_work w = {.t = state, .vets = group};
+	struct vetting *vetting;
+
+	pthread_mutex_lock(&library.lock);
+	if (library_ready(&w))
+		repository_do(&w, proposals_look);
+	pthread_mutex_unlock(&library.lock);
+	STAILQ_FOREACH (vetting, group, next)
+		if (vetting->verdict == VET_UNKNOWN && vetting->err.code == E_OK)
+			err_set(&vetting->err, w.err.code, "%s", err_text(&w.err));
+	err_fini(&w.err);
+}
+
+/* What a proposal brings whole may be seen at once; whether it is there is seen in a thread. */
+static bool
+target_vets(const struct target *target, const struct change_row *change)
+{
+	(void)target;
+	(void)change;
+	return true;
+}
+
+static void
+target_vet(struct core *core, const struct target *target, const struct change_row *change,
+	   int64_t timeout_ms, target_on_vetted *on_vetted, void *arg)
+{
+	struct git_target *t = target->state;
+
+	vet_queue_add(&t->vets, vetting_new(core, target, change, timeout_ms, on_vetted, arg));
+}
+
 const struct target_kind git_target_kind = {
 	.name = "git",
 	.table = &git_table,
 	.open = target_open,
 	.close = target_close,
 	.check = target_check,
+	.vets = target_vets,
+	.vet = target_vet,
 	.apply_many = target_apply_many,
 };
