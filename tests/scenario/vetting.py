@@ -214,32 +214,4 @@ def _(rouse):
     check(one["status"] == "proposed" and "check" in one["unchecked"], one)
 
 
-@scenario("git: a file that is not on the branch, one that is there already, and a patch that does not fit are refused")
-def _(rouse):
-    if not shutil.which("git"):
-        raise Skip("git is not installed")
-    repo = os.path.join(rouse.dir, "repo.git")
-    env = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
-    work = os.path.join(rouse.dir, "work")
-    for argv in (["init", "-q", "-b", "main", work], ["-C", work, "commit", "-q", "--allow-empty", "-m", "x"]):
-        subprocess.run(["git", *argv], check=True, env=env)
-    with open(os.path.join(work, "a.txt"), "w") as f:
-        f.write("one\ntwo\nthree\n")
-    for argv in (["-C", work, "add", "."], ["-C", work, "commit", "-q", "-m", "y"], ["clone", "-q", "--bare", work, repo]):
-        subprocess.run(["git", *argv], check=True, env=env)
-    rouse.section("target crm", kind="git", repo=repo, branch="main")
-    file = lambda op, entity, **more: {"type": "change", "target": "crm", "op": op, "entity": entity, **more}
-    fits = "--- a\n+++ b\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n"
-    run = proposing(rouse, file("update", "a.txt", patch=fits), file("update", "gone.txt", after="x"), file("delete", "no/such.txt"), file("create", "a.txt", after="x"),
-                    file("create", "new.txt", after="x"), file("update", "a.txt", key="k", patch=fits.replace("two", "too")))
-    got = [(c["op"], c["entity"], c["decision_reason"] or c["status"]) for c in rouse.changes(run=run)]
-    expect(sorted(t[:2] for t in got if t[2] == "proposed"), [("create", "new.txt"), ("update", "a.txt")], "what is left for people")
-    said = "\n".join(t[2] for t in got)
-    for words in ("propose a create", "nothing is to be deleted", "propose an update"):
-        check(words in said, f"{words!r} in {said}")
-    os.rename(repo, repo + ".away")
-    [one] = [c for c in rouse.changes(run=push(rouse)) if c["entity"] == "new.txt"]
-    check(one["status"] == "proposed" and "could not be asked" in one["unchecked"], one)
-
-
 main()
