@@ -59,8 +59,9 @@ style_of(char sign)
 static unsigned
 calm_of(const json_t *change)
 {
-	static const char *const flags[] = {"conflict",	  "delete",	"partial run",
-					    "rare value", "large move", "low confidence"};
+	static const char *const flags[] = {"conflict",	     "delete",	   "partial run",
+					    "rare shape",    "rare value", "large move",
+					    "low confidence"};
 	const json_t *list = json_object_get(change, "flags");
 
 	for (unsigned i = 0; i < ARRAY_LEN(flags); i++)
