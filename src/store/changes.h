@@ -66,8 +66,9 @@ bool changes_mark_partial(struct store *store, int64_t run, struct err *err);
 /* Proposals, not yet decided, of the same target and entity by earlier runs of the same trigger and
  * agent as that of `keep`: status superseded. *ret_count. */
 bool changes_supersede(struct store *store, int64_t keep, unsigned *ret_count, struct err *err);
-/* Proposals, not yet decided, of the same run, target and entity, other than `keep`. */
-bool changes_beside(struct store *store, int64_t keep,
+/* Proposals, not yet decided, of the same run, target and entity, other than `keep`. replayed:
+ * those of a replay, which are `rejected` as they arrive. */
+bool changes_beside(struct store *store, int64_t keep, bool replayed,
 		    bool (*fn)(void *arg, const struct change_row *row), void *arg,
 		    struct err *err);
 /* Counts by status for a run (run > 0) or for all (0). */

@@ -26,6 +26,7 @@ enum {
 	OF_KEEP,
 	OPEN,
 	BESIDE,
+	BESIDE_REPLAYED,
 	SUPERSEDE,
 	STATEMENTS
 };
@@ -116,6 +117,12 @@ static const struct statement list[] = {
 		    "ON r.seq = c.run WHERE k.seq = :keep AND c.run = k.run AND c.seq <> k.seq "
 		    "ORDER BY c.seq",
 		    &change_shape},
+	[BESIDE_REPLAYED] = {"SELECT c.*, r.id AS run_id FROM changes k JOIN changes c ON c.target "
+			     "= k.target AND c.entity = k.entity AND c.status = 'rejected' AND "
+			     "c.batch >= 'replay:' AND c.batch < 'replay;' LEFT JOIN runs r ON "
+			     "r.seq = c.run WHERE k.seq = :keep AND c.run = k.run AND c.seq <> "
+			     "k.seq ORDER BY c.seq",
+			     &change_shape},
 	[SUPERSEDE] = {"UPDATE changes SET status = 'superseded' WHERE seq = :seq AND status = "
 		       "'proposed'",
 		       NULL},
@@ -453,11 +460,12 @@ beside_give(void *arg, const void *row)
 }
 
 bool
-changes_beside(struct store *store, int64_t keep,
+changes_beside(struct store *store, int64_t keep, bool replayed,
 	       bool (*fn)(void *arg, const struct change_row *row), void *arg, struct err *err)
 {
 	struct beside beside = {fn, arg};
-	AUTO(query_end) struct query *q = query_read(store, ROOM_OUTBOX, BESIDE, err);
+	AUTO(query_end)
+	struct query *q = query_read(store, ROOM_OUTBOX, replayed ? BESIDE_REPLAYED : BESIDE, err);
 	if (!q)
 		return false;
 	query_int(q, "keep", keep);

@@ -332,7 +332,7 @@ test_changes(void)
 		CHECK_STR(status, "proposed");
 		CHECK(changes_mark_partial(store, mine, &err));
 		AUTO(buf_fini) struct buf beside = BUF_INIT;
-		CHECK(changes_beside(store, keep, add_seq, &beside, &err));
+		CHECK(changes_beside(store, keep, false, add_seq, &beside, &err));
 		AUTO(buf_fini) struct buf want = BUF_INIT;
 		buf_printf(&want, "%lld ", (long long)seqs[2]);
 		CHECK_STR(buf_cstr(&beside), buf_cstr(&want));
