@@ -232,13 +232,26 @@ put_found(struct print *print, const json_t *change)
 	diff_put_wrapped(print, "    found there: ", STYLE_PLAIN, buf_str(&safe));
 }
 
+/* What a member says, where it says something. */
+static void
+put_words(struct print *print, const json_t *change, const char *name, const char *label,
+	  enum print_style style)
+{
+	const char *words = json_str(change, name);
+	AUTO(buf_fini) struct buf safe = BUF_INIT;
+
+	if (!words || !*words)
+		return;
+	text_escape(&safe, str_of(words));
+	diff_put_wrapped(print, label, style, buf_str(&safe));
+}
+
 /* The one change, or the several that do the very same, from first on. */
 static void
 put_item_head(struct print *print, const struct item *first, size_t same)
 {
 	const char *entity = json_str(first->change, "entity");
 	const char *status = json_str(first->change, "status");
-	const char *error = json_str(first->change, "error"), *reason;
 
 	print_f(print, "  ");
 	print_style(print, STYLE_BOLD);
@@ -264,19 +277,9 @@ put_item_head(struct print *print, const struct item *first, size_t same)
 		}
 		print_f(print, same - 1 > ENTITIES ? " …\n" : "\n");
 	}
-	reason = json_str(first->change, "reason");
-	if (reason && *reason) {
-		AUTO(buf_fini) struct buf safe = BUF_INIT;
-
-		text_escape(&safe, str_of(reason));
-		diff_put_wrapped(print, "    because ", STYLE_PLAIN, buf_str(&safe));
-	}
-	if (error && *error) {
-		AUTO(buf_fini) struct buf safe = BUF_INIT;
-
-		text_escape(&safe, str_of(error));
-		diff_put_wrapped(print, "    error: ", STYLE_RED, buf_str(&safe));
-	}
+	put_words(print, first->change, "reason", "    because ", STYLE_PLAIN);
+	put_words(print, first->change, "unchecked", "    not checked: ", STYLE_PLAIN);
+	put_words(print, first->change, "error", "    error: ", STYLE_RED);
 	put_found(print, first->change);
 }
 

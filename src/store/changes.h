@@ -53,10 +53,12 @@ bool changes_move(struct store *store, int64_t seq, const struct change_move *mo
 bool changes_take(struct store *store, const char *target, bool revert, struct wall now,
 		  size_t most, struct change_row *ret, size_t *ret_count, struct wall *ret_next_due,
 		  struct err *err);
-/* Moves many that were done at once, with the decision of each. rows: {"SEQ":"RECEIPT", ...}, null
- * where there is none. E_STATE when one of them is not applying (or reverting). */
-bool changes_land(struct store *store, const char *target, const char *rows, size_t count,
-		  bool revert, struct wall at, struct err *err);
+/* Moves many of one target that were done, with the decision of each. receipts: the i-th's (JSON);
+ * NULL: as it is. E_STATE when one of them is not applying (or reverting): then part of them is
+ * moved, and to be undone. */
+bool changes_land(struct store *store, const struct change_row *const *rows,
+		  const char *const *receipts, size_t count, bool revert, struct wall at,
+		  struct err *err);
 /* Those left `applying` by a daemon that died; what it had taken to revert may be taken again, and
  * has an attempt more. Once, at start. */
 bool changes_in_doubt(struct store *store, bool (*fn)(void *arg, const struct change_row *row),
@@ -66,7 +68,7 @@ bool changes_mark_partial(struct store *store, int64_t run, struct err *err);
 /* Proposals, not yet decided, of the same target and entity by earlier runs of the same trigger and
  * agent as that of `keep`: status superseded. *ret_count. */
 bool changes_supersede(struct store *store, int64_t keep, unsigned *ret_count, struct err *err);
-/* Proposals, not yet decided, of the same run, target and entity, other than `keep`. replayed:
+/* Proposals, not yet decided, of the same run, target and entity, before `keep`. replayed:
  * those of a replay, which are `rejected` as they arrive. */
 bool changes_beside(struct store *store, int64_t keep, bool replayed,
 		    bool (*fn)(void *arg, const struct change_row *row), void *arg,
@@ -84,6 +86,21 @@ bool changes_rule_waiting(struct store *store, int64_t after, unsigned limit,
 			  struct err *err);
 bool changes_rule_mode(struct store *store, int64_t seq, bool *ret_waits, bool *ret_apply,
 		       struct err *err);
+/* It waits for what its target says of it, its run being in this mode (apply stage); NULL: not any
+ * more. */
+bool changes_vet_wait(struct store *store, int64_t seq, const char *mode, struct err *err);
+/* The seqs of those of a target that wait, in order, at most `most`. */
+bool changes_vet_waiting(struct store *store, const char *target, int64_t after, size_t most,
+			 int64_t *ret, size_t *ret_count, struct err *err);
+bool changes_vet_mode(struct store *store, int64_t seq, bool *ret_waits, bool *ret_apply,
+		      struct err *err);
+/* Each target that is waited for; fn must not write. */
+bool changes_vet_targets(struct store *store, void (*fn)(void *arg, const char *target), void *arg,
+			 struct err *err);
+/* Does any of the run's wait? */
+bool changes_vet_of_run(struct store *store, int64_t run, bool *ret_waits, struct err *err);
+/* Its target could not be asked: why, in words. */
+bool changes_unchecked(struct store *store, int64_t seq, const char *why, struct err *err);
 /* The latest change before seq that another batch of the same name has approved, and not applied,
  * for the same target and entity; E_NOT_FOUND. */
 bool changes_approved_before(struct store *store, const struct change_row *of, int64_t seq,

@@ -64,7 +64,8 @@ static const struct statement list[] = {
 	[DROP_EVENT] = {"DELETE FROM events WHERE seq = :seq", NULL},
 	[DROP_DOCUMENT] = {"UPDATE events SET document = NULL WHERE seq = :seq", NULL},
 	[DROP_LOG] = {"DELETE FROM runlog WHERE run = :seq", NULL},
-	[DROP_CHANGE] = {"DELETE FROM changes WHERE seq = :seq RETURNING status, target", NULL},
+	[DROP_CHANGE] = {"DELETE FROM changes WHERE seq = :seq RETURNING status, target, batch",
+			 NULL},
 	[OLD_REPLAY] = {"SELECT seq, id FROM batches WHERE name >= 'replay:' AND name < 'replay;' "
 			"AND state <> 'running' AND running = 0 AND (started < :before OR "
 			"json_extract(options, '$.forgotten')) ORDER BY seq LIMIT 1",
@@ -125,7 +126,8 @@ change_drop(struct store *store, int64_t seq, struct err *err)
 		return false;
 	AUTO(auto_free) char *status = str_dup(query_get_text(q, 0));
 	AUTO(auto_free) char *target = str_dup(query_get_text(q, 1));
-	return query_run(q, NULL, err) && changes_note(store, status, target, -1, err);
+	AUTO(auto_free) char *batch = mem_strdup(query_get_text(q, 2).p);
+	return query_run(q, NULL, err) && changes_note(store, target, batch, status, NULL, 1, err);
 }
 
 static const struct {
