@@ -24,6 +24,7 @@
 #include "core/keep.h"
 #include "core/look.h"
 #include "core/ruling.h"
+#include "core/vet.h"
 #include "core/ledger.h"
 #include "core/metrics.h"
 #include "core/notify.h"
@@ -129,6 +130,7 @@ rooms_build(struct house *house, struct err *err)
 	core->keep = keep_new(core);
 	core->looks = looks_new(core);
 	core->rulings = rulings_new(core);
+	core->vets = vets_new(core);
 	core->ledger = ledger_new(core);
 	core->breakers = breakers_new(core);
 	core->vigil = vigil_new(core);
@@ -281,8 +283,8 @@ hand_look(void *arg)
 
 	if (core->draining) {
 		takeover_refuse(house->takeover, "it is being stopped");
-	} else if (http_server_is_quiet(api_server(house->api)) &&
-		   !apply_in_flight(core->apply) && !model_in_flight(house->model)) {
+	} else if (http_server_is_quiet(api_server(house->api)) && !apply_in_flight(core->apply) &&
+		   !model_in_flight(house->model)) {
 		house->hands_over = house->stop = true;
 	} else if (waited >= conf_ms(daemon, "drain_timeout")) {
 		hand_end(house, "it owes answers, or applies changes, longer than drain_timeout");
@@ -359,7 +361,7 @@ house_resume(struct house *house, struct err *err)
 	if (!ledger_load(core, err) || !breakers_load(core, err) || !queue_load(core->queue, err) ||
 	    !attempts_adopt_all(core, err) || !apply_load(core->apply, err) ||
 	    !gather_load(core, err) || !batches_load(core, err) ||
-	    !rollouts_load(core, err))
+	    !rollouts_load(core, err) || !vets_load(core, err))
 		return false;
 	rulings_load(core);
 	halt_enforce(core);
@@ -499,6 +501,7 @@ house_free(struct house *house)
 	keep_free(core->keep);
 	looks_free(core->looks);
 	rulings_free(core->rulings);
+	vets_free(core->vets);
 	ledger_free(core->ledger);
 	breakers_free(core->breakers);
 	vigil_free(core->vigil);
@@ -559,6 +562,18 @@ on_idle(void *arg)
 	keep_wake(house->core.keep);
 }
 
+/* Asking for it chooses it, before the first run. */
+static void
+means_say(struct core *core)
+{
+	json_t *means = registry_means(core);
+	const char *executor = means ? json_str(means, "executor") : NULL;
+
+	if (executor)
+		log_info("who starts runs of programs", "executor", executor);
+	json_decref(means);
+}
+
 int
 house_run(struct house *house)
 {
@@ -575,6 +590,7 @@ house_run(struct house *house)
 	systemd_notify(buf_cstr(&ready));
 	if (systemd_watchdog_ms())
 		on_watchdog(house);
+	means_say(core);
 	exec_confine_describe(registry_conf(core->registry), &means);
 	log_info("what agents can be held to", "means", buf_cstr(&means));
 	log_info("ready", "version", PACKAGE_VERSION, "socket", house->socket, "url",
