@@ -73,8 +73,6 @@ bool git_view_drifted(const struct git_view *view, const struct git_found *found
 bool git_view_make(const struct git_view *view, const struct git_found *found, struct buf *out,
 		   struct err *err);
 
-/* Does a path name a repository's own folder, on whatever file system it is checked out? */
-bool git_path_check(const char *path, struct err *err);
 /* Whether a proposal makes sense to this repository, as far as it can be looked at now. */
 bool git_change_check(const struct target *target, const struct change_row *change,
 		      struct err *err);

@@ -137,8 +137,11 @@ proposal_read(const struct attempt *attempt, const json_t *line, struct change_r
 	return true;
 }
 
+enum proposal { PROPOSED, LEFT, LEFT_PARTIAL };
+
 static bool
-proposal_check(const struct attempt *attempt, const struct change_row *change, struct err *err)
+proposal_check(const struct attempt *attempt, const struct change_row *change, enum proposal how,
+	       struct err *err)
 {
 	const struct target *target = registry_target(attempt->registry, change->target);
 
@@ -146,7 +149,8 @@ proposal_check(const struct attempt *attempt, const struct change_row *change, s
 		return false;
 	if (!target)
 		return err_set(err, E_NOT_FOUND, "there is no target %s", change->target);
-	return !target->kind->check || target->kind->check(attempt->core, target, change, err);
+	return how != PROPOSED || !target->kind->check ||
+	       target->kind->check(attempt->core, target, change, err);
 }
 
 struct wake {
@@ -293,8 +297,8 @@ replace_others(struct core *core, int64_t seq, const struct change_row *change, 
 	       replace_own(core, seq, change, err);
 }
 
-bool
-change_propose(struct attempt *attempt, const json_t *line, struct err *err)
+static bool
+stage(struct attempt *attempt, const json_t *line, enum proposal how, struct err *err)
 {
 	struct core *core = attempt->core;
 	AUTO(change_row_fini)
@@ -305,12 +309,14 @@ change_propose(struct attempt *attempt, const json_t *line, struct err *err)
 				    .due = WALL_NONE};
 	const struct review_policy *policy =
 		review_policy_of(core, attempt->run.batch, attempt->run.trigger);
-	bool apply = !strcmp(attempt->run.mode, "apply"), ruled = ruling_wants(policy);
+	bool apply = !strcmp(attempt->run.mode, "apply") && how != LEFT_PARTIAL;
+	bool ruled = how != LEFT_PARTIAL && ruling_wants(policy);
 	bool approved = apply && !ruled, carried = false;
 	struct uuid id = uuid_v7(change.created);
 	int64_t seq = 0;
 
-	if (!proposal_read(attempt, line, &change, err) || !proposal_check(attempt, &change, err))
+	if (!proposal_read(attempt, line, &change, err) ||
+	    !proposal_check(attempt, &change, how, err))
 		return false;
 	change.id = mem_strdup(id.text);
 	change.run = attempt->run.seq;
@@ -336,6 +342,18 @@ change_propose(struct attempt *attempt, const json_t *line, struct err *err)
 		wake_after(core, change.target);
 	crash_point("after-propose");
 	return true;
+}
+
+bool
+change_propose(struct attempt *attempt, const json_t *line, struct err *err)
+{
+	return stage(attempt, line, PROPOSED, err);
+}
+
+bool
+change_leave(struct attempt *attempt, const json_t *line, bool partial, struct err *err)
+{
+	return stage(attempt, line, partial ? LEFT_PARTIAL : LEFT, err);
 }
 
 /* --- decisions ----------------------------------------------------------------------------- */

@@ -45,6 +45,10 @@ enum change_state change_next(enum change_state state, enum change_event ev);
  * refused and recorded in the run log; the run goes on. */
 bool change_propose(struct attempt *attempt, const json_t *line, struct err *err);
 
+/* The same of what an attempt left where it worked (attempt->left), which its kind has compared
+ * with the target already. partial: the run fails, so that nobody but a person approves it. */
+bool change_leave(struct attempt *attempt, const json_t *line, bool partial, struct err *err);
+
 /* By a person. seen_digest (NULL: not said) must be the change's own (E_STATE when it differs now).
  * Who approves a conflict approves on what is there now: that becomes its `before`. */
 bool change_decide(struct core *core, const char *id, enum change_event ev, const char *by,

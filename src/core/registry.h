@@ -70,7 +70,7 @@ struct agent {
 	const char *const *targets;
 	size_t target_count;
 	enum trust min_trust;
-	bool proxied; /* meter = proxy: it asks models through us (core/endpoint.h) */
+	bool proxied;	    /* meter = proxy: it asks models through us (core/endpoint.h) */
 	const char *commit; /* of the configuration */
 };
 

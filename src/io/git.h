@@ -11,9 +11,13 @@
 /* What is called of it, by any room. */
 #define GIT_CALLS(X)                                                                               \
 	X(git_blob_create_from_buffer)                                                             \
+	X(git_blob_free)                                                                           \
+	X(git_blob_lookup)                                                                         \
 	X(git_blob_rawcontent)                                                                     \
 	X(git_blob_rawsize)                                                                        \
 	X(git_branch_is_checked_out)                                                               \
+	X(git_checkout_options_init)                                                               \
+	X(git_checkout_tree)                                                                       \
 	X(git_commit_author)                                                                       \
 	X(git_commit_create)                                                                       \
 	X(git_commit_free)                                                                         \
@@ -54,9 +58,18 @@
 	X(git_object_lookup)                                                                       \
 	X(git_object_peel)                                                                         \
 	X(git_object_type)                                                                         \
+	X(git_odb_free)                                                                            \
+	X(git_odb_hashfile)                                                                        \
+	X(git_odb_read_header)                                                                     \
 	X(git_oid_cmp)                                                                             \
 	X(git_oid_fromstr)                                                                         \
 	X(git_oid_tostr)                                                                           \
+	X(git_packbuilder_free)                                                                    \
+	X(git_packbuilder_insert)                                                                  \
+	X(git_packbuilder_insert_tree)                                                             \
+	X(git_packbuilder_new)                                                                     \
+	X(git_packbuilder_set_threads)                                                             \
+	X(git_packbuilder_write)                                                                   \
 	X(git_reference_create)                                                                    \
 	X(git_reference_create_matching)                                                           \
 	X(git_reference_delete)                                                                    \
@@ -83,8 +96,9 @@
 	X(git_repository_init)                                                                     \
 	X(git_repository_is_bare)                                                                  \
 	X(git_repository_is_shallow)                                                               \
+	X(git_repository_odb)                                                                      \
 	X(git_repository_open_ext)                                                                 \
-	X(git_repository_set_ident)                                                                \
+	X(git_repository_set_head)                                                                 \
 	X(git_revwalk_free)                                                                        \
 	X(git_revwalk_hide)                                                                        \
 	X(git_revwalk_new)                                                                         \
@@ -101,11 +115,14 @@
 	X(git_tag_message)                                                                         \
 	X(git_tag_name)                                                                            \
 	X(git_tag_tagger)                                                                          \
+	X(git_tree_entry_byindex)                                                                  \
 	X(git_tree_entry_bypath)                                                                   \
 	X(git_tree_entry_filemode)                                                                 \
 	X(git_tree_entry_free)                                                                     \
 	X(git_tree_entry_id)                                                                       \
+	X(git_tree_entry_name)                                                                     \
 	X(git_tree_entry_to_object)                                                                \
+	X(git_tree_entrycount)                                                                     \
 	X(git_tree_free)                                                                           \
 	X(git_tree_lookup)
 
