@@ -204,6 +204,8 @@ OPTIONS(token_create_options,
 	{"scope", 0, "SCOPES", "read, invoke, review, apply, admin; comma separated or repeated"},
 	{"agent", 0, "AGENT", "it is for this agent, and decides nothing of that agent's runs"},
 	{"expires", 0, "WHEN", "a duration from now (90d) or an instant; never when not given"});
+OPTIONS(top_options, {"every", 0, "DURATION", "how often it looks (2s)"},
+	{"once", 0, NULL, "print one picture of that time, and end"});
 OPTIONS(help_hidden_options, {"man", 0, NULL, "print rouse(1)"},
 	{"completion", 0, "SHELL", "print completions for bash, fish or zsh"});
 
@@ -212,6 +214,10 @@ const struct verb verb_table[] = {
 	 "Prints what the daemon is doing: health, agents, triggers, what is paused. Ends with 1 "
 	 "when it is not ready.",
 	 verb_status},
+	{NULL, "top", "", 0, 0, top_options, NULL, 0, "what runs, waits, costs and fails, live",
+	 "Agents with their queues, rates, cost and breakers, triggers with their health, and what "
+	 "runs, on one screen; ? lists the keys. Without a terminal: --once.",
+	 verb_top},
 	{NULL, "check", "[FILE]", 0, 1, NULL, NULL, VERB_LOCAL, "check the configuration",
 	 "Runs roused -t: every error with file, line, key and what was expected. FILE is "
 	 "rouse.conf unless named. Ends with 1 when there is an error.",
