@@ -44,9 +44,11 @@
 	X(git_index_find_prefix)                                                                   \
 	X(git_index_free)                                                                          \
 	X(git_index_get_bypath)                                                                    \
+	X(git_index_has_conflicts)                                                                 \
 	X(git_index_new)                                                                           \
 	X(git_index_read_tree)                                                                     \
 	X(git_index_remove)                                                                        \
+	X(git_index_write)                                                                         \
 	X(git_index_write_tree_to)                                                                 \
 	X(git_libgit2_init)                                                                        \
 	X(git_libgit2_opts)                                                                        \
@@ -59,6 +61,7 @@
 	X(git_object_peel)                                                                         \
 	X(git_object_type)                                                                         \
 	X(git_odb_free)                                                                            \
+	X(git_odb_hash)                                                                            \
 	X(git_odb_hashfile)                                                                        \
 	X(git_odb_read_header)                                                                     \
 	X(git_oid_cmp)                                                                             \
@@ -93,12 +96,16 @@
 	X(git_remote_ls)                                                                           \
 	X(git_repository_commondir)                                                                \
 	X(git_repository_free)                                                                     \
+	X(git_repository_index)                                                                    \
 	X(git_repository_init)                                                                     \
 	X(git_repository_is_bare)                                                                  \
 	X(git_repository_is_shallow)                                                               \
 	X(git_repository_odb)                                                                      \
 	X(git_repository_open_ext)                                                                 \
+	X(git_repository_path)                                                                     \
 	X(git_repository_set_head)                                                                 \
+	X(git_repository_state)                                                                    \
+	X(git_repository_workdir)                                                                  \
 	X(git_revwalk_free)                                                                        \
 	X(git_revwalk_hide)                                                                        \
 	X(git_revwalk_new)                                                                         \
