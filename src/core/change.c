@@ -314,7 +314,7 @@ stage(struct attempt *attempt, const json_t *line, enum proposal how, struct err
 				    .due = WALL_NONE};
 	const struct review_policy *policy =
 		review_policy_of(core, attempt->run.batch, attempt->run.trigger);
-	bool aside = how == LEFT_PARTIAL || replay_is(attempt->run.batch); /* a person looks */
+	bool replayed = replay_is(attempt->run.batch), aside = replayed || how == LEFT_PARTIAL;
 	bool apply = !strcmp(attempt->run.mode, "apply") && !aside;
 	bool ruled = !aside && ruling_wants(policy);
 	bool approved = apply && !ruled, carried = false;
