@@ -48,6 +48,12 @@ bool change_propose(struct attempt *attempt, const json_t *line, struct err *err
 /* The same of what an attempt left where it worked (attempt->left), which its kind has compared
  * with the target already. partial: the run fails, so that nobody but a person approves it. */
 bool change_leave(struct attempt *attempt, const json_t *line, bool partial, struct err *err);
+/* A proposal whose target had nothing against it, within the turn: it replaces what it has to, its
+ * rules are asked, or (apply) it is approved. */
+bool change_stand(struct core *core, const struct change_row *change, bool apply, struct err *err);
+/* One that its target refuses, in these words: rejected. */
+bool change_refuse(struct core *core, const struct change_row *change, const char *why,
+		   struct err *err);
 
 /* By a person. seen_digest (NULL: not said) must be the change's own (E_STATE when it differs now).
  * Who approves a conflict approves on what is there now: that becomes its `before`. */
