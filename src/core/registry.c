@@ -622,6 +622,19 @@ registry_agent_at(const struct registry *registry, size_t i)
 	return &registry->agents[i];
 }
 
+json_t *
+registry_means(struct core *core)
+{
+	json_t *means = NULL;
+
+	for (size_t i = 0; !means && i < core->registry->agent_count; i++) {
+		const struct agent_kind *kind = core->registry->agents[i].kind;
+
+		means = kind->means ? kind->means(core) : NULL;
+	}
+	return means;
+}
+
 const struct trigger *
 registry_trigger_at(const struct registry *registry, size_t i)
 {
