@@ -203,7 +203,7 @@ entity_admit(struct live *live, const struct batch_row *row, const struct batch_
 
 	run_fill(row, settings, now, &run);
 	buf_cat(&key, row->id, "/", taken->entity[i]);
-	envelope_traceparent(STR_NONE, &traceparent);
+	envelope_traceparent(core, STR_NONE, NULL, &traceparent);
 	run.id = id.text;
 	run.entity = taken->entity[i];
 	run.key = (char *)buf_cstr(&key);
