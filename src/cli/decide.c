@@ -101,6 +101,11 @@ nothing_decided(const struct decision *decision, const json_t *look, const char 
 	const char *name;
 	json_t *n;
 
+	if (json_str(look, "batch") && !strncmp(json_str(look, "batch"), "replay:", 7))
+		return err_set(err, E_STATE,
+			       "what replay %s proposed is only there to be compared, and is never "
+			       "%s; rouse replay %s --diff shows the comparison",
+			       word, decision->done, word);
 	json_object_foreach ((json_t *)status, name, n)
 		buf_printf(&counts, "%s%lld %s", counts.len ? ", " : ": ",
 			   (long long)json_integer_value(n), name);
@@ -186,13 +191,18 @@ decide_word(struct cli *cli, const struct decision *decision, const char *word, 
 {
 	AUTO(client_reply_fini) struct client_reply look = CLIENT_REPLY_INIT;
 	const char *digest = cli_opt(cli, "digest");
-	bool some = cli_opt(cli, "where") || cli_opt(cli, "entity");
+	bool some = cli_opt(cli, "where") || cli_opt(cli, "entity"), plan = cli_has(cli, "plan");
 
 	if (cli_has(cli, "sampled"))
 		return decide_sampled(cli, decision, word, err);
-	if (!look_get(cli, word, cli_has(cli, "plan") ? 20 : 1, &look, err))
+	if (!look_get(cli, word, plan ? "proposed" : NULL, plan ? 20 : 1, &look, err))
 		return false;
-	if (cli_has(cli, "plan")) {
+	if (plan && !json_int(look.json, "total", 0)) {
+		print_f(&cli->out, "Nothing of it is proposed, so nothing would be %s.\n",
+			decision->done);
+		return true;
+	}
+	if (plan) {
 		print_f(&cli->out, "Would be %s, of what is proposed:\n", decision->done);
 		look_print(&cli->out, look.json);
 		return true;

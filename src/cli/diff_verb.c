@@ -90,7 +90,7 @@ verb_diff(struct cli *cli, struct err *err)
 	const char *word = cli_arg(cli, 0), *id;
 	int64_t total;
 
-	if (!look_get(cli, word, cli_has(cli, "all") ? GROUPS_ALL : GROUPS, &look, err))
+	if (!look_get(cli, word, NULL, cli_has(cli, "all") ? GROUPS_ALL : GROUPS, &look, err))
 		return false;
 	id = json_str(look.json, "look");
 	total = json_int(look.json, "total", 0);

@@ -30,8 +30,8 @@ ask(struct cli *cli, const struct client_request *request, struct client_reply *
 }
 
 bool
-look_get(struct cli *cli, const char *word, unsigned groups, struct client_reply *ret,
-	 struct err *err)
+look_get(struct cli *cli, const char *word, const char *status, unsigned groups,
+	 struct client_reply *ret, struct err *err)
 {
 	AUTO(buf_fini) struct buf path = BUF_INIT;
 	AUTO(buf_fini) struct buf number = BUF_INIT;
@@ -39,8 +39,7 @@ look_get(struct cli *cli, const char *word, unsigned groups, struct client_reply
 	buf_puts(&path, "/v1/diff");
 	buf_printf(&number, "%u", groups);
 	cli_query(&path, "of", word);
-	if (!word)
-		cli_query(&path, "status", "proposed");
+	cli_query(&path, "status", word ? status : "proposed");
 	cli_query(&path, "group", cli_opt(cli, "group"));
 	cli_query(&path, "groups", buf_cstr(&number));
 	cli_query(&path, "entity", cli_opt(cli, "entity"));

@@ -9,9 +9,10 @@
 #define LOOK_TIMEOUT_MS 600000
 
 /* What word stands for (a batch, a run, a change), with the verb's --entity, --where and --group:
- * the answer of GET /v1/diff. groups: how many are asked for. */
-bool look_get(struct cli *cli, const char *word, unsigned groups, struct client_reply *ret,
-	      struct err *err);
+ * the answer of GET /v1/diff. status: of those in it alone; NULL: in any, without a word of those
+ * that are proposed. groups: how many are asked for. */
+bool look_get(struct cli *cli, const char *word, const char *status, unsigned groups,
+	      struct client_reply *ret, struct err *err);
 /* Its changes from the at-th on, what needs eyes first: the array; *ret_more: there are others. */
 bool look_page(struct cli *cli, const char *look, uint64_t at, unsigned limit,
 	       struct client_reply *ret, bool *ret_more, struct err *err);

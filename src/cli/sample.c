@@ -130,7 +130,7 @@ population(struct cli *cli, const char *word, uint64_t *ret, struct err *err)
 	*ret = 0;
 	if (!word || str_to_u64(str_of(word), ret))
 		return true;
-	if (!look_get(cli, word, 1, &reply, err))
+	if (!look_get(cli, word, NULL, 1, &reply, err))
 		return false;
 	*ret = (uint64_t)json_int(json_object_get(reply.json, "status"), "proposed", 0);
 	return *ret || err_set(err, E_STATE, "nothing of %s is proposed", word);

@@ -342,12 +342,39 @@ range_settle(struct group_field *field)
 	field->has_range = isfinite(field->low) && isfinite(field->high);
 }
 
+/* Not more than one of so many, and not more than a fifth of an even share. */
+static bool
+is_few(uint64_t count, uint64_t of, uint64_t kinds)
+{
+	return of >= MANY && kinds > 1 && count <= of / RARE_SHARE &&
+	       count <= of / kinds / RARE_EVEN;
+}
+
+/* Of all that is done in the same way to the same target, only few set these fields. */
+static void
+shape_settle(const struct grouper *grouper, struct group_entry *entry)
+{
+	uint64_t all = 0, kinds = 0;
+
+	for (size_t i = 0; i < grouper->count; i++) {
+		const struct group *other = &grouper->list[i]->group;
+
+		if (strcmp(other->target, entry->group.target) != 0 ||
+		    strcmp(other->op, entry->group.op) != 0)
+			continue;
+		all += other->count;
+		kinds++;
+	}
+	entry->group.rare = entry != grouper->rest && is_few(entry->group.count, all, kinds);
+}
+
 void
 grouper_settle(struct grouper *grouper)
 {
 	for (size_t i = 0; i < grouper->count; i++) {
 		struct group *group = &grouper->list[i]->group;
 
+		shape_settle(grouper, grouper->list[i]);
 		for (size_t f = 0; f < group->field_count; f++) {
 			qsort(group->fields[f].values, group->fields[f].value_count,
 			      sizeof(*group->fields[f].values), by_count);
@@ -363,11 +390,10 @@ is_rare(const struct group *group, struct group_field *field, struct str raw)
 {
 	const struct group_value *value;
 
-	if (field->many || group->count < MANY || field->value_count < 2)
+	if (field->many)
 		return false;
 	value = value_find(field, hash_of(raw, HASH_START));
-	return value && value->count <= group->count / RARE_SHARE &&
-	       value->count <= group->count / field->value_count / RARE_EVEN;
+	return value && is_few(value->count, group->count, field->value_count);
 }
 
 static unsigned
@@ -460,6 +486,8 @@ grouper_judge(struct grouper *grouper, const struct group_row *row, size_t *ret_
 		flags |= GROUP_DELETE;
 	if (row->partial)
 		flags |= GROUP_PARTIAL;
+	if (group->rare)
+		flags |= GROUP_SHAPE;
 	if (row->confidence >= 0 && row->confidence < GROUP_UNSURE_BELOW)
 		flags |= GROUP_UNSURE;
 	for (int bit = 0; bit < GROUP_FLAG_BITS; bit++)

@@ -20,6 +20,7 @@
 	X(GROUP_CONFLICT, "conflict")                                                              \
 	X(GROUP_DELETE, "delete")                                                                  \
 	X(GROUP_PARTIAL, "partial run")                                                            \
+	X(GROUP_SHAPE, "rare shape")                                                               \
 	X(GROUP_RARE, "rare value")                                                                \
 	X(GROUP_MOVE, "large move")                                                                \
 	X(GROUP_UNSURE, "low confidence")
@@ -66,7 +67,8 @@ struct group {
 	size_t field_count;
 	uint64_t count, flagged;
 	uint64_t flags[GROUP_FLAG_BITS]; /* how many have each */
-	double least_confidence;	 /* 2: none says one */
+	bool rare;		 /* once settled: few of what is done there have this shape */
+	double least_confidence; /* 2: none says one */
 	double sum_confidence;
 	uint64_t confident;
 	int64_t examples[GROUP_EXAMPLES]; /* seqs of the first that do different things */

@@ -2,63 +2,19 @@
 # Scenario: the Debian package under a real systemd: installed, used, upgraded under load, removed, purged.
 # SPDX-License-Identifier: MIT
 # Runs outside through systemd-rig.sh (of the shared rigs), inside as the script that it boots.
-set -u
-
-if [ -z "${RIG_BACKEND-}" ]; then
-	builddir=$(cd "${builddir:-.}" && pwd)
-	srcdir=$(cd "${srcdir:-.}" && pwd)
-	rig=${ROUSE_SHARED:-$srcdir/../shared}/systemd-rig.sh
+. "$(dirname "$0")/rig_lib.sh"
+if rig_is_outside; then
+	rig_find
 	deb=$(ls "$builddir"/deb/rouse_*.deb 2>/dev/null | head -n 1)
-	if [ -z "$deb" ]; then
-		echo '1..0 # SKIP there is no package here: ./bootstrap deb makes it'
-		exit 0
-	fi
-	if [ ! -x "$rig" ] || ! "$rig" check >/dev/null 2>&1; then
-		echo '1..0 # SKIP systemd-rig.sh is not here, or cannot run here'
-		exit 0
-	fi
-	dir=$(mktemp -d)
-	trap 'rm -rf "$dir"' EXIT
+	[ -n "$deb" ] || rig_skip 'there is no package here: ./bootstrap deb makes it'
 	# The next version: the same programs, a higher number.
 	dpkg-deb -R "$deb" "$dir/next" && sed -i 's/^Version: .*/Version: 99.0-1/' "$dir/next/DEBIAN/control" &&
 		dpkg-deb --root-owner-group -b "$dir/next" "$dir/rouse_next.deb" >/dev/null || { echo 'Bail out! dpkg-deb failed'; exit 1; }
 	# What it depends on, without the versions.
 	needs=$(dpkg-deb -f "$deb" Depends | tr ',' '\n' | sed 's/(.*//; s/|.*//; s/ //g' | grep -v '^systemd$' | paste -sd, -)
-	"$rig" run --quiet --backend unshare --timeout 300 --with "$needs" --deb "$deb" --file "$dir/rouse_next.deb" \
-		"$0" >"$dir/said" 2>"$dir/errors"
-	code=$?
-	case $code in
-	77 | 125)
-		sed 's/^/# /' "$dir/errors" | tail -n 5
-		echo "1..0 # SKIP the rig cannot run here ($code)"
-		exit 0
-		;;
-	esac
-	cat "$dir/said"
-	sed 's/^/# /' "$dir/errors" | tail -n 20
-	exit "$code"
+	rig_run 300 --with "$needs" --deb "$deb" --file "$dir/rouse_next.deb"
 fi
 
-n=0 failed=0
-ok() {
-	n=$((n + 1))
-	local what=$1
-	shift
-	if "$@" >/tmp/said 2>&1; then
-		echo "ok $n - $what"
-	else
-		echo "not ok $n - $what"
-		sed 's/^/# /' /tmp/said | tail -n 20
-		failed=1
-	fi
-}
-wait_for() {
-	for _ in $(seq 300); do
-		"$@" >/dev/null 2>&1 && return 0
-		sleep 0.1
-	done
-	"$@"
-}
 id_is() { [ "$(stat -c "%U:%G %a" "$1")" = "$2" ]; }
 
 ok 'the installed service is enabled' systemctl is-enabled roused
@@ -71,20 +27,12 @@ for page in man1/rouse.1 man5/rouse.conf.5 man8/roused.8; do
 done
 
 # Work: an agent that stays, and a trigger.
-mkdir -p /etc/rouse/agents.d /srv/agents
-cat >/srv/agents/slow <<'AGENT'
+agent_slow
+agent_add quick <<'AGENT'
 #!/bin/sh
 read -r envelope
-echo started >>/srv/work/started
-while [ ! -e /srv/work/go ]; do sleep 0.1; done
-echo '{"type":"result","output":"done"}'
+echo '{"type":"result"}'
 AGENT
-printf '#!/bin/sh\nread -r envelope\necho "{\\"type\\":\\"result\\"}"\n' >/srv/agents/quick
-chmod 755 /srv/agents/*
-install -d -o rouse /srv/work
-for agent in slow quick; do
-	printf '[agent %s]\nkind = exec\ncommand = /srv/agents/%s\nworkdir = /srv/work\npass_env = PATH\n' $agent $agent >/etc/rouse/agents.d/$agent.conf
-done
 ok 'agents are taken up by reload' systemctl reload roused
 wait_for sh -c 'rouse agent list | grep -q quick'
 ok 'a trigger is added, with its secret' rouse trigger add hook --source webhook --verify github --agent quick
@@ -143,5 +91,4 @@ ok 'no process of it is left' wait_for sh -c '! pgrep -u rouse'
 ok 'purged, they go' dpkg --purge rouse
 ok 'its state is gone' test ! -e /var/lib/rouse
 ok 'what the administrator wrote stays' test -e /etc/rouse/agents.d/slow.conf
-echo "1..$n"
-exit "$failed"
+rig_done

@@ -124,6 +124,18 @@ def _(rouse):
             check(all(len(line) <= 80 or "e" + "y" * 20 in line or "\\u" in line for line in out.splitlines()), out[:3000])
 
 
+@scenario("a plan shows what would be decided, and decides nothing")
+def _(rouse):
+    run = proposing(rouse, many(5))
+    rouse.cli("reject", run, "--entity", "e3", "--reason", "no")
+    for verb, done in (("approve", "approved"), ("reject", "rejected")):
+        out = rouse.cli(verb, run, "--plan").out
+        check(f"Would be {done}" in out and "Plan: 0 to create, 4 to update, 0 to delete.\n" in out and "e3" not in out, out)
+    expect(len(rouse.changes(status="proposed")), 4, "open ones")
+    rouse.cli("approve", run, "--all", "--reason", "yes")
+    check("nothing would be approved" in rouse.cli("approve", run, "--plan").out, "it says that nothing is left")
+
+
 @scenario("a decision about nothing named is refused")
 def _(rouse):
     run = proposing(rouse, many(3))

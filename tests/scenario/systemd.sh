@@ -2,66 +2,13 @@
 # Scenario: the installed service under a real systemd: enabled, restarted with an agent running, stopped.
 # SPDX-License-Identifier: MIT
 # Runs outside through systemd-rig.sh (of the shared rigs), inside as the script that it boots.
-set -u
-
-if [ -z "${RIG_BACKEND-}" ]; then
-	builddir=$(cd "${builddir:-.}" && pwd)
-	srcdir=$(cd "${srcdir:-.}" && pwd)
-	rig=${ROUSE_SHARED:-$srcdir/../shared}/systemd-rig.sh
-	if [ ! -x "$rig" ] || ! "$rig" check >/dev/null 2>&1; then
-		echo '1..0 # SKIP systemd-rig.sh is not here, or cannot run here'
-		exit 0
-	fi
-	if grep -q __asan_init "$builddir/roused"; then
-		echo '1..0 # SKIP this build needs libraries of its sanitizers'
-		exit 0
-	fi
-	dir=$(mktemp -d)
-	tree=$dir/tree
-	trap 'rm -rf "$dir"' EXIT
-	make -C "$builddir" install DESTDIR="$tree" >/dev/null 2>&1 || { echo 'Bail out! make install failed'; exit 1; }
-	if [ ! -e "$tree/usr/local/sbin/roused" ] || [ ! -e "$tree/etc/rouse/rouse.conf" ]; then
-		echo '1..0 # SKIP this build is not configured for the paths that the service has (as ./bootstrap does)'
-		exit 0
-	fi
-	# /lib is a link to usr/lib there, as everywhere since Debian 12.
-	[ ! -d "$tree/lib" ] || { mkdir -p "$tree/usr" && cp -a "$tree/lib" "$tree/usr/" && rm -r "$tree/lib"; }
-	# What the programs are linked with, by the packages that hold it.
-	libraries=libevent-core-2.1-7,libevent-openssl-2.1-7,libcurl4,libsqlite3-0,libyaml-0-2,libinih1,libjansson4,libjq1,libonig5,libssl3,libseccomp2,libgit2-1.5,sqlite3
-	"$rig" run --quiet --backend "${ROUSE_RIG_BACKEND:-unshare}" --timeout "${ROUSE_RIG_TIMEOUT:-150}" --with "$libraries" --tree "$tree" "$0" >"$dir/said" 2>"$dir/errors"
-	code=$?
-	case $code in
-	77 | 125)
-		sed 's/^/# /' "$dir/errors" | tail -n 5
-		echo "1..0 # SKIP the rig cannot run here ($code)"
-		exit 0
-		;;
-	esac
-	cat "$dir/said"
-	sed 's/^/# /' "$dir/errors" | tail -n 20
-	exit "$code"
+. "$(dirname "$0")/rig_lib.sh"
+if rig_is_outside; then
+	rig_find
+	rig_tree
+	rig_run 150 --with "$rig_libraries" --tree "$tree"
 fi
 
-n=0 failed=0
-ok() {
-	n=$((n + 1))
-	local what=$1
-	shift
-	if "$@" >/tmp/said 2>&1; then
-		echo "ok $n - $what"
-	else
-		echo "not ok $n - $what"
-		sed 's/^/# /' /tmp/said | tail -n 20
-		failed=1
-	fi
-}
-wait_for() {
-	for _ in $(seq 200); do
-		"$@" >/dev/null 2>&1 && return 0
-		sleep 0.1
-	done
-	"$@"
-}
 export PATH=/usr/local/bin:/usr/local/sbin:$PATH
 
 systemd-sysusers /usr/local/lib/sysusers.d/rouse.conf
@@ -71,26 +18,9 @@ ok 'the service is active' systemctl is-active roused
 ok 'the daemon answers root on its socket' rouse status
 ok 'it runs as the user rouse' sh -c 'test "$(stat -c %U /var/lib/rouse)" = rouse'
 
-mkdir -p /etc/rouse/agents.d /srv/agents
-cat >/srv/agents/slow <<'AGENT'
-#!/bin/sh
-read -r envelope
-echo started >>"$HOME_OF_TEST/started"
-while [ ! -e "$HOME_OF_TEST/go" ]; do sleep 0.1; done
-echo '{"type":"result","output":"done"}'
-AGENT
-chmod 755 /srv/agents/slow
-install -d -o rouse /srv/work
-cat >/etc/rouse/agents.d/slow.conf <<'CONF'
-[agent slow]
-kind = exec
-command = /srv/agents/slow
-workdir = /srv/work
-env = HOME_OF_TEST=/srv/work
-pass_env = PATH
-CONF
+agent_slow
 ok 'an agent is taken up by reload' systemctl reload roused
-wait_for sh -c 'rouse agent list | grep -q slow'
+wait_for sh -c 'rouse agent list | grep slow'
 ok 'a trigger is added, with its secret' rouse trigger add github-pr --source webhook --verify github --agent slow
 echo '{"action":"opened"}' >/tmp/body
 rouse webhook sign --scheme github --secret file:/etc/rouse/secrets/github-pr.secret --body /tmp/body >/tmp/headers
@@ -132,8 +62,7 @@ AGENT
 	kill "$own"
 	wait "$own"
 else
-	n=$((n + 1))
-	echo "ok $n - an agent that wants more memory than memory_max # SKIP no memory controller of version 2 here"
+	skip 'an agent that wants more memory than memory_max' 'no memory controller of version 2 here'
 fi
 systemctl kill -s KILL roused
 ok 'a killed daemon comes back by itself' wait_for rouse status
@@ -141,5 +70,4 @@ ok 'the service stops' systemctl stop roused
 [ -z "$groups" ] || ok 'and no control group' sh -c "! find '$groups' -name 'rouse-run-*' | grep ."
 ok 'and leaves no process behind' sh -c '! pgrep -u rouse'
 ok 'nothing is failed' sh -c '! systemctl is-failed roused'
-echo "1..$n"
-exit "$failed"
+rig_done

@@ -439,7 +439,8 @@ test_native(void)
 			    NULL);
 		const char *said = datagram(fd, &b);
 		CHECK(said &&
-		      !strncmp(said, "MESSAGE=run ends run=0192 agent=\"a b\" exit-code=1\n", 52));
+		      str_starts(str_of(said),
+				 STR("MESSAGE=run ends run=0192 agent=\"a b\" exit-code=1\n")));
 		CHECK(said && strstr(said, "\nPRIORITY=4\n") &&
 		      strstr(said, "\nROUSE_RUN_ID=0192\n"));
 		CHECK(said && strstr(said, "\nROUSE_AGENT=a b\n") &&

@@ -138,6 +138,43 @@ main(void)
 		CHECK(flagged == 0);
 		grouper_free(g);
 	}
+	IT ("flags what sets other fields than nearly all, and puts it first") {
+		struct grouper *g = grouper_new();
+		unsigned odd = 0, even = 0, other = 0;
+
+		for (int judge = 0; judge < 2; judge++) {
+			for (int i = 0; i < 200; i++)
+				add(g, judge, i, "update", "{\"tag\":1}", 0.9, &even);
+			for (int i = 200; i < 204; i++)
+				add(g, judge, i, "update", "{\"n\":1}", 0.9, &odd);
+			add(g, judge, 204, "create", "{\"n\":1}", 0.9, &other);
+			if (!judge)
+				grouper_settle(g);
+		}
+		grouper_rank(g);
+		CHECK(even == 0);
+		CHECK(odd == GROUP_SHAPE);
+		CHECK(other == 0);
+		CHECK(grouper_ranked(g, 0)->flags[GROUP_SHAPE_BIT] == 4);
+		grouper_free(g);
+	}
+	IT ("takes no shape for rare where there are many") {
+		struct grouper *g = grouper_new();
+		unsigned flags = 0;
+
+		for (int judge = 0; judge < 2; judge++) {
+			for (int i = 0; i < 400; i++) {
+				char after[32];
+
+				snprintf(after, sizeof(after), "{\"f%d\":1}", i % 100);
+				add(g, judge, i, "update", after, 0.9, &flags);
+				CHECK(!flags);
+			}
+			if (!judge)
+				grouper_settle(g);
+		}
+		grouper_free(g);
+	}
 	IT ("puts deletions before the unsure, and these before the rest") {
 		struct grouper *g = grouper_new();
 		unsigned flags;
