@@ -455,8 +455,8 @@ on_line_end(void *arg, enum line_end end)
 {
 	struct telemetry *t = arg;
 
-	if (end == LINE_TOO_LARGE && t->most > 1) {
-		t->most /= 2;
+	if (end == LINE_TOO_LARGE && t->job->rows > 1) {
+		t->most = t->job->rows / 2;
 		job_free(TAKE(t->job));
 		rest(t, 0);
 		return;

@@ -68,6 +68,7 @@ struct span_job {
 	/* out */
 	struct buf body;
 	uint64_t spans, left_out; /* of attempts with too many */
+	unsigned rows;		  /* that it is made of */
 	bool more;		  /* there is more than fit */
 	struct err err;
 };

@@ -74,6 +74,7 @@ on_event(void *arg, const struct span_event *event)
 		return false;
 	}
 	job->event = event->seq;
+	job->rows++;
 	if (!event_trace(event->id, event->traceparent, &trace))
 		return true;
 	together = has_run && !strcmp(run.trace, trace.trace);
@@ -596,6 +597,7 @@ on_due(void *arg, const struct span_due *due)
 	}
 	job->due = due->seq;
 	job->most--;
+	job->rows++;
 	return true;
 }
 
