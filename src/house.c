@@ -291,8 +291,8 @@ hand_look(void *arg)
 
 	if (core->draining) {
 		takeover_refuse(house->takeover, "it is being stopped");
-	} else if (http_server_is_quiet(api_server(house->api)) &&
-		   !apply_in_flight(core->apply) && !model_in_flight(house->model) &&
+	} else if (http_server_is_quiet(api_server(house->api)) && !apply_in_flight(core->apply) &&
+		   !model_in_flight(house->model) &&
 		   !(telemetry_is_busy(core) && waited < HAND_TELEMETRY_MS)) {
 		house->hands_over = house->stop = true;
 	} else if (waited >= conf_ms(daemon, "drain_timeout")) {
@@ -371,8 +371,8 @@ house_resume(struct house *house, struct err *err)
 	telemetry_reload(core);
 	if (!ledger_load(core, err) || !breakers_load(core, err) || !queue_load(core->queue, err) ||
 	    !attempts_adopt_all(core, err) || !apply_load(core->apply, err) ||
-	    !gather_load(core, err) || !batches_load(core, err) ||
-	    !rollouts_load(core, err) || !vets_load(core, err))
+	    !gather_load(core, err) || !batches_load(core, err) || !rollouts_load(core, err) ||
+	    !vets_load(core, err))
 		return false;
 	rulings_load(core);
 	halt_enforce(core);
@@ -588,6 +588,18 @@ on_repeats(void *arg)
 		core_timer_arm(&house->core, &house->repeats, next + 1, on_repeats, house);
 }
 
+/* Asking for it chooses it, before the first run. */
+static void
+means_say(struct core *core)
+{
+	json_t *means = registry_means(core);
+	const char *executor = means ? json_str(means, "executor") : NULL;
+
+	if (executor)
+		log_info("who starts runs of programs", "executor", executor);
+	json_decref(means);
+}
+
 int
 house_run(struct house *house)
 {
@@ -604,6 +616,7 @@ house_run(struct house *house)
 	systemd_notify(buf_cstr(&ready));
 	if (systemd_watchdog_ms())
 		on_watchdog(house);
+	means_say(core);
 	exec_confine_describe(registry_conf(core->registry), &means);
 	log_info("what agents can be held to", "means", buf_cstr(&means));
 	log_info("ready", "version", PACKAGE_VERSION, "socket", house->socket, "url",

@@ -22,6 +22,10 @@ static const struct conf_key daemon_keys[] = {
 	{"cgroup", CONF_STRING, "auto",
 	 .help = "where runs of programs get control groups of their own: auto (where systemd "
 		 "delegates one), none, or a folder of cgroup version 2"},
+	{"runs", CONF_ENUM, "auto", "auto|system|user|own",
+	 .help = "who starts runs of programs: system: systemd's manager, each a unit of its own; "
+		 "user: the same by the user's manager; own: the daemon; auto: the manager that "
+		 "the daemon is a service of, else the daemon"},
 	{"model_listen", CONF_HOST_PORT, "127.0.0.1:0",
 	 .help = "where agents with meter = proxy ask models; port 0: one that is free, and from "
 		 "then on the same"},
@@ -340,7 +344,8 @@ static const struct conf_key batch_keys[] = {
 		 ".account.id"},
 	{"entities_timeout", CONF_DURATION, "60s", .min = 100, .max = 86400000,
 	 .help = "a source of entities that is silent for so long is given up"},
-	{"delimiter", CONF_STRING, ",", .help = "csv: what separates fields: one character, or tab, semicolon, pipe, space"},
+	{"delimiter", CONF_STRING, ",",
+	 .help = "csv: what separates fields: one character, or tab, semicolon, pipe, space"},
 	{"env", CONF_LIST, .help = "exec: NAME=VALUE in its environment"},
 	{"pass_env", CONF_LIST, .help = "exec: what it gets of the daemon's own environment"},
 	{"header.", CONF_STRING, .flags = CONF_PREFIX,
@@ -393,7 +398,6 @@ static const struct conf_key batch_keys[] = {
 						     .keys = id##_keys,                            \
 						     .count = ARRAY_LEN(id##_keys),                \
 						     .help = what}
-
 
 /* Keys of runs open it, and models' keys stand behind it. */
 static void
