@@ -23,6 +23,7 @@
 #include "core/session.h"
 #include "core/signal.h"
 #include "core/stand.h"
+#include "core/telemetry.h"
 #include "core/vet.h"
 #include "store/changes.h"
 #include "store/runs.h"
@@ -231,6 +232,8 @@ ending_rows(struct ending *ending, struct err *err)
 		return false;
 	if (run_is_final(to) &&
 	    !batch_run_ended(attempt->core, &attempt->run, move.to, move.reason, err))
+		return false;
+	if (!telemetry_ended(attempt->core, &attempt->run, attempt->n, run_is_final(to), err))
 		return false;
 	done_log(attempt, ending, move.to);
 	attempt_tell(attempt, move.to, verdict->reason);
