@@ -34,6 +34,7 @@ static const struct statements *const rooms[] = {
 	[ROOM_STORE] = &store_statements,
 	[ROOM_RETENTION] = &retention_statements,
 	[ROOM_AUDIT] = &audit_statements,
+	[ROOM_SPANS] = &spans_statements,
 	[ROOM_NOTICES] = &notices_statements,
 	[ROOM_INBOX] = &inbox_statements,
 };

@@ -76,6 +76,7 @@ enum room {
 	ROOM_STORE,
 	ROOM_RETENTION,
 	ROOM_AUDIT,
+	ROOM_SPANS,
 	ROOMS
 };
 struct statements {
@@ -89,7 +90,7 @@ extern const struct statements events_statements, runs_statements, moves_stateme
 	breakers_statements, budgets_statements, gather_statements, health_statements,
 	rollouts_statements,
 	sessions_statements, batches_statements, items_statements,
-	notices_statements, inbox_statements, store_statements, retention_statements, audit_statements;
+	notices_statements, inbox_statements, store_statements, retention_statements, spans_statements, audit_statements;
 const struct statements *statements_of(enum room room);
 
 /* A statement in use. AUTO(query_end) struct query *q = query_read(…); NULL: err says why. */
