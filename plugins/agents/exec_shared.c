@@ -15,6 +15,8 @@
 #include "plugins/agents/exec_job.h"
 #include "plugins/agents/exec_keep.h"
 #include "plugins/agents/exec_run.h"
+#include "plugins/agents/exec_workspace.h"
+#include "plugins/agents/exec_way.h"
 
 /* Wakes may get lost; somebody looks now and then. */
 #define LOOK_MS 5000
@@ -26,6 +28,7 @@ struct exec {
 	struct spool_wake *wake;
 	struct spool_pool
 		*pool;	      /* NULL where it could not be made: then each folder is a new one */
+	struct buf limits;    /* that these keep */
 	char *groups;	      /* where the leaves of runs are made; NULL: nowhere */
 	struct err no_groups; /* why, where they are asked for */
 	struct core_timer *look;
@@ -76,18 +79,33 @@ exec_group_check(struct err *err)
 	       err_set(err, shared->no_groups.code, "cgroup: %s", err_text(&shared->no_groups));
 }
 
+void
+exec_groups_say(struct buf *out)
+{
+	if (!shared || !shared->groups)
+		buf_puts(out, "; own session, subreaper and rlimits: no control group, so that "
+			      "memory_max holds for each process, not for a whole run");
+	else if (!shared->limits.len)
+		buf_cat(out, "; each in a control group below ", shared->groups,
+			", which has no controllers: memory_max holds for each process, not for a "
+			"whole run");
+	else
+		buf_cat(out, "; each in a control group below ", shared->groups,
+			", limits of it: ", buf_cstr(&shared->limits));
+}
+
 static void
 groups_open(struct exec *exec, const char *wanted)
 {
-	AUTO(buf_fini) struct buf limits = BUF_INIT;
+	struct buf *limits = &exec->limits;
 
 	if (!cgroup_find(wanted, &exec->groups, &exec->no_groups)) {
 		log_error("no run of a program starts", "cgroup", wanted, "error",
 			  err_text(&exec->no_groups));
 	} else if (exec->groups) {
-		cgroup_prepare(exec->groups, &limits);
+		cgroup_prepare(exec->groups, limits);
 		log_info("each run has a control group", "cgroup", exec->groups, "limits",
-			 limits.len ? buf_cstr(&limits) : "none");
+			 limits->len ? buf_cstr(limits) : "none");
 	} else {
 		log_debug("runs have no control groups: limits are those of each process");
 	}
@@ -128,13 +146,11 @@ chore_on_done(void *arg)
 	struct exec_run *run = chore->reason ? exec_run_find(chore->core, chore->id) : NULL;
 
 	if (run && run->phase == EXEC_KILLS) {
-		run->phase = EXEC_ENDED;
-		attempt_exit(
-			run->attempt,
-			&(struct attempt_end){.lost = !*chore->reason,
-					      .unread = run->unbegun,
-					      .exit_code = -1,
-					      .reason = *chore->reason ? chore->reason : NULL});
+		exec_workspace_exit(run, &(struct attempt_end){
+						 .lost = !*chore->reason,
+						 .unread = run->unbegun,
+						 .exit_code = -1,
+						 .reason = *chore->reason ? chore->reason : NULL});
 	}
 	if (chore->clean && !spool_pool_give(shared->pool, chore->dir))
 		os_remove_tree(chore->dir, NULL);
@@ -304,6 +320,8 @@ exec_shim_adopt(struct exec_run *run)
 	memcpy(run->mark, shim->id, sizeof(run->mark));
 	run->handed = strcmp(shim->id, attempt->id) != 0;
 	run->shim = shim;
+	if (!shim->session && !run->handed)
+		exec_keep_begin(run);
 	return true;
 }
 
@@ -363,6 +381,8 @@ exec_on_look(void *arg)
 			exec_run_wake(attempt->state, 0);
 	if (exec->looks++ % LOOKS_A_SWEEP == 0)
 		spool_each(exec->core->spool_root, sweep_one, exec, NULL);
+	if (exec->looks % LOOKS_A_SWEEP == 1)
+		exec_workspace_sweep(exec->core);
 	/* Nobody is left to look at: the next start arms it again, and an idle daemon sleeps. */
 	exec->looking = !LIST_EMPTY(attempts_live(exec->core));
 	if (exec->looking)
@@ -409,8 +429,15 @@ exec_share_core(struct core *core, struct err *err)
 	exec->pool = spool_pool_new(core->spool_root, NULL);
 	groups_open(exec, conf_str(daemon, "cgroup"));
 	shared = exec;
+	exec_ways_open(core);
 	exec_keep_scan(core);
 	return true;
+}
+
+json_t *
+exec_means(struct core *core)
+{
+	return exec_share_core(core, NULL) ? exec_way_means(core) : NULL;
 }
 
 void
@@ -427,8 +454,10 @@ exec_agent_fini(struct core *core)
 	LIST_FOREACH_SAFE (chore, &shared->chores, entry, later)
 		chore_free(chore);
 	core_timer_free(shared->look);
+	exec_ways_fini();
 	spool_wake_free(shared->wake);
 	spool_pool_free(shared->pool);
+	buf_fini(&shared->limits);
 	free(shared->groups);
 	err_fini(&shared->no_groups);
 	free(shared);
