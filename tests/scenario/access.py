@@ -12,7 +12,7 @@ NEEDS = {
     "read": """GET /health /metrics /v1/status /v1/openapi.json /v1/agents /v1/agents/{} /v1/triggers /v1/triggers/{} /v1/runs /v1/runs/{}
         /v1/runs/{}/events /v1/runs/{}/stderr /v1/runs/{}/diff /v1/events /v1/events/{} /v1/stream /v1/batches /v1/batches/{} /v1/batches/{}/{}
         /v1/batches/{}/entities /v1/batches/{}/{}/entities /v1/changes /v1/changes/{} /v1/gates /v1/gates/{} /v1/dlq /v1/budget /v1/sessions
-        /v1/sessions/{} /v1/diff /v1/diff/{} /v1/inbox /v1/replays/{}/diff /v1/replays/{}/{}/diff /v1/schedule /v1/notify /v1/samples /v1/why/{} /v1/audit
+        /v1/sessions/{} /v1/diff /v1/diff/{} /v1/inbox /v1/replays/{}/diff /v1/replays/{}/{}/diff /v1/schedule /v1/schedule/batches /v1/notify /v1/samples /v1/why/{} /v1/audit
         POST /v1/triggers/{}/test""",
     "invoke": """POST /v1/agents/{}/invoke /v1/triggers/{}/fire /v1/triggers/{}/backfill /v1/runs/{}/cancel /v1/runs/{}/retry /v1/runs/{}/input
         /v1/events/{}/replay /v1/replays /v1/dlq/replay /v1/dlq/drop /v1/dlq/{}/replay /v1/dlq/{}/drop /v1/sessions/{}/end /v1/topics/{}/emit
