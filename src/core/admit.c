@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "core/agent.h"
+#include "core/bound.h"
 #include "core/envelope.h"
 #include "core/gather.h"
 #include "core/ledger.h"
@@ -594,7 +595,7 @@ admit_event(struct core *core, const struct happening *h, admit_on_done *on_done
 
 	if (core->draining)
 		return err_set(err, E_UNAVAILABLE, "the daemon is stopping; try again in a moment");
-	if (!shed_at_door(core, err)) {
+	if (!bound_check(core, err) || !shed_at_door(core, err)) {
 		metrics_count(core->metrics, "rouse_events_total", "trigger",
 			      h->trigger ? h->trigger->name : "", "outcome", "shed", 1);
 		return false;

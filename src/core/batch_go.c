@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "core/batch_inside.h"
+#include "core/bound.h"
 #include "core/envelope.h"
 #include "core/ledger.h"
 #include "core/queue.h"
@@ -284,7 +285,7 @@ entities_admit(struct live *live, const struct batch_row *row,
 
 	if (room <= 0 || !batch_left(row))
 		return true;
-	if (queue_is_full(core)) {
+	if (queue_is_full(core) || bound_look(core) == BOUND_FULL) {
 		live_wake(live, WAIT_MS);
 		return true;
 	}
