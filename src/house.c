@@ -32,6 +32,7 @@
 #include "core/source.h"
 #include "core/stream.h"
 #include "core/vigil.h"
+#include "http/passed.h"
 #include "io/fetch.h"
 #include "io/jail.h"
 #include "io/proc.h"
@@ -147,7 +148,8 @@ drain_look(void *arg)
 		conf_section(registry_conf(house->core.registry), "daemon", "");
 	int64_t waited = clock_mono(house->core.clock).ms - house->drain_since.ms;
 
-	if ((!apply_in_flight(house->core.apply) && !model_in_flight(house->model)) ||
+	if ((!apply_in_flight(house->core.apply) && !model_in_flight(house->model) &&
+	     http_server_is_drained(api_server(house->api))) ||
 	    waited >= conf_ms(daemon, "drain_timeout")) {
 		house->stop = true;
 		return;
@@ -155,8 +157,8 @@ drain_look(void *arg)
 	core_timer_arm(&house->core, &house->drain, DRAIN_LOOK_MS, drain_look, house);
 }
 
-/* Nothing new; what is being applied, and what models say, is waited for; running agents go on in
- * their shims. */
+/* Nothing new; who is connected already gets an answer, what is being applied, and what models say,
+ * is waited for; running agents go on in their shims. */
 static void
 on_term(evutil_socket_t sig, short what, void *arg)
 {
@@ -173,6 +175,7 @@ on_term(evutil_socket_t sig, short what, void *arg)
 	house->core.draining = true;
 	house->drain_since = clock_mono(house->core.clock);
 	http_server_stop_listening(api_server(house->api));
+	api_hurry(house->api);
 	drain_look(house);
 }
 
@@ -281,8 +284,8 @@ hand_look(void *arg)
 
 	if (core->draining) {
 		takeover_refuse(house->takeover, "it is being stopped");
-	} else if (http_server_is_quiet(api_server(house->api)) &&
-		   !apply_in_flight(core->apply) && !model_in_flight(house->model)) {
+	} else if (http_server_is_quiet(api_server(house->api)) && !apply_in_flight(core->apply) &&
+		   !model_in_flight(house->model)) {
 		house->hands_over = house->stop = true;
 	} else if (waited >= conf_ms(daemon, "drain_timeout")) {
 		hand_end(house, "it owes answers, or applies changes, longer than drain_timeout");
@@ -296,10 +299,21 @@ on_asked(void *arg, const char *version)
 {
 	struct house *house = arg;
 
+	pid_t pid = takeover_asker_pid(house->takeover);
+
 	if (house->core.draining) {
 		takeover_refuse(house->takeover, "it is being stopped");
 		return;
 	}
+	/* It would take our end for the service's, and start another one beside the new one. */
+	if (systemd_keeps_us() && !systemd_keeps_too(pid)) {
+		takeover_refuse(house->takeover,
+				"a service manager keeps it, and would not know the new one; "
+				"restart the service (systemctl restart roused): with "
+				"roused.socket that refuses no connection either");
+		return;
+	}
+	house->successor = pid;
 	log_info("another roused takes over; nothing new begins here", "version", version);
 	house->core.handing = true;
 	house->hand_since = clock_mono(house->core.clock);
@@ -332,11 +346,13 @@ house_give(struct house *take_house, struct house_from *ret_from, struct err *er
 	struct heirloom *heirloom = heirloom_of(api_server(take_house->api));
 	struct registry *registry = registry_ref(take_house->core.registry);
 	int asker = takeover_asker(take_house->takeover);
+	pid_t successor = take_house->successor;
 	sigset_t all;
 
 	house_free(take_house);
 	crash_point("hands-over");
 	if (takeover_give(asker, heirloom, err)) {
+		systemd_notify_main(successor);
 		registry_unref(registry);
 		heirloom_free(heirloom);
 		return true;
@@ -358,8 +374,7 @@ house_resume(struct house *house, struct err *err)
 		notify_reload(core);
 	if (!ledger_load(core, err) || !breakers_load(core, err) || !queue_load(core->queue, err) ||
 	    !attempts_adopt_all(core, err) || !apply_load(core->apply, err) ||
-	    !gather_load(core, err) || !batches_load(core, err) ||
-	    !rollouts_load(core, err))
+	    !gather_load(core, err) || !batches_load(core, err) || !rollouts_load(core, err))
 		return false;
 	rulings_load(core);
 	halt_enforce(core);
@@ -374,6 +389,7 @@ house_build(struct house *house, const struct house_from *from, struct err *err)
 	struct core *core = &house->core;
 	AUTO(auto_free) char *jq = house_helper("rouse-jq");
 	AUTO(buf_fini) struct buf report = BUF_INIT;
+	AUTO(passed_fini) struct passed none = {.count = 0};
 	struct http_limits limits;
 
 	core->base = event_base_new();
@@ -422,7 +438,7 @@ house_build(struct house *house, const struct house_from *from, struct err *err)
 	signals_start(house);
 	if (!house_resume(house, err) ||
 	    !listening_start(core, api_server(house->api), house->socket, house->heirloom,
-			     house->listening, err))
+			     from->passed ? from->passed : &none, house->listening, err))
 		return false;
 	hand_listen(house);
 	return true;

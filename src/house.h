@@ -12,6 +12,7 @@ bool house_check(const char *config, const char *const *extra, size_t extra_coun
 
 struct house;
 struct heirloom;
+struct passed;
 struct registry;
 /* What it begins with. */
 struct house_from {
@@ -19,6 +20,7 @@ struct house_from {
 	bool take_over;		   /* the one that runs hands over */
 	struct registry *registry; /* instead of the configuration's files; NULL */
 	struct heirloom *heirloom; /* goes on with this; NULL */
+	struct passed *passed; /* sockets of the service manager; those that it takes are taken */
 };
 /* from->heirloom is taken, also on failure. */
 bool house_new_from(const char *config, const struct house_from *from, struct house **ret,

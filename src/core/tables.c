@@ -18,7 +18,8 @@ static const struct conf_key daemon_keys[] = {
 	{"log_level", CONF_ENUM, "info", "error|warning|info|debug", .help = "what is logged"},
 	{"log_format", CONF_ENUM, "auto", "auto|text|json|journal", .help = "how log lines look"},
 	{"drain_timeout", CONF_DURATION, "30s", .min = 0, .max = 86400000,
-	 .help = "how long SIGTERM waits for what is being applied and what models are saying"},
+	 .help = "how long SIGTERM waits for requests that have begun, for what is being applied "
+		 "and for what models are saying"},
 	{"cgroup", CONF_STRING, "auto",
 	 .help = "where runs of programs get control groups of their own: auto (where systemd "
 		 "delegates one), none, or a folder of cgroup version 2"},
@@ -320,7 +321,8 @@ static const struct conf_key batch_keys[] = {
 		 ".account.id"},
 	{"entities_timeout", CONF_DURATION, "60s", .min = 100, .max = 86400000,
 	 .help = "a source of entities that is silent for so long is given up"},
-	{"delimiter", CONF_STRING, ",", .help = "csv: what separates fields: one character, or tab, semicolon, pipe, space"},
+	{"delimiter", CONF_STRING, ",",
+	 .help = "csv: what separates fields: one character, or tab, semicolon, pipe, space"},
 	{"env", CONF_LIST, .help = "exec: NAME=VALUE in its environment"},
 	{"pass_env", CONF_LIST, .help = "exec: what it gets of the daemon's own environment"},
 	{"header.", CONF_STRING, .flags = CONF_PREFIX,
@@ -373,7 +375,6 @@ static const struct conf_key batch_keys[] = {
 						     .keys = id##_keys,                            \
 						     .count = ARRAY_LEN(id##_keys),                \
 						     .help = what}
-
 
 /* Keys of runs open it, and models' keys stand behind it. */
 static void
