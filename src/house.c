@@ -427,6 +427,7 @@ house_build(struct house *house, const struct house_from *from, struct err *err)
 		.reload = house_reload,
 		.arg = house,
 		.config = house->config,
+		.schema = &house->schema,
 		.socket = house->socket,
 		.group = conf_str(conf_section(registry_conf(core->registry), "daemon", ""),
 				  "group"),

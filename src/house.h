@@ -9,6 +9,8 @@
 void house_schema(struct conf_schema *schema);
 /* `roused -t`: loads, prints what is wrong to standard error. True when nothing is. */
 bool house_check(const char *config, const char *const *extra, size_t extra_count);
+/* `roused --doctor`: what can be seen from the outside (core/doctor.h), an object a line. */
+void house_doctor(const char *config);
 
 struct house;
 struct heirloom;

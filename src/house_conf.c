@@ -16,6 +16,7 @@
 #include "core/apply.h"
 #include "core/batch.h"
 #include "core/breakers.h"
+#include "core/doctor.h"
 #include "core/gather.h"
 #include "core/ledger.h"
 #include "core/notify_kind.h"
@@ -86,6 +87,36 @@ house_check(const char *config, const char *const *extra, size_t extra_count)
 	event_base_free(base);
 	conf_report_free(report);
 	return ok;
+}
+
+void
+house_doctor(const char *config)
+{
+	struct conf_schema schema = {.count = 0};
+	struct conf_report *report = conf_report_new();
+	AUTO(json_auto_decref) json_t *rows = json_array();
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+	struct conf *conf;
+	json_t *row;
+	size_t i;
+
+	house_schema(&schema);
+	conf = conf_load(&schema, config, NULL, 0, report);
+	if (!conf) {
+		doctor_say(rows, "configuration", DOCTOR_FAIL, "rouse check shows them",
+			   "%s has %zu errors", config, conf_report_errors(report));
+	} else {
+		doctor_say(rows, "configuration", DOCTOR_OK, NULL, "%s can be read", config);
+		doctor_secrets(conf, rows);
+		doctor_machine(conf, conf_str(conf_section(conf, "daemon", ""), "state_dir"), rows);
+	}
+	json_array_foreach (rows, i, row) {
+		json_write(&text, row);
+		buf_putc(&text, '\n');
+	}
+	fwrite(buf_cstr(&text), 1, text.len, stdout);
+	conf_unref(conf);
+	conf_report_free(report);
 }
 
 void

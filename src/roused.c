@@ -21,12 +21,14 @@
 #define DEFAULT_CONFIG SYSCONFDIR "/rouse/rouse.conf"
 
 static const char usage[] =
-	"usage: roused [-c FILE] [-t [FILE...]] [--keys [KEY]] [--keys-json] "
+	"usage: roused [-c FILE] [-t [FILE...]] [--doctor] [--keys [KEY]] [--keys-json] "
 	"[--keys-man] [--take-over] [--rehearse DIR] [--version]\n"
 	"\n"
 	"  -c, --config FILE  configuration (default " DEFAULT_CONFIG ")\n"
 	"  -t, --check        check the configuration (and further section "
 	"files: would they load?), exit 1 when it is wrong\n"
+	"      --doctor       what a daemon with this configuration would lack, a JSON object a "
+	"line\n"
 	"      --keys [KEY]   what a key, a section, or every key means\n"
 	"      --keys-json    the same, an object a line\n"
 	"      --keys-man     the same, as roff\n"
@@ -45,6 +47,7 @@ enum {
 	OPT_KEYS = 256,
 	OPT_KEYS_JSON,
 	OPT_KEYS_MAN,
+	OPT_DOCTOR,
 	OPT_REHEARSE,
 	OPT_TAKE_OVER,
 	OPT_VERSION,
@@ -54,6 +57,7 @@ enum {
 static const struct option options[] = {
 	{"config", required_argument, NULL, 'c'},
 	{"check", no_argument, NULL, 't'},
+	{"doctor", no_argument, NULL, OPT_DOCTOR},
 	{"keys", no_argument, NULL, OPT_KEYS},
 	{"keys-json", no_argument, NULL, OPT_KEYS_JSON},
 	{"keys-man", no_argument, NULL, OPT_KEYS_MAN},
@@ -165,6 +169,7 @@ main(int argc, char **argv)
 			config = optarg;
 			break;
 		case 't':
+		case OPT_DOCTOR:
 		case OPT_KEYS:
 		case OPT_KEYS_JSON:
 		case OPT_KEYS_MAN:
@@ -193,6 +198,10 @@ main(int argc, char **argv)
 				   (size_t)(argc - optind))
 			       ? 0
 			       : 1;
+	if (mode == OPT_DOCTOR) {
+		house_doctor(config);
+		return fflush(stdout) ? 1 : 0;
+	}
 	if (mode)
 		return keys_print(mode, argv[optind]);
 	if (optind < argc) {

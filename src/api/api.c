@@ -98,6 +98,7 @@ api_new(struct core *core, const struct http_limits *limits, const struct api_ho
 	api->auth = auth_new(core, host->group);
 	api->server = http_server_new(core->base, limits, &handler);
 	api_admin_routes(api);
+	api_doctor_routes(api);
 	api_registry_routes(api);
 	api_invoke_routes(api);
 	api_runs_routes(api);

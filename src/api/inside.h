@@ -125,6 +125,7 @@ void api_decide_routes(struct api *api);
 void api_events_routes(struct api *api);
 void api_registry_routes(struct api *api);
 void api_admin_routes(struct api *api);
+void api_doctor_routes(struct api *api);
 void api_invoke_routes(struct api *api);
 void api_batches_routes(struct api *api);
 void api_rollouts_routes(struct api *api);

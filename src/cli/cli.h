@@ -97,6 +97,7 @@ void cli_note(const char *fmt, ...) PRINTF(1, 2);
 CLI_VERB(verb_status);
 CLI_VERB(verb_simulate);
 CLI_VERB(verb_check);
+CLI_VERB(verb_doctor);
 CLI_VERB(verb_reload);
 CLI_VERB(verb_pause);
 CLI_VERB(verb_resume);

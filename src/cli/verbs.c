@@ -216,6 +216,13 @@ const struct verb verb_table[] = {
 	 "Runs roused -t: every error with file, line, key and what was expected. FILE is "
 	 "rouse.conf unless named. Ends with 1 when there is an error.",
 	 verb_check},
+	{NULL, "doctor", "", 0, 0, NULL, NULL, 0, "what is wrong, and what to do about it",
+	 "Looks at the configuration on disk against the one in force, at secrets that others can "
+	 "read, the state folder, the disk, the clock, descriptors, control groups, the database, "
+	 "sources that are dead, breakers, what waits, and shims without a run. Where no daemon "
+	 "answers it looks at what can be seen without one. Ends with 1 when something is to be "
+	 "mended.",
+	 verb_doctor},
 	{NULL, "reload", "", 0, 0, NULL, NULL, 0, "read the configuration anew",
 	 "A bad file changes nothing: the errors are shown and the old configuration goes on.",
 	 verb_reload},
@@ -346,7 +353,8 @@ const struct verb verb_table[] = {
 	{NULL, "diff", "BATCH|RUN|CHANGE", 1, 1, diff_options, NULL, 0, "what would change",
 	 "Groups like changes (same target, op and fields), and puts what needs eyes first: "
 	 "conflicts, deletions, runs that did not end well, rare shapes, rare values, large moves, "
-	 "low confidence. Counts the values of each field, and shows three changes of each group; up "
+	 "low confidence. Counts the values of each field, and shows three changes of each group; "
+	 "up "
 	 "to fifty are all shown. JQ is any jq program over a change, as --json prints it.",
 	 verb_diff},
 	{NULL, "review", "BATCH|RUN|CHANGE", 0, 1, review_options, NULL, 0,

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -104,6 +105,23 @@ tls_context_free(struct tls_context *ctx)
 		return;
 	SSL_CTX_free(ctx->ctx);
 	free(ctx);
+}
+
+bool
+tls_certificate_left(const char *cert, int64_t *ret_s, struct err *err)
+{
+	BIO *file = BIO_new_file(cert, "r");
+	X509 *x509 = file ? PEM_read_bio_X509(file, NULL, NULL, NULL) : NULL;
+	int days, seconds;
+	bool ok = x509 && ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(x509));
+
+	X509_free(x509);
+	BIO_free(file);
+	ERR_clear_error();
+	if (!ok)
+		return err_set(err, E_CONFIG, "%s holds no certificate that can be read", cert);
+	*ret_s = (int64_t)days * 86400 + seconds;
+	return true;
 }
 
 struct tls_conn *

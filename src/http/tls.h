@@ -14,6 +14,9 @@ struct tls_conn;
  * why. */
 struct tls_context *tls_context_new(const char *cert, const char *key, struct err *err);
 void tls_context_free(struct tls_context *ctx); /* connections of it go on */
+/* When the first certificate of a PEM file ends, in seconds from now; negative: it has. E_CONFIG.
+ */
+bool tls_certificate_left(const char *cert, int64_t *ret_s, struct err *err);
 
 /* fd stays the caller's. NULL: out of memory. */
 struct tls_conn *tls_conn_new(struct tls_context *ctx, int fd);

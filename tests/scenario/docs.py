@@ -33,7 +33,8 @@ class Tickets(http.server.BaseHTTPRequestHandler):
 
 @scenario("docs/agents.md works as it stands")
 def _(rouse):
-    needs_program("jq")
+    for program in ("jq", "node", "cc"):
+        needs_program(program)
     follow(rouse, "agents.md")
 
 

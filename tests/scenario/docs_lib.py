@@ -19,9 +19,9 @@ def follow(rouse, page, replace=()):
             text = text.replace(old, new)
         return text
 
-    for kind in ("sh", "python"):
+    for kind in ("sh", "python", "js", "c"):
         for text in blocks(page, kind):
-            path = here(re.match(r"#!.*\n# (/srv/[\w./-]+)", text)[1])
+            path = here(re.match(r"(?:#!.*\n)?(?:#|//|/\*) (/srv/[\w./-]+)", text)[1])
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w") as f:
                 f.write(here(text))
