@@ -247,12 +247,27 @@ signals_start(struct house *house)
 	evsignal_add(house->interrupt, NULL);
 }
 
+/* That the loop comes round is seen by our being here; the rest of what is needed to take an event:
+ * the database, and the sockets. */
+static bool
+is_well(struct house *house, struct err *err)
+{
+	return store_answers(house->core.store, err) &&
+	       (house->core.draining || http_server_listens(api_server(house->api)) ||
+		err_set(err, E_INTERNAL, "a socket is not listened at any more"));
+}
+
 static void
 on_watchdog(void *arg)
 {
 	struct house *house = arg;
+	AUTO(err_fini) struct err err = ERR_INIT;
 
-	systemd_notify("WATCHDOG=1");
+	if (is_well(house, &err))
+		systemd_notify("WATCHDOG=1");
+	else
+		log_error("the daemon is not well; unless that passes, its manager begins it anew",
+			  "error", err_text(&err));
 	core_timer_arm(&house->core, &house->watchdog, systemd_watchdog_ms() / 2, on_watchdog,
 		       house);
 }

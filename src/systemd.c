@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -44,6 +45,20 @@ systemd_notify(const char *state)
 	if (send(fd, state, strlen(state), MSG_NOSIGNAL) < 0 && errno == EAGAIN &&
 	    poll(&ready, 1, PATIENCE_MS) > 0)
 		(void)!send(fd, state, strlen(state), MSG_NOSIGNAL);
+}
+
+/* Type=notify-reload (systemd 253) tells an old READY=1 from the one that is awaited by the time.
+ */
+void
+systemd_notify_reloading(void)
+{
+	char text[64];
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
+		 (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+	systemd_notify(text);
 }
 
 static bool

@@ -12,6 +12,8 @@ struct passed;
 
 /* Sends STATE ("READY=1\nSTATUS=…") to $NOTIFY_SOCKET; nothing when there is none. */
 void systemd_notify(const char *state);
+/* RELOADING=1 and since when; READY=1 ends it. */
+void systemd_notify_reloading(void);
 /* Interval at which WATCHDOG=1 is awaited, ms; 0: none. */
 int64_t systemd_watchdog_ms(void);
 /* Adds the sockets that this process was passed (LISTEN_FDS, LISTEN_FDNAMES, LISTEN_PID), and makes

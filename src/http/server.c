@@ -128,6 +128,17 @@ http_server_is_drained(const struct http_server *server)
 	return true;
 }
 
+bool
+http_server_listens(const struct http_server *server)
+{
+	const struct listener *listener;
+	TAILQ_FOREACH (listener, &server->listeners, entry)
+		if (!event_pending(listener->ev, EV_READ, NULL) &&
+		    !event_pending(listener->resume, EV_TIMEOUT, NULL))
+			return server->holding;
+	return !TAILQ_EMPTY(&server->listeners);
+}
+
 struct http_counts
 http_server_counts(const struct http_server *server)
 {

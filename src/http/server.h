@@ -112,6 +112,9 @@ bool http_listen_given(struct http_server *server, int take_fd, const char *name
 /* Goes on with a connection. */
 void http_server_adopt(struct http_server *server, int take_fd);
 
+/* Would it accept a connection, be it a moment later? */
+bool http_server_listens(const struct http_server *server);
+
 struct http_counts {
 	unsigned connections;
 	unsigned in_flight; /* requests read and not yet answered */
