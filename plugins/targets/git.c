@@ -1,31 +1,18 @@
-/* Git targets: the changes of a run become a commit on a branch. Objects alone are written: no
- * hook, no filter and no work tree is touched. SPEC 10. */
+/* Git targets: the changes of a run become a commit on a branch of its own, which is brought to the
+ * target's branch, and pushed where that is asked for. SPEC 10. */
 /* SPDX-License-Identifier: MIT */
 #include "plugins/targets/git.h"
 
 #include <pthread.h>
 #include <string.h>
 
-#include "base/digest.h"
 #include "base/os.h"
-#include "io/beneath.h"
-#include "io/git.h"
 #include "io/work.h"
-#include "plugins/targets/file.h"
+#include "plugins/targets/git_parts.h"
 #include "plugins/targets/outcome.h"
 
-#define CALL(w, name, ...) ((w)->git.name(__VA_ARGS__))
-/* A change that is asked for again is looked for in so many commits. */
-#define COMMITS_MAX 2000
-#define REASON_BYTES 200
-static const char key_trailer[] = "Rouse-Key: ";
-
-struct git_target {
-	const char *repo, *branch;
-	char *mail;
-	char *author; /* name */
-	int64_t max_bytes;
-};
+/* Somebody else pushes at the same time. */
+#define PUSH_TRIES 5
 
 static const struct conf_key keys[] = {
 	{"repo", CONF_PATH, .flags = CONF_REQUIRED,
@@ -36,18 +23,68 @@ static const struct conf_key keys[] = {
 	 .help = "who the commits are by: NAME <MAIL>"},
 	{"max_size", CONF_SIZE, "4M", .min = 1, .max = 64 << 20,
 	 .help = "largest file; what was there before is kept with the change"},
+	{"merge", CONF_ENUM, "files", "files|lines",
+	 .help = "when somebody else committed meanwhile: files: a file that both changed is a "
+		 "conflict; lines: only lines that both changed are"},
+	{"run_branch", CONF_BOOL, "yes",
+	 .help = "the commit of each run is kept as the branch rouse/RUN, too"},
+	{"push", CONF_STRING,
+	 .help = "a remote of the repository, by its name, its path or its URL (https: ssh: "
+		 "file:): "
+		 "its branch gets the commits first"},
 };
+
+/* git-check-ref-format(1), and no name that is an option. */
+static bool
+branch_is_name(const char *branch)
+{
+	struct str rest = str_of(branch), part;
+
+	if (!*branch || *branch == '-' || strpbrk(branch, " ~^:?*[\\\x7f") ||
+	    strstr(branch, "..") || strstr(branch, "@{") || branch[strlen(branch) - 1] == '.')
+		return false;
+	for (const char *p = branch; *p; p++)
+		if ((unsigned char)*p < ' ')
+			return false;
+	while (rest.p) {
+		rest = str_split(rest, '/', &part);
+		if (!part.len || *part.p == '.' || str_ends(part, STR(".lock")))
+			return false;
+	}
+	return true;
+}
+
+static bool
+push_is_name(const char *push)
+{
+	const char *scheme = strstr(push, "://");
+
+	if (!*push || *push == '-' || strstr(push, "::") || strpbrk(push, "\n\r\t"))
+		return false;
+	return !scheme || !strncmp(push, "https://", 8) || !strncmp(push, "ssh://", 6) ||
+	       !strncmp(push, "file://", 7);
+}
 
 static void
 section_check(const struct conf_section *section, struct conf_report *report)
 {
-	const char *author = conf_str(section, "author"), *branch = conf_str(section, "branch");
+	const char *author = conf_str(section, "author"), *branch = conf_str(section, "branch"),
+		   *push = conf_str(section, "push");
 
 	if (author && (!strchr(author, '<') || author[strlen(author) - 1] != '>' || *author == '<'))
 		conf_complain(report, section, "author", "\"%s\": expected NAME <MAIL>", author);
-	if (branch &&
-	    (!*branch || *branch == '-' || strpbrk(branch, " ~^:?*[\\") || strstr(branch, "..")))
+	if (branch && !branch_is_name(branch))
 		conf_complain(report, section, "branch", "\"%s\" is no name of a branch", branch);
+	if (branch && !strncmp(branch, GIT_RUN_BRANCHES, strlen(GIT_RUN_BRANCHES)))
+		conf_complain(report, section, "branch",
+			      "\"%s\": branches below " GIT_RUN_BRANCHES
+			      " are those of runs; name another",
+			      branch);
+	if (push && !push_is_name(push))
+		conf_complain(report, section, "push",
+			      "\"%s\": expected the name of a remote, a path, or a URL of https:, "
+			      "ssh: or file:",
+			      push);
 }
 
 static const struct conf_table git_table = {
@@ -67,14 +104,21 @@ target_open(struct target *target, struct conf_report *report)
 	const struct conf_section *section = target->section;
 	struct git_target *t = mem_alloc(sizeof(*t));
 	const char *author = conf_str(section, "author"), *at = strchr(author, '<');
+	size_t len = at ? strlen(at) : 0;
 
 	(void)report;
 	target->state = t;
+	t->name = target->name;
 	t->repo = conf_str(section, "repo");
 	t->branch = conf_str(section, "branch");
+	t->push = conf_str(section, "push");
 	t->max_bytes = conf_int(section, "max_size");
-	t->author = str_dup(str_trim(str_make(author, (size_t)(at - author))));
-	t->mail = str_dup(str_make(at + 1, strlen(at) - 2));
+	t->timeout_ms = target->timeout_ms;
+	t->lines = !strcmp(conf_str(section, "merge"), "lines");
+	t->run_branch = conf_bool(section, "run_branch");
+	t->author =
+		str_dup(str_trim(at ? str_make(author, (size_t)(at - author)) : str_of(author)));
+	t->mail = str_dup(len > 2 ? str_make(at + 1, len - 2) : STR(""));
 	return true;
 }
 
@@ -91,355 +135,52 @@ target_close(struct target *target)
 	target->state = NULL;
 }
 
+static const struct git_target *
+git_of(const struct target *target)
+{
+	return target && target->kind == &git_target_kind ? target->state : NULL;
+}
+
+const char *
+git_target_repo(const struct target *target)
+{
+	const struct git_target *t = git_of(target);
+
+	return t ? t->repo : NULL;
+}
+
+const char *
+git_target_branch(const struct target *target)
+{
+	const struct git_target *t = git_of(target);
+
+	return t ? t->branch : NULL;
+}
+
+int64_t
+git_target_max_bytes(const struct target *target)
+{
+	const struct git_target *t = git_of(target);
+
+	return t ? t->max_bytes : 0;
+}
+
 static bool
 target_check(struct core *core, const struct target *target, const struct change_row *change,
 	     struct err *err)
 {
 	(void)core;
-	if (!change->entity)
-		return err_set(err, E_INVALID,
-			       "a change of target %s needs an entity: the path of a file",
-			       target->name);
-	return beneath_check(change->entity, err) && file_change_check(change, err);
+	return git_change_check(target, change, err);
 }
 
-/* --- one group ----------------------------------------------------------------------------- */
+/* --- one group ------------------------------------------------------------------------------ */
 
-struct git_job {
-	const struct change_row *change;
-	char *cause;
-	enum target_outcome what;
-	bool writes, removes;
-	git_filemode_t mode;
-	struct buf content, current, receipt;
-	struct err err;
-};
+/* What a daemon that ends does not wait for stays reachable. */
+static LIST_HEAD(, git_work) works = LIST_HEAD_INITIALIZER(works);
+/* One group after the other, of all targets. */
+static pthread_mutex_t applying = PTHREAD_MUTEX_INITIALIZER;
 
-struct git_work {
-	struct core *core;
-	struct git_target *t;
-	bool revert;
-	struct git_job *jobs;
-	size_t count;
-	struct git git;
-	git_repository *repository;
-	struct buf known; /* keys of commits, a line each, as hashes */
-	struct err err;
-	target_on_all_done *on_done;
-	void *arg;
-	struct core_timer *timer;
-};
-
-static bool
-said(struct git_work *w, const char *what, struct err *err)
-{
-	return err_set(err, E_UNAVAILABLE, "%s: %s: %s", w->t->repo, what, git_said(&w->git));
-}
-
-static void
-key_hash(const struct git_work *w, const struct change_row *change, struct buf *out)
-{
-	AUTO(buf_fini) struct buf key = BUF_INIT;
-	struct digest digest;
-
-	change_key(change, w->revert, &key);
-	digest = digest_of(DIGEST_SHA256, buf_str(&key));
-	hex_encode(out, str_make(digest.bytes, digest.len));
-}
-
-/* The keys that a message has, each in a line of its own. */
-static void
-keys_collect(const char *message, struct buf *out)
-{
-	struct str rest = str_of(message), line;
-
-	while (rest.p) {
-		rest = str_split(rest, '\n', &line);
-		if (!str_starts(line, str_of(key_trailer)))
-			continue;
-		buf_add_str(out,
-			    str_make(line.p + strlen(key_trailer), line.len - strlen(key_trailer)));
-		buf_putc(out, '\n');
-	}
-}
-
-static bool
-known_read(struct git_work *w, const git_oid *tip, struct err *err)
-{
-	git_revwalk *walk = NULL;
-	git_oid id;
-
-	if (CALL(w, git_revwalk_new, &walk, w->repository))
-		return said(w, "cannot be walked", err);
-	CALL(w, git_revwalk_push, walk, tip);
-	for (int i = 0; i < COMMITS_MAX && !CALL(w, git_revwalk_next, &id, walk); i++) {
-		git_commit *commit = NULL;
-
-		if (CALL(w, git_commit_lookup, &commit, w->repository, &id))
-			break;
-		keys_collect(CALL(w, git_commit_message, commit), &w->known);
-		CALL(w, git_commit_free, commit);
-	}
-	CALL(w, git_revwalk_free, walk);
-	return true;
-}
-
-static bool
-is_known(const struct git_work *w, const struct change_row *change)
-{
-	AUTO(buf_fini) struct buf line = BUF_INIT;
-
-	key_hash(w, change, &line);
-	buf_putc(&line, '\n');
-	return w->known.len && strstr(buf_cstr(&w->known), buf_cstr(&line));
-}
-
-/* --- one change ---------------------------------------------------------------------------- */
-
-struct found {
-	bool is;
-	git_filemode_t mode;
-	struct buf bytes;
-};
-
-static bool
-found_read(struct git_work *w, const git_tree *tree, const char *path, struct found *ret,
-	   struct err *err)
-{
-	git_tree_entry *entry = NULL;
-	git_object *object = NULL;
-	int code = CALL(w, git_tree_entry_bypath, &entry, tree, path);
-	bool ok = true;
-
-	if (code == GIT_ENOTFOUND)
-		return true;
-	if (code)
-		return said(w, path, err);
-	ret->mode = CALL(w, git_tree_entry_filemode, entry);
-	if (ret->mode != GIT_FILEMODE_BLOB && ret->mode != GIT_FILEMODE_BLOB_EXECUTABLE) {
-		ok = err_set(err, E_INVALID, "%s is no file", path);
-	} else if (CALL(w, git_tree_entry_to_object, &object, w->repository, entry)) {
-		ok = said(w, path, err);
-	} else if (CALL(w, git_blob_rawsize, (git_blob *)object) > (uint64_t)w->t->max_bytes) {
-		ok = err_set(err, E_TOO_LARGE, "%s has more than %lld bytes (max_size)", path,
-			     (long long)w->t->max_bytes);
-	} else {
-		ret->is = true;
-		buf_add(&ret->bytes, CALL(w, git_blob_rawcontent, (git_blob *)object),
-			(size_t)CALL(w, git_blob_rawsize, (git_blob *)object));
-	}
-	CALL(w, git_object_free, object);
-	CALL(w, git_tree_entry_free, entry);
-	return ok;
-}
-
-static void
-hash_put(struct str content, struct buf *out)
-{
-	struct digest digest;
-
-	if (!content.p) {
-		buf_puts(out, "null");
-		return;
-	}
-	digest = digest_of(DIGEST_SHA256, content);
-	buf_putc(out, '"');
-	hex_encode(out, str_make(digest.bytes, digest.len));
-	buf_putc(out, '"');
-}
-
-/* Is it what this change left? */
-static bool
-is_as_left(const struct change_row *change, struct str have)
-{
-	AUTO(buf_fini) struct buf hash = BUF_INIT;
-	struct str raw;
-
-	hash_put(have, &hash);
-	return change_image_find(change->receipt, "sha256", &raw) && str_eq(raw, buf_str(&hash));
-}
-
-static void
-drifted(struct git_job *job, const struct found *found)
-{
-	job->what = TARGET_DRIFTED;
-	job->writes = job->removes = false;
-	if (found->is)
-		file_image_show(buf_str(&found->bytes), job->change->before, &job->current);
-}
-
-static bool
-plan_back(struct git_job *job, const struct found *found, struct str have)
-{
-	const struct change_row *change = job->change;
-	AUTO(auto_free) char *before = NULL;
-	struct str raw;
-
-	if (!is_as_left(change, have)) {
-		drifted(job, found);
-		return true;
-	}
-	job->removes = !strcmp(change->op, "create");
-	job->writes = !job->removes;
-	if (job->removes)
-		return true;
-	before = change_image_find(change->receipt, "before", &raw) ? str_dup(raw)
-								    : mem_strdup(change->before);
-	return file_image_bytes(before, &job->content) ||
-	       err_set(&job->err, E_STATE, "what %s was before is not known; set it back by hand",
-		       change->entity);
-}
-
-static bool
-plan_there(struct git_job *job, const struct found *found, struct str have)
-{
-	const struct change_row *change = job->change;
-	bool create = !strcmp(change->op, "create");
-
-	if (create ? found->is : !found->is || file_image_drifted(change->before, have)) {
-		drifted(job, found);
-		return true;
-	}
-	job->removes = !strcmp(change->op, "delete");
-	job->writes = !job->removes;
-	if (job->removes || file_content_make(change, have, &job->content, &job->err))
-		return true;
-	if (job->err.code != E_DRIFT)
-		return false;
-	err_fini(&job->err);
-	job->err = (struct err)ERR_INIT;
-	drifted(job, found);
-	return true;
-}
-
-static void
-receipt_write(struct git_job *job, struct str have)
-{
-	buf_puts(&job->receipt, "{\"sha256\":");
-	hash_put(job->removes ? STR_NONE : buf_str(&job->content), &job->receipt);
-	buf_puts(&job->receipt, ",\"was\":");
-	hash_put(have, &job->receipt);
-	if (have.p) {
-		buf_puts(&job->receipt, ",\"before\":");
-		file_image_keep(have, &job->receipt);
-	}
-}
-
-/* Into the index; false: job->err. */
-static bool
-job_plan(struct git_work *w, struct git_job *job, const git_tree *tree, git_index *index)
-{
-	const char *path = job->change->entity;
-	struct found found = {.mode = GIT_FILEMODE_BLOB};
-	git_index_entry entry = {.path = path};
-	struct str have;
-	bool ok;
-
-	if (!path || !beneath_check(path, &job->err))
-		return false;
-	if (is_known(w, job->change)) {
-		job->what = TARGET_ALREADY;
-		return true;
-	}
-	ok = found_read(w, tree, path, &found, &job->err);
-	have = found.is ? buf_str(&found.bytes) : STR_NONE;
-	ok = ok && (w->revert ? plan_back(job, &found, have) : plan_there(job, &found, have));
-	if (ok && (job->writes || job->removes))
-		receipt_write(job, have);
-	buf_fini(&found.bytes);
-	entry.mode = found.mode;
-	if (ok && job->removes)
-		ok = !CALL(w, git_index_remove, index, path, 0) || said(w, path, &job->err);
-	if (ok && job->writes)
-		ok = (!CALL(w, git_blob_create_from_buffer, &entry.id, w->repository,
-			    buf_cstr(&job->content), job->content.len) &&
-		      !CALL(w, git_index_add, index, &entry)) ||
-		     said(w, path, &job->err);
-	return ok;
-}
-
-/* --- a commit ------------------------------------------------------------------------------ */
-
-/* Without what could begin a line of its own. */
-static void
-plain_add(struct buf *out, const char *text, size_t most)
-{
-	for (size_t i = 0; text && text[i] && i < most; i++)
-		buf_putc(out, (unsigned char)text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i]);
-}
-
-static void
-message_write(const struct git_work *w, const struct git_job *jobs, size_t count, struct buf *out)
-{
-	size_t done = 0;
-
-	for (size_t i = 0; i < count; i++)
-		done += jobs[i].writes || jobs[i].removes;
-	buf_printf(out, "%s %zu file%s of run %s\n\n", w->revert ? "Revert" : "Change", done,
-		   done == 1 ? "" : "s", jobs[0].change->run_id ? jobs[0].change->run_id : "?");
-	for (size_t i = 0; i < count; i++) {
-		if (!jobs[i].writes && !jobs[i].removes)
-			continue;
-		buf_puts(out, "- ");
-		plain_add(out, jobs[i].change->entity, SIZE_MAX);
-		buf_puts(out, jobs[i].change->reason ? ": " : "");
-		plain_add(out, jobs[i].change->reason, REASON_BYTES);
-		buf_putc(out, '\n');
-	}
-	buf_putc(out, '\n');
-	if (jobs[0].cause && *jobs[0].cause)
-		buf_cat(out, "Rouse-Cause: ", jobs[0].cause, "\n");
-	for (size_t i = 0; i < count; i++) {
-		if (!jobs[i].writes && !jobs[i].removes)
-			continue;
-		buf_puts(out, key_trailer);
-		key_hash(w, jobs[i].change, out);
-		buf_putc(out, '\n');
-	}
-}
-
-static bool
-commit_make(struct git_work *w, struct git_job *jobs, size_t count, git_commit *parent,
-	    git_index *index, git_oid *ret, struct err *err)
-{
-	AUTO(buf_fini) struct buf ref = BUF_INIT, message = BUF_INIT;
-	const git_commit *parents[] = {parent};
-	git_signature *by = NULL;
-	git_tree *tree = NULL;
-	git_oid id;
-	bool ok;
-
-	buf_cat(&ref, "refs/heads/", w->t->branch);
-	message_write(w, jobs, count, &message);
-	ok = !CALL(w, git_index_write_tree_to, &id, index, w->repository) &&
-	     !CALL(w, git_tree_lookup, &tree, w->repository, &id) &&
-	     !CALL(w, git_signature_now, &by, w->t->author, w->t->mail);
-	crash_point("git-before-commit");
-	/* Refused when the branch has moved on meanwhile: then it is tried again. */
-	ok = ok && !CALL(w, git_commit_create, ret, w->repository, buf_cstr(&ref), by, by, NULL,
-			 buf_cstr(&message), tree, 1, parents);
-	if (!ok)
-		said(w, "the commit cannot be made", err);
-	else
-		crash_point("git-after-commit");
-	CALL(w, git_signature_free, by);
-	CALL(w, git_tree_free, tree);
-	return ok;
-}
-
-static void
-jobs_done(struct git_work *w, struct git_job *jobs, size_t count, const git_oid *commit)
-{
-	char id[GIT_OID_HEXSZ + 1];
-
-	CALL(w, git_oid_tostr, id, sizeof(id), commit);
-	for (size_t i = 0; i < count; i++)
-		if (jobs[i].writes || jobs[i].removes) {
-			jobs[i].what = TARGET_DONE;
-			buf_printf(&jobs[i].receipt, ",\"commit\":\"%s\"}", id);
-		}
-}
-
+/* All that were done, or were to be. */
 static void
 jobs_fail(struct git_job *jobs, size_t count, const struct err *err)
 {
@@ -447,65 +188,10 @@ jobs_fail(struct git_job *jobs, size_t count, const struct err *err)
 		if (jobs[i].what == TARGET_DRIFTED || jobs[i].what == TARGET_ALREADY ||
 		    jobs[i].err.code != E_OK)
 			continue;
+		jobs[i].what = TARGET_FAILED;
 		buf_clear(&jobs[i].receipt);
 		err_set(&jobs[i].err, err->code, "%s", err_text(err));
 	}
-}
-
-/* A work tree on this branch would show all of it as undone by hand. */
-static bool
-branch_is_free(struct git_work *w, const char *ref, struct err *err)
-{
-	git_reference *head = NULL;
-	bool taken;
-
-	if (CALL(w, git_repository_is_bare, w->repository) ||
-	    CALL(w, git_reference_lookup, &head, w->repository, "HEAD"))
-		return true;
-	taken = CALL(w, git_reference_symbolic_target, head) &&
-		!strcmp(CALL(w, git_reference_symbolic_target, head), ref);
-	CALL(w, git_reference_free, head);
-	return !taken || err_set(err, E_STATE,
-				 "branch %s is checked out in %s; name another branch, or a bare "
-				 "repository",
-				 w->t->branch, w->t->repo);
-}
-
-/* The changes of one run. */
-static bool
-run_do(struct git_work *w, struct git_job *jobs, size_t count, struct err *err)
-{
-	AUTO(buf_fini) struct buf ref = BUF_INIT;
-	git_commit *tip = NULL;
-	git_index *index = NULL;
-	git_tree *tree = NULL;
-	git_oid id;
-	size_t todo = 0;
-	bool ok;
-
-	buf_cat(&ref, "refs/heads/", w->t->branch);
-	if (CALL(w, git_reference_name_to_id, &id, w->repository, buf_cstr(&ref)))
-		return err_set(err, E_NOT_FOUND, "%s has no branch %s", w->t->repo, w->t->branch);
-	if (!branch_is_free(w, buf_cstr(&ref), err))
-		return false;
-	buf_clear(&w->known);
-	ok = known_read(w, &id, err) &&
-	     ((!CALL(w, git_commit_lookup, &tip, w->repository, &id) &&
-	       !CALL(w, git_commit_tree, &tree, tip) && !CALL(w, git_index_new, &index) &&
-	       !CALL(w, git_index_read_tree, index, tree)) ||
-	      said(w, "the branch cannot be read", err));
-	for (size_t i = 0; ok && i < count; i++)
-		if (job_plan(w, &jobs[i], tree, index))
-			todo += jobs[i].writes || jobs[i].removes;
-		else
-			jobs[i].writes = jobs[i].removes = false;
-	ok = ok && (!todo || commit_make(w, jobs, count, tip, index, &id, err));
-	if (ok && todo)
-		jobs_done(w, jobs, count, &id);
-	CALL(w, git_index_free, index);
-	CALL(w, git_tree_free, tree);
-	CALL(w, git_commit_free, tip);
-	return ok;
 }
 
 static void
@@ -513,53 +199,16 @@ runs_do(struct git_work *w)
 {
 	size_t from = 0;
 
+	w->made = false;
 	for (size_t i = 1; i <= w->count; i++) {
 		AUTO(err_fini) struct err err = ERR_INIT;
 
 		if (i < w->count && w->jobs[i].change->run == w->jobs[from].change->run)
 			continue;
-		if (!run_do(w, &w->jobs[from], i - from, &err))
+		if (!git_run_do(w, &w->jobs[from], i - from, &err))
 			jobs_fail(&w->jobs[from], i - from, &err);
 		from = i;
 	}
-}
-
-/* Loaded with the first change and kept: what it holds for a thread is freed when that ends, and
- * must not be gone by then. One group after the other, of all targets. */
-static struct {
-	pthread_mutex_t lock;
-	struct git git;
-	bool ready;
-} library = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-static bool
-library_ready(struct git_work *w)
-{
-	if (!library.ready) {
-		if (!git_load(&library.git, &w->err)) {
-			git_unload(&library.git);
-			return false;
-		}
-		library.ready = library.git.git_libgit2_init() >= 0;
-	}
-	w->git = library.git;
-	return library.ready || said(w, "libgit2 does not start", &w->err);
-}
-
-static bool
-repository_do(struct git_work *w)
-{
-	bool ok;
-
-	git_confine(&w->git, true);
-	CALL(w, git_libgit2_opts, GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
-	ok = !CALL(w, git_repository_open_ext, &w->repository, w->t->repo,
-		   GIT_REPOSITORY_OPEN_NO_SEARCH, NULL) ||
-	     said(w, "cannot be opened", &w->err);
-	if (ok)
-		runs_do(w);
-	CALL(w, git_repository_free, w->repository);
-	return ok;
 }
 
 /* In a thread. */
@@ -568,14 +217,48 @@ work_run(void *arg)
 {
 	struct git_work *w = arg;
 
-	pthread_mutex_lock(&library.lock);
-	if (!library_ready(w) || !repository_do(w))
+	pthread_mutex_lock(&applying);
+	if (git_place_open(&w->place, w->t, &w->err))
+		runs_do(w);
+	else
 		jobs_fail(w->jobs, w->count, &w->err);
-	pthread_mutex_unlock(&library.lock);
+	if (w->t->push && !w->made && w->err.code == E_OK)
+		git_branch_follow(w, NULL);
+	git_place_close(&w->place);
+	pthread_mutex_unlock(&applying);
+}
+
+/* In a thread: what was pushed is to be here as well. Where it cannot be now, the next one fetches
+ * it. */
+static void
+follow_run(void *arg)
+{
+	struct git_work *w = arg;
+
+	crash_point("git-pushed");
+	pthread_mutex_lock(&applying);
+	w->made = git_place_open(&w->place, w->t, NULL) && w->made;
+	if (w->made)
+		git_branch_follow(w, NULL);
+	git_place_close(&w->place);
+	pthread_mutex_unlock(&applying);
 }
 
 static void
-work_on_done(void *arg)
+work_free(struct git_work *w)
+{
+	LIST_REMOVE(w, entry);
+	for (size_t i = 0; i < w->count; i++)
+		git_job_fini(&w->jobs[i]);
+	err_fini(&w->err);
+	core_timer_free(w->timer);
+	free(w->known);
+	free(w->jobs);
+	free(w);
+}
+
+static void
+work_give(void *arg)
 {
 	struct git_work *w = arg;
 	AUTO(auto_free)
@@ -584,26 +267,90 @@ work_on_done(void *arg)
 
 	for (size_t i = 0; i < w->count; i++) {
 		struct git_job *job = &w->jobs[i];
+		bool done = job->what == TARGET_DONE || job->what == TARGET_ALREADY;
 
 		results[i] = (struct target_result){
 			.outcome = job->what,
 			.current = job->current.len ? buf_cstr(&job->current) : NULL,
-			.receipt = job->what == TARGET_DONE ? buf_cstr(&job->receipt) : NULL};
+			.receipt = done && job->receipt.len ? buf_cstr(&job->receipt) : NULL};
 		errs[i] = job->err;
 	}
 	w->on_done(w->arg, results, errs);
-	for (size_t i = 0; i < w->count; i++) {
-		buf_fini(&w->jobs[i].content);
-		buf_fini(&w->jobs[i].current);
-		buf_fini(&w->jobs[i].receipt);
-		err_fini(&w->jobs[i].err);
-		free(w->jobs[i].cause);
-	}
-	buf_fini(&w->known);
-	err_fini(&w->err);
-	core_timer_free(w->timer);
-	free(w->jobs);
-	free(w);
+	work_free(w);
+}
+
+static void
+work_fail(struct git_work *w, const struct err *err)
+{
+	jobs_fail(w->jobs, w->count, err);
+	core_timer_arm(w->core, &w->timer, 0, work_give, w);
+}
+
+static void
+thread_start(struct git_work *w, void (*run)(void *), void (*then)(void *))
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	if (!work_submit(w->core->work, run, then, w, &err))
+		work_fail(w, &err);
+}
+
+/* --- the remote ----------------------------------------------------------------------------- */
+
+static void work_look(struct git_work *w);
+
+static void
+on_pushed(void *arg, enum git_pushed what, struct err *err)
+{
+	struct git_work *w = arg;
+	AUTO(err_fini) struct err why = ERR_INIT;
+
+	if (what == GIT_PUSHED)
+		thread_start(w, follow_run, work_give);
+	else if (what == GIT_REJECTED && ++w->tries < PUSH_TRIES)
+		work_look(w);
+	else if (what == GIT_REJECTED)
+		work_fail(w,
+			  (err_set(&why, E_UNAVAILABLE, "%s (%d times, looked at anew each time)",
+				   err_text(err), w->tries),
+			   &why));
+	else
+		work_fail(w, err);
+}
+
+static void
+on_worked(void *arg)
+{
+	struct git_work *w = arg;
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	if (!w->made)
+		work_give(w);
+	else if (!git_push_start(w, on_pushed, &err))
+		work_fail(w, &err);
+}
+
+static void
+on_fetched(void *arg, struct err *err)
+{
+	struct git_work *w = arg;
+
+	if (err->code != E_OK)
+		work_fail(w, err);
+	else
+		thread_start(w, work_run, on_worked);
+}
+
+/* From what the branch, and the remote's, are now. */
+static void
+work_look(struct git_work *w)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	if (!w->t->push)
+		thread_start(w, work_run, work_give);
+	else if (!git_fetch_start(w, on_fetched, &err))
+		work_fail(w, &err);
 }
 
 static void
@@ -617,8 +364,10 @@ target_apply_many(struct core *core, const struct target *target,
 			       .t = target->state,
 			       .revert = revert,
 			       .count = count,
+			       .until = {clock_mono(core->clock).ms + target->timeout_ms},
 			       .on_done = on_done,
 			       .arg = arg};
+	LIST_INSERT_HEAD(&works, w, entry);
 	w->jobs = mem_alloc_array(count, sizeof(*w->jobs));
 	for (size_t i = 0; i < count; i++) {
 		struct buf cause = BUF_INIT;
@@ -629,10 +378,7 @@ target_apply_many(struct core *core, const struct target *target,
 			change_cause(core, changes[i], &cause);
 		w->jobs[i].cause = buf_take(&cause);
 	}
-	if (work_submit(core->work, work_run, work_on_done, w, &w->err))
-		return;
-	jobs_fail(w->jobs, count, &w->err);
-	core_timer_arm(core, &w->timer, 0, work_on_done, w);
+	work_look(w);
 }
 
 const struct target_kind git_target_kind = {

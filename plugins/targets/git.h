@@ -7,4 +7,13 @@
 
 extern const struct target_kind git_target_kind;
 
+/* Where the branches of runs lie: each is this and the run's id. */
+#define GIT_RUN_BRANCHES "rouse/"
+
+/* The repository of a target's section, its branch, and the largest file that it takes; NULL for a
+ * target of another kind. */
+const char *git_target_repo(const struct target *target);
+const char *git_target_branch(const struct target *target);
+int64_t git_target_max_bytes(const struct target *target);
+
 #endif

@@ -106,6 +106,7 @@ api_new(struct core *core, const struct http_limits *limits, const struct api_ho
 	api_events_routes(api);
 	api_changes_routes(api);
 	api_batches_routes(api);
+	api_replays_routes(api);
 	api_rollouts_routes(api);
 	api_review_routes(api);
 	api_samples_routes(api);

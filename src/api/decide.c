@@ -5,7 +5,9 @@
 #include "core/batch.h"
 #include "core/decide.h"
 #include "core/look.h"
+#include "core/replay.h"
 #include "core/sampling.h"
+#include "store/runs.h"
 
 #define DIFFERENCES 10 /* of what is not what was shown any more, so many are named */
 
@@ -158,14 +160,40 @@ on_selected(void *arg, struct selection *selection, struct err *err)
 	asking_free(asking);
 }
 
+/* A whole replay, or a run of one: nothing of it is decided. */
+static bool
+may_decide_all(struct core *core, const struct selection_spec *spec, enum change_event ev,
+	   struct err *err)
+{
+	AUTO(run_row_fini) struct run_row run = {0};
+	const char *batch = spec->batch;
+
+	if (!batch && spec->run && runs_get(core->store, spec->run, &run, NULL))
+		batch = run.batch;
+	if (!replay_is(batch))
+		return true;
+	return replay_refuse(NULL, batch,
+			     ev == CHANGE_APPROVE  ? "approved"
+			     : ev == CHANGE_REJECT ? "rejected"
+						   : "reopened",
+			     err);
+}
+
 /* take_spec: what else is meant than the body says. */
 static void
 decide(struct api *api, struct http_request *req, const json_t *body, struct selection_spec *spec,
        enum change_event ev)
 {
 	AUTO(buf_fini) struct buf policy = BUF_INIT;
-	struct asking *asking = mem_alloc(sizeof(*asking));
+	AUTO(err_fini) struct err err = ERR_INIT;
+	struct asking *asking;
 
+	if (!may_decide_all(api->core, spec, ev, &err)) {
+		selection_spec_fini(spec);
+		http_reply_error(req, &err);
+		return;
+	}
+	asking = mem_alloc(sizeof(*asking));
 	asking->api = api;
 	asking->req = req;
 	asking->ev = ev;

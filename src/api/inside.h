@@ -128,6 +128,7 @@ void api_admin_routes(struct api *api);
 void api_doctor_routes(struct api *api);
 void api_invoke_routes(struct api *api);
 void api_batches_routes(struct api *api);
+void api_replays_routes(struct api *api);
 void api_rollouts_routes(struct api *api);
 void api_topics_routes(struct api *api);
 void api_stream_routes(struct api *api);

@@ -53,8 +53,8 @@ put_models(struct core *core, const struct agent *agent, json_t *object)
 	json_t *models = json_array(), *resting = json_array();
 	const struct conf_section *section;
 
-	for (size_t i = 0;
-	     (section = endpoint_model_at(agent, registry_conf(core->registry), i)); i++) {
+	for (size_t i = 0; (section = endpoint_model_at(agent, registry_conf(core->registry), i));
+	     i++) {
 		const char *name = conf_section_name(section);
 		json_t *model = json_object(), *breaker = breaker_object(core, BREAKER_MODEL, name);
 
@@ -76,6 +76,11 @@ api_agent(struct core *core, const struct agent *agent)
 
 	json_put_str(object, "name", agent->name);
 	json_put_str(object, "kind", agent->kind->name);
+	/* Of one run; null: no limit. */
+	json_object_set_new(object, "max_cost_usd",
+			    agent->limits.cost_uusd < 0
+				    ? json_null()
+				    : json_real((double)agent->limits.cost_uusd / 1e6));
 	json_object_set_new(object, "concurrency", json_integer(agent->concurrency));
 	json_object_set_new(object, "in_flight", json_integer(running));
 	json_object_set_new(object, "queued", json_integer(queue_depth(core->queue, agent->name)));

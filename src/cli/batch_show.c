@@ -87,25 +87,31 @@ bar_draw(const struct cli *cli, const json_t *batch)
 }
 
 bool
-batch_follow(struct cli *cli, const char *batch, struct err *err)
+batch_follow_until(struct cli *cli, const char *batch, const volatile sig_atomic_t *stop,
+		   struct err *err)
 {
-	bool bar = isatty(STDERR_FILENO) && !cli->out.json;
+	bool bar = isatty(STDERR_FILENO) && !cli->out.json, ok = true, over = false;
 	const struct timespec rest = {.tv_nsec = LOOK_MS * 1000000L};
 
-	for (;;) {
+	while (ok && !over && !(stop && *stop)) {
 		AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;
 
-		if (!cli_get(cli, &reply, err, "/v1/batches/%s", batch))
-			return false;
-		if (bar)
+		ok = cli_get(cli, &reply, err, "/v1/batches/%s", batch);
+		if (ok && bar)
 			bar_draw(cli, reply.json);
-		if (!runs(reply.json))
-			break;
-		nanosleep(&rest, NULL);
+		over = ok && !runs(reply.json);
+		if (ok && !over)
+			nanosleep(&rest, NULL);
 	}
 	if (bar)
 		fputs("\r\033[K", stderr);
-	return true;
+	return ok;
+}
+
+bool
+batch_follow(struct cli *cli, const char *batch, struct err *err)
+{
+	return batch_follow_until(cli, batch, NULL, err);
 }
 
 static void

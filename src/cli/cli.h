@@ -57,6 +57,8 @@ bool cli_data_json(const char *option, const char *value, json_t **ret, struct e
 
 /* Adds name=value to a query: '?' first, then '&'. value NULL: nothing. */
 void cli_query(struct buf *path, const char *name, const char *value);
+/* --NAME as RFC 3339, from a duration (7d) or an instant; nothing where it is not given. */
+bool cli_instant(const struct cli *cli, const char *option, struct buf *ret, struct err *err);
 /* --since as RFC 3339, from a duration (7d) or an instant. */
 bool cli_query_since(const struct cli *cli, const char *option, const char *name, struct buf *path,
 		     struct err *err);
@@ -96,7 +98,9 @@ void cli_note(const char *fmt, ...) PRINTF(1, 2);
 #define CLI_VERB(name) bool name(struct cli *cli, struct err *err)
 CLI_VERB(verb_status);
 CLI_VERB(verb_simulate);
+CLI_VERB(verb_replay);
 CLI_VERB(verb_check);
+CLI_VERB(verb_top);
 CLI_VERB(verb_doctor);
 CLI_VERB(verb_reload);
 CLI_VERB(verb_pause);

@@ -101,6 +101,11 @@ nothing_decided(const struct decision *decision, const json_t *look, const char 
 	const char *name;
 	json_t *n;
 
+	if (json_str(look, "batch") && !strncmp(json_str(look, "batch"), "replay:", 7))
+		return err_set(err, E_STATE,
+			       "what replay %s proposed is only there to be compared, and is never "
+			       "%s; rouse replay %s --diff shows the comparison",
+			       word, decision->done, word);
 	json_object_foreach ((json_t *)status, name, n)
 		buf_printf(&counts, "%s%lld %s", counts.len ? ", " : ": ",
 			   (long long)json_integer_value(n), name);

@@ -6,13 +6,10 @@
 #include <string.h>
 
 #include "cli/change.h"
-#include "cli/fields.h"
+#include "cli/diff_inside.h"
 #include "cli/text.h"
-#include "pure/textdiff.h"
 
-#define WIDTH 80
-#define VALUE_LINES 40 /* of one value; more is said to be there, and counted */
-#define ENTITIES 5     /* named of those that get the very same */
+#define ENTITIES 5 /* named of those that get the very same */
 #define CALM 99
 #define CERTAIN 2.0 /* sorts behind every confidence there can be */
 
@@ -47,12 +44,6 @@ sign_of(const char *op)
 		if (!strcmp(signs[i].op, op))
 			return signs[i].sign;
 	return '~';
-}
-
-static enum print_style
-style_of(char sign)
-{
-	return sign == '+' ? STYLE_GREEN : sign == '-' ? STYLE_RED : STYLE_YELLOW;
 }
 
 /* As the daemon weighs what needs eyes (pure/group.h). */
@@ -144,179 +135,6 @@ group_by_interest(const void *a, const void *b)
 	return strcmp(left->items[0].group, right->items[0].group);
 }
 
-static unsigned
-width_of(const struct print *print)
-{
-	return print->width ? print->width : WIDTH;
-}
-
-/* text on as many lines as it needs, each behind lead; the rest of a very long one is counted. */
-/* Where a line that has room for `at` bytes ends better: behind a blank that is not far back. */
-static size_t
-word_break(struct str text, size_t at)
-{
-	for (size_t back = at; back > 1 && back + 20 > at; back--)
-		if (text.p[back - 1] == ' ')
-			return back;
-	return at;
-}
-
-static void
-put_wrapped(struct print *print, const char *lead, enum print_style style, struct str text)
-{
-	unsigned room = width_of(print) - text_width(str_of(lead));
-	size_t lines = 0;
-
-	do {
-		unsigned used = 0;
-		size_t at = 0;
-
-		while (at < text.len) {
-			size_t len;
-			unsigned columns = text_point_width(
-				text_decode(str_make(text.p + at, text.len - at), &len));
-
-			if (used + columns > room)
-				break;
-			used += columns;
-			at += len;
-		}
-		if (at < text.len)
-			at = word_break(text, at);
-		if (lines++ == VALUE_LINES) {
-			print_f(print,
-				"%*s… %zu more bytes; rouse change show CHANGE --json has all\n",
-				(int)text_width(str_of(lead)), "", text.len);
-			return;
-		}
-		print_style(print, style);
-		print_f(print, "%s%.*s", lead, (int)at, text.p);
-		if (style != STYLE_PLAIN)
-			print_style(print, STYLE_PLAIN);
-		print_f(print, "\n");
-		text = str_make(text.p + at, text.len - at);
-	} while (text.len);
-}
-
-static void
-value_text(const json_t *value, struct buf *out)
-{
-	AUTO(buf_fini) struct buf json = BUF_INIT;
-
-	json_write(&json, value);
-	text_escape(out, buf_str(&json));
-}
-
-/* The lines of a text before or after a change, with a sign before each. */
-static void
-put_text_lines(struct print *print, char sign, enum print_style style, const json_t *value)
-{
-	struct str rest = str_make(json_string_value(value), json_string_length(value)), line;
-	char lead[16] = "        ? ";
-	size_t lines = 0;
-
-	lead[8] = sign;
-	while (rest.p && rest.len) {
-		AUTO(buf_fini) struct buf safe = BUF_INIT;
-
-		if (lines++ == VALUE_LINES) {
-			print_f(print,
-				"        … %zu more bytes; rouse change show CHANGE --json has "
-				"all\n",
-				rest.len);
-			return;
-		}
-		rest = str_split(rest, '\n', &line);
-		text_escape(&safe, line);
-		put_wrapped(print, lead, style, buf_str(&safe));
-	}
-}
-
-static bool
-is_lines(const json_t *value)
-{
-	return json_is_string(value) && strchr(json_string_value(value), '\n');
-}
-
-/* A unified diff, each line in its colour. */
-static void
-put_patch(struct print *print, const char *patch)
-{
-	struct str rest = str_of(patch), line;
-	size_t lines = 0;
-
-	while (rest.p && rest.len) {
-		AUTO(buf_fini) struct buf safe = BUF_INIT;
-		enum print_style style;
-
-		if (lines++ == 5 * VALUE_LINES) {
-			print_f(print,
-				"        … %zu more bytes; rouse change show CHANGE --json has "
-				"all\n",
-				rest.len);
-			return;
-		}
-
-		rest = str_split(rest, '\n', &line);
-		style = line.len && line.p[0] == '+'   ? STYLE_GREEN
-			: line.len && line.p[0] == '-' ? STYLE_RED
-						       : STYLE_PLAIN;
-		text_escape(&safe, line);
-		put_wrapped(print, "        ", style, buf_str(&safe));
-	}
-}
-
-static void
-put_line_difference(struct print *print, const struct field *field)
-{
-	AUTO(buf_fini) struct buf lines = BUF_INIT;
-
-	textdiff_print(
-		str_make(json_string_value(field->before), json_string_length(field->before)),
-		str_make(json_string_value(field->after), json_string_length(field->after)), 3, "",
-		&lines);
-	put_patch(print, buf_cstr(&lines));
-}
-
-static void
-put_field(struct print *print, const struct field *field)
-{
-	AUTO(buf_fini) struct buf path = BUF_INIT, before = BUF_INIT, after = BUF_INIT;
-	unsigned width;
-
-	text_escape(&path, str_of(*field->path ? field->path : "value"));
-	if (field->before)
-		value_text(field->before, &before);
-	if (field->after)
-		value_text(field->after, &after);
-	width = 8 + text_width(buf_str(&path)) + text_width(buf_str(&before)) +
-		text_width(buf_str(&after)) + (field->kind == '~' ? 3 : 0);
-	print_f(print, "    ");
-	print_style(print, style_of(field->kind));
-	print_f(print, "%c", field->kind);
-	print_style(print, STYLE_PLAIN);
-	print_f(print, " %s:", buf_cstr(&path));
-	if (width <= width_of(print) && !is_lines(field->before) && !is_lines(field->after)) {
-		print_f(print, " %s%s%s\n", buf_cstr(&before), field->kind == '~' ? " → " : "",
-			buf_cstr(&after));
-		return;
-	}
-	print_f(print, "\n");
-	if (json_is_string(field->before) && json_is_string(field->after) &&
-	    (is_lines(field->before) || is_lines(field->after))) {
-		put_line_difference(print, field);
-		return;
-	}
-	if (is_lines(field->before))
-		put_text_lines(print, '-', STYLE_RED, field->before);
-	else if (field->before)
-		put_wrapped(print, "        - ", STYLE_RED, buf_str(&before));
-	if (is_lines(field->after))
-		put_text_lines(print, '+', STYLE_GREEN, field->after);
-	else if (field->after)
-		put_wrapped(print, "        + ", STYLE_GREEN, buf_str(&after));
-}
-
 static void
 put_effect(struct print *print, const json_t *change, const struct fields *fields, bool reverse)
 {
@@ -332,10 +150,10 @@ put_effect(struct print *print, const json_t *change, const struct fields *field
 			field.before = after;
 			field.kind = field.kind == '+' ? '-' : field.kind == '-' ? '+' : '~';
 		}
-		put_field(print, &field);
+		diff_put_field(print, &field);
 	}
 	if (patch)
-		put_patch(print, patch);
+		diff_put_patch(print, patch);
 	else if (!fields->count)
 		print_f(print, "    (no field changes)\n");
 }
@@ -358,7 +176,7 @@ put_group_head(struct print *print, const struct group *group, bool reverse)
 
 	if (reverse && sign != '~')
 		sign = sign == '+' ? '-' : '+';
-	print_style(print, style_of(sign));
+	print_style(print, diff_style(sign));
 	print_f(print, "%c ", sign);
 	print_style(print, STYLE_PLAIN);
 	print_style(print, STYLE_BOLD);
@@ -411,7 +229,7 @@ put_found(struct print *print, const json_t *change)
 	else
 		buf_puts(&text, "nothing");
 	text_escape(&safe, buf_str(&text));
-	put_wrapped(print, "    found there: ", STYLE_PLAIN, buf_str(&safe));
+	diff_put_wrapped(print, "    found there: ", STYLE_PLAIN, buf_str(&safe));
 }
 
 /* The one change, or the several that do the very same, from first on. */
@@ -451,13 +269,13 @@ put_item_head(struct print *print, const struct item *first, size_t same)
 		AUTO(buf_fini) struct buf safe = BUF_INIT;
 
 		text_escape(&safe, str_of(reason));
-		put_wrapped(print, "    because ", STYLE_PLAIN, buf_str(&safe));
+		diff_put_wrapped(print, "    because ", STYLE_PLAIN, buf_str(&safe));
 	}
 	if (error && *error) {
 		AUTO(buf_fini) struct buf safe = BUF_INIT;
 
 		text_escape(&safe, str_of(error));
-		put_wrapped(print, "    error: ", STYLE_RED, buf_str(&safe));
+		diff_put_wrapped(print, "    error: ", STYLE_RED, buf_str(&safe));
 	}
 	put_found(print, first->change);
 }
@@ -595,76 +413,4 @@ diff_print(struct print *print, const json_t *items, const struct diff_options *
 		item_fini(&sorted[i]);
 	free(sorted);
 	free(list);
-}
-
-/* RFC 4180; what a spreadsheet would run as a formula gets a quote before it. */
-static void
-csv_cell(struct buf *out, const char *text, bool last)
-{
-	buf_putc(out, '"');
-	if (text && *text && strchr("=+-@\t\r", *text))
-		buf_putc(out, '\'');
-	for (; text && *text; text++) {
-		if (*text == '"')
-			buf_putc(out, '"');
-		buf_putc(out, *text);
-	}
-	buf_puts(out, last ? "\"\r\n" : "\",");
-}
-
-static void
-csv_json(struct buf *out, const json_t *value, bool last)
-{
-	AUTO(buf_fini) struct buf text = BUF_INIT;
-
-	/* A number stays a number; JSON text of all else cannot be a formula. */
-	if (value)
-		value_text(value, &text);
-	if (json_is_number(value))
-		buf_printf(out, "%s%s", buf_cstr(&text), last ? "\r\n" : ",");
-	else
-		csv_cell(out, buf_cstr(&text), last);
-}
-
-void
-diff_print_csv_head(struct print *print)
-{
-	buf_puts(&print->buf,
-		 "change,run,target,entity,op,status,confidence,field,before,after\r\n");
-}
-
-void
-diff_print_csv(struct print *print, const json_t *items)
-{
-	static const char *const members[] = {"id", "run", "target", "entity", "op", "status"};
-	struct buf *out = &print->buf;
-	const json_t *change;
-	size_t i;
-
-	json_array_foreach (items, i, change) {
-		AUTO(fields_fini) struct fields fields = FIELDS_INIT;
-		AUTO(buf_fini) struct buf head = BUF_INIT;
-		const json_t *confidence = json_object_get(change, "confidence");
-
-		fields_of(change, &fields);
-		for (size_t at = 0; at < ARRAY_LEN(members); at++) {
-			AUTO(buf_fini) struct buf cell = BUF_INIT;
-
-			text_escape(&cell, str_of(json_str(change, members[at])));
-			csv_cell(&head, buf_cstr(&cell), false);
-		}
-		csv_json(&head, json_is_number(confidence) ? confidence : NULL, false);
-		for (size_t at = 0; at < fields.count; at++) {
-			buf_add_str(out, buf_str(&head));
-			csv_cell(out, fields.items[at].path, false);
-			csv_json(out, fields.items[at].before, false);
-			csv_json(out, fields.items[at].after, true);
-		}
-		if (!fields.count) {
-			buf_add_str(out, buf_str(&head));
-			csv_cell(out, json_str(change, "patch") ? "patch" : "", false);
-			csv_cell(out, "", false);
-			csv_cell(out, json_str(change, "patch"), true);
-		}
-	}
 }

@@ -23,11 +23,9 @@ cli_query(struct buf *path, const char *name, const char *value)
 }
 
 bool
-cli_query_since(const struct cli *cli, const char *option, const char *name, struct buf *path,
-		struct err *err)
+cli_instant(const struct cli *cli, const char *option, struct buf *ret, struct err *err)
 {
 	const char *text = cli_opt(cli, option);
-	AUTO(buf_fini) struct buf instant = BUF_INIT;
 	struct wall at;
 	int64_t ms;
 
@@ -42,8 +40,19 @@ cli_query_since(const struct cli *cli, const char *option, const char *name, str
 			       "--%s %s: a duration as 7d or 90m, or an instant as "
 			       "2026-11-20T09:30:00Z, was expected",
 			       option, text);
-	wall_format(at, &instant);
-	cli_query(path, name, buf_cstr(&instant));
+	wall_format(at, ret);
+	return true;
+}
+
+bool
+cli_query_since(const struct cli *cli, const char *option, const char *name, struct buf *path,
+		struct err *err)
+{
+	AUTO(buf_fini) struct buf instant = BUF_INIT;
+
+	if (!cli_instant(cli, option, &instant, err))
+		return false;
+	cli_query(path, name, instant.len ? buf_cstr(&instant) : NULL);
 	return true;
 }
 

@@ -94,26 +94,6 @@ review_lay_out(struct review *review)
 		review->lines += review->body.data[i] == '\n';
 }
 
-/* A line of our own words and strangers', cut to the width. */
-static void
-bar(struct buf *out, unsigned columns, bool reverse, const struct buf *text)
-{
-	AUTO(buf_fini) struct buf cut = BUF_INIT;
-	unsigned used;
-
-	text_cut(&cut, buf_str(text), columns);
-	used = text_width(buf_str(&cut));
-	if (reverse)
-		buf_puts(out, "\x1b[7m");
-	buf_add_str(out, buf_str(&cut));
-	if (reverse) {
-		for (; used < columns; used++)
-			buf_putc(out, ' ');
-		buf_puts(out, "\x1b[0m");
-	}
-	buf_putc(out, '\n');
-}
-
 static void
 head_text(const struct review *review, struct buf *out)
 {
@@ -167,22 +147,22 @@ draw(struct review *review, const struct buf *foot, int cursor, struct err *err)
 
 	tty_size(&columns, &rows);
 	head_text(review, &head);
-	bar(&out, columns, true, &head);
+	tty_bar(&out, columns, true, buf_str(&head));
 	if (review->help)
 		for (unsigned i = 0; i < room; i++) {
 			AUTO(buf_fini) struct buf line = BUF_INIT;
 
 			if (i < ARRAY_LEN(help_lines))
 				buf_puts(&line, help_lines[i]);
-			bar(&out, columns, false, &line);
+			tty_bar(&out, columns, false, buf_str(&line));
 		}
 	else
 		body_add(review, &out, room);
-	bar(&out, columns, false, foot);
+	tty_bar(&out, columns, false, buf_str(foot));
 	if (review->lines > review->scroll + room && !review->help)
 		buf_printf(&last, "-- more (space) --  ");
 	buf_puts(&last, keys);
-	bar(&out, columns, !review->cli->out.colour, &last);
+	tty_bar(&out, columns, !review->cli->out.colour, buf_str(&last));
 	return tty_draw(buf_str(&out), cursor < 0 ? -1 : (int)room + 1,
 			cursor < (int)columns ? cursor : (int)columns - 1, err);
 }

@@ -183,7 +183,42 @@ wish_write(struct cli *cli, json_t *body, struct err *err)
 		json_object_set_new(body, "rate",
 				    json_real(1000.0 * (double)rate.count / (double)rate.per_ms));
 	}
+	if (cli_opt(cli, "stop")) {
+		struct err why = ERR_INIT;
+		double stop;
+
+		if (!ratio_parse(str_of(cli_opt(cli, "stop")), &stop, &why)) {
+			why.code = E_USAGE;
+			err_prefix(&why, "--stop");
+			return err_move(err, &why);
+		}
+		json_object_set_new(body, "stop", json_real(stop));
+	}
 	return true;
+}
+
+/* What it goes by: as it was asked for, else as the section says. */
+static double
+way_of(const json_t *batch, const json_t *body, const char *name)
+{
+	return json_num(body, name, json_num(json_object_get(batch, "apply"), name, 0));
+}
+
+static void
+way_show(struct cli *cli, const json_t *batch, const json_t *body)
+{
+	double canary = way_of(batch, body, "canary"), rate = way_of(batch, body, "rate");
+
+	if (canary > 0)
+		print_f(&cli->out, "Canary: the first %.0f alone; ", canary);
+	else
+		print_f(&cli->out, "Canary: none; ");
+	if (rate > 0)
+		print_f(&cli->out, "rate: %g a second; ", rate);
+	else
+		print_f(&cli->out, "rate: no limit; ");
+	print_f(&cli->out, "stop: when more than %g %% failed or are in conflict.\n",
+		100 * way_of(batch, body, "stop"));
 }
 
 bool
@@ -196,19 +231,21 @@ rollout_run(struct cli *cli, const json_t *batch, bool revert, struct err *err)
 
 	if (!id)
 		return err_set(err, E_CORRUPT, "the daemon showed a batch without an id");
+	if (!wish_write(cli, body, err))
+		return false;
 	if (todo(batch, revert)) {
 		if ((!cli->out.json || cli_has(cli, "plan")) &&
 		    !groups_show(cli, id, revert ? "applied" : "approved", err))
 			return false;
-		if (!cli->out.json)
+		if (!cli->out.json) {
 			words_show(cli, batch, revert);
+			way_show(cli, batch, body);
+		}
 	}
 	if (cli_has(cli, "plan")) {
 		cli->status = todo(batch, revert) ? 2 : 0;
 		return true;
 	}
-	if (!wish_write(cli, body, err))
-		return false;
 	if (todo(batch, revert) &&
 	    !cli_confirm(cli, verb, revert ? "Undo them?" : "Apply them?", &yes, err))
 		return false;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/os.h"
+#include "cli/text.h"
 
 #define ENTER "\x1b[?1049h\x1b[?25l"
 #define LEAVE "\x1b[0m\x1b[?25h\x1b[?1049l"
@@ -298,6 +299,25 @@ tty_key(int timeout_ms)
 }
 
 /* --- pictures ------------------------------------------------------------------------------ */
+
+void
+tty_bar(struct buf *out, unsigned columns, bool reverse, struct str text)
+{
+	AUTO(buf_fini) struct buf cut = BUF_INIT;
+	unsigned used;
+
+	text_cut(&cut, text, columns);
+	used = text_width(buf_str(&cut));
+	if (reverse)
+		buf_puts(out, "\x1b[7m");
+	buf_add_str(out, buf_str(&cut));
+	if (reverse) {
+		for (; used < columns; used++)
+			buf_putc(out, ' ');
+		buf_puts(out, "\x1b[0m");
+	}
+	buf_putc(out, '\n');
+}
 
 bool
 tty_draw(struct str lines, int cursor_row, int cursor_column, struct err *err)

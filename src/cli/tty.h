@@ -45,6 +45,8 @@ void tty_suspend(void);
 void tty_size(unsigned *ret_columns, unsigned *ret_rows);
 /* Waits for a key. timeout_ms -1: for ever; otherwise KEY_NONE when it is over. */
 int tty_key(int timeout_ms);
+/* A line of our own words and strangers' (escaped), cut to the width; reverse: filled up to it. */
+void tty_bar(struct buf *out, unsigned columns, bool reverse, struct str text);
 /* Lines from the top, each at most as wide as the screen; the rest is cleared. The cursor is hidden
  * where cursor_row is -1. */
 bool tty_draw(struct str lines, int cursor_row, int cursor_column, struct err *err);

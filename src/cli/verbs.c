@@ -63,6 +63,24 @@ OPTIONS(simulate_all_options,
 	{"to", 0, "WHEN", "up to this, included; +7d is ahead"},
 	{"events", 0, "DIR", "stored events, a *.json each, as `rouse event show --json` has them"},
 	{"count", 'n', "N", "at most so many times (10000)"});
+OPTIONS(replay_options,
+	{"agent", 0, "NEW", "the agent that they are run in; the old one measures itself"},
+	{"stage", 0, NULL, "propose only, and compare; nothing is ever applied (needed)"},
+	{"since", 0, "WHEN", "runs since then: a duration as 7d, or an instant"},
+	{"of", 0, "AGENT", "runs of this agent alone"},
+	{"trigger", 0, "TRIGGER", "runs of this trigger alone"},
+	{"batch", 0, "BATCH", "runs of this batch alone"},
+	{"entity", 0, "ENTITY", "runs of this entity alone"},
+	{"tenant", 0, "TENANT", "runs of this tenant alone"},
+	{"status", 0, "STATUS", "runs that ended so (succeeded and failed)"},
+	{"limit", 'n', "N", "the newest so many"},
+	{"concurrency", 0, "N", "so many at once (4, or what the agent may)"},
+	{"budget.cost", 0, "DOLLARS", "what all of it may cost"},
+	{"all", 'a', NULL, "show each difference, not three of a kind"},
+	{"plan", 0, NULL, "only say how many, and at what cost; ends with 2"},
+	{"yes", 'y', NULL, "do not ask"},
+	{"diff", 0, NULL, "of a replay that is there: only compare what it has"},
+	{"forget", 0, NULL, "of a replay that is there: let go of all of it"});
 OPTIONS(backfill_options, {"from", 0, "TIME", "times after this one (2026-11-20T09:30:00Z)"},
 	{"to", 0, "TIME", "up to this one, included"},
 	{"overlap", 0, "POLICY", "queue (default), queue_one, skip, cancel_other or allow"},
@@ -131,6 +149,7 @@ OPTIONS(apply_options, {"all", 'a', NULL, "everything that is approved or failed
 	{"reason", 0, "TEXT", "why; kept with the decision"},
 	{"canary", 0, "N", "of a batch: so many first, and the others when those went well"},
 	{"rate", 0, "N/s", "of a batch: no faster than this"},
+	{"stop", 0, "SHARE", "of a batch: no further when more than this share failed, as 5%"},
 	{"plan", 0, NULL, "only show what would be applied; ends with 2 when there is something"},
 	{"yes", 'y', NULL, "do not ask"});
 OPTIONS(revert_options,
@@ -138,6 +157,7 @@ OPTIONS(revert_options,
 	{"reason", 0, "TEXT", "why; kept with the decision"},
 	{"canary", 0, "N", "of a batch: so many first, and the others when those went well"},
 	{"rate", 0, "N/s", "of a batch: no faster than this"},
+	{"stop", 0, "SHARE", "of a batch: no further when more than this share failed, as 5%"},
 	{"plan", 0, NULL, "only show what would be undone; ends with 2 when there is something"},
 	{"yes", 'y', NULL, "do not ask"});
 OPTIONS(rebase_options,
@@ -204,6 +224,8 @@ OPTIONS(token_create_options,
 	{"scope", 0, "SCOPES", "read, invoke, review, apply, admin; comma separated or repeated"},
 	{"agent", 0, "AGENT", "it is for this agent, and decides nothing of that agent's runs"},
 	{"expires", 0, "WHEN", "a duration from now (90d) or an instant; never when not given"});
+OPTIONS(top_options, {"every", 0, "DURATION", "how often it looks (2s)"},
+	{"once", 0, NULL, "print one picture of that time, and end"});
 OPTIONS(help_hidden_options, {"man", 0, NULL, "print rouse(1)"},
 	{"completion", 0, "SHELL", "print completions for bash, fish or zsh"});
 
@@ -212,6 +234,10 @@ const struct verb verb_table[] = {
 	 "Prints what the daemon is doing: health, agents, triggers, what is paused. Ends with 1 "
 	 "when it is not ready.",
 	 verb_status},
+	{NULL, "top", "", 0, 0, top_options, NULL, 0, "what runs, waits, costs and fails, live",
+	 "Agents with their queues, rates, cost and breakers, triggers with their health, and what "
+	 "runs, on one screen; ? lists the keys. Without a terminal: --once.",
+	 verb_top},
 	{NULL, "check", "[FILE]", 0, 1, NULL, NULL, VERB_LOCAL, "check the configuration",
 	 "Runs roused -t: every error with file, line, key and what was expected. FILE is "
 	 "rouse.conf unless named. Ends with 1 when there is an error.",
@@ -324,6 +350,15 @@ const struct verb verb_table[] = {
 	 "run, when, what would meet its own run before, and what all would cost at most. Needs no "
 	 "daemon; nothing runs, nothing is kept.",
 	 verb_simulate},
+	{NULL, "replay", "[REPLAY]", 0, 1, replay_options, NULL, 0,
+	 "run old runs again in another agent, and compare what both propose",
+	 "A regression test for an agent. Says how many runs it would be and what they may cost, "
+	 "asks, and runs them with nothing applied: what they propose can never be, what they emit "
+	 "nobody hears, nobody is notified, and questions are decided as they were then. Then it "
+	 "shows what differs, like differences together. Ends with 0 when all is the same, 1 when "
+	 "something differs, failed or is left. Interrupted, or after a crash, rouse replay REPLAY "
+	 "goes on; with more --budget.cost too.",
+	 verb_replay},
 	{NULL, "emit", "TOPIC", 1, 1, emit_options, NULL, 0, "say something on a topic",
 	 "Wakes every trigger with source = topic and this topic, as an `emit` line of an agent "
 	 "does.",
@@ -387,8 +422,8 @@ const struct verb verb_table[] = {
 	 "Shows what it would do and asks; without a terminal --yes is needed. Waits (as long as "
 	 "--timeout says, else 60s) until each is applied. Ends with 0 when all are applied, 1 on "
 	 "a conflict or a failure, 4 when some are still proposed. A batch goes by apply.canary, "
-	 "apply.rate and apply.stop of its section, in the daemon: who stops waiting stops "
-	 "nothing.",
+	 "apply.rate and apply.stop of its section, or by --canary, --rate and --stop, in the "
+	 "daemon: who stops waiting stops nothing. What it goes by is said with the plan.",
 	 verb_apply},
 	{NULL, "revert", "BATCH|RUN|CHANGE...", 1, VERB_MANY, revert_options, NULL, 0,
 	 "undo applied changes",

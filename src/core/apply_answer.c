@@ -149,12 +149,14 @@ group_log(const struct flight *flight, size_t done)
 		 flight->lane->target, "changes", buf_cstr(&count), "done", buf_cstr(&well));
 }
 
-/* Of several those that went well, in two statements. *ret_done of them; what is not is left. */
+/* Of several those that went well, together. *ret_done of them; what is not is left. */
 static bool
 flight_land_done(struct flight *flight, size_t *ret_done, struct err *err)
 {
 	struct core *core = flight->lane->apply->core;
-	AUTO(buf_fini) struct buf rows = BUF_INIT;
+	AUTO(auto_free)
+	const struct change_row **rows = mem_alloc_array(flight->count, sizeof(*rows));
+	AUTO(auto_free) const char **receipts = mem_alloc_array(flight->count, sizeof(*receipts));
 
 	*ret_done = 0;
 	if (flight->count == 1)
@@ -162,16 +164,12 @@ flight_land_done(struct flight *flight, size_t *ret_done, struct err *err)
 	for (size_t i = 0; i < flight->count; i++) {
 		if (!answer_is_done(&flight->answers[i]))
 			continue;
-		buf_printf(&rows, "%c\"%" PRId64 "\":", rows.len ? ',' : '{',
-			   flight->changes[i].seq);
-		buf_json_cstr(&rows, flight->revert ? NULL : flight->answers[i].receipt);
+		rows[*ret_done] = &flight->changes[i];
+		receipts[*ret_done] = flight->revert ? NULL : flight->answers[i].receipt;
 		++*ret_done;
 	}
-	if (!*ret_done)
-		return true;
-	buf_putc(&rows, '}');
-	return changes_land(core->store, flight->lane->target, buf_cstr(&rows), *ret_done,
-			    flight->revert, core_wall(core), err);
+	return !*ret_done || changes_land(core->store, rows, receipts, *ret_done, flight->revert,
+					  core_wall(core), err);
 }
 
 static bool

@@ -10,6 +10,7 @@
 #include "core/batch_inside.h"
 #include "core/event.h"
 #include "core/notify.h"
+#include "core/replay.h"
 #include "core/stream.h"
 #include "store/changes.h"
 #include "store/events.h"
@@ -116,12 +117,15 @@ move_row(struct core *core, const struct batch_row *row, enum batch_event ev, en
 	return true;
 }
 
-/* In mode apply what was approved as it arrived is on its way already. */
+/* In mode apply what was approved as it arrived is on its way already; of a replay nothing is to be
+ * decided. */
 static enum batch_state
 where_to(const struct batch_row *row, enum batch_event ev)
 {
 	enum batch_state to = batch_next(batch_state_of(row->state), ev);
 
+	if (ev == BATCH_ENTITIES_DONE && to == BATCH_REVIEW && replay_is(row->id))
+		return BATCH_DONE;
 	return ev == BATCH_ENTITIES_DONE && to == BATCH_REVIEW && !strcmp(row->mode, "apply")
 		       ? BATCH_APPLYING
 		       : to;
@@ -256,6 +260,11 @@ earlier(struct core *core, const char *word, const char *member, json_t *plan, s
 	buf_fini(&named.ids);
 	if (ok && named.newest)
 		ok = batches_get_seq(core->store, named.newest, &row, err);
+	if (ok && row.id && replay_is(row.id))
+		ok = err_set(err, E_INVALID,
+			     "%s is a replay: its entities are old runs, and no "
+			     "batch's; rouse replay %s goes on with it",
+			     row.id, row.id);
 	if (ok && !row.id)
 		ok = err_set(err, E_NOT_FOUND, "there is no batch %s to take entities from", word);
 	if (ok)
@@ -383,15 +392,25 @@ batch_start(struct core *core, const char *name, const struct batch_options *opt
 	    struct err *err)
 {
 	struct batch_settings settings;
+	AUTO(buf_fini) struct buf plan = BUF_INIT;
+
+	return batch_settings_get(core->registry, name, &settings, err) &&
+	       plan_make(core, &settings, options, &plan, err) &&
+	       batch_begin(core, &settings, name, options, buf_cstr(&plan), ret_id, err);
+}
+
+bool
+batch_begin(struct core *core, const struct batch_settings *settings, const char *name,
+	    const struct batch_options *options, const char *plan, char **ret_id, struct err *err)
+{
 	AUTO(auto_free) char *running = NULL;
-	AUTO(buf_fini) struct buf plan = BUF_INIT, id = BUF_INIT;
+	AUTO(buf_fini) struct buf id = BUF_INIT;
 	AUTO(batch_row_fini) struct batch_row row = {0};
 	int64_t seq;
 
 	if (core->draining)
 		return err_set(err, E_UNAVAILABLE, "the daemon is stopping; try again in a moment");
-	if (!batch_settings_get(core->registry, name, &settings, err) ||
-	    !batches_named(core->store, name, is_running, &running, err))
+	if (!batches_named(core->store, name, is_running, &running, err))
 		return false;
 	if (running)
 		return err_set(
@@ -399,9 +418,9 @@ batch_start(struct core *core, const char *name, const struct batch_options *opt
 			"batch %s is running; wait for it (rouse batch show %s --follow), or "
 			"cancel it first",
 			running, running);
-	if (!plan_make(core, &settings, options, &plan, err) || !turn_savepoint(core->store, err))
+	if (!turn_savepoint(core->store, err))
 		return false;
-	if (!start_rows(core, &settings, name, options, buf_cstr(&plan), &id, &seq, err) ||
+	if (!start_rows(core, settings, name, options, plan, &id, &seq, err) ||
 	    !batches_get_seq(core->store, seq, &row, err)) {
 		turn_undo(core->store);
 		return false;

@@ -41,7 +41,7 @@ enum batch_state batch_next(enum batch_state state, enum batch_event ev);
 /* --- what a section says --- */
 
 struct batch_settings {
-	const struct conf_section *section;
+	const struct conf_section *section; /* NULL: of a replay */
 	const struct agent *agent;
 	struct run_limits limits; /* of each entity's run */
 	int64_t concurrency;
@@ -57,6 +57,9 @@ struct batch_settings {
 /* E_NOT_FOUND: there is no [batch NAME], or its agent is gone. Borrows from the registry. */
 bool batch_settings_get(const struct registry *registry, const char *name,
 			struct batch_settings *ret, struct err *err);
+/* Those of a batch that is there: of its section, or of a replay. */
+bool batch_settings_of(const struct registry *registry, const struct batch_row *row,
+		       struct batch_settings *ret, struct err *err);
 /* The conf_check of [batch X]. */
 void batch_check(const struct conf_section *section, struct conf_report *report);
 /* stop_after: "10", or "5%" or "0.05". */
@@ -93,6 +96,10 @@ struct batch_options {
  * nominal time had its batch. ret_id: owned. */
 bool batch_start(struct core *core, const char *name, const struct batch_options *options,
 		 char **ret_id, struct err *err);
+/* The same with its settings and plan (JSON text) at hand. */
+bool batch_begin(struct core *core, const struct batch_settings *settings, const char *name,
+		 const struct batch_options *options, const char *plan, char **ret_id,
+		 struct err *err);
 /* By an id, or by a name where one alone is meant: the one that is not done, or else the newest.
  * E_NOT_FOUND; E_INVALID: there are several. */
 bool batch_find(struct core *core, const char *word, struct batch_row *ret, struct err *err);

@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "base/json.h"
-#include "core/batch.h"
+#include "core/replay.h"
 
 static int
 priority_of(const char *name)
@@ -51,4 +51,12 @@ batch_settings_get(const struct registry *registry, const char *name, struct bat
 		batch_stop_parse(str_of(conf_str(section, "stop_after")), &ret->stop_count,
 				 &ret->stop_share);
 	return true;
+}
+
+bool
+batch_settings_of(const struct registry *registry, const struct batch_row *row,
+		  struct batch_settings *ret, struct err *err)
+{
+	return replay_is(row->id) ? replay_settings(registry, row, ret, err)
+				  : batch_settings_get(registry, row->name, ret, err);
 }

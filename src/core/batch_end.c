@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/os.h"
 #include "core/batch_inside.h"
+#include "core/replay.h"
+#include "store/runs.h"
 
 const char *
 batch_outcome(const char *status, const char *reason)
@@ -51,9 +53,15 @@ batch_run_ended(struct core *core, const struct run_row *run, const char *status
 	struct item_move move = {.run = run->seq, .drops_data = true};
 	struct live *live;
 
-	if (!run->batch || !run->entity)
+	const char *entity = replay_is(run->batch) ? run->replay_of : run->entity;
+
+	if (!run->batch || !entity)
 		return true;
-	if (!items_find(core->store, run->batch, run->entity, &item, err))
+	/* Nobody has to look after it. */
+	if (replay_is(run->batch) && !strcmp(status, "failed") &&
+	    !runs_drop(core->store, run->seq, err))
+		return false;
+	if (!items_find(core->store, run->batch, entity, &item, err))
 		return false;
 	/* Its own run, or one that repeats that. */
 	if (!item.batch || (item.run != run->seq && (!run->replay_of || !item.run_id ||

@@ -46,7 +46,7 @@ put_budget(const struct batch_settings *settings, double cost, int64_t all, json
 {
 	double limit;
 
-	if (!conf_is_set(settings->section, "batch_budget.cost"))
+	if (!settings->section || !conf_is_set(settings->section, "batch_budget.cost"))
 		return;
 	limit = (double)conf_int(settings->section, "batch_budget.cost") / 1e6;
 	json_object_set_new(object, "budget_usd", json_real(limit));
@@ -64,7 +64,7 @@ batch_estimate(struct core *core, const struct batch_row *row)
 	double cost, cost_off, ms, ms_off, at_once;
 	json_t *object;
 
-	if (!batch_settings_get(core->registry, row->name, &settings, NULL) ||
+	if (!batch_settings_of(core->registry, row, &settings, NULL) ||
 	    !items_sample(core->store, row->seq, BATCH_TRIAL_MAX, &sample, NULL) || !sample.n)
 		return NULL;
 	total_of(sample.n, sample.cost_sum, sample.cost_squares, row->items, &cost, &cost_off);

@@ -10,6 +10,7 @@
 #include "core/envelope.h"
 #include "core/ledger.h"
 #include "core/queue.h"
+#include "core/replay.h"
 #include "core/run.h"
 #include "core/shed.h"
 #include "store/runs.h"
@@ -189,38 +190,70 @@ run_fill(const struct batch_row *row, const struct batch_settings *settings, str
 
 /* The item and its run, in one savepoint. */
 static bool
-entity_admit(struct live *live, const struct batch_row *row, const struct batch_settings *settings,
-	     const struct taken *taken, unsigned i, struct err *err)
+run_admit(struct live *live, int64_t n, struct run_row *run, struct err *err)
 {
 	struct core *core = live->core;
-	struct wall now = core_wall(core);
-	struct uuid id = uuid_v7(now);
-	AUTO(buf_fini) struct buf key = BUF_INIT, traceparent = BUF_INIT;
-	struct admitted *admitted;
-	struct run_row run;
+	AUTO(buf_fini) struct buf traceparent = BUF_INIT;
 	struct item_move move = {.from = "left", .to = "running", .drops_data = true};
+	struct admitted *admitted;
 	bool ready;
 
-	run_fill(row, settings, now, &run);
-	buf_cat(&key, row->id, "/", taken->entity[i]);
 	envelope_traceparent(STR_NONE, &traceparent);
-	run.id = id.text;
-	run.entity = taken->entity[i];
-	run.key = (char *)buf_cstr(&key);
-	run.traceparent = (char *)buf_cstr(&traceparent);
-	run.payload = taken->data[i];
-	if (!runs_insert(core->store, &run, &move.run, &ready, err) ||
-	    !items_move(core->store, live->seq, taken->n[i], &move, err) ||
+	run->traceparent = (char *)buf_cstr(&traceparent);
+	if (!runs_insert(core->store, run, &move.run, &ready, err) ||
+	    !items_move(core->store, live->seq, n, &move, err) ||
 	    !batches_count(core->store, live->seq, &(struct batch_counts){.running = 1}, err))
 		return false;
 	crash_point("batch_admitted");
-	run_tell(core, run.id, &run, "queued");
-	queue_note_queued(core->queue, run.agent, 1);
+	run_tell(core, run->id, run, "queued");
+	queue_note_queued(core->queue, run->agent, 1);
 	admitted = mem_alloc(sizeof(*admitted));
 	*admitted =
-		(struct admitted){core, mem_strdup(run.agent), mem_strdup(run.tenant), live->seq};
+		(struct admitted){core, mem_strdup(run->agent), mem_strdup(run->tenant), live->seq};
 	turn_after(core->store, on_admitted, admitted);
 	return true;
+}
+
+/* An old run of a replay, whose payload is no longer kept. */
+static bool
+gone_keep(struct live *live, int64_t n, struct err *err)
+{
+	const struct item_move move = {.from = "left",
+				       .to = "skipped",
+				       .reason = "payload",
+				       .error = "its payload is no longer kept (retention.events)",
+				       .drops_data = true};
+
+	live_wake(live, 0);
+	return items_move(live->core->store, live->seq, n, &move, err) &&
+	       batches_count(live->core->store, live->seq, &(struct batch_counts){.skipped = 1},
+			     err);
+}
+
+static bool
+entity_admit(struct live *live, const struct batch_row *row, const struct batch_settings *settings,
+	     const struct taken *taken, unsigned i, struct err *err)
+{
+	struct wall now = core_wall(live->core);
+	struct uuid id = uuid_v7(now);
+	AUTO(buf_fini) struct buf key = BUF_INIT, payload = BUF_INIT, guise = BUF_INIT;
+	AUTO(json_auto_decref) json_t *made = NULL;
+	struct run_row run;
+	bool gone = false;
+
+	run_fill(row, settings, now, &run);
+	buf_cat(&key, row->id, "/", taken->entity[i]);
+	run.id = id.text;
+	run.key = (char *)buf_cstr(&key);
+	if (!replay_is(row->id)) {
+		run.entity = taken->entity[i];
+		run.payload = taken->data[i];
+	} else if (!replay_fill(taken->data[i], &run, &made, &payload, &guise, &gone, err)) {
+		return false;
+	} else {
+		run.replay_of = taken->entity[i];
+	}
+	return gone ? gone_keep(live, taken->n[i], err) : run_admit(live, taken->n[i], &run, err);
 }
 
 /* How many may begin now: as many as run at once, for the money that is left. */
@@ -329,8 +362,13 @@ must_stop(struct live *live, const struct batch_row *row, const struct batch_set
 	  bool is_spent, struct buf *out)
 {
 	if (is_spent && batch_left(row) + row->running > 0) {
-		buf_puts(out, "batch_budget has no room for another entity (budget.* says what one "
-			      "may use); raise it and reload, then rouse batch resume");
+		if (replay_is(row->id))
+			buf_cat(out, "its budget has no room for another run; rouse replay ",
+				row->id, " --budget.cost N goes on once there is more");
+		else
+			buf_puts(out,
+				 "batch_budget has no room for another entity (budget.* says what "
+				 "one may use); raise it and reload, then rouse batch resume");
 		return "budget";
 	}
 	if (gone_wrong(row, settings, out))
@@ -477,7 +515,7 @@ live_go(struct live *live, struct batch_row *row, struct err *err)
 
 	plan_fini(&live->plan);
 	plan_read(row->options, &live->plan);
-	if (!batch_settings_get(core->registry, row->name, &settings, &missing))
+	if (!batch_settings_of(core->registry, row, &settings, &missing))
 		return batch_move(core, live->seq, BATCH_FAIL, "config", err_text(&missing), err);
 	if (!ledger_batch_room(core, row->id, &settings.limits, row->running, &affordable, &idle,
 			       err) ||

@@ -17,6 +17,7 @@ struct batch_plan {
 	uint64_t seed;
 	char *failed, *skipped; /* ids of batches; NULL */
 	json_t *only;		/* object: a member a key; NULL: all */
+	json_t *replay;		/* which runs; NULL: it is no replay */
 };
 void plan_read(const char *options, struct batch_plan *ret);
 void plan_fini(struct batch_plan *plan);
@@ -78,6 +79,13 @@ void live_close(struct live *live);
 extern const struct entity_kind again_entities;
 bool again_open(struct core *core, const struct batch_plan *plan, struct str cursor,
 		struct entity_reader **ret, struct err *err);
+
+/* --- replay_read.c --- */
+
+/* Runs that have ended, as entities. */
+extern const struct entity_kind replay_entities;
+bool replay_open(struct core *core, const struct batch_plan *plan, struct str cursor,
+		 struct entity_reader **ret, struct err *err);
 
 /* --- batch_schedule.c --- */
 

@@ -21,6 +21,7 @@ plan_read(const char *options, struct batch_plan *ret)
 	ret->seed = (uint64_t)json_int(plan, "seed", 0);
 	ret->failed = mem_strdup(json_str(plan, "failed"));
 	ret->skipped = mem_strdup(json_str(plan, "skipped"));
+	ret->replay = json_incref(json_object_get(plan, "replay"));
 	only = json_object_get(plan, "only");
 	if (!only)
 		return;
@@ -35,6 +36,7 @@ plan_fini(struct batch_plan *plan)
 	free(plan->failed);
 	free(plan->skipped);
 	json_decref(plan->only);
+	json_decref(plan->replay);
 }
 
 void

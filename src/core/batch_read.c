@@ -241,6 +241,10 @@ live_open(struct live *live, const struct batch_row *row, struct err *err)
 		live->kind = &again_entities;
 		return again_open(live->core, &live->plan, cursor, &live->reader, err);
 	}
+	if (live->plan.replay) {
+		live->kind = &replay_entities;
+		return replay_open(live->core, &live->plan, cursor, &live->reader, err);
+	}
 	def = registry_batch(live->registry, live->name);
 	if (!def)
 		return err_set(err, E_CONFIG, "there is no [batch %s] any more", live->name);

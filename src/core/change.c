@@ -10,6 +10,7 @@
 #include "base/uuid.h"
 #include "core/apply.h"
 #include "core/carry.h"
+#include "core/replay.h"
 #include "core/review.h"
 #include "core/ruling.h"
 #include "core/target.h"
@@ -263,7 +264,8 @@ static bool
 replace_own(struct core *core, int64_t seq, const struct change_row *change, struct err *err)
 {
 	struct replacing replacing = {.change = change};
-	const struct change_move move = {.from = "proposed",
+	bool replayed = replay_is(change->batch);
+	const struct change_move move = {.from = replayed ? "rejected" : "proposed",
 					 .to = "superseded",
 					 .decided_at = WALL_NONE,
 					 .applied_at = WALL_NONE,
@@ -273,7 +275,7 @@ replace_own(struct core *core, int64_t seq, const struct change_row *change, str
 
 	if (!strcmp(change->op, "call"))
 		return true;
-	ok = changes_beside(core->store, seq, on_beside, &replacing, err);
+	ok = changes_beside(core->store, seq, replayed, on_beside, &replacing, err);
 	for (size_t i = 0; ok && i < replacing.count; i++) {
 		ok = changes_move(core->store, replacing.seqs[i], &move, err);
 		if (ok)
@@ -289,6 +291,9 @@ replace_others(struct core *core, int64_t seq, const struct change_row *change, 
 {
 	unsigned superseded;
 
+	/* What is only compared replaces nothing that may be applied. */
+	if (replay_is(change->batch))
+		return replace_own(core, seq, change, err);
 	return changes_supersede(core->store, seq, &superseded, err) &&
 	       replace_own(core, seq, change, err);
 }
@@ -305,7 +310,9 @@ change_propose(struct attempt *attempt, const json_t *line, struct err *err)
 				    .due = WALL_NONE};
 	const struct review_policy *policy =
 		review_policy_of(core, attempt->run.batch, attempt->run.trigger);
-	bool apply = !strcmp(attempt->run.mode, "apply"), ruled = ruling_wants(policy);
+	bool replayed = replay_is(attempt->run.batch);
+	bool apply = !strcmp(attempt->run.mode, "apply") && !replayed;
+	bool ruled = !replayed && ruling_wants(policy);
 	bool approved = apply && !ruled, carried = false;
 	struct uuid id = uuid_v7(change.created);
 	int64_t seq = 0;
@@ -314,16 +321,17 @@ change_propose(struct attempt *attempt, const json_t *line, struct err *err)
 		return false;
 	change.id = mem_strdup(id.text);
 	change.run = attempt->run.seq;
-	change.status = mem_strdup(approved ? "approved" : "proposed");
-	if (approved) {
-		change.decided_by = mem_strdup("policy");
+	change.status = mem_strdup(replayed ? "rejected" : approved ? "approved" : "proposed");
+	if (approved || replayed) {
+		change.decided_by = mem_strdup(replayed ? "replay" : "policy");
 		change.decided_at = change.created;
 	}
 	if (!turn_savepoint(core->store, err))
 		return false;
 	if (!changes_insert(core->store, &change, &seq, err) ||
 	    !replace_others(core, seq, &change, err) ||
-	    (change.batch && !approved && !change_carry(core, seq, &change, &carried, err)) ||
+	    (change.batch && !approved && !replayed &&
+	     !change_carry(core, seq, &change, &carried, err)) ||
 	    (ruled && !carried && !ruling_ask(core, seq, apply, err))) {
 		turn_undo(core->store);
 		return err->code == E_EXISTS && stands_already(core, seq, &change, err);
@@ -343,6 +351,8 @@ change_propose(struct attempt *attempt, const json_t *line, struct err *err)
 static bool
 refuse_state(const struct change_row *change, enum change_event ev, struct err *err)
 {
+	if (replay_is(change->batch))
+		return replay_refuse(change->id, change->batch, event_participles[ev], err);
 	return err_set(err, E_STATE, "change %s is %s; it cannot be %s now", change->id,
 		       change->status, event_participles[ev]);
 }
@@ -416,7 +426,7 @@ decide_row(struct core *core, const struct change_row *change, enum change_event
 	struct change_move move;
 	enum change_state to = change_next(change_state_of(change->status), ev);
 
-	if (to == CHANGE_NOWHERE)
+	if (to == CHANGE_NOWHERE || replay_is(change->batch))
 		return refuse_state(change, ev, err);
 	if (ev == CHANGE_APPROVE && !alone && !review_is_enough(core, change, by, &to, err))
 		return false;
@@ -539,6 +549,8 @@ change_apply_again(struct core *core, const char *id, const char *by, struct err
 
 	if (!changes_get(core->store, id, &change, err))
 		return false;
+	if (replay_is(change.batch))
+		return replay_refuse(change.id, change.batch, "applied", err);
 	state = change_state_of(change.status);
 	if (state == CHANGE_FAILED || state == CHANGE_CONFLICT)
 		return change_decide(core, change.id, CHANGE_APPROVE, by, "apply again", NULL, err);

@@ -10,6 +10,7 @@
 #include "core/metrics.h"
 #include "core/notify.h"
 #include "core/registry.h"
+#include "core/replay.h"
 #include "core/run.h"
 #include "core/stand.h"
 #include "core/stream.h"
@@ -41,6 +42,43 @@ static const struct overdue {
 
 static bool gate_resume(struct attempt *attempt, const char *id, struct err *err);
 static void gates_watch_at(struct core *core, struct wall at);
+
+static const struct decision *
+decision_find(const char *word)
+{
+	for (size_t i = 0; word && i < ARRAY_LEN(decisions); i++)
+		if (!strcmp(decisions[i].word, word))
+			return &decisions[i];
+	return NULL;
+}
+
+static bool
+is_allowed(const struct gate_row *gate, const struct decision *decision)
+{
+	return !decision->allow || !gate->allow || strstr(gate->allow, decision->allow);
+}
+
+bool
+gate_allows(const struct gate_row *gate, const char *decision)
+{
+	const struct decision *known = decision_find(decision);
+
+	return known && is_allowed(gate, known);
+}
+
+/* What its asker or its operator wanted where nobody decides, as far as the question allows it. */
+static const char *
+gate_lapsed(const struct gate_row *gate)
+{
+	const char *word = "timeout";
+
+	for (size_t i = 0; gate->on_timeout && i < ARRAY_LEN(overdues); i++)
+		if (!strcmp(overdues[i].word, gate->on_timeout) &&
+		    gate_allows(gate, overdues[i].decision))
+			word = overdues[i].decision;
+	/* Nobody can approve words that were never said. */
+	return !strcmp(gate->kind, "ask") && !strcmp(word, "approved") ? "timeout" : word;
+}
 
 /* A word in the run's log about a line that was not taken as it was meant. */
 static void
@@ -246,6 +284,8 @@ gate_open(struct attempt *attempt, const json_t *line, struct err *err)
 
 	if (known)
 		return gate_resume(attempt, known, err);
+	if (replay_is(attempt->run.batch))
+		return replay_gate(attempt, &gate, gate_lapsed(&gate), err);
 	if (!gate_keep(attempt, &gate, err))
 		return false;
 	if (wall_is_set(gate.expires))
@@ -337,21 +377,6 @@ gates_asked(const struct attempt *attempt, bool *ret, struct err *err)
 		return false;
 	*ret = asking.any;
 	return true;
-}
-
-static const struct decision *
-decision_find(const char *word)
-{
-	for (size_t i = 0; word && i < ARRAY_LEN(decisions); i++)
-		if (!strcmp(decisions[i].word, word))
-			return &decisions[i];
-	return NULL;
-}
-
-static bool
-is_allowed(const struct gate_row *gate, const struct decision *decision)
-{
-	return !decision->allow || !gate->allow || strstr(gate->allow, decision->allow);
 }
 
 /* The decision, and what it means for the run. */
@@ -532,23 +557,16 @@ lapse_rows(struct core *core, const struct gate_row *gate, const char *word, con
 	return false;
 }
 
-/* What its asker or its operator wanted in this case, as far as the question allows it. */
 static bool
 gate_lapse(struct core *core, const char *id, struct err *err)
 {
 	AUTO(gate_row_fini) struct gate_row gate = {0};
 	AUTO(buf_fini) struct buf why = BUF_INIT;
-	const char *word = "timeout";
+	const char *word;
 
 	if (!gates_get(core->store, id, &gate, err))
 		return false;
-	for (size_t i = 0; gate.on_timeout && i < ARRAY_LEN(overdues); i++)
-		if (!strcmp(overdues[i].word, gate.on_timeout) &&
-		    is_allowed(&gate, decision_find(overdues[i].decision)))
-			word = overdues[i].decision;
-	/* Nobody can approve words that were never said. */
-	if (!strcmp(gate.kind, "ask") && !strcmp(word, "approved"))
-		word = "timeout";
+	word = gate_lapsed(&gate);
 	buf_printf(&why, "nobody decided in time (on_timeout = %s)",
 		   gate.on_timeout ? gate.on_timeout : "deny");
 	log_info("question is not answered in time", "run", gate.run_id, "gate", gate.id,

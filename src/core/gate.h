@@ -26,6 +26,8 @@ bool gates_asked(const struct attempt *attempt, bool *ret, struct err *err);
  */
 void gates_watch(struct core *core);
 json_t *gate_object(struct core *core, const struct gate_row *gate);
+/* May the question be decided with this word? */
+bool gate_allows(const struct gate_row *gate, const char *decision);
 /* Does this decision end its run, because nobody answered and on_timeout is fail? */
 static inline bool
 gate_ends_run(const struct gate_row *gate, const char *decision)

@@ -42,7 +42,8 @@ struct keep {
 	struct core_timer *timer;
 	struct mono began;
 	bool began_once, sweeping;
-	size_t at;    /* of kinds; behind them: the keys, attachments, sessions, then batches */
+	size_t at; /* of kinds; behind them: the keys, attachments, sessions, batches, then replays
+		    */
 	DIR *folders; /* of attachments, while they are looked at; NULL */
 	uint64_t gone;
 };
@@ -138,6 +139,13 @@ keep_slice(struct keep *keep, bool *ret_through, struct err *err)
 		keep->gone += gone;
 		return ok;
 	}
+	if (keep->at == ARRAY_LEN(kinds) + 4) {
+		before.ms -= conf_ms(section, "runs");
+		ok = replays_expire(keep->core->store, before, STEP_ROWS, &gone, err);
+		*ret_through = !gone;
+		keep->gone += gone;
+		return ok;
+	}
 	if (keep->at > ARRAY_LEN(kinds))
 		return folders_slice(keep, ret_through, err);
 	if (keep->at == ARRAY_LEN(kinds)) {
@@ -179,7 +187,7 @@ keep_step(void *arg)
 		keep->sweeping = false;
 		return;
 	}
-	if (through && keep->at++ > ARRAY_LEN(kinds) + 2) {
+	if (through && keep->at++ > ARRAY_LEN(kinds) + 3) {
 		keep->sweeping = false;
 		buf_printf(&gone, "%llu", (unsigned long long)keep->gone);
 		if (keep->gone)
@@ -201,4 +209,11 @@ keep_wake(struct keep *keep)
 	keep->at = 0;
 	keep->gone = 0;
 	core_timer_arm(keep->core, &keep->timer, STEP_MS, keep_step, keep);
+}
+
+void
+keep_now(struct keep *keep)
+{
+	keep->began_once = false;
+	keep_wake(keep);
 }

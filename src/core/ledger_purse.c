@@ -6,13 +6,13 @@
 
 #include "base/log.h"
 #include "core/notify.h"
+#include "core/replay.h"
 
 /* Purses beyond this many push out those that nothing is reserved in: they are read again. */
 #define PURSES_MAX 16384
 #define PERCENT 80
 
-static const char *const payer_names[] = {"all",   "tenant", "user",
-					  "batch", "agent",  "trigger"};
+static const char *const payer_names[] = {"all", "tenant", "user", "batch", "agent", "trigger"};
 static_assert(ARRAY_LEN(payer_names) == PAYERS, "a name for every payer");
 
 const char *
@@ -140,6 +140,10 @@ payer_limits(struct core *core, enum payer payer, const char *tenant, const char
 		*ret_uusd = limit_of(budget, "cost_per_user_day");
 		return;
 	case PAYER_BATCH:
+		if (replay_is(name)) {
+			*ret_uusd = replay_limit_uusd(core, name);
+			return;
+		}
 		section = batch_section(core, name);
 		*ret_uusd = limit_of(section, "batch_budget.cost");
 		*ret_tokens = limit_of(section, "batch_budget.tokens");
@@ -203,11 +207,13 @@ static bool
 purse_tell(struct ledger *ledger, const struct purse *purse, bool spent, struct err *err)
 {
 	AUTO(buf_fini)
-	struct buf subject = BUF_INIT,
-		   text = BUF_INIT, topic = BUF_INIT, who = BUF_INIT;
+	struct buf subject = BUF_INIT, text = BUF_INIT, topic = BUF_INIT, who = BUF_INIT;
 	struct budget_row row;
 
 	payer_row(purse->key, purse->day, &row);
+	/* Who replays is there, and is told by its end. */
+	if (payer_of_key(purse->key) == PAYER_BATCH && replay_is(row.name))
+		return true;
 	buf_cat(&topic, purse->key, spent ? "/spent" : "/nearly");
 	if (*row.name)
 		buf_cat(&who, row.scope, " ", row.name);
@@ -376,7 +382,8 @@ ledger_batch_room(struct core *core, const char *batch, const struct run_limits 
 		  int64_t running, int64_t *ret_more, bool *ret_idle, struct err *err)
 {
 	int64_t cost = limits->cost_uusd < 0 ? INT64_MAX : limits->cost_uusd;
-	int64_t tokens = limits->tokens < 0 ? INT64_MAX : limits->tokens, by_cost, by_tokens, claimed;
+	int64_t tokens = limits->tokens < 0 ? INT64_MAX : limits->tokens, by_cost, by_tokens,
+		claimed;
 	struct purse *purse;
 
 	*ret_more = INT64_MAX;
@@ -388,7 +395,8 @@ ledger_batch_room(struct core *core, const char *batch, const struct run_limits 
 	claimed = reserved_runs(core->ledger, purse->key);
 	*ret_idle = !claimed;
 	running = running > claimed ? running - claimed : 0;
-	by_cost = more_of(purse->limit_uusd, purse->spent_uusd, purse->reserved_uusd, running, cost);
+	by_cost =
+		more_of(purse->limit_uusd, purse->spent_uusd, purse->reserved_uusd, running, cost);
 	by_tokens = more_of(purse->limit_tokens, purse->spent_tokens, purse->reserved_tokens,
 			    running, tokens);
 	*ret_more = by_cost < by_tokens ? by_cost : by_tokens;

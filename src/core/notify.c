@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "core/metrics.h"
 #include "core/notify_inside.h"
+#include "core/replay.h"
 #include "store/notices.h"
+#include "store/runs.h"
 
 /* Topics that one message may be made of; what comes beyond is counted by event alone. */
 #define TOPICS_MAX 200
@@ -324,13 +326,24 @@ on_raised(void *arg, const struct err *err)
 	}
 }
 
+/* What happens in a replay is nobody's concern but of who replays. */
+static bool
+is_of_replay(struct core *core, const struct notify_fact *fact)
+{
+	AUTO(run_row_fini) struct run_row run = {0};
+
+	return replay_is(fact->batch) ||
+	       (fact->run && runs_get_seq(core->store, fact->run, &run, NULL) &&
+		replay_is(run.batch));
+}
+
 bool
 notify_raise(struct core *core, const struct notify_fact *fact, struct err *err)
 {
 	struct notify *notify = core->notify;
 	struct notifier *notifier;
 
-	if (!notify_wants(core, fact->event))
+	if (!notify_wants(core, fact->event) || is_of_replay(core, fact))
 		return true;
 	LIST_FOREACH (notifier, &notify->notifiers, entry)
 		if (notifier->section && is_wanted(notifier, fact) &&

@@ -8,6 +8,7 @@
 #include "core/change.h"
 #include "core/gate.h"
 #include "core/meter.h"
+#include "core/replay.h"
 #include "core/signal.h"
 #include "core/suspend.h"
 #include "store/runs.h"
@@ -131,6 +132,8 @@ on_emit(struct attempt *attempt, const json_t *line)
 	if (attempt->now.emitted > EMITS_MAX)
 		err_set(&err, E_RATE,
 			"more than %d emissions in one attempt; the rest is not taken", EMITS_MAX);
+	else if (replay_is(attempt->run.batch))
+		err_set(&err, E_STATE, "this run is part of a replay: what it emits nobody hears");
 	else if (may_act(attempt, &err) && signal_emit(attempt, line, &err))
 		return;
 	refuse(attempt, "emit", &err);

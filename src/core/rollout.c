@@ -11,6 +11,7 @@
 #include "core/apply.h"
 #include "core/change.h"
 #include "core/put.h"
+#include "core/replay.h"
 #include "store/changes.h"
 #include "store/rollouts.h"
 
@@ -239,7 +240,11 @@ rollout_start(struct core *core, const char *word, const struct rollout_wish *wi
 				  .at = core_wall(core)};
 	struct counts counts;
 
-	if (!batch_find(core, word, &batch, err) || !counts_get(core, batch.id, &counts, err) ||
+	if (!batch_find(core, word, &batch, err))
+		return false;
+	if (replay_is(batch.id))
+		return replay_refuse(NULL, batch.id, wish->revert ? "reverted" : "applied", err);
+	if (!counts_get(core, batch.id, &counts, err) ||
 	    !may_start(core, &batch, wish, &counts, err))
 		return false;
 	settings_read(core, batch.name, wish, &row);
@@ -512,6 +517,24 @@ going_step(void *arg)
 
 /* --- seen from outside --------------------------------------------------------------------- */
 
+/* What its section says by now, so that a plan can be read before it begins. */
+static void
+settings_put(struct core *core, const struct batch_row *batch, json_t *object)
+{
+	const struct rollout_wish none = ROLLOUT_WISH_INIT;
+	struct rollout_row row = {0};
+	json_t *put = json_object();
+
+	settings_read(core, batch->name, &none, &row);
+	json_object_set_new(put, "canary", json_integer(row.canary));
+	json_object_set_new(put, "rate",
+			    row.rate_per_ms ? json_real(1000.0 * (double)row.rate_count /
+							(double)row.rate_per_ms)
+					    : json_null());
+	json_object_set_new(put, "stop", json_real(row.stop));
+	json_object_set_new(object, "apply", put);
+}
+
 void
 rollout_put(struct core *core, const struct batch_row *batch, json_t *object)
 {
@@ -520,6 +543,7 @@ rollout_put(struct core *core, const struct batch_row *batch, json_t *object)
 	struct tally tally = {0};
 	json_t *put;
 
+	settings_put(core, batch, object);
 	if (!rollouts_get(core->store, batch->seq, &row, &none) ||
 	    !tally_get(core, &row, batch->id, &tally, &none)) {
 		json_object_set_new(object, "rollout", json_null());

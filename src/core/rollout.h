@@ -30,7 +30,8 @@ bool rollout_start(struct core *core, const char *word, const struct rollout_wis
 		   struct err *err);
 /* Changes of this batch (NULL: of none) have landed. */
 void rollouts_landed(struct core *core, const char *batch);
-/* Puts `rollout` into the object of a batch, null where there was none. */
+/* Puts `rollout` into the object of a batch, null where there was none; and `apply`, by what its
+ * section would have it applied: canary, rate (a second; null: none), stop (a share). */
 void rollout_put(struct core *core, const struct batch_row *batch, json_t *object);
 
 #endif

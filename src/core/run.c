@@ -17,6 +17,7 @@
 #include "core/notify.h"
 #include "core/put.h"
 #include "core/queue.h"
+#include "core/replay.h"
 #include "core/session.h"
 #include "core/signal.h"
 #include "core/suspend.h"
@@ -302,7 +303,7 @@ run_drop(struct core *core, const char *run_id, const char *by, const char *reas
 
 /* A copy of a row's run, as new. Borrowed strings. */
 static void
-replay_fill(const struct run_row *old, const struct agent *agent, const struct uuid *id,
+again_fill(const struct run_row *old, const struct agent *agent, const struct uuid *id,
 	    const char *payload, struct wall now, struct run_row *row)
 {
 	*row = *old;
@@ -438,12 +439,17 @@ run_again(struct core *core, const char *run_id, const char *payload,
 	if (!run_is_final(run_state_of(old.status)))
 		return err_set(err, E_STATE, "run %s is %s; only a run that has ended goes again",
 			       old.id, old.status);
+	if (replay_is(old.batch))
+		return err_set(err, E_STATE,
+			       "run %s is part of replay %s, and does not go again by itself; rouse "
+			       "replay starts another",
+			       old.id, old.batch);
 	agent = registry_agent(core->registry, old.agent);
 	if (!agent)
 		return err_set(err, E_NOT_FOUND, "agent %s of run %s is no longer configured",
 			       old.agent, old.id);
 	session_name_recall(core, &old);
-	replay_fill(&old, agent, &id, payload, now, &row);
+	again_fill(&old, agent, &id, payload, now, &row);
 	if (limits && !retry_limits(&old, *limits, &row, err))
 		return false;
 	if (!payload_is_kept(core, &row, err) || !turn_savepoint(core->store, err))

@@ -1,20 +1,14 @@
 /* Selections: which changes somebody means, found page by page beside the loop, kept on disk. */
 /* SPDX-License-Identifier: MIT */
-#include "core/selection.h"
+#include "core/selection_inside.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "base/digest.h"
-#include "base/log.h"
 #include "core/change.h"
 #include "io/jail.h"
 #include "io/jail_check.h"
 #include "io/work.h"
-#include "pure/effect.h"
 #include "pure/path.h"
 #include "store/runs.h"
 
@@ -22,107 +16,8 @@
 #define SLICE_ROWS 20000
 #define PAGE_ROWS 500
 #define PAGE_BYTES (2 << 20)
-#define SPILL_BYTES 65536
 #define ASKED_MAX 12
 #define ASK_AGAIN_MS 500
-
-struct selection {
-	struct core *core;
-	struct selection_spec spec;
-	struct path *path; /* of spec.where, where it is plain */
-	char *program;	   /* of spec.where, over a page of objects */
-	selection_on_done *on_done;
-	void *arg;
-
-	/* what it has come to */
-	int64_t run, after;
-	size_t id_at;
-	const char *expected; /* digest of the row that is taken; NULL: its own */
-	json_t *missing;      /* ids that are of no change */
-	bool begun, ended;
-	int fd;
-	struct buf tail; /* records that are not in the file yet */
-	uint64_t count, on_disk;
-	struct selection_chain chain;
-	char digest[65];
-
-	/* a page that jq is asked about */
-	struct buf page; /* JSON array */
-	struct selected *records;
-	char (*ids)[37];
-	size_t record_count;
-	int tries;
-	struct core_timer *timer;
-
-	/* of the slice that a thread reads */
-	struct store *reader;
-	struct effect effect;
-	struct buf key, object;
-	int rows;
-	struct err err;
-};
-
-void
-selection_spec_fini(struct selection_spec *spec)
-{
-	for (size_t i = 0; i < spec->id_count; i++)
-		free(spec->ids[i]);
-	for (size_t i = 0; spec->digests && i < spec->id_count; i++)
-		free(spec->digests[i]);
-	free(spec->digests);
-	free(spec->except);
-	free(spec->ids);
-	free(spec->batch);
-	free(spec->run);
-	free(spec->entity);
-	free(spec->where);
-	free(spec->group);
-	*spec = (struct selection_spec){0};
-}
-
-static bool
-ids_read(const json_t *list, struct selection_spec *ret, struct err *err)
-{
-	if (!list)
-		return true;
-	if (!json_is_array(list) || json_array_size(list) > SELECTION_IDS_MAX)
-		return err_set(err, E_USAGE, "changes: expected a list of at most %d ids",
-			       SELECTION_IDS_MAX);
-	ret->ids = mem_alloc_array(json_array_size(list) + 1, sizeof(*ret->ids));
-	ret->digests = mem_alloc_array(json_array_size(list) + 1, sizeof(*ret->digests));
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const json_t *one = json_array_get(list, i);
-		const char *id = json_is_object(one) ? json_str(one, "id") : json_string_value(one);
-
-		if (!id)
-			return err_set(err, E_USAGE, "changes: item %zu is no id", i + 1);
-		ret->digests[ret->id_count] = mem_strdup(json_str(one, "digest"));
-		ret->ids[ret->id_count++] = mem_strdup(id);
-	}
-	return true;
-}
-
-bool
-selection_spec_read(const json_t *object, struct selection_spec *ret, struct err *err)
-{
-	static const char *const names[] = {"batch", "run", "entity", "where", "group"};
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		const json_t *value = json_object_get(object, names[i]);
-
-		if (value && !json_is_null(value) && !json_is_string(value))
-			return err_set(err, E_USAGE, "%s: expected a string", names[i]);
-	}
-	*ret = (struct selection_spec){.batch = mem_strdup(json_str(object, "batch")),
-				       .run = mem_strdup(json_str(object, "run")),
-				       .entity = mem_strdup(json_str(object, "entity")),
-				       .where = mem_strdup(json_str(object, "where")),
-				       .group = mem_strdup(json_str(object, "group"))};
-	if (ids_read(json_object_get(object, "changes"), ret, err))
-		return true;
-	selection_spec_fini(ret);
-	return false;
-}
 
 struct effect_of
 change_effect(const struct change_row *change)
@@ -132,123 +27,6 @@ change_effect(const struct change_row *change)
 				  .before = change->before,
 				  .after = change->after,
 				  .patch = change->patch};
-}
-
-/* --- what was found ------------------------------------------------------------------------ */
-
-static bool
-spill(struct selection *s, struct err *err)
-{
-	size_t done = 0;
-
-	if (s->fd < 0) {
-		s->fd = open(s->core->state_dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-		if (s->fd < 0)
-			return err_errno(err, errno, "cannot make a file in %s",
-					 s->core->state_dir);
-	}
-	while (done < s->tail.len) {
-		ssize_t n = pwrite(s->fd, s->tail.data + done, s->tail.len - done,
-				   (off_t)(s->on_disk * sizeof(struct selected) + done));
-
-		if (n < 0 && errno != EINTR)
-			return err_errno(err, errno, "cannot write to a file in %s",
-					 s->core->state_dir);
-		done += n > 0 ? (size_t)n : 0;
-	}
-	s->on_disk += s->tail.len / sizeof(struct selected);
-	buf_clear(&s->tail);
-	return true;
-}
-
-static void
-digest_bytes(const char *hex, unsigned char ret[32])
-{
-	AUTO(buf_fini) struct buf bytes = BUF_INIT;
-
-	memset(ret, 0, 32);
-	if (hex && hex_decode(str_of(hex), &bytes) && bytes.len == 32)
-		memcpy(ret, bytes.data, 32);
-}
-
-static void
-chain_add(struct selection_chain *chain, struct str text)
-{
-	const struct str parts[] = {str_make(chain->bytes, 32), text};
-	struct digest digest = digest_of_parts(DIGEST_SHA256, parts, 2);
-
-	memcpy(chain->bytes, digest.bytes, 32);
-}
-
-static void
-chain_add_record(struct selection_chain *chain, const char *id, const unsigned char digest[32])
-{
-	char line[37 + 32] = {0};
-
-	memcpy(line, id, strnlen(id, 36));
-	memcpy(line + 37, digest, 32);
-	chain_add(chain, str_make(line, sizeof(line)));
-}
-
-void
-selection_chain_init(struct selection_chain *chain, const char *policy)
-{
-	*chain = (struct selection_chain){{0}};
-	chain_add(chain, str_of(policy));
-}
-
-void
-selection_chain_add(struct selection_chain *chain, const char *id, const char *digest)
-{
-	unsigned char bytes[32];
-
-	digest_bytes(digest, bytes);
-	chain_add_record(chain, id, bytes);
-}
-
-void
-selection_chain_hex(const struct selection_chain *chain, char ret[65])
-{
-	AUTO(buf_fini) struct buf hex = BUF_INIT;
-
-	hex_encode(&hex, str_make(chain->bytes, 32));
-	memcpy(ret, buf_cstr(&hex), 65);
-}
-
-static bool
-keep(struct selection *s, const struct selected *record, const char *id, struct err *err)
-{
-	chain_add_record(&s->chain, id, record->digest);
-	buf_add(&s->tail, record, sizeof(*record));
-	s->count++;
-	return s->tail.len < SPILL_BYTES || spill(s, err);
-}
-
-int
-selection_get(const struct selection *s, uint64_t at, struct selected *ret, int n, struct err *err)
-{
-	int got = 0;
-
-	for (; got < n && at + (uint64_t)got < s->count; got++) {
-		uint64_t i = at + (uint64_t)got;
-
-		if (i >= s->on_disk) {
-			memcpy(&ret[got], s->tail.data + (i - s->on_disk) * sizeof(*ret),
-			       sizeof(*ret));
-			continue;
-		}
-		size_t want = (size_t)(s->on_disk - i);
-
-		if (want > (size_t)(n - got))
-			want = (size_t)(n - got);
-		if (pread(s->fd, &ret[got], want * sizeof(*ret), (off_t)(i * sizeof(*ret))) !=
-		    (ssize_t)(want * sizeof(*ret))) {
-			err_errno(err, errno, "cannot read a selection back");
-			return -1;
-		}
-		got += (int)want - 1;
-	}
-	return got;
 }
 
 /* --- in a thread --------------------------------------------------------------------------- */
@@ -319,7 +97,7 @@ row_take(struct selection *s, const struct change_row *row)
 	struct selected record = {.seq = row->seq};
 	bool yes = true;
 
-	digest_bytes(s->expected ? s->expected : row->digest, record.digest);
+	selection_digest_bytes(s->expected ? s->expected : row->digest, record.digest);
 	if (!status_is_wanted(s, row->status) || !was_open(s, row) || is_excepted(s, row->seq) ||
 	    (s->spec.last_seq && row->seq > s->spec.last_seq) ||
 	    (s->spec.entity && (!row->entity || strcmp(row->entity, s->spec.entity))) ||
@@ -342,7 +120,7 @@ row_take(struct selection *s, const struct change_row *row)
 		return true;
 	if (s->spec.on_row)
 		s->spec.on_row(s->spec.on_row_arg, row);
-	return keep(s, &record, row->id, &s->err);
+	return selection_keep(s, &record, row->id, &s->err);
 }
 
 static bool
@@ -510,7 +288,8 @@ page_take(struct selection *s, const json_t *answers)
 				json_str(answer, "e") ? json_str(answer, "e") : "it fails");
 			return;
 		}
-		if (json_integer_value(answer) == 1 && !keep(s, &s->records[i], s->ids[i], &s->err))
+		if (json_integer_value(answer) == 1 &&
+		    !selection_keep(s, &s->records[i], s->ids[i], &s->err))
 			return;
 	}
 }
@@ -651,71 +430,4 @@ const char *
 selection_digest(const struct selection *s)
 {
 	return s->digest;
-}
-
-/* --- its rows ------------------------------------------------------------------------------ */
-
-struct merge {
-	const struct selected *list;
-	int at, count;
-	bool (*fn)(void *arg, const struct change_row *row);
-	void *arg;
-	bool stopped;
-	int skipped; /* rows in a row that were none of it */
-};
-
-#define SPARSE 2000 /* of such, and the rest is fetched one by one */
-
-static bool
-merge_row(void *arg, const struct change_row *row)
-{
-	struct merge *m = arg;
-
-	while (m->at < m->count && m->list[m->at].seq < row->seq)
-		m->at++;
-	if (m->at < m->count && m->list[m->at].seq == row->seq) {
-		m->at++;
-		m->skipped = 0;
-		m->stopped = !m->fn(m->arg, row);
-	} else {
-		m->skipped++;
-	}
-	return !m->stopped && m->at < m->count && m->skipped < SPARSE;
-}
-
-static bool
-one_by_one(struct merge *m, struct store *reader, struct err *err)
-{
-	for (; !m->stopped && m->at < m->count; m->at++) {
-		AUTO(change_row_fini) struct change_row row = {0};
-
-		if (changes_get_seq(reader, m->list[m->at].seq, &row, err)) {
-			m->stopped = !m->fn(m->arg, &row);
-			continue;
-		}
-		if (err->code != E_NOT_FOUND)
-			return false;
-		err_fini(err);
-		*err = (struct err)ERR_INIT;
-	}
-	return true;
-}
-
-bool
-selection_rows(const struct selection *s, struct store *reader, uint64_t at, int n,
-	       bool (*fn)(void *arg, const struct change_row *row), void *arg, struct err *err)
-{
-	struct selected *list = mem_alloc_array((size_t)n + 1, sizeof(*list));
-	struct merge m = {.list = list, .fn = fn, .arg = arg};
-	const struct change_scope scope = {
-		.batch = s->spec.batch, .run = s->run, .entity = s->spec.entity};
-	bool ok;
-
-	m.count = selection_get(s, at, list, n, err);
-	ok = m.count >= 0;
-	if (ok && m.count && !s->spec.ids)
-		ok = changes_walk(reader, &scope, list[0].seq - 1, INT32_MAX, merge_row, &m, err);
-	ok = ok && one_by_one(&m, reader, err);
-	free(list);
-	return ok;
 }

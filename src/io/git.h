@@ -13,6 +13,7 @@
 	X(git_blob_create_from_buffer)                                                             \
 	X(git_blob_rawcontent)                                                                     \
 	X(git_blob_rawsize)                                                                        \
+	X(git_branch_is_checked_out)                                                               \
 	X(git_commit_author)                                                                       \
 	X(git_commit_create)                                                                       \
 	X(git_commit_free)                                                                         \
@@ -36,7 +37,9 @@
 	X(git_fetch_options_init)                                                                  \
 	X(git_graph_descendant_of)                                                                 \
 	X(git_index_add)                                                                           \
+	X(git_index_find_prefix)                                                                   \
 	X(git_index_free)                                                                          \
+	X(git_index_get_bypath)                                                                    \
 	X(git_index_new)                                                                           \
 	X(git_index_read_tree)                                                                     \
 	X(git_index_remove)                                                                        \
@@ -44,14 +47,18 @@
 	X(git_libgit2_init)                                                                        \
 	X(git_libgit2_opts)                                                                        \
 	X(git_libgit2_shutdown)                                                                    \
+	X(git_merge_file)                                                                          \
+	X(git_merge_file_result_free)                                                              \
 	X(git_object_free)                                                                         \
 	X(git_object_id)                                                                           \
 	X(git_object_lookup)                                                                       \
 	X(git_object_peel)                                                                         \
 	X(git_object_type)                                                                         \
+	X(git_oid_cmp)                                                                             \
 	X(git_oid_fromstr)                                                                         \
 	X(git_oid_tostr)                                                                           \
 	X(git_reference_create)                                                                    \
+	X(git_reference_create_matching)                                                           \
 	X(git_reference_delete)                                                                    \
 	X(git_reference_free)                                                                      \
 	X(git_reference_iterator_free)                                                             \
@@ -77,6 +84,7 @@
 	X(git_repository_is_bare)                                                                  \
 	X(git_repository_is_shallow)                                                               \
 	X(git_repository_open_ext)                                                                 \
+	X(git_repository_set_ident)                                                                \
 	X(git_revwalk_free)                                                                        \
 	X(git_revwalk_hide)                                                                        \
 	X(git_revwalk_new)                                                                         \
@@ -88,14 +96,15 @@
 	X(git_status_list_free)                                                                    \
 	X(git_status_list_new)                                                                     \
 	X(git_status_options_init)                                                                 \
-	X(git_tag_lookup)                                                                          \
 	X(git_tag_free)                                                                            \
+	X(git_tag_lookup)                                                                          \
 	X(git_tag_message)                                                                         \
 	X(git_tag_name)                                                                            \
 	X(git_tag_tagger)                                                                          \
 	X(git_tree_entry_bypath)                                                                   \
 	X(git_tree_entry_filemode)                                                                 \
 	X(git_tree_entry_free)                                                                     \
+	X(git_tree_entry_id)                                                                       \
 	X(git_tree_entry_to_object)                                                                \
 	X(git_tree_free)                                                                           \
 	X(git_tree_lookup)

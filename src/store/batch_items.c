@@ -269,22 +269,29 @@ counts_drop(struct store *store, const char *id, struct err *err)
 }
 
 bool
-batches_expire(struct store *store, struct wall before, unsigned most, unsigned *ret_gone,
-	       struct err *err)
+batch_drop(struct store *store, int64_t seq, const char *id, unsigned most, unsigned *ret_gone,
+	   struct err *err)
 {
-	AUTO(buf_fini) struct buf id = BUF_INIT;
-	int64_t seq, gone = 0;
+	int64_t gone = 0;
 
-	*ret_gone = 0;
-	if (!oldest(store, before, &seq, &id, err))
-		return false;
-	if (!seq)
-		return true;
 	if (!drop(store, DROP_ITEMS, seq, most, &gone, err))
 		return false;
 	*ret_gone = (unsigned)gone;
 	if (gone == most)
 		return true;
-	return drop(store, DROP_BATCH, seq, 0, NULL, err) &&
-	       counts_drop(store, buf_cstr(&id), err) && (*ret_gone = most, true);
+	return drop(store, DROP_BATCH, seq, 0, NULL, err) && counts_drop(store, id, err) &&
+	       (*ret_gone = most, true);
+}
+
+bool
+batches_expire(struct store *store, struct wall before, unsigned most, unsigned *ret_gone,
+	       struct err *err)
+{
+	AUTO(buf_fini) struct buf id = BUF_INIT;
+	int64_t seq;
+
+	*ret_gone = 0;
+	if (!oldest(store, before, &seq, &id, err))
+		return false;
+	return !seq || batch_drop(store, seq, buf_cstr(&id), most, ret_gone, err);
 }

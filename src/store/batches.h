@@ -130,6 +130,10 @@ struct items_sample {
 bool items_sample(struct store *store, int64_t batch, unsigned most, struct items_sample *ret,
 		  struct err *err);
 
+/* Lets go of at most `most` items of a batch; of the batch itself when none are left. *ret_gone:
+ * how many; `most`, when there may be more to do. */
+bool batch_drop(struct store *store, int64_t seq, const char *id, unsigned most, unsigned *ret_gone,
+		struct err *err);
 /* Lets go of at most `most` items of batches that ended before, and of those batches that have
  * none left and no changes. */
 bool batches_expire(struct store *store, struct wall before, unsigned most, unsigned *ret_gone,

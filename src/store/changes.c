@@ -15,6 +15,7 @@ enum {
 	INSERT,
 	BY_KEY,
 	COUNT,
+	COUNT_BATCH,
 	BY_ID,
 	BY_SEQ,
 	LIST,
@@ -30,22 +31,27 @@ enum {
 };
 
 static const struct statement list[] = {
-	[INSERT] = {"INSERT INTO changes (id, run, target, entity, op, status, key, batch, "
-		    "confidence, reason, partial, digest, "
-		    "decided_by, decision_reason, error, attempts, created, decided_at, "
-		    "applied_at, reverted_at, due, before, "
-		    "after, patch, receipt, current) VALUES (:id, :run, :target, :entity, :op, "
-		    ":status, :key, :batch, "
-		    ":confidence, :reason, :partial, :digest, :decided_by, :decision_reason, "
-		    ":error, :attempts, :created, "
-		    ":decided_at, :applied_at, :reverted_at, :due, :before, :after, :patch, "
-		    ":receipt, :current) "
-		    "ON CONFLICT (run, key) DO NOTHING RETURNING seq",
-		    &change_shape},
+	[INSERT] =
+		{"INSERT INTO changes (id, run, target, entity, op, status, key, batch, "
+		 "confidence, reason, partial, digest, "
+		 "decided_by, decision_reason, error, attempts, created, decided_at, "
+		 "applied_at, reverted_at, due, before, "
+		 "after, patch, receipt, current, way) VALUES (:id, :run, :target, :entity, :op, "
+		 ":status, :key, :batch, "
+		 ":confidence, :reason, :partial, :digest, :decided_by, :decision_reason, "
+		 ":error, :attempts, :created, "
+		 ":decided_at, :applied_at, :reverted_at, :due, :before, :after, :patch, "
+		 ":receipt, :current, CASE :status WHEN 'approved' THEN 1 WHEN 'applying' THEN 1 "
+		 "WHEN 'reverting' THEN 2 END) "
+		 "ON CONFLICT (run, key) DO NOTHING RETURNING seq",
+		 &change_shape},
 	[BY_KEY] = {"SELECT seq FROM changes WHERE run = :run AND key = :key", NULL},
 	[COUNT] = {"INSERT INTO change_counts (status, target, n) VALUES (:status, :target, :by) "
 		   "ON CONFLICT (status, target) DO UPDATE SET n = n + excluded.n",
 		   NULL},
+	[COUNT_BATCH] = {"INSERT INTO batch_changes (status, batch, n) VALUES (:status, :batch, "
+			 ":by) ON CONFLICT (batch, status) DO UPDATE SET n = n + excluded.n",
+			 NULL},
 	[BY_ID] = {WHOLE "WHERE c.id >= :lo AND c.id < :hi ORDER BY c.id LIMIT 2", &change_shape},
 	[BY_SEQ] = {WHOLE "WHERE c.seq = :seq", &change_shape},
 	[LIST] = {WHOLE "WHERE " FILTERED, &change_shape},
@@ -65,26 +71,41 @@ static const struct statement list[] = {
 		    "digest, at) "
 		    "VALUES (:object, :object_id, :decision, :decided_by, :reason, :digest, :at)",
 		    NULL},
-	[DECISIONS] = {"SELECT decision, decided_by, reason, at, digest FROM decisions WHERE object = "
-		       ":object AND object_id = :object_id "
-		       "ORDER BY seq",
-		       NULL},
+	[DECISIONS] =
+		{"SELECT decision, decided_by, reason, at, digest FROM decisions WHERE object = "
+		 ":object AND object_id = :object_id "
+		 "ORDER BY seq",
+		 NULL},
 };
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
 const struct statements changes_statements = {"changes", list, STATEMENTS};
 
 /* --- insert --- */
 
-bool
-changes_note(struct store *store, const char *status, const char *target, int by, struct err *err)
+/* of: what is counted by, a parameter of the statement. */
+static bool
+count_move(struct store *store, int statement, const char *of, const char *name, const char *status,
+	   int64_t by, struct err *err)
 {
-	AUTO(query_end) struct query *q = query_write(store, ROOM_CHANGES, COUNT, err);
+	AUTO(query_end) struct query *q = query_write(store, ROOM_CHANGES, statement, err);
 	if (!q)
 		return false;
 	query_text(q, "status", status);
-	query_text(q, "target", target);
+	query_text(q, of, name);
 	query_int(q, "by", by);
 	return query_run(q, NULL, err);
+}
+
+bool
+changes_note(struct store *store, const char *target, const char *batch, const char *from,
+	     const char *to, int64_t n, struct err *err)
+{
+	if (from && to && !strcmp(from, to))
+		return true;
+	return (!from || count_move(store, COUNT, "target", target, from, -n, err)) &&
+	       (!to || count_move(store, COUNT, "target", target, to, n, err)) &&
+	       (!from || !batch || count_move(store, COUNT_BATCH, "batch", batch, from, -n, err)) &&
+	       (!to || !batch || count_move(store, COUNT_BATCH, "batch", batch, to, n, err));
 }
 
 static bool
@@ -110,7 +131,7 @@ changes_insert(struct store *store, const struct change_row *row, int64_t *ret_s
 		return false;
 	if (!*ret_seq)
 		return known(store, row, ret_seq, err);
-	return changes_note(store, row->status, row->target, 1, err);
+	return changes_note(store, row->target, row->batch, NULL, row->status, 1, err);
 }
 
 /* --- find --- */

@@ -53,10 +53,12 @@ bool changes_move(struct store *store, int64_t seq, const struct change_move *mo
 bool changes_take(struct store *store, const char *target, bool revert, struct wall now,
 		  size_t most, struct change_row *ret, size_t *ret_count, struct wall *ret_next_due,
 		  struct err *err);
-/* Moves many that were done at once, with the decision of each. rows: {"SEQ":"RECEIPT", ...}, null
- * where there is none. E_STATE when one of them is not applying (or reverting). */
-bool changes_land(struct store *store, const char *target, const char *rows, size_t count,
-		  bool revert, struct wall at, struct err *err);
+/* Moves many of one target that were done, with the decision of each. receipts: the i-th's (JSON);
+ * NULL: as it is. E_STATE when one of them is not applying (or reverting): then part of them is
+ * moved, and to be undone. */
+bool changes_land(struct store *store, const struct change_row *const *rows,
+		  const char *const *receipts, size_t count, bool revert, struct wall at,
+		  struct err *err);
 /* Those left `applying` by a daemon that died; what it had taken to revert may be taken again, and
  * has an attempt more. Once, at start. */
 bool changes_in_doubt(struct store *store, bool (*fn)(void *arg, const struct change_row *row),
@@ -66,8 +68,9 @@ bool changes_mark_partial(struct store *store, int64_t run, struct err *err);
 /* Proposals, not yet decided, of the same target and entity by earlier runs of the same trigger and
  * agent as that of `keep`: status superseded. *ret_count. */
 bool changes_supersede(struct store *store, int64_t keep, unsigned *ret_count, struct err *err);
-/* Proposals, not yet decided, of the same run, target and entity, other than `keep`. */
-bool changes_beside(struct store *store, int64_t keep,
+/* Proposals, not yet decided, of the same run, target and entity, other than `keep`. replayed:
+ * those of a replay, which are `rejected` as they arrive. */
+bool changes_beside(struct store *store, int64_t keep, bool replayed,
 		    bool (*fn)(void *arg, const struct change_row *row), void *arg,
 		    struct err *err);
 /* Counts by status for a run (run > 0) or for all (0). */

@@ -13,12 +13,15 @@ static const struct statement list[] = {
 			   ":limit",
 		     &change_shape},
 	[MODE] = {"SELECT ruling FROM changes WHERE seq = :seq", NULL},
-	[BEFORE] = {WHOLE "WHERE c.target = :target AND c.entity = :entity AND c.status = "
-			  "'approved' AND c.batch IS NOT NULL AND c.seq < :seq AND "
-			  "substr(c.batch, 1, instr(c.batch, '/')) = substr(:batch, 1, "
-			  "instr(:batch, '/')) AND c.batch <> :batch ORDER BY c.seq DESC LIMIT 1",
+	[BEFORE] = {WHOLE
+		    "WHERE c.target = :target AND c.entity = :entity AND c.entity IS NOT NULL "
+		    "AND c.way IS NOT NULL AND c.status = 'approved' AND c.batch IS NOT NULL AND "
+		    "c.seq < :seq AND "
+		    "substr(c.batch, 1, instr(c.batch, '/')) = substr(:batch, 1, "
+		    "instr(:batch, '/')) AND c.batch <> :batch ORDER BY c.seq DESC LIMIT 1",
 		    &change_shape},
-	[REPLACE] = {"UPDATE changes SET status = 'superseded' WHERE seq = :seq AND status = "
+	[REPLACE] = {"UPDATE changes SET status = 'superseded', way = NULL WHERE seq = :seq AND "
+		     "status = "
 		     "'approved'",
 		     NULL},
 	[DIFFERS] = {"UPDATE changes SET previous = :previous WHERE seq = :seq", NULL},
@@ -105,8 +108,8 @@ changes_replace_approved(struct store *store, const struct change_row *row, stru
 	if (!q)
 		return false;
 	query_int(q, "seq", row->seq);
-	return query_run(q, NULL, err) && changes_note(store, "approved", row->target, -1, err) &&
-	       changes_note(store, "superseded", row->target, 1, err);
+	return query_run(q, NULL, err) &&
+	       changes_note(store, row->target, row->batch, "approved", "superseded", 1, err);
 }
 
 bool

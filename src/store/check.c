@@ -51,9 +51,9 @@ static const struct {
 	{"two turns of one session may start at once",
 	 "SELECT session FROM runs WHERE session IS NOT NULL AND (ready = 1 OR status = 'running') "
 	 "GROUP BY session HAVING COUNT(*) > 1 LIMIT 20"},
-	{"a session gave out one turn twice",
-	 "SELECT session || ', turn ' || turn FROM runs WHERE session IS NOT NULL GROUP BY session, "
-	 "turn HAVING COUNT(*) > 1 LIMIT 20"},
+	{"a session gave out one turn twice", "SELECT session || ', turn ' || turn FROM runs WHERE "
+					      "session IS NOT NULL GROUP BY session, "
+					      "turn HAVING COUNT(*) > 1 LIMIT 20"},
 	{"an event belongs to a run that is not there",
 	 "SELECT e.id FROM events e LEFT JOIN runs r ON r.seq = e.run WHERE e.run IS NOT NULL AND "
 	 "r.seq IS NULL "
@@ -73,6 +73,9 @@ static const struct {
 	{"a notification tells of nothing",
 	 "SELECT id FROM notifications m WHERE NOT EXISTS (SELECT 1 FROM notices n WHERE n.message "
 	 "= m.seq) LIMIT 20"},
+	{"a change is on a way that its status does not go",
+	 "SELECT id FROM changes WHERE way IS NOT CASE status WHEN 'approved' THEN 1 - held WHEN "
+	 "'applying' THEN 1 - held WHEN 'reverting' THEN 2 * (1 - held) END LIMIT 20"},
 	{"the counts of changes are wrong",
 	 "SELECT c.status || ' ' || c.target FROM (SELECT status, target, COUNT(*) AS n FROM "
 	 "changes GROUP BY status, target) c "
@@ -81,6 +84,14 @@ static const struct {
 	 "UNION ALL SELECT k.status || ' ' || k.target FROM change_counts k WHERE k.n <> 0 AND NOT "
 	 "EXISTS "
 	 "(SELECT 1 FROM changes c WHERE c.status = k.status AND c.target = k.target) LIMIT 20"},
+	{"the counts of a batch's changes are wrong",
+	 "SELECT c.status || ' ' || c.batch FROM (SELECT status, batch, COUNT(*) AS n FROM "
+	 "changes WHERE batch IS NOT NULL GROUP BY status, batch) c "
+	 "LEFT JOIN batch_changes k ON k.status = c.status AND k.batch = c.batch WHERE c.n <> "
+	 "COALESCE(k.n, 0) "
+	 "UNION ALL SELECT k.status || ' ' || k.batch FROM batch_changes k WHERE k.n <> 0 AND NOT "
+	 "EXISTS "
+	 "(SELECT 1 FROM changes c WHERE c.status = k.status AND c.batch = k.batch) LIMIT 20"},
 };
 
 static bool

@@ -23,6 +23,8 @@ struct driver {
 	void (*close)(struct driver_conn *conn, bool keep_log);
 	/* Any number of statements without parameters. */
 	bool (*script)(struct driver_conn *conn, const char *sql, struct err *err);
+	/* Does it guard its own tables, the schema's among them? As opened it does. */
+	void (*guard)(struct driver_conn *conn, bool on);
 
 	bool (*prepare)(struct driver_conn *conn, const char *sql, struct driver_stmt **ret,
 			struct err *err);

@@ -98,8 +98,9 @@ size_t keys_mark(const struct store *store);
 void keys_back_to(struct store *store, size_t mark);
 void keys_free(struct store *store);
 
-/* Moves the counts of changes beside their status. */
-bool changes_note(struct store *store, const char *status, const char *target, int by,
-		  struct err *err);
+/* Moves the counts of n changes beside their status: of the target, and of the batch (NULL: none).
+ * from NULL: they are new; to NULL: they are gone; the same: nothing. */
+bool changes_note(struct store *store, const char *target, const char *batch, const char *from,
+		  const char *to, int64_t n, struct err *err);
 
 #endif

@@ -214,12 +214,14 @@ migrate(struct store *store, int64_t from, struct err *err)
 		return true;
 	if (!store->driver->begin(store->conn, err))
 		return false;
+	store->driver->guard(store->conn, false);
 	bool ok = true;
 	for (int i = (int)from; ok && i < schema_version; i++) {
 		ok = store->driver->script(store->conn, schema_migrations[i].sql, err);
 		if (!ok)
 			err_prefix(err, "schema step %s", schema_migrations[i].name);
 	}
+	store->driver->guard(store->conn, true);
 	buf_printf(&number, "PRAGMA application_id = %d; PRAGMA user_version = %d",
 		   SCHEMA_APPLICATION_ID, schema_version);
 	if (ok && store->driver->script(store->conn, buf_cstr(&number), err) &&

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/retention.h"
 
+#include "store/batches.h"
 #include "store/internal.h"
 
 #define ENDED "('succeeded', 'failed', 'cancelled', 'skipped')"
@@ -22,6 +23,9 @@ enum {
 	DROP_DOCUMENT,
 	DROP_LOG,
 	DROP_CHANGE,
+	OLD_REPLAY,
+	REPLAY_CHANGES,
+	REPLAY_RUNS,
 	STATEMENTS
 };
 
@@ -60,7 +64,19 @@ static const struct statement list[] = {
 	[DROP_EVENT] = {"DELETE FROM events WHERE seq = :seq", NULL},
 	[DROP_DOCUMENT] = {"UPDATE events SET document = NULL WHERE seq = :seq", NULL},
 	[DROP_LOG] = {"DELETE FROM runlog WHERE run = :seq", NULL},
-	[DROP_CHANGE] = {"DELETE FROM changes WHERE seq = :seq RETURNING status, target", NULL},
+	[DROP_CHANGE] = {"DELETE FROM changes WHERE seq = :seq RETURNING status, target, batch",
+			 NULL},
+	[OLD_REPLAY] = {"SELECT seq, id FROM batches WHERE name >= 'replay:' AND name < 'replay;' "
+			"AND state <> 'running' AND running = 0 AND (started < :before OR "
+			"json_extract(options, '$.forgotten')) ORDER BY seq LIMIT 1",
+			NULL},
+	[REPLAY_CHANGES] = {"SELECT seq FROM changes WHERE batch = :id AND seq < (SELECT MAX(seq) "
+			    "FROM changes) ORDER BY seq LIMIT :most",
+			    NULL},
+	[REPLAY_RUNS] = {"SELECT seq FROM runs WHERE batch = :id AND seq < (SELECT MAX(seq) FROM "
+			 "runs) AND status IN " ENDED " AND NOT EXISTS (SELECT 1 FROM changes c "
+			 "WHERE c.run = runs.seq) ORDER BY seq LIMIT :most",
+			 NULL},
 };
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
 const struct statements retention_statements = {"retention", list, STATEMENTS};
@@ -110,7 +126,8 @@ change_drop(struct store *store, int64_t seq, struct err *err)
 		return false;
 	AUTO(auto_free) char *status = str_dup(query_get_text(q, 0));
 	AUTO(auto_free) char *target = str_dup(query_get_text(q, 1));
-	return query_run(q, NULL, err) && changes_note(store, status, target, -1, err);
+	AUTO(auto_free) char *batch = mem_strdup(query_get_text(q, 2).p);
+	return query_run(q, NULL, err) && changes_note(store, target, batch, status, NULL, 1, err);
 }
 
 static const struct {
@@ -159,4 +176,79 @@ retention_apply(struct store *store, enum retention what, struct wall before, un
 	if (*ret_through)
 		store->retained[what] = 0;
 	return true;
+}
+
+/* --- replays --- */
+
+#define SLICE 256
+
+/* What a list of seqs names goes, by fn. */
+static bool
+listed_drop(struct store *store, int list_of, const char *id, unsigned most,
+	    bool (*fn)(struct store *store, int64_t seq, struct err *err), unsigned *ret_gone,
+	    struct err *err)
+{
+	enum driver_step step;
+	int64_t seqs[SLICE];
+	unsigned count = 0;
+	AUTO(query_end) struct query *q = query_read(store, ROOM_RETENTION, list_of, err);
+	if (!q)
+		return false;
+	query_text(q, "id", id);
+	query_int(q, "most", most < SLICE ? most : SLICE);
+	while (count < SLICE && (step = query_step(q, err)) == STEP_ROW)
+		seqs[count++] = query_get_int(q, 0);
+	if (count < SLICE && step == STEP_FAILED)
+		return false;
+	for (unsigned i = 0; i < count; i++)
+		if (!fn(store, seqs[i], err))
+			return false;
+	*ret_gone = count;
+	return true;
+}
+
+static bool
+run_alone_drop(struct store *store, int64_t seq, struct err *err)
+{
+	return drop(store, DROP_RUN, seq, err);
+}
+
+static bool
+old_replay(struct store *store, struct wall before, int64_t *ret_seq, struct buf *ret_id,
+	   struct err *err)
+{
+	enum driver_step step;
+	AUTO(query_end) struct query *q = query_read(store, ROOM_RETENTION, OLD_REPLAY, err);
+	*ret_seq = 0;
+	if (!q)
+		return false;
+	query_int(q, "before", before.ms);
+	step = query_step(q, err);
+	if (step == STEP_ROW) {
+		*ret_seq = query_get_int(q, 0);
+		buf_add_str(ret_id, query_get_text(q, 1));
+	}
+	return step != STEP_FAILED;
+}
+
+bool
+replays_expire(struct store *store, struct wall before, unsigned most, unsigned *ret_gone,
+	       struct err *err)
+{
+	AUTO(buf_fini) struct buf id = BUF_INIT;
+	int64_t seq;
+
+	*ret_gone = 0;
+	if (!turn_begin(store, err) || !old_replay(store, before, &seq, &id, err))
+		return false;
+	if (!seq)
+		return true;
+	if (!listed_drop(store, REPLAY_CHANGES, buf_cstr(&id), most, change_drop, ret_gone, err))
+		return false;
+	if (*ret_gone)
+		return true;
+	/* Its event is the replay's, or another run's too. */
+	if (!listed_drop(store, REPLAY_RUNS, buf_cstr(&id), most, run_alone_drop, ret_gone, err))
+		return false;
+	return *ret_gone || batch_drop(store, seq, buf_cstr(&id), most, ret_gone, err);
 }

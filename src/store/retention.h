@@ -23,4 +23,10 @@ enum retention {
 bool retention_apply(struct store *store, enum retention what, struct wall before, unsigned most,
 		     unsigned *ret_gone, bool *ret_through, struct err *err);
 
+/* The same for replays that began before, or are to be forgotten: at most `most` of what one of
+ * them proposed, of its runs, of its entities, and at last the replay. *ret_gone 0: there is none
+ * any more. */
+bool replays_expire(struct store *store, struct wall before, unsigned most, unsigned *ret_gone,
+		    struct err *err);
+
 #endif

@@ -42,11 +42,11 @@ static const struct statement list[] = {
 		  NULL},
 	[PAGE] = {STEP "seq > :cursor ORDER BY seq LIMIT :most", NULL},
 	[PAGE_BACK] = {STEP "seq < :cursor ORDER BY seq DESC LIMIT :most", NULL},
-	[RELEASE] = {"UPDATE changes SET held = 0, due = NULL WHERE batch = :batch AND "
+	[RELEASE] = {"UPDATE changes SET held = 0, way = 1, due = NULL WHERE batch = :batch AND "
 		     "seq > :after AND seq <= :upto AND status = 'approved' AND held = 1",
 		     NULL},
 	[GOING] = {"SELECT COUNT(*) FROM changes WHERE batch = :batch AND batch IS NOT NULL AND "
-		   "status IN ('approved', 'applying', 'reverting') AND held = 0",
+		   "way > 0",
 		   NULL},
 };
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");

@@ -71,6 +71,7 @@ static const struct field run_fields[] = {
 	FIELD(run_row, reason, "reason", FIELD_TEXT),
 	FIELD(run_row, error, "error", FIELD_TEXT),
 	FIELD(run_row, payload, "payload", FIELD_TEXT),
+	FIELD(run_row, guise, "guise", FIELD_TEXT),
 	FIELD(run_row, schedule, "schedule", FIELD_TEXT),
 	FIELD(run_row, result, "result", FIELD_TEXT),
 	FIELD(run_row, expect, "expect", FIELD_TEXT),

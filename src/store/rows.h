@@ -56,6 +56,7 @@ struct run_row {
 	int priority; /* 0 high, 1 normal, 2 low */
 	char *status, *reason, *error;
 	char *payload;	/* JSON; NULL: the event's data */
+	char *guise;	/* JSON: entity tenant user trigger, as its envelope says; NULL: its own */
 	char *schedule; /* JSON; NULL */
 	char *result;	/* JSON; NULL */
 	char *expect;	/* JSON: what `expect` gave; NULL: it was not asked */

@@ -19,7 +19,7 @@
 	"e.time AS event_time"
 #define JOINS " FROM runs r LEFT JOIN events e ON e.seq = r.event "
 #define WHOLE                                                                                      \
-	RUN ", i.payload, o.result, o.expect, o.checkpoint, o.completed_steps, o.decisions" JOINS  \
+	RUN ", i.payload, i.guise, o.result, o.expect, o.checkpoint, o.completed_steps, o.decisions" JOINS  \
 	    "LEFT JOIN run_inputs i ON i.run = r.seq LEFT JOIN run_outputs o ON o.run = r.seq "
 /* Without what is large: a list of a thousand is a list of ids and states. */
 #define BRIEF RUN ", o.result" JOINS "LEFT JOIN run_outputs o ON o.run = r.seq "
@@ -70,7 +70,7 @@ static const struct statement list[] = {
 		    ":parent, :hops, "
 		    ":schedule, :replay_of)",
 		    &run_shape},
-	[INSERT_INPUT] = {"INSERT INTO run_inputs (run, payload) VALUES (:run, :payload)", NULL},
+	[INSERT_INPUT] = {"INSERT INTO run_inputs (run, payload, guise) VALUES (:run, :payload, :guise)", NULL},
 	[ENTITY_TAKEN] = {"SELECT 1 FROM runs WHERE entity = :entity AND status IN " LIVE
 			  " LIMIT 1",
 			  NULL},
@@ -124,13 +124,14 @@ is_taken(struct store *store, int statement, const char *column, const char *val
 }
 
 static bool
-input_insert(struct store *store, int64_t run, const char *payload, struct err *err)
+input_insert(struct store *store, int64_t run, const struct run_row *row, struct err *err)
 {
 	AUTO(query_end) struct query *q = query_write(store, ROOM_RUNS, INSERT_INPUT, err);
 	if (!q)
 		return false;
 	query_int(q, "run", run);
-	query_text(q, "payload", payload);
+	query_text(q, "payload", row->payload);
+	query_text(q, "guise", row->guise);
 	return query_run(q, NULL, err);
 }
 
@@ -155,7 +156,7 @@ runs_insert(struct store *store, const struct run_row *row, int64_t *ret_seq, bo
 	if (row->correlation && row->id && !strcmp(row->correlation, row->id))
 		query_text(q, "correlation", NULL);
 	if (!query_run(q, NULL, err) ||
-	    (row->payload && !input_insert(store, seq, row->payload, err)))
+	    (row->payload && !input_insert(store, seq, row, err)))
 		return false;
 	if (seq >= store->next_run)
 		store->next_run = seq + 1;

@@ -104,6 +104,12 @@ script(struct driver_conn *conn, const char *sql, struct err *err)
 	return rc == SQLITE_OK || fail(conn, rc, "cannot set up", err);
 }
 
+static void
+guard(struct driver_conn *conn, bool on)
+{
+	sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DEFENSIVE, on, NULL);
+}
+
 static const struct {
 	int what, on;
 } settings[] = {
@@ -519,6 +525,7 @@ const struct driver driver_sqlite = {
 	.open = sqlite_open,
 	.close = sqlite_close,
 	.script = script,
+	.guard = guard,
 	.prepare = prepare,
 	.finalize = finalize,
 	.params = params,

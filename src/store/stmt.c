@@ -22,6 +22,7 @@ static const struct statements *const rooms[] = {
 	[ROOM_CHANGES_WALK] = &changes_walk_statements,
 	[ROOM_CHANGES_RULE] = &changes_rule_statements,
 	[ROOM_SAMPLES] = &samples_statements,
+	[ROOM_CHANGES_MOVE] = &changes_move_statements,
 	[ROOM_OUTBOX] = &outbox_statements,	[ROOM_STATE] = &state_statements,
 	[ROOM_GATES] = &gates_statements,	[ROOM_FACTS] = &facts_statements,
 	[ROOM_BREAKERS] = &breakers_statements, [ROOM_BUDGETS] = &budgets_statements,

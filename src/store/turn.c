@@ -127,11 +127,23 @@ stats_commit(struct store *store, uint64_t us)
 	s->full = false;
 }
 
+/* Statements that changed nothing are no turn: nothing is there to be kept. */
+static bool
+turn_is_empty(const struct store *store)
+{
+	return store->failed.code == E_OK &&
+	       store->driver->rows_written(store->conn) == store->rows_before;
+}
+
 /* True: it is on disk. Otherwise nothing of it is in the database that anyone can see. */
 static bool
 turn_commit(struct store *store, struct err *err)
 {
 	keys_work(store);
+	if (turn_is_empty(store)) {
+		store->driver->rollback(store->conn);
+		return true;
+	}
 	uint64_t start = now_us();
 	crash_point("store-commit");
 	if (store->failed.code != E_OK) {

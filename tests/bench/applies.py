@@ -55,7 +55,7 @@ def staged(rouse, status):
                    "INSERT INTO changes (id, run, target, entity, op, status, key, reason, digest, created, before, after) "
                    "SELECT printf('%s-%06d', substr(c.id, 1, 29), i), c.run, c.target, i, c.op, c.status, c.key || '/' || i, c.reason, c.digest, c.created, "
                    "c.before, c.after FROM n, (SELECT * FROM changes LIMIT 1) c", [ROWS - 1])
-        db.execute("UPDATE changes SET status = ?", [status])
+        db.execute("UPDATE changes SET status = ?, way = 1", [status])
         db.execute("DELETE FROM change_counts")
         db.execute("INSERT INTO change_counts SELECT status, target, count(*) FROM changes GROUP BY 1, 2")
     db.close()
@@ -79,7 +79,7 @@ def timed(rouse, status):
 def reverting(rouse):
     db = sqlite3.connect(rouse.db)
     with db:
-        db.execute("UPDATE changes SET status = 'reverting', attempts = 0")
+        db.execute("UPDATE changes SET status = 'reverting', way = 2, attempts = 0")
         db.execute("UPDATE change_counts SET status = 'reverting' WHERE status = 'applied'")
     db.close()
 

@@ -30,6 +30,7 @@ def stage(rouse, count):
         db.executemany("INSERT INTO changes (id, run, target, entity, op, status, key, batch, confidence, reason, digest, created, before, after) "
                        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         db.execute("INSERT INTO change_counts VALUES ('proposed', 'crm', ?) ON CONFLICT DO UPDATE SET n = n + excluded.n", [count])
+        db.execute("INSERT INTO batch_changes VALUES (?, 'proposed', ?)", [BATCH, count])
 
 
 def resident(rouse):

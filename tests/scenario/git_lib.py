@@ -1,4 +1,4 @@
-# For scenarios of git triggers: real repositories, and what is seen of them.
+# For scenarios of git: real repositories, what is seen of them, and branches that are targets.
 # SPDX-License-Identifier: MIT
 import base64
 import http.server
@@ -25,6 +25,32 @@ class Repo:
         done = subprocess.run(["git", "-C", self.path, *words], env=self.env, input=stdin, capture_output=True, timeout=120)
         check(done.returncode == 0, f"git {' '.join(words)}: {done.stderr.decode(errors='replace')}")
         return done.stdout.decode(errors="replace").strip()
+
+    def put(self, name, content):
+        """A file of the work tree; bytes, or text."""
+        path = os.path.join(self.path, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as f:
+            f.write(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def save(self, message="change"):
+        """Everything of the work tree as a commit."""
+        self("add", "-A")
+        self("commit", "-q", "-m", message)
+        return self("rev-parse", "HEAD")
+
+    def trap(self, mark):
+        """Whatever could run of this repository leaves a mark."""
+        for hook in ("pre-commit", "commit-msg", "post-commit", "post-checkout", "post-merge", "pre-push", "update", "pre-receive", "post-receive", "reference-transaction", "post-update", "post-index-change"):
+            path = os.path.join(self("rev-parse", "--absolute-git-dir"), "hooks", hook)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w") as f:
+                f.write(f"#!/bin/sh\ntouch {mark}\n")
+            os.chmod(path, 0o755)
+        evil = f"touch {mark}"
+        for key in ("filter.evil.clean", "filter.evil.smudge", "core.fsmonitor", "core.sshCommand", "credential.helper", "core.pager", "core.editor", "gpg.program", "diff.external"):
+            self("config", key, "!" + evil if key == "credential.helper" else evil)
 
     def commit(self, message="change", path="f", text=None):
         full = os.path.join(self.path, path)
@@ -155,3 +181,62 @@ def seen(rouse, n, within=20):
 
 def events(rouse, **filters):
     return rouse.items("/v1/events?limit=1000" + "".join(f"&{k}={v}" for k, v in filters.items()))
+
+
+# --- targets ---------------------------------------------------------------------------------------
+
+
+def proposal(entity, op="update", **more):
+    return {"type": "change", "target": "repo", "entity": entity, "op": op, "reason": "because\nRouse-Cause: forged", **more}
+
+
+FOUR = (proposal("app.json", patch={"rate": 7}), proposal("doc/a.txt", patch="@@ -1,2 +1,2 @@\n one\n-two\n+zwei\n"), proposal("old", "delete"),
+        proposal("new/deep/file", "create", after="new\n"))
+
+
+def target_repos(rouse):
+    """rouse.repo is bare, rouse.tree a work tree whose main is pushed there; hooks and filters of the former leave rouse.pwned."""
+    rouse.repo, rouse.tree, rouse.pwned = Repo(rouse, "repo.git", bare=True), Repo(rouse, "tree"), os.path.join(rouse.dir, "pwned")
+    for name, text in (("app.json", '{"rate":5}\n'), ("doc/a.txt", "one\ntwo\n"), ("old", "old\n")):
+        rouse.tree.put(name, text)
+    rouse.first = rouse.tree.save("first")
+    give(rouse)
+    rouse.repo.trap(rouse.pwned)
+
+
+def give(rouse):
+    """The work tree's main to the repository, without its hooks."""
+    hooks = os.path.join(rouse.repo.path, "hooks")
+    os.rename(hooks, hooks + ".off")
+    rouse.tree("push", "-q", rouse.repo.path, "main")
+    os.rename(hooks + ".off", hooks)
+
+
+def target_house(rouse, *messages, mode="stage", **keys):
+    """An agent that proposes these for the target `repo`, and a hook that wakes it."""
+    target_repos(rouse)
+    rouse.section("target repo", kind="git", repo=rouse.repo.path, **{"retry__base": "50ms", "retry__cap": "200ms", **keys})
+    rouse.agent("a", says(*messages, RESULT), targets="repo")
+    rouse.webhook("push", agent="a", mode=mode)
+
+
+def push(rouse, status="succeeded"):
+    run = rouse.deliver("push").expect(202).run_id
+    rouse.wait_run(run, status, 60)
+    return run
+
+
+def apply(rouse, run, code=0):
+    rouse.cli("approve", run, "--all")
+    rouse.cli("apply", run, "--yes", expect_code=code)
+    return {c["entity"]: c for c in rouse.changes(run=run)}
+
+
+def refusals(rouse, run):
+    """What the run's log says of proposals that do not stand."""
+    rows = rouse.cli("run", "logs", run, "--json").lines
+    return [row["data"]["text"] for row in rows if row["type"] == "log" and "refused" in row["data"].get("fields", {})]
+
+
+def rouse_keys(repo, branch="main"):
+    return [line for line in repo("log", "--format=%B", branch).splitlines() if line.startswith("Rouse-Key: ")]

@@ -1,116 +1,97 @@
 #!/usr/bin/env python3
 # Scenario: a branch as a target: the changes of a run become one commit, once, made of objects alone.
 # SPDX-License-Identifier: MIT
-from lib import *
-
-ENV = {"PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a",
-       "GIT_COMMITTER_EMAIL": "a@b"}
-
-
-def git(folder, *words, code=0):
-    done = subprocess.run(["git", "-C", folder, *words], capture_output=True, text=True, env=ENV, timeout=60)
-    if code is not None and done.returncode != code:
-        raise Failed(f"git {' '.join(words)}: {done.stderr}")
-    return done.stdout.rstrip("\n")
-
-
-def house(rouse, *messages, mode="stage", **keys):
-    needs_program("git")
-    rouse.repo, rouse.tree = os.path.join(rouse.dir, "repo.git"), os.path.join(rouse.dir, "tree")
-    git(rouse.dir, "init", "-q", "--bare", "-b", "main", rouse.repo)
-    git(rouse.dir, "init", "-q", "-b", "main", rouse.tree)
-    for name, text in (("app.json", '{"rate":5}\n'), ("doc/a.txt", "one\ntwo\n"), ("old", "old\n")):
-        put(rouse, name, text)
-    git(rouse.tree, "add", ".")
-    git(rouse.tree, "commit", "-qm", "first")
-    git(rouse.tree, "push", "-q", rouse.repo, "main")
-    # What would run, if anything ran.
-    for hook in ("pre-commit", "commit-msg", "post-commit", "update", "post-receive", "reference-transaction", "post-update"):
-        path = os.path.join(rouse.repo, "hooks", hook)
-        with open(path, "w") as f:
-            f.write(f"#!/bin/sh\ntouch {rouse.dir}/pwned\n")
-        os.chmod(path, 0o755)
-    git(rouse.repo, "config", "filter.evil.clean", f"touch {rouse.dir}/pwned")
-    rouse.section("target repo", kind="git", repo=rouse.repo, **{"retry__base": "50ms", "retry__cap": "200ms", **keys})
-    rouse.agent("a", says(*messages, RESULT), targets="repo")
-    rouse.webhook("push", agent="a", mode=mode)
-
-
-def put(rouse, name, text):
-    path = os.path.join(rouse.tree, name)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w") as f:
-        f.write(text)
-
-
-def proposal(entity, op="update", **more):
-    return {"type": "change", "target": "repo", "entity": entity, "op": op, "reason": "because\nRouse-Cause: forged", **more}
-
-
-def push(rouse):
-    run = rouse.deliver("push").expect(202).run_id
-    rouse.wait_run(run, "succeeded")
-    return run
-
-
-FOUR = (proposal("app.json", patch={"rate": 7}), proposal("doc/a.txt", patch="@@ -1,2 +1,2 @@\n one\n-two\n+zwei\n"), proposal("old", "delete"),
-        proposal("new/deep/file", "create", after="new\n"))
+from git_lib import *
 
 
 @scenario("the changes of a run become one commit with its cause, and are taken back by others")
 def _(rouse):
-    house(rouse, *FOUR)
+    target_house(rouse, *FOUR)
     rouse.start()
     run = push(rouse)
-    rouse.cli("approve", run, "--all")
-    rouse.cli("apply", run, "--yes")
-    expect(git(rouse.repo, "rev-list", "--count", "main"), "2", "commits")
-    expect([git(rouse.repo, "show", "main:" + name) for name in ("app.json", "doc/a.txt", "new/deep/file")], ['{"rate":7}', "one\nzwei", "new"], "files")
-    expect(git(rouse.repo, "ls-tree", "main", "old"), "", "what was deleted")
-    trailers = git(rouse.repo, "log", "-1", "--format=%(trailers:key=Rouse-Cause,valueonly)", "main")
+    apply(rouse, run)
+    expect(rouse.repo("rev-list", "--count", "main"), "2", "commits")
+    expect([rouse.repo("show", "main:" + name) for name in ("app.json", "doc/a.txt", "new/deep/file")], ['{"rate":7}', "one\nzwei", "new"], "files")
+    expect(rouse.repo("ls-tree", "main", "old"), "", "what was deleted")
+    expect(rouse.repo("rev-parse", "rouse/" + run), rouse.repo("rev-parse", "main"), "the branch of the run")
+    trailers = rouse.repo("log", "-1", "--format=%(trailers:key=Rouse-Cause,valueonly)", "main")
     check(f"parent={run}" in trailers and "forged" not in trailers, f"the cause is ours: {trailers}")
     rouse.cli("revert", run, "--yes")
-    expect(git(rouse.repo, "diff", "main", git(rouse.repo, "rev-list", "--max-parents=0", "main")), "", "what differs from before")
-    check(not os.path.exists(rouse.dir + "/pwned"), "no hook and no filter ran")
-    expect(git(rouse.repo, "fsck", "--strict", "--no-dangling"), "", "the repository")
+    expect(rouse.repo("diff", "main", rouse.first), "", "what differs from before")
+    check(not os.path.exists(rouse.pwned), "no hook and no filter ran")
+    expect(rouse.repo("fsck", "--strict", "--no-dangling"), "", "the repository")
 
 
 @scenario("what somebody else committed meanwhile is a conflict where it is the same file, and merged where not")
 def _(rouse):
-    house(rouse, proposal("app.json", before={"rate": 5}, after={"rate": 9}), proposal("doc/a.txt", before="one\ntwo\n", after="mine\n"))
+    target_house(rouse, proposal("app.json", before={"rate": 5}, after={"rate": 9}), proposal("doc/a.txt", before="one\ntwo\n", after="mine\n"))
     rouse.start()
     run = push(rouse)
-    put(rouse, "doc/a.txt", "theirs\n")
-    git(rouse.tree, "commit", "-qam", "theirs")
-    os.rename(rouse.repo + "/hooks", rouse.repo + "/no-hooks")
-    git(rouse.tree, "push", "-q", rouse.repo, "main")
-    os.rename(rouse.repo + "/no-hooks", rouse.repo + "/hooks")
-    rouse.cli("approve", run, "--all")
-    rouse.cli("apply", run, "--yes", expect_code=1)
-    by = {c["entity"]: c for c in rouse.changes(run=run)}
+    rouse.tree.put("doc/a.txt", "theirs\n")
+    rouse.tree.env["GIT_COMMITTER_DATE"] = "2037-01-01T00:00:00Z"
+    theirs = rouse.tree.save("theirs")
+    give(rouse)
+    by = apply(rouse, run, 1)
     expect((by["app.json"]["status"], by["doc/a.txt"]["status"], by["doc/a.txt"]["current"]), ("applied", "conflict", "theirs\n"), "the changes")
-    expect(git(rouse.repo, "show", "main:doc/a.txt"), "theirs", "the file")
+    expect((by["doc/a.txt"]["before"], by["doc/a.txt"]["after"]), ("one\ntwo\n", "mine\n"), "the other two sides")
+    expect(rouse.repo("show", "main:doc/a.txt"), "theirs", "the file")
+    expect(rouse.repo("log", "-1", "--format=%P", "main").split(), [theirs, rouse.repo("rev-parse", "rouse/" + run)], "what the merge brings together")
+    expect(rouse.repo("rev-parse", f"rouse/{run}^"), rouse.first, "what the run's commit was made from")
+    expect(rouse.repo("show", f"rouse/{run}:doc/a.txt"), "one\ntwo", "what the run saw")
+    rouse.cli("revert", by["app.json"]["id"], "--yes")
+    expect(rouse.repo("show", "main:app.json"), '{"rate":5}', "the file, taken back")
+
+
+@scenario("with merge = lines both changes of a file stand where they are not of the same lines, and no document is broken by it")
+def _(rouse):
+    lines = "".join(f"{n}\n" for n in range(30))
+    document = '{\n  "a": 1,\n\n\n\n\n\n\n  "b": 2\n}\n'
+    target_repos(rouse)
+    rouse.tree.put("lines", lines)
+    rouse.tree.put("clash", lines)
+    rouse.tree.put("doc.json", document)
+    rouse.tree.save("more")
+    give(rouse)
+    mine = lambda name, text, new: {"type": "change", "target": "repo", "entity": name, "before": text, "after": new}
+    rouse.section("target repo", kind="git", repo=rouse.repo.path, merge="lines")
+    rouse.agent("a", says(mine("lines", lines, lines.replace("3\n", "three\n", 1)), mine("clash", lines, lines.replace("3\n", "three\n", 1)),
+                          mine("doc.json", document, document.replace('"a": 1,', '"a": 1, "b": 3,').replace('  "b": 2\n', "").replace("3,", "3")), RESULT), targets="repo")
+    rouse.webhook("push", agent="a")
+    rouse.start()
+    run = push(rouse)
+    rouse.tree.put("lines", lines.replace("20\n", "twenty\n"))
+    rouse.tree.put("clash", lines.replace("3\n", "drei\n", 1))
+    rouse.tree.put("doc.json", document.replace("{\n", '{\n  "c": 0,\n'))
+    rouse.tree.save("theirs")
+    give(rouse)
+    by = apply(rouse, run, 1)
+    expect((by["lines"]["status"], by["clash"]["status"]), ("applied", "conflict"), "the changes")
+    expect(rouse.repo("show", "main:lines") + "\n", lines.replace("3\n", "three\n", 1).replace("20\n", "twenty\n"), "both changes")
+    expect(rouse.repo("show", "main:clash") + "\n", lines.replace("3\n", "drei\n", 1), "what they wrote")
+    json.loads(rouse.repo("show", "main:doc.json"))
+    rouse.cli("revert", by["lines"]["id"], "--yes")
+    expect(rouse.repo("show", "main:lines") + "\n", lines.replace("20\n", "twenty\n"), "theirs, when mine is taken back")
 
 
 for point in ("git-before-commit", "git-after-commit"):
 
-    @scenario(f"a daemon that dies at {point} has committed once")
+    @scenario(f"a daemon that dies at {point} has committed once, and takes it back whole")
     def _(rouse, point=point):
-        house(rouse, *FOUR, mode="apply")
+        target_house(rouse, *FOUR, mode="apply")
         rouse.start(ROUSE_CRASH=point)
-        rouse.deliver("push").expect(202)
+        run = rouse.deliver("push").expect(202).run_id
         expect(rouse.ended(), -9, "exit of roused")
         rouse.start()
         wait("all are applied", lambda: {c["status"] for c in rouse.changes()} == {"applied"} and len(rouse.changes()) == 4, 60)
-        text = git(rouse.repo, "log", "--format=%b", "main")
-        keys = [line for line in text.splitlines() if line.startswith("Rouse-Key: ")]
-        expect((len(keys), len(set(keys))), (4, 4), "keys in the log")
-        expect(git(rouse.repo, "show", "main:app.json"), '{"rate":7}', "the file")
+        expect((len(rouse_keys(rouse.repo)), len(set(rouse_keys(rouse.repo)))), (4, 4), "keys in the log")
+        expect(rouse.repo("show", "main:app.json"), '{"rate":7}', "the file")
+        rouse.cli("revert", run, "--yes")
+        expect(rouse.repo("diff", "main", rouse.first), "", "what differs from before")
 
 
 @scenario("hostile paths, a branch that is not there and one that is checked out are refused with a reason")
 def _(rouse):
-    house(rouse, proposal("../x", "create", after="x"), proposal(".git/config", "create", after="x"), proposal("/x", "create", after="x"), proposal("app.json", after="x"))
+    target_house(rouse, proposal("../x", "create", after="x"), proposal(".git/config", "create", after="x"), proposal("/x", "create", after="x"), proposal("app.json", after="x"))
     rouse.section("target repo", branch="none")
     rouse.start()
     run = push(rouse)
@@ -118,18 +99,135 @@ def _(rouse):
     rouse.cli("approve", run, "--all")
     check("has no branch none" in rouse.wait_change(rouse.changes(run=run)[0]["id"], "failed")["error"], "it says why")
     rouse.stop()
-    rouse.section("target repo", branch="main", repo=rouse.tree)
+    rouse.tree.put("app.json", "mine, not committed\n")
+    open(os.path.join(rouse.tree.path, ".git/index.lock"), "w").close()
+    rouse.section("target repo", branch="main", repo=rouse.tree.path)
     rouse.start()
     rouse.cli("apply", run, "--yes", expect_code=1)
     check("is checked out" in rouse.changes(run=run)[0]["error"], "it says why")
+    expect(open(os.path.join(rouse.tree.path, "app.json")).read(), "mine, not committed\n", "the work tree")
+    rouse.stop()
+    rouse.section("target repo", repo=os.path.join(rouse.dir, "gone"))
+    rouse.start()
+    rouse.cli("apply", run, "--yes", expect_code=1)
+    check("gone: the repository cannot be opened" in rouse.changes(run=run)[0]["error"], "it says why")
+
+
+@scenario("a branch of a repository with a work tree gets commits where that is on another, and nothing else of it moves")
+def _(rouse):
+    target_house(rouse, *FOUR)
+    rouse.tree("branch", "agents")
+    rouse.tree.trap(rouse.pwned)
+    rouse.tree.put("app.json", "mine, not committed\n")
+    open(os.path.join(rouse.tree.path, ".git/index.lock"), "w").close()
+    rouse.section("target repo", repo=rouse.tree.path, branch="agents")
+    before = {name: open(os.path.join(rouse.tree.path, name), "rb").read() for name in ("app.json", "doc/a.txt", "old", ".git/index", ".git/HEAD")}
+    rouse.start()
+    apply(rouse, push(rouse))
+    expect({name: open(os.path.join(rouse.tree.path, name), "rb").read() for name in before}, before, "the work tree, its index, its HEAD")
+    os.unlink(os.path.join(rouse.tree.path, ".git/index.lock"))
+    expect(rouse.tree("rev-parse", "main"), rouse.first, "its own branch")
+    expect(rouse.tree("rev-list", "--count", "main..agents"), "1", "commits")
+    check(not os.path.exists(rouse.pwned), "nothing of it ran")
+
+
+@scenario("nonsense does not reach a reviewer: what is not there, what is there, another before, a patch that does not fit, links, submodules")
+def _(rouse):
+    target_repos(rouse)
+    os.symlink("app.json", os.path.join(rouse.tree.path, "link"))
+    rouse.tree("add", "link")
+    rouse.tree("update-index", "--add", "--cacheinfo", f"160000,{rouse.first},module")
+    rouse.tree("commit", "-qm", "odd")
+    give(rouse)
+    wrong = {
+        "no-such": (proposal("no-such", after="x"), "there is no no-such on branch main"),
+        "delete": (proposal("gone", "delete"), "could be deleted"),
+        "create": (proposal("app.json", "create", after="x"), "is there on branch main"),
+        "before": (proposal("doc/a.txt", before="never\n", after="x"), "before is not what branch main holds"),
+        "hash": (proposal("doc/a.txt", before={"$sha256": "0" * 64}, after="x"), "before is not what branch main holds"),
+        "member": (proposal("app.json", before={"rate": 6}, after={"rate": 7}), "before is not what branch main holds"),
+        "patch": (proposal("doc/a.txt", patch="@@ -1,2 +1,2 @@\n eins\n-zwei\n+drei\n"), "doc/a.txt on branch main"),
+        "link": (proposal("link", after="x"), "a symbolic link"),
+        "below a link": (proposal("link/x", "create", after="x"), "a symbolic link"),
+        "module": (proposal("module", after="x"), "a submodule"),
+        "in a module": (proposal("module/f", "create", after="x"), "a submodule"),
+        "below a file": (proposal("app.json/x", "create", after="x"), "is a file on branch main"),
+        "a folder": (proposal("doc", "create", after="x"), "a folder"),
+        "git, elsewhere": (proposal("doc/.GIT./hooks/x", "create", after="x"), "own folder"),
+        "git, unseen": (proposal("doc/.g\u200cit/x", "create", after="x"), "own folder"),
+        "git, short": (proposal("git~1/x", "create", after="x"), "own folder"),
+        "mode": (proposal("app.json", after={"$mode": "4755"}), "$mode"),
+        "mode of a new one": (proposal("new", "create", after={"$mode": "755"}), "a mode alone"),
+        "call": (proposal("app.json", "call", after="x"), "not call"),
+        "large": (proposal("big", "create", after="x" * 2000), "max_size"),
+    }
+    rouse.section("target repo", kind="git", repo=rouse.repo.path, max_size="1000")
+    rouse.agent("a", says(*(message for message, _ in wrong.values()), proposal("doc/a.txt", before="one\ntwo\n", after="good\n"), RESULT), targets="repo")
+    rouse.webhook("push", agent="a")
+    rouse.start()
+    run = push(rouse)
+    said = refusals(rouse, run)
+    expect([c["entity"] for c in rouse.changes(run=run)], ["doc/a.txt"], f"proposals that stand ({said})")
+    expect(len(said), len(wrong), f"refusals: {said}")
+    for text, (name, (_, words)) in zip(said, wrong.items()):
+        check(words in text, f"{name}: {text}")
+
+
+@scenario("what was made from the commit before stands as a proposal, and is a conflict when it is applied")
+def _(rouse):
+    target_house(rouse, proposal("doc/a.txt", before="one\ntwo\n", after="mine\n"))
+    rouse.tree.put("doc/a.txt", "theirs\n")
+    rouse.tree.save("theirs")
+    give(rouse)
+    rouse.start()
+    run = push(rouse)
+    expect(apply(rouse, run, 1)["doc/a.txt"]["status"], "conflict", "the change")
+
+
+@scenario("modes are changed, kept and brought back")
+def _(rouse):
+    target_house(rouse, proposal("app.json", before={"$mode": "644"}, after={"$mode": "755"}), proposal("run.sh", "create", after={"$mode": "755", "$text": "#!/bin/sh\n"}),
+                 proposal("old", "delete"), proposal("doc/a.txt", after="plain\n"))
+    os.chmod(os.path.join(rouse.tree.path, "old"), 0o755)
+    os.chmod(os.path.join(rouse.tree.path, "doc/a.txt"), 0o755)
+    first = rouse.tree.save("modes")
+    give(rouse)
+    rouse.start()
+    run = push(rouse)
+    apply(rouse, run)
+    expect(sorted(line.split()[0] + " " + line.split("\t")[1] for line in rouse.repo("ls-tree", "-r", "main").splitlines()), ["100755 app.json", "100755 doc/a.txt", "100755 run.sh"], "modes")
+    expect(rouse.repo("show", "main:run.sh"), "#!/bin/sh", "what is in it")
+    rouse.cli("revert", run, "--yes")
+    expect(rouse.repo("diff", "main", first), "", "what differs from before")
+
+
+@scenario("two commit at the same time, and both commits are there")
+def _(rouse):
+    target_house(rouse, *(proposal(f"n/{n}", "create", after=f"{n}\n") for n in range(40)), mode="apply")
+    rouse.start()
+    runs = []
+    for n in range(12):
+        tree = rouse.repo("commit-tree", "main^{tree}", "-p", "main", "-m", f"theirs {n}")
+        rouse.repo("-c", "core.hooksPath=/dev/null", "update-ref", "refs/heads/other", tree)
+        if n == 3:
+            runs.append(rouse.deliver("push").expect(202).run_id)
+        for _ in range(50):
+            tip = rouse.repo("rev-parse", "main")
+            made = rouse.repo("commit-tree", "main^{tree}", "-p", tip, "-m", f"theirs {n}")
+            moved = subprocess.run(["git", "-C", rouse.repo.path, "-c", "core.hooksPath=/dev/null", "update-ref", "refs/heads/main", made, tip], env=rouse.repo.env, capture_output=True)
+            if moved.returncode == 0:
+                break
+    wait("all are applied", lambda: len(rouse.changes(status="applied")) == 40, 60)
+    expect(len(rouse.repo("ls-tree", "-r", "--name-only", "main", "n/").splitlines()), 40, "files")
+    expect(len([line for line in rouse.repo("log", "--format=%s", "main").splitlines() if line.startswith("theirs")]), 12, "their commits")
 
 
 @scenario("an agent is not woken by its own commit on a branch that it watches; another is")
 def _(rouse):
-    house(rouse, FOUR[0], mode="apply")
+    target_house(rouse, FOUR[0], mode="apply")
     rouse.agent("b", says(RESULT))
     for name, agent in (("own", "a"), ("other", "b")):
-        rouse.section("trigger " + name, source="git", repo=rouse.repo, poll="1s", agent=agent, mode="stage")
+        rouse.section("trigger " + name, source="git", repo=rouse.repo.path, poll="1s", agent=agent, mode="stage")
     rouse.start()
     wait("both know the branch", lambda: all(t["health"] == "ok" for t in rouse.items("/v1/triggers") if t["name"] in ("own", "other")), 60)
     run = push(rouse)

@@ -162,4 +162,25 @@ def _(rouse):
     expect(crm(rouse, "SELECT tier, count(*) FROM account GROUP BY 1"), [("free", count)], "the table")
 
 
+@scenario("what a batch is applied by is said with the plan, and the command line may say otherwise")
+def _(rouse):
+    id = house(rouse, 5, apply__canary=7, apply__rate="500/s", apply__stop="20%")
+    rouse.cli("approve", id, "--all", "--reason", "fine")
+    said = rouse.cli("apply", id, "--plan", expect_code=2).out
+    for words in ("first 7 alone", "rate: 500 a second", "more than 20 %"):
+        check(words in said, f"as its section says, {words}: {said}")
+    said = rouse.cli("apply", id, "--plan", "--canary", "0", "--rate", "60/m", "--stop", "0.5%", expect_code=2).out
+    for words in ("Canary: none", "rate: 1 a second", "more than 0.5 %"):
+        check(words in said, f"as the command line says, {words}: {said}")
+    for wrong in ("120%", "often", "-1", ""):
+        said = rouse.cli("apply", id, "--plan", "--stop", wrong, expect_code=2)
+        check("--stop" in said.err, f"--stop {wrong!r} is refused: {said.err}")
+    # A tenth of them cannot be applied: more than one in a hundred, less than the fifth of the section.
+    sql(rouse, "CREATE TRIGGER refused BEFORE UPDATE ON account WHEN NEW.id LIKE '%-1' OR NEW.id LIKE '%-2' BEGIN SELECT RAISE(ABORT, 'no'); END")
+    said = rouse.cli("apply", id, "--yes", "--canary", "0", "--stop", "1%", expect_code=1)
+    check("stopped" in said.err, f"it stopped at its own share: {said.err}")
+    expect(rollout(rouse, id)["state"], "stopped", "the rollout")
+    check("stop" in rouse.get("/v1/batches/" + id)["apply"], "programs see what it goes by")
+
+
 main()

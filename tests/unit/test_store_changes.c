@@ -1,6 +1,7 @@
 /* Changes, gates, keys and the small facts: compare-and-swap, order, what is replaced, what is
  * forgotten. */
 /* SPDX-License-Identifier: MIT */
+#include "store/batches.h"
 #include "store/key_index.h"
 #include "tests/unit/test_store_help.h"
 
@@ -48,6 +49,13 @@ static bool
 add_count(void *arg, const char *status, const char *target, int64_t n)
 {
 	buf_printf(arg, "%s/%s=%lld ", status, target, (long long)n);
+	return true;
+}
+
+static bool
+add_batch_count(void *arg, const char *status, int64_t n)
+{
+	buf_printf(arg, "%s=%lld ", status, (long long)n);
 	return true;
 }
 
@@ -271,6 +279,44 @@ test_changes(void)
 		CHECK(move(store, seqs[2], "reverting", "reverted", WALL_NONE));
 		CHECK_INT(next_of(store, "g", true, 0, NULL), seqs[0]);
 	}
+	IT ("lands many with what their targets said, and a decision of each") {
+		struct change_row rows[2] = {{0}};
+		const struct change_row *both[] = {&rows[0], &rows[1]};
+		const char *const receipts[] = {"{\"n\":\"\\\"1\\\"\"}", NULL};
+		AUTO(change_row_fini) struct change_row first = {0};
+		AUTO(buf_fini) struct buf text = BUF_INIT, counts = BUF_INIT;
+		struct wall due;
+		size_t count;
+
+		for (int i = 0; i < 2; i++)
+			CHECK(move(store,
+				   help_change(
+					   store,
+					   (struct change_row){.run = run,
+							       .target = (char *)"land",
+							       .batch = (char *)(i ? "b/2" : "b/1"),
+							       .receipt = (char *)"{\"was\":1}"},
+					   &err),
+				   "proposed", "approved", WALL_NONE));
+		CHECK(changes_take(store, "land", false, at_ms(0), 2, rows, &count, &due, &err) &&
+		      count == 2);
+		CHECK(changes_land(store, both, receipts, 2, false, at_ms(7), &err));
+		CHECK(changes_get_seq(store, rows[0].seq, &first, &err));
+		CHECK_STR(first.status, "applied");
+		CHECK_STR(first.receipt, receipts[0]);
+		CHECK(first.attempts == 1 && first.applied_at.ms == at_ms(7).ms);
+		change_row_fini(&first);
+		CHECK(changes_get_seq(store, rows[1].seq, &first, &err));
+		CHECK_STR(first.receipt, "{\"was\":1}");
+		CHECK(decisions_list(store, "change", rows[1].id, add_decision, &text, &err));
+		CHECK_STR(buf_cstr(&text), "applied rouse -; ");
+		CHECK(batch_changes_count(store, "b/2", add_batch_count, &counts, &err));
+		CHECK_STR(buf_cstr(&counts), "applied=1 ");
+		CHECK(!changes_land(store, both, receipts, 2, false, at_ms(7), &err) &&
+		      err.code == E_STATE);
+		for (int i = 0; i < 2; i++)
+			change_row_fini(&rows[i]);
+	}
 	IT ("names those in doubt, also when they are moved meanwhile, and gives reverts out "
 	    "again") {
 		AUTO(buf_fini) struct buf doubt = BUF_INIT;
@@ -332,7 +378,7 @@ test_changes(void)
 		CHECK_STR(status, "proposed");
 		CHECK(changes_mark_partial(store, mine, &err));
 		AUTO(buf_fini) struct buf beside = BUF_INIT;
-		CHECK(changes_beside(store, keep, add_seq, &beside, &err));
+		CHECK(changes_beside(store, keep, false, add_seq, &beside, &err));
 		AUTO(buf_fini) struct buf want = BUF_INIT;
 		buf_printf(&want, "%lld ", (long long)seqs[2]);
 		CHECK_STR(buf_cstr(&beside), buf_cstr(&want));

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "store/schema.h"
 #include "tests/unit/test_store_help.h"
 
 /* The code that opening gives; E_OK closes it again. */
@@ -370,10 +371,98 @@ test_copies(void)
 	store_close(store);
 }
 
+/* A database as it was before the step of that name, with rows in it. */
+static void
+made_before(const char *step, const char *path, const char *rows)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+	AUTO(buf_fini) struct buf number = BUF_INIT;
+	struct driver_conn *conn = NULL;
+	int version = 0;
+
+	close(open(path, O_CREAT | O_RDWR, 0600));
+	CHECK(driver_sqlite.open(path, DRIVER_WRITE, &conn, &err));
+	while (version < schema_version && !strstr(schema_migrations[version].name, step))
+		CHECK(driver_sqlite.script(conn, schema_migrations[version++].sql, &err));
+	buf_printf(&number, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+		   SCHEMA_APPLICATION_ID, version);
+	CHECK(driver_sqlite.script(conn, buf_cstr(&number), &err) &&
+	      driver_sqlite.script(conn, rows, &err));
+	driver_sqlite.close(conn, false);
+}
+
+/* The first column of the first row. */
+static char *
+word_of(struct store *store, const char *sql)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+	struct driver_stmt *stmt;
+	char *word;
+
+	if (!store->driver->prepare(store->conn, sql, &stmt, &err))
+		return mem_strdup(err_text(&err));
+	word = store->driver->step(store->conn, stmt, &err) == STEP_ROW
+		       ? mem_strdup(store->driver->column_text(stmt, 0).p)
+		       : mem_strdup("no row");
+	store->driver->finalize(stmt);
+	return word;
+}
+
+static void
+test_steps(void)
+{
+	AUTO(auto_free) char *path = mem_strdup(help_path("steps.db"));
+	AUTO(err_fini) struct err err = ERR_INIT;
+	struct store *store = NULL;
+
+	made_before(
+		"-words", path,
+		"INSERT INTO runs (id, agent, trigger, status, created) VALUES ('r', 'a', 't', "
+		"'succeeded', 0);"
+		"INSERT INTO changes (id, run, target, entity, op, status, key, batch, created, "
+		"held) SELECT 'c' || value, 1, 't', 'e' || value, 'update', value, value, "
+		"CASE WHEN value IN ('approved', 'proposed') THEN 'b/1' END, 0, value = "
+		"'approved' FROM json_each('[\"proposed\",\"approved\",\"applying\","
+		"\"reverting\",\"applied\",\"rejected\"]');"
+		"INSERT INTO change_counts SELECT status, target, COUNT(*) FROM changes GROUP "
+		"BY 1, 2");
+	if (!store_open(path, &store, &err)) {
+		printf("Bail out! %s\n", err_text(&err));
+		exit(99);
+	}
+	IT ("takes an older database over with what is in it, and all of it holds together") {
+		AUTO(buf_fini) struct buf out = BUF_INIT;
+		AUTO(auto_free)
+		char *ways = word_of(store, "SELECT group_concat(status || ' ' || "
+					    "COALESCE(way, '-'), ', ') FROM changes");
+		CHECK_STR(ways, "proposed -, approved 0, applying 1, reverting 2, applied -, "
+				"rejected -");
+		CHECK(store_check(store, &out, &err));
+		CHECK_STR(buf_cstr(&out), "");
+	}
+	IT ("has nothing there that is asked by a list of words at each row of a change") {
+		AUTO(auto_free)
+		char *lists = word_of(store, "SELECT COUNT(*) FROM sqlite_schema WHERE "
+					     "(tbl_name = 'changes' OR tbl_name = 'attempts' OR "
+					     "tbl_name = 'decisions' OR tbl_name = 'batch_items') "
+					     "AND sql LIKE '% IN (''%, ''%, ''%'");
+		AUTO(auto_free) char *words = word_of(store, "UPDATE changes SET status = 'done'");
+		CHECK_STR(lists, "0");
+		CHECK_STR(words, "no row");
+	}
+	IT ("guards its schema again afterwards") {
+		AUTO(auto_free)
+		char *said = word_of(store, "UPDATE sqlite_schema SET sql = ''");
+		CHECK(strstr(said, "may not be modified"));
+	}
+	store_close(store);
+}
+
 int
 main(void)
 {
 	test_files();
+	test_steps();
 	test_hostile_bytes();
 	test_copies();
 	return tap_done();

@@ -26,7 +26,7 @@ static const struct {
 	{"notices", "SCAN notices USING INDEX notices_waiting", "at start: what waits"},
 	{"notices", "SCAN notifications USING INDEX notifications_waiting",
 	 "at start: what waits"},
-	{"outbox", "SCAN j VIRTUAL TABLE", "the group that was done"},
+	{"outbox", "SCAN j", "the group that is taken, or was done"},
 	{"batches", "SCAN (subquery", "one row"},
 	{"items", "SCAN (subquery", "some entities of one batch, found by their state"},
 	{"inbox", "USING INDEX gates_waiting", "what waits alone"},

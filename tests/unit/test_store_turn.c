@@ -97,6 +97,17 @@ test_afters(void)
 			ordered = t.text.data[i] == "ab"[i % 2];
 		CHECK(ordered);
 	}
+	IT ("ends nothing on disk where what was written changed nothing, and calls all the same") {
+		AUTO(err_fini) struct err err = ERR_INIT;
+		uint64_t commits = store_stats(store).commits;
+		buf_clear(&t.text);
+		CHECK(changes_mark_partial(store, 4711, &err) && turn_is_open(store));
+		turn_after(store, on_a, &t);
+		turn_end(store);
+		CHECK_STR(buf_cstr(&t.text), "a");
+		CHECK(!turn_is_open(store) && !store->driver->in_transaction(store->conn));
+		CHECK_INT(store_stats(store).commits, commits);
+	}
 	buf_fini(&t.text);
 	store_close(store);
 }
@@ -112,6 +123,7 @@ digest_add(struct store *store, struct buf *out)
 		"SELECT group_concat(run || ' ' || n || status) FROM attempts",
 		"SELECT group_concat(seq || id || status) FROM changes",
 		"SELECT group_concat(status || target || n) FROM change_counts WHERE n <> 0",
+		"SELECT group_concat(status || batch || n) FROM batch_changes WHERE n <> 0",
 		"SELECT group_concat(seq || hex(hash) || run) FROM keys_new",
 		"SELECT group_concat(run || ' ' || seq || data) FROM runlog",
 		"SELECT group_concat(day || name || spent_uusd) FROM budgets",
@@ -150,8 +162,11 @@ write_all(struct store *store, int i)
 	CHECK(runs_claim(store, run, at_ms(1), at_ms(2), &(struct run_worked){0}, NULL, &n, &err));
 	CHECK(runlog_add(store, run, n, at_ms(3), "log", STR("{}"), &seq, &err));
 	help_change(store,
-		    (struct change_row){
-			    .run = run, .key = key, .entity = (char *)"x", .confidence = 0.5},
+		    (struct change_row){.run = run,
+					.key = key,
+					.batch = (char *)"b/1",
+					.entity = (char *)"x",
+					.confidence = 0.5},
 		    &err);
 	CHECK(runs_free_entity(store, "e", help_ready, &freed, &err));
 	CHECK(budgets_add(store, &(struct budget_row){"agent", "a", "2026-11-20", 3, 9}, &err));

@@ -8,7 +8,7 @@
 static const struct conf_key keys[] = {
 	{"repo", CONF_STRING, .flags = CONF_REQUIRED,
 	 .help = "path from the root, or URL (https: ssh: file:, or USER@HOST:PATH)"},
-	{"refs", CONF_LIST, "refs/heads/**, refs/tags/**",
+	{"refs", CONF_LIST, "refs/heads/**, refs/tags/**, !refs/heads/rouse/**",
 	 .help = "globs of the refs that count; without refs/ they are of branches; ! takes out"},
 	{"poll", CONF_DURATION, "60s", .min = 1000, .max = 86400000,
 	 .help = "how often it is looked at; a local one also when its refs change"},
