@@ -24,6 +24,7 @@
 #include "core/keep.h"
 #include "core/look.h"
 #include "core/ruling.h"
+#include "core/vet.h"
 #include "core/ledger.h"
 #include "core/metrics.h"
 #include "core/notify.h"
@@ -130,6 +131,7 @@ rooms_build(struct house *house, struct err *err)
 	core->keep = keep_new(core);
 	core->looks = looks_new(core);
 	core->rulings = rulings_new(core);
+	core->vets = vets_new(core);
 	core->ledger = ledger_new(core);
 	core->breakers = breakers_new(core);
 	core->vigil = vigil_new(core);
@@ -389,7 +391,8 @@ house_resume(struct house *house, struct err *err)
 		notify_reload(core);
 	if (!ledger_load(core, err) || !breakers_load(core, err) || !queue_load(core->queue, err) ||
 	    !attempts_adopt_all(core, err) || !apply_load(core->apply, err) ||
-	    !gather_load(core, err) || !batches_load(core, err) || !rollouts_load(core, err))
+	    !gather_load(core, err) || !batches_load(core, err) ||
+	    !rollouts_load(core, err) || !vets_load(core, err))
 		return false;
 	rulings_load(core);
 	halt_enforce(core);
@@ -530,6 +533,7 @@ house_free(struct house *house)
 	keep_free(core->keep);
 	looks_free(core->looks);
 	rulings_free(core->rulings);
+	vets_free(core->vets);
 	ledger_free(core->ledger);
 	breakers_free(core->breakers);
 	vigil_free(core->vigil);

@@ -6,6 +6,7 @@
 #include "plugins/env.h"
 #include "plugins/targets/child.h"
 #include "plugins/targets/outcome.h"
+#include "plugins/targets/vetting.h"
 #include "pure/exits.h"
 
 #define EXIT_TEMPORARY 75
@@ -19,6 +20,7 @@ exec_check(const struct conf_section *section, struct conf_report *report)
 {
 	command_check(section, "command", report);
 	command_check(section, "read", report);
+	command_check(section, "check", report);
 	env_check(section, report);
 }
 
@@ -30,6 +32,10 @@ static const struct conf_key keys[] = {
 	{"read", CONF_STRING,
 	 .help = "command that prints what is there now as JSON, nothing when nothing is; without "
 		 "it only command sees drift"},
+	{"check", CONF_STRING,
+	 .help = "command that gets a proposal as it gets a change: exit status 0 it makes sense, "
+		 "64 65 66 69 76 77 78 it does not, for the reason on standard error; anything "
+		 "else: it could not say"},
 	{"workdir", CONF_PATH, "/", .help = "folder that it starts in"},
 	{"env", CONF_LIST, .help = "NAME=VALUE, ... for its environment"},
 	{"pass_env", CONF_LIST, .help = "NAME, ... that it gets from the daemon's own environment"},
@@ -151,34 +157,44 @@ on_applied(void *arg, const struct child_result *result)
 	job_end(job);
 }
 
+/* One of the section's commands, with the change on its standard input. */
 static bool
-job_run(struct exec_job *job, const char *key, child_on_done *on_done)
+command_run(struct core *core, const struct target *target, const struct change_row *change,
+	    bool revert, const char *key, int64_t timeout_ms, child_on_done *on_done, void *arg,
+	    struct err *err)
 {
-	const struct conf_section *section = job->target->section;
-	const struct change_row *change = job->change;
+	const struct conf_section *section = target->section;
 	AUTO(env_fini) struct env env = ENV_INIT;
 	AUTO(buf_fini) struct buf input = BUF_INIT;
 	AUTO(buf_fini) struct buf change_name = BUF_INIT;
 	struct child_spec spec = {.command = conf_str(section, key),
 				  .workdir = conf_str(section, "workdir"),
-				  .timeout_ms =
-					  job->until.ms - clock_mono(job->outcome.core->clock).ms};
+				  .timeout_ms = timeout_ms};
 
-	change_key(change, job->revert, &change_name);
+	change_key(change, revert, &change_name);
 	env_put_section(&env, section, NULL);
 	env_put(&env, "ROUSE_CHANGE_KEY", buf_cstr(&change_name));
 	env_put(&env, "ROUSE_CHANGE_ID", change->id);
 	env_put(&env, "ROUSE_RUN_ID", change->run_id);
 	env_put(&env, "ROUSE_TARGET", change->target);
 	env_put(&env, "ROUSE_ENTITY", change->entity);
-	env_put(&env, "ROUSE_OP", change_op(change, job->revert));
-	env_put(&env, "ROUSE_REVERT", job->revert ? "1" : "0");
+	env_put(&env, "ROUSE_OP", change_op(change, revert));
+	env_put(&env, "ROUSE_REVERT", revert ? "1" : "0");
 	spec.envp = env_items(&env);
-	change_tell_target(change, job->revert, &input);
+	change_tell_target(change, revert, &input);
 	buf_putc(&input, '\n');
 	spec.input = buf_str(&input);
-	return child_start(job->outcome.core, &spec, on_done, job, &job->outcome.err) ||
-	       err_prefix(&job->outcome.err, "%s", key);
+	return child_start(core, &spec, on_done, arg, err) || err_prefix(err, "%s", key);
+}
+
+static bool
+job_run(struct exec_job *job, const char *key, child_on_done *on_done)
+{
+	struct core *core = job->outcome.core;
+
+	return command_run(core, job->target, job->change, job->revert, key,
+			   job->until.ms - clock_mono(core->clock).ms, on_done, job,
+			   &job->outcome.err);
 }
 
 static void
@@ -235,8 +251,52 @@ exec_apply(struct core *core, const struct target *target, const struct change_r
 		outcome_later(&job->outcome, job_end, job);
 }
 
+/* --- at a proposal ------------------------------------------------------------------------- */
+
+static bool
+exec_vets(const struct target *target, const struct change_row *change)
+{
+	(void)change;
+	return conf_str(target->section, "check") != NULL;
+}
+
+static void
+on_checked(void *arg, const struct child_result *result)
+{
+	struct vetting *vetting = arg;
+	struct str words = last_words(result->err);
+
+	if (result->timed_out)
+		err_set(&vetting->err, E_TIMEOUT, "check did not end within %lld ms; killed",
+			(long long)vetting->timeout_ms);
+	else if (result->signal)
+		err_set(&vetting->err, E_UNAVAILABLE, "check was ended by signal %d",
+			result->signal);
+	else if (!result->exit_code)
+		vetting->verdict = VET_FITS;
+	else
+		err_set(&vetting->err, E_INVALID, "check: exit status %d%s%.*s", result->exit_code,
+			words.len ? ": " : "", STR_ARG(words));
+	if (exit_is_permanent(result->exit_code) || result->exit_code == EXIT_DRIFTED)
+		vetting->verdict = VET_REFUSED;
+	vetting_give(vetting);
+}
+
+static void
+exec_vet(struct core *core, const struct target *target, const struct change_row *change,
+	 int64_t timeout_ms, target_on_vetted *on_vetted, void *arg)
+{
+	struct vetting *vetting = vetting_new(core, target, change, timeout_ms, on_vetted, arg);
+
+	if (!command_run(core, target, change, false, "check", timeout_ms, on_checked, vetting,
+			 &vetting->err))
+		vetting_give_later(vetting);
+}
+
 const struct target_kind exec_target_kind = {
 	.name = "exec",
 	.table = &exec_table,
+	.vets = exec_vets,
+	.vet = exec_vet,
 	.apply = exec_apply,
 };

@@ -496,5 +496,7 @@ const struct target_kind http_target_kind = {
 	.open = target_open,
 	.close = target_close,
 	.check = target_check,
+	.vets = http_vets,
+	.vet = http_vet,
 	.apply = target_apply,
 };

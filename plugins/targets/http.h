@@ -54,6 +54,11 @@ bool http_headers_add(const struct target *target, struct http_request *request,
 bool http_bearer_add(const struct conf_section *section, struct http_request *request,
 		     struct err *err);
 
+/* Where there is a read_url: is the entity there as the proposal needs it? */
+bool http_vets(const struct target *target, const struct change_row *change);
+void http_vet(struct core *core, const struct target *target, const struct change_row *change,
+	      int64_t timeout_ms, target_on_vetted *on_vetted, void *arg);
+
 /* A Retry-After field, seconds or a date, as ms from now: 0 for none or nonsense, a day at most. */
 int64_t http_retry_after(struct str field, struct wall now);
 

@@ -6,7 +6,6 @@
 #include <assert.h>
 
 #include "conf/secret.h"
-#include "io/work.h"
 
 /* How long a look at load or at a proposal may wait for others; it holds the loop up. */
 #define LOOK_MS 200
@@ -181,15 +180,6 @@ database_look(const struct sql_target *t, const struct conf_section *section,
 	t->driver->close(db);
 }
 
-/* A look at the columns of a server's table, from a thread. */
-struct sql_looking {
-	struct sql_target *t; /* NULL: gone meanwhile */
-	const struct sql_driver *driver;
-	char *where, *table;
-	int64_t timeout_ms, busy_ms;
-	struct sql_values columns;
-};
-
 static void
 target_close(struct target *target)
 {
@@ -205,8 +195,7 @@ target_close(struct target *target)
 		t->driver->close(t->spare);
 	pthread_mutex_destroy(&t->lock);
 	core_timer_free(t->look_rest);
-	if (t->looking)
-		t->looking->t = NULL;
+	sql_vet_fini(t);
 	if (t->look)
 		t->driver->close(t->look);
 	if (t->where)
@@ -225,6 +214,7 @@ target_open(struct target *target, struct conf_report *report)
 
 	target->state = t;
 	pthread_mutex_init(&t->lock, NULL);
+	sql_vet_init(t);
 	t->table = conf_str(section, "table");
 	t->id_column = conf_str(section, "id_column");
 	t->ledger = conf_bool(section, "ledger");
@@ -272,91 +262,41 @@ columns_look(struct core *core, struct sql_target *t)
 		sql_values_fini(&t->columns);
 }
 
-static void
-looking_free(struct sql_looking *looking)
+/* What cannot be seen at once, applying will tell. */
+static bool
+row_look(struct core *core, struct sql_target *t, const struct change_row *change, struct err *err)
 {
-	sql_values_fini(&looking->columns);
-	mem_zero(looking->where, strlen(looking->where));
-	free(looking->where);
-	free(looking->table);
-	free(looking);
-}
+	AUTO(err_fini) struct err why = ERR_INIT;
+	struct sql_db *db = look_open(core, t);
 
-static void
-looking_run(void *arg)
-{
-	struct sql_looking *looking = arg;
-	struct sql_db *db = NULL;
-
-	if (!looking->driver->open(looking->where, true, looking->timeout_ms, looking->busy_ms, &db,
-				   NULL))
-		return;
-	if (!looking->driver->columns(db, looking->table, &looking->columns, NULL))
-		sql_values_fini(&looking->columns);
-	looking->driver->close(db);
-}
-
-static void
-looking_on_done(void *arg)
-{
-	struct sql_looking *looking = arg;
-	struct sql_target *t = looking->t;
-
-	if (t)
-		t->looking = NULL;
-	if (t && looking->columns.count) {
-		sql_values_fini(&t->columns);
-		t->columns = looking->columns;
-		looking->columns = (struct sql_values){0};
-	}
-	looking_free(looking);
-}
-
-static void
-columns_ask(struct core *core, struct sql_target *t)
-{
-	struct sql_looking *looking;
-
-	if (t->looking)
-		return;
-	looking = mem_alloc(sizeof(*looking));
-	*looking = (struct sql_looking){.t = t,
-					.driver = t->driver,
-					.where = mem_strdup(t->where),
-					.table = mem_strdup(t->table),
-					.timeout_ms = t->timeout_ms,
-					.busy_ms = t->busy_ms};
-	if (work_submit(core->work, looking_run, looking_on_done, looking, NULL))
-		t->looking = looking;
-	else
-		looking_free(looking);
+	return !db || sql_table_look(t, db, change, &why) ||
+	       (why.code != E_NOT_FOUND && why.code != E_EXISTS) || err_move(err, &why);
 }
 
 static bool
 target_check(struct core *core, const struct target *target, const struct change_row *change,
 	     struct err *err)
 {
+	static const struct sql_values not_known;
 	struct sql_target *t = target->state;
 	bool unknown = false;
-	struct sql_db *db;
 
 	if (!t->table)
 		return sql_statement_check(t, change, err);
+	/* A server is not waited for here: sql_vet() asks it. */
+	if (t->driver->is_remote)
+		return sql_table_check(t, &not_known, change, NULL, err);
 	if (!t->columns.count)
-		t->driver->is_remote ? columns_ask(core, t) : columns_look(core, t);
-	if (!sql_table_check(t, change, &unknown, err)) {
+		columns_look(core, t);
+	if (!sql_table_check(t, &t->columns, change, &unknown, err)) {
 		if (!unknown)
 			return false;
 		/* It may have been added since. */
-		if (t->driver->is_remote)
-			columns_ask(core, t);
-		else
-			columns_look(core, t);
-		if (t->driver->is_remote || !sql_table_check(t, change, NULL, err))
+		columns_look(core, t);
+		if (!sql_table_check(t, &t->columns, change, NULL, err))
 			return false;
 	}
-	db = t->driver->is_remote ? NULL : look_open(core, t);
-	return !db || sql_table_look(t, db, change, err);
+	return row_look(core, t, change, err);
 }
 
 const struct target_kind sql_target_kind = {
@@ -365,6 +305,8 @@ const struct target_kind sql_target_kind = {
 	.open = target_open,
 	.close = target_close,
 	.check = target_check,
+	.vets = sql_vets,
+	.vet = sql_vet,
 	.apply = sql_apply,
 	.apply_many = sql_apply_many,
 };

@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-#include "core/target.h"
+#include "plugins/targets/vetting.h"
 
 extern const struct target_kind sql_target_kind;
 
@@ -72,6 +72,20 @@ bool sql_text_bind(const struct sql_text *text, const struct sql_images *images,
 
 /* --- databases --- */
 
+/* What a table takes. */
+struct sql_column {
+	char *name;
+	char *type; /* as it stands in a CAST */
+	bool not_null;
+	bool filled;	/* with something of its own where nothing is given */
+	bool generated; /* and nothing may be given */
+};
+struct sql_shape {
+	struct sql_column *items;
+	size_t count;
+};
+void sql_shape_fini(struct sql_shape *shape);
+
 struct sql_db;
 struct sql_driver {
 	const char *scheme; /* "sqlite:" */
@@ -96,6 +110,8 @@ struct sql_driver {
 	/* The columns of a table, names in the cells; E_NOT_FOUND when there is no such table. */
 	bool (*columns)(struct sql_db *db, const char *table, struct sql_values *ret,
 			struct err *err);
+	/* The same with what they take; NULL: nobody asks. */
+	bool (*shape)(struct sql_db *db, const char *table, struct sql_shape *ret, struct err *err);
 	/* A table's name as it stands in a statement; NULL: sql_quote(). */
 	void (*quote_table)(struct buf *out, const char *table);
 	/* has_ledger: a row when it is there; NULL: make_ledger does no harm where it is. last_id:
@@ -129,7 +145,9 @@ struct sql_target {
 	struct sql_values columns;	       /* of table, as last seen */
 	struct sql_db *look;		       /* by check(), read-only, kept for a moment */
 	struct core_timer *look_rest;
-	struct sql_looking *looking; /* a thread asks for the columns; NULL */
+	struct vet_queue vets; /* proposals that a server is asked about */
+	struct sql_db *vet_db; /* by the thread that asks, kept for a moment */
+	struct core_timer *vet_rest;
 
 	/* One group after the other; what the last one was done on is kept for the next, for a
 	 * moment. */
@@ -160,15 +178,23 @@ bool sql_table_plan(const struct sql_target *t, const struct sql_values *columns
 		    struct sql_plan *ret, struct err *err);
 /* Does a proposal fit the table? columns count 0: not known. *ret_unknown (may be NULL): a column
  * was refused. */
-bool sql_table_check(const struct sql_target *t, const struct change_row *change, bool *ret_unknown,
-		     struct err *err);
+bool sql_table_check(const struct sql_target *t, const struct sql_values *columns,
+		     const struct change_row *change, bool *ret_unknown, struct err *err);
 /* sql_statement.c: for the general form. */
 bool sql_statement_plan(const struct sql_target *t, const struct change_row *change,
 			const char *before, bool revert, struct sql_plan *ret, struct err *err);
-/* Is the row there that an update or delete is about, and none where one is created? */
+/* Is the row there that an update or delete is about, and none where one is created? E_NOT_FOUND,
+ * E_EXISTS; anything else: it could not be seen. */
 bool sql_table_look(const struct sql_target *t, struct sql_db *db, const struct change_row *change,
 		    struct err *err);
 bool sql_statement_check(const struct sql_target *t, const struct change_row *change,
 			 struct err *err);
+
+/* sql_vet.c: proposals that a server is asked about */
+void sql_vet_init(struct sql_target *t);
+void sql_vet_fini(struct sql_target *t);
+bool sql_vets(const struct target *target, const struct change_row *change);
+void sql_vet(struct core *core, const struct target *target, const struct change_row *change,
+	     int64_t timeout_ms, target_on_vetted *on_vetted, void *arg);
 
 #endif

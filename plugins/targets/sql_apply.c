@@ -76,8 +76,12 @@ ledger_make(struct sql_work *work, struct sql_db *db, struct err *err)
 		return true;
 	if (driver->has_ledger && !driver->run(db, driver->has_ledger, NULL, &row, NULL, err))
 		return err_prefix(err, "ledger");
-	return row.rows || driver->run(db, driver->make_ledger, NULL, NULL, NULL, err) ||
-	       err_prefix(err, "ledger");
+	if (row.rows || driver->run(db, driver->make_ledger, NULL, NULL, NULL, err))
+		return true;
+	/* Another target of the same database makes it at this moment. */
+	if (err->code == E_CONFLICT)
+		err->code = E_UNAVAILABLE;
+	return err_prefix(err, "ledger");
 }
 
 /* Was it done before, under this key? */

@@ -577,16 +577,24 @@ table_quote(struct buf *out, const char *table)
 	}
 }
 
+/* A query about a table, whose name is its one parameter. */
 static bool
-columns_read(const PGresult *result, const char *table, struct sql_values *ret, struct err *err)
+table_query(struct sql_db *db, const char *query, const char *table, struct sql_values *values,
+	    PGresult **ret_result, struct err *err)
 {
-	for (int i = 0; i < pq.PQntuples(result); i++) {
-		struct sql_value *name = sql_values_add(ret);
+	struct sql_value *quoted = sql_values_add(values);
+	char name[16];
 
-		name->type = SQL_TEXT;
-		buf_puts(&name->bytes, pq.PQgetvalue(result, i, 0));
-	}
-	return ret->count || err_set(err, E_NOT_FOUND, "PostgreSQL has no table %s there", table);
+	quoted->type = SQL_TEXT;
+	table_quote(&quoted->bytes, table);
+	return statement_name(db, query, name, sizeof(name), err) &&
+	       db_run_named(db, name, values, ret_result, err);
+}
+
+static bool
+no_table(const char *table, struct err *err)
+{
+	return err_set(err, E_NOT_FOUND, "PostgreSQL has no table %s there", table);
 }
 
 static bool
@@ -597,14 +605,46 @@ db_columns(struct sql_db *db, const char *table, struct sql_values *ret, struct 
 		"attnum > 0 AND NOT attisdropped ORDER BY attnum";
 	AUTO(result_auto_clear) PGresult *result = NULL;
 	AUTO(sql_values_fini) struct sql_values values = {0};
-	struct sql_value *quoted = sql_values_add(&values);
-	char name[16];
 
-	quoted->type = SQL_TEXT;
-	table_quote(&quoted->bytes, table);
-	return statement_name(db, query, name, sizeof(name), err) &&
-	       db_run_named(db, name, &values, &result, err) &&
-	       columns_read(result, table, ret, err);
+	if (!table_query(db, query, table, &values, &result, err))
+		return false;
+	for (int i = 0; i < pq.PQntuples(result); i++) {
+		struct sql_value *name = sql_values_add(ret);
+
+		name->type = SQL_TEXT;
+		buf_puts(&name->bytes, pq.PQgetvalue(result, i, 0));
+	}
+	return ret->count || no_table(table, err);
+}
+
+static bool
+flag_read(const PGresult *result, int row, int column)
+{
+	return *pq.PQgetvalue(result, row, column) == 't';
+}
+
+static bool
+db_shape(struct sql_db *db, const char *table, struct sql_shape *ret, struct err *err)
+{
+	static const char query[] =
+		"SELECT attname::text, format_type(atttypid, atttypmod), attnotnull, atthasdef OR "
+		"attidentity <> '', attgenerated <> '' OR attidentity = 'a' FROM pg_attribute "
+		"WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY "
+		"attnum";
+	AUTO(result_auto_clear) PGresult *result = NULL;
+	AUTO(sql_values_fini) struct sql_values values = {0};
+
+	if (!table_query(db, query, table, &values, &result, err))
+		return false;
+	ret->count = (size_t)pq.PQntuples(result);
+	ret->items = mem_alloc_array(ret->count + 1, sizeof(*ret->items));
+	for (int i = 0; i < pq.PQntuples(result); i++)
+		ret->items[i] = (struct sql_column){.name = mem_strdup(pq.PQgetvalue(result, i, 0)),
+						    .type = mem_strdup(pq.PQgetvalue(result, i, 1)),
+						    .not_null = flag_read(result, i, 2),
+						    .filled = flag_read(result, i, 3),
+						    .generated = flag_read(result, i, 4)};
+	return ret->count || no_table(table, err);
 }
 
 const struct sql_driver sql_postgresql = {
@@ -620,6 +660,7 @@ const struct sql_driver sql_postgresql = {
 	.run = db_run,
 	.check = db_check,
 	.columns = db_columns,
+	.shape = db_shape,
 	.quote_table = table_quote,
 	.has_ledger = "SELECT 1 WHERE to_regclass('rouse_applied') IS NOT NULL",
 	.make_ledger = "CREATE TABLE IF NOT EXISTS rouse_applied (key text PRIMARY KEY, change "

@@ -113,8 +113,8 @@ id_stays(const struct sql_target *t, const struct change_row *change, const char
 }
 
 bool
-sql_table_check(const struct sql_target *t, const struct change_row *change, bool *ret_unknown,
-		struct err *err)
+sql_table_check(const struct sql_target *t, const struct sql_values *columns,
+		const struct change_row *change, bool *ret_unknown, struct err *err)
 {
 	AUTO(json_auto_decref) json_t *after = NULL;
 	AUTO(json_auto_decref) json_t *before = NULL;
@@ -137,8 +137,8 @@ sql_table_check(const struct sql_target *t, const struct change_row *change, boo
 		return err_set(err, E_INVALID,
 			       "a %s of target %s needs after: {\"COLUMN\":VALUE,...}", change->op,
 			       change->target);
-	return columns_check(t, &t->columns, wanted, after, ret_unknown, err) &&
-	       columns_check(t, &t->columns, change->before, before, ret_unknown, err);
+	return columns_check(t, columns, wanted, after, ret_unknown, err) &&
+	       columns_check(t, columns, change->before, before, ret_unknown, err);
 }
 
 /* --- what is done -------------------------------------------------------------------------- */
@@ -369,9 +369,8 @@ sql_table_look(const struct sql_target *t, struct sql_db *db, const struct chang
 	id = sql_values_add(&values);
 	id->type = SQL_TEXT;
 	buf_puts(&id->bytes, change->entity);
-	/* What cannot be seen at once, applying will tell. */
-	if (!t->driver->run(db, buf_cstr(&text), &values, &row, NULL, NULL))
-		return true;
+	if (!t->driver->run(db, buf_cstr(&text), &values, &row, NULL, err))
+		return false;
 	if (create && row.rows)
 		return err_set(err, E_EXISTS, "table %s has a row %s already; propose an update",
 			       t->table, change->entity);

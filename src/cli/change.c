@@ -25,6 +25,7 @@ static const struct column change_columns[] = {
 	{"status", "status", CELL_STATUS},
 	{"error", "error", CELL_TEXT},
 	{"partial", "partial", CELL_TEXT},
+	{"unchecked", "unchecked", CELL_TEXT},
 	{"confidence", "confidence", CELL_TEXT},
 	{"reason", "reason", CELL_TEXT},
 	{"key", "key", CELL_TEXT},

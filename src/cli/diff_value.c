@@ -5,6 +5,7 @@
 #include "cli/diff_inside.h"
 #include "cli/text.h"
 #include "pure/textdiff.h"
+#include "pure/worddiff.h"
 
 #define WIDTH 80
 #define VALUE_LINES 40 /* of one value; more is said to be there, and counted */
@@ -31,28 +32,67 @@ word_break(struct str text, size_t at)
 	return at;
 }
 
+/* Around words that the other side has not: no text that was escaped has these. */
+#define MARK_OPEN "\001"
+#define MARK_CLOSE "\002"
+#define IS_MARK(c) ((c) == *MARK_OPEN || (c) == *MARK_CLOSE)
+/* Of a stretch that both sides have, so much is shown. */
+#define EQUAL_SHOWN 240
+
+/* One line of what is wrapped. *marked: whether it begins, and ends, among changed words. */
+static void
+put_marked(struct print *print, struct str text, bool *marked)
+{
+	if (*marked)
+		print_style(print, STYLE_REVERSE);
+	while (text.len) {
+		size_t len = 0;
+
+		while (len < text.len && !IS_MARK(text.p[len]))
+			len++;
+		print_f(print, "%.*s", (int)len, text.p);
+		if (len < text.len) {
+			*marked = text.p[len] == *MARK_OPEN;
+			print_style(print, *marked ? STYLE_REVERSE : STYLE_STRAIGHT);
+			len++;
+		}
+		text = str_make(text.p + len, text.len - len);
+	}
+	if (*marked)
+		print_style(print, STYLE_STRAIGHT);
+}
+
+/* As much of text as has room. */
+static size_t
+fitting(struct str text, unsigned room)
+{
+	unsigned used = 0;
+	size_t at = 0;
+
+	while (at < text.len) {
+		size_t len;
+		unsigned columns =
+			text_point_width(text_decode(str_make(text.p + at, text.len - at), &len));
+
+		columns = IS_MARK(text.p[at]) ? 0 : columns;
+		if (used + columns > room)
+			return word_break(text, at);
+		used += columns;
+		at += len;
+	}
+	return at;
+}
+
 void
 diff_put_wrapped(struct print *print, const char *lead, enum print_style style, struct str text)
 {
 	unsigned room = width_of(print) - text_width(str_of(lead));
+	bool marked = false;
 	size_t lines = 0;
 
 	do {
-		unsigned used = 0;
-		size_t at = 0;
+		size_t at = fitting(text, room);
 
-		while (at < text.len) {
-			size_t len;
-			unsigned columns = text_point_width(
-				text_decode(str_make(text.p + at, text.len - at), &len));
-
-			if (used + columns > room)
-				break;
-			used += columns;
-			at += len;
-		}
-		if (at < text.len)
-			at = word_break(text, at);
 		if (lines++ == VALUE_LINES) {
 			print_f(print,
 				"%*s… %zu more bytes; rouse change show CHANGE --json has all\n",
@@ -60,12 +100,43 @@ diff_put_wrapped(struct print *print, const char *lead, enum print_style style, 
 			return;
 		}
 		print_style(print, style);
-		print_f(print, "%s%.*s", lead, (int)at, text.p);
+		print_f(print, "%s", lead);
+		put_marked(print, str_make(text.p, at), &marked);
 		if (style != STYLE_PLAIN)
 			print_style(print, STYLE_PLAIN);
 		print_f(print, "\n");
 		text = str_make(text.p + at, text.len - at);
 	} while (text.len);
+}
+
+/* Where nothing can be shown by its colour, by signs, as git's word diff has them. */
+static void
+put_side(struct print *print, const char *lead, char sign, struct str text)
+{
+	AUTO(buf_fini) struct buf signs = BUF_INIT;
+
+	for (size_t i = 0; !print->colour && i < text.len; i++) {
+		if (!IS_MARK(text.p[i]))
+			buf_putc(&signs, text.p[i]);
+		else if (text.p[i] == *MARK_OPEN)
+			buf_puts(&signs, sign == '-' ? "[-" : "{+");
+		else
+			buf_puts(&signs, sign == '-' ? "-]" : "+}");
+	}
+	diff_put_wrapped(print, lead, sign == '-' ? STYLE_RED : STYLE_GREEN,
+			 print->colour ? text : buf_str(&signs));
+}
+
+/* Two versions of one line, what differs marked; as they are where they have little in common. */
+static void
+put_sides(struct print *print, const char *lead_before, const char *lead_after, struct str before,
+	  struct str after)
+{
+	AUTO(buf_fini) struct buf was = BUF_INIT, is = BUF_INIT;
+	bool alike = worddiff_mark(before, after, MARK_OPEN, MARK_CLOSE, EQUAL_SHOWN, &was, &is);
+
+	put_side(print, lead_before, '-', alike ? buf_str(&was) : before);
+	put_side(print, lead_after, '+', alike ? buf_str(&is) : after);
 }
 
 void
@@ -108,31 +179,86 @@ is_lines(const json_t *value)
 	return json_is_string(value) && strchr(json_string_value(value), '\n');
 }
 
-void
-diff_put_patch(struct print *print, const char *patch)
+/* The lines of a unified diff, safe to be shown. */
+struct patch {
+	struct buf lines[5 * VALUE_LINES];
+	size_t count;
+	size_t more; /* bytes that are not shown */
+};
+
+static void
+patch_read(struct patch *patch, const char *text)
 {
-	struct str rest = str_of(patch), line;
-	size_t lines = 0;
+	struct str rest = str_of(text), line;
 
-	while (rest.p && rest.len) {
-		AUTO(buf_fini) struct buf safe = BUF_INIT;
-		enum print_style style;
-
-		if (lines++ == 5 * VALUE_LINES) {
-			print_f(print,
-				"        … %zu more bytes; rouse change show CHANGE --json has "
-				"all\n",
-				rest.len);
-			return;
-		}
-
+	patch->count = 0;
+	while (rest.p && rest.len && patch->count < ARRAY_LEN(patch->lines)) {
 		rest = str_split(rest, '\n', &line);
-		style = line.len && line.p[0] == '+'   ? STYLE_GREEN
-			: line.len && line.p[0] == '-' ? STYLE_RED
-						       : STYLE_PLAIN;
-		text_escape(&safe, line);
-		diff_put_wrapped(print, "        ", style, buf_str(&safe));
+		patch->lines[patch->count] = (struct buf)BUF_INIT;
+		text_escape(&patch->lines[patch->count++], line);
 	}
+	patch->more = rest.p ? rest.len : 0;
+}
+
+static char
+line_sign(const struct patch *patch, size_t i)
+{
+	return i < patch->count && patch->lines[i].len ? patch->lines[i].data[0] : ' ';
+}
+
+/* Lines that went and lines that came in their stead, each beside the one at its place, are marked
+ * word by word. Returns the first behind them. */
+static size_t
+mark_block(struct patch *patch, size_t at)
+{
+	size_t minus = at, plus, end;
+
+	for (plus = minus; line_sign(patch, plus) == '-' || line_sign(patch, plus) == '\\';)
+		plus++;
+	for (end = plus; line_sign(patch, end) == '+' || line_sign(patch, end) == '\\';)
+		end++;
+	while (minus < end && plus < end) {
+		AUTO(buf_fini) struct buf was = BUF_INIT, is = BUF_INIT;
+		struct buf *before = &patch->lines[minus++], *after = &patch->lines[plus++];
+
+		if (before->data[0] != '-' || after->data[0] != '+')
+			break;
+		buf_putc(&was, '-');
+		buf_putc(&is, '+');
+		if (!worddiff_mark(str_make(before->data + 1, before->len - 1),
+				   str_make(after->data + 1, after->len - 1), MARK_OPEN, MARK_CLOSE,
+				   EQUAL_SHOWN, &was, &is))
+			continue;
+		buf_clear(before);
+		buf_add_str(before, buf_str(&was));
+		buf_clear(after);
+		buf_add_str(after, buf_str(&is));
+	}
+	return end;
+}
+
+void
+diff_put_patch(struct print *print, const char *text)
+{
+	AUTO(auto_free) struct patch *patch = mem_alloc(sizeof(*patch));
+	size_t i = 0;
+
+	patch_read(patch, text);
+	while (i < patch->count)
+		i = line_sign(patch, i) == '-' ? mark_block(patch, i) : i + 1;
+	for (i = 0; i < patch->count; i++) {
+		char sign = line_sign(patch, i);
+
+		if (sign == '+' || sign == '-')
+			put_side(print, "        ", sign, buf_str(&patch->lines[i]));
+		else
+			diff_put_wrapped(print, "        ", STYLE_PLAIN, buf_str(&patch->lines[i]));
+		buf_fini(&patch->lines[i]);
+	}
+	if (patch->more)
+		print_f(print,
+			"        … %zu more bytes; rouse change show CHANGE --json has all\n",
+			patch->more);
 }
 
 static void
@@ -174,6 +300,10 @@ diff_put_field(struct print *print, const struct field *field)
 	if (json_is_string(field->before) && json_is_string(field->after) &&
 	    (is_lines(field->before) || is_lines(field->after))) {
 		put_line_difference(print, field);
+		return;
+	}
+	if (json_is_string(field->before) && json_is_string(field->after)) {
+		put_sides(print, "        - ", "        + ", buf_str(&before), buf_str(&after));
 		return;
 	}
 	if (is_lines(field->before))

@@ -33,33 +33,6 @@ add(struct fields *fields, char *take_path, const json_t *before, const json_t *
 	};
 }
 
-/* "/a/b~1c/0" as people write it: a.b/c[0]. */
-static char *
-path_of(const char *pointer)
-{
-	struct str rest = str_of(pointer), step;
-	struct buf path = BUF_INIT;
-	uint64_t index;
-
-	rest = str_split(rest, '/', &step);
-	while (rest.p) {
-		rest = str_split(rest, '/', &step);
-		if (str_to_u64(step, &index)) {
-			buf_printf(&path, "[%.*s]", STR_ARG(step));
-			continue;
-		}
-		if (path.len)
-			buf_putc(&path, '.');
-		for (size_t i = 0; i < step.len; i++) {
-			if (step.p[i] == '~' && i + 1 < step.len)
-				buf_putc(&path, step.p[++i] == '1' ? '/' : '~');
-			else
-				buf_putc(&path, step.p[i]);
-		}
-	}
-	return path.data ? buf_take(&path) : mem_strdup("");
-}
-
 static void
 compare(struct fields *fields, const json_t *before, const json_t *after)
 {
@@ -67,7 +40,7 @@ compare(struct fields *fields, const json_t *before, const json_t *after)
 	for (size_t i = 0; i < fields->diff->count; i++) {
 		const struct jsondiff_item *item = &fields->diff->items[i];
 
-		add(fields, path_of(item->pointer), item->before, item->after);
+		add(fields, mem_strdup(item->path), item->before, item->after);
 	}
 }
 
@@ -112,6 +85,19 @@ fields_of(const json_t *change, struct fields *ret)
 		walk_one_side(ret, op && !strcmp(op, "create") ? NULL : before, after);
 }
 
+/* Behind the '[' of an element: its ']', whatever its key is. */
+static const char *
+element_end(const char *p)
+{
+	size_t bare = strcspn(p, "]\"");
+
+	p += bare;
+	if (*p == '"')
+		for (p++; *p && *p != '"'; p++)
+			p += *p == '\\' && p[1];
+	return p + strcspn(p, "]");
+}
+
 void
 fields_shape(const struct fields *fields, struct buf *out)
 {
@@ -121,7 +107,7 @@ fields_shape(const struct fields *fields, struct buf *out)
 			buf_putc(out, *p);
 			/* Which element of a list it is makes no other kind of change. */
 			if (*p == '[')
-				p += strcspn(p, "]") - 1;
+				p = element_end(p + 1) - 1;
 		}
 		buf_putc(out, '\n');
 	}

@@ -95,9 +95,9 @@ print_f(struct print *print, const char *fmt, ...)
 }
 
 static const char *const styles[] = {
-	[STYLE_PLAIN] = "\033[0m", [STYLE_BOLD] = "\033[1m",   [STYLE_DIM] = "\033[2m",
-	[STYLE_RED] = "\033[31m",  [STYLE_GREEN] = "\033[32m", [STYLE_YELLOW] = "\033[33m",
-	[STYLE_BLUE] = "\033[34m",
+	[STYLE_PLAIN] = "\033[0m", [STYLE_BOLD] = "\033[1m",	[STYLE_DIM] = "\033[2m",
+	[STYLE_RED] = "\033[31m",  [STYLE_GREEN] = "\033[32m",	[STYLE_YELLOW] = "\033[33m",
+	[STYLE_BLUE] = "\033[34m", [STYLE_REVERSE] = "\033[7m", [STYLE_STRAIGHT] = "\033[27m",
 };
 
 void

@@ -23,7 +23,9 @@ enum print_style {
 	STYLE_RED,
 	STYLE_GREEN,
 	STYLE_YELLOW,
-	STYLE_BLUE
+	STYLE_BLUE,
+	STYLE_REVERSE, /* on top of the one before */
+	STYLE_STRAIGHT /* its end */
 };
 
 enum cell {

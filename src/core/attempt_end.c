@@ -21,6 +21,7 @@
 #include "core/session.h"
 #include "core/signal.h"
 #include "core/stand.h"
+#include "core/vet.h"
 #include "store/changes.h"
 #include "store/runs.h"
 
@@ -30,6 +31,7 @@ struct ending {
 	struct attempt_end end;
 	char *reason, *text;
 	struct run_verdict verdict;
+	struct vet_wait *vetting; /* its proposals are looked at; NULL: not any more */
 	struct expect *expect;	  /* NULL: nothing is expected */
 	struct expectation *told; /* NULL: nothing yet */
 	struct core_timer *timer;
@@ -43,6 +45,7 @@ ending_free(struct ending *ending)
 	if (!ending)
 		return;
 	core_timer_free(ending->timer);
+	vet_wait_free(ending->vetting);
 	expect_free(ending->expect);
 	expectation_free(ending->told);
 	free(ending->reason);
@@ -300,6 +303,32 @@ budget_is_over(struct attempt *attempt)
 	attempt->now.over_budget = true;
 }
 
+static void
+ending_judge(struct ending *ending)
+{
+	struct attempt *attempt = ending->attempt;
+
+	if (attempt->agent)
+		ending->verdict = run_judge(attempt, &ending->end, entropy_below(UINT64_MAX));
+	else
+		ending->verdict = (struct run_verdict){
+			.event = RUN_FAIL, .reason = "permanent", .attempt_status = "failed"};
+	if (ending->verdict.event == RUN_SUCCEED && expect_wants(attempt))
+		ending->expect = expect_ask(attempt, ending->end.exit_code, on_expected);
+	else
+		ending_begin(ending);
+}
+
+/* Whoever looks at what it proposed, a rule, a person or a program, sees what is left of it. */
+static void
+on_vetted(void *arg)
+{
+	struct ending *ending = arg;
+
+	ending->vetting = NULL;
+	ending_judge(ending);
+}
+
 void
 attempt_exit(struct attempt *attempt, const struct attempt_end *end)
 {
@@ -327,13 +356,7 @@ attempt_exit(struct attempt *attempt, const struct attempt_end *end)
 	ending->end.reason = ending->reason;
 	ending->text = ending_text(attempt, end);
 	ending->end.text = ending->text;
-	if (attempt->agent)
-		ending->verdict = run_judge(attempt, &ending->end, entropy_below(UINT64_MAX));
-	else
-		ending->verdict = (struct run_verdict){
-			.event = RUN_FAIL, .reason = "permanent", .attempt_status = "failed"};
-	if (ending->verdict.event == RUN_SUCCEED && expect_wants(attempt))
-		ending->expect = expect_ask(attempt, end->exit_code, on_expected);
-	else
-		ending_begin(ending);
+	ending->vetting = vet_wait(attempt->core, attempt->run.seq, on_vetted, ending);
+	if (!ending->vetting)
+		ending_judge(ending);
 }

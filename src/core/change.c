@@ -15,6 +15,7 @@
 #include "core/ruling.h"
 #include "core/target.h"
 #include "core/trust.h"
+#include "core/vet.h"
 #include "store/batches.h"
 #include "store/changes.h"
 
@@ -148,6 +149,15 @@ proposal_check(const struct attempt *attempt, const struct change_row *change, s
 	if (!target)
 		return err_set(err, E_NOT_FOUND, "there is no target %s", change->target);
 	return !target->kind->check || target->kind->check(attempt->core, target, change, err);
+}
+
+/* Has its target more to say than it could at once? */
+static bool
+proposal_is_vetted(const struct attempt *attempt, const struct change_row *change)
+{
+	const struct target *target = registry_target(attempt->registry, change->target);
+
+	return target->kind->vet && target->kind->vets(target, change);
 }
 
 struct wake {
@@ -298,6 +308,42 @@ replace_others(struct core *core, int64_t seq, const struct change_row *change, 
 	       replace_own(core, seq, change, err);
 }
 
+/* What it replaces, and who is asked about it next; *ret_ruled: nobody approves it before that. */
+static bool
+proposal_stand(struct core *core, int64_t seq, const struct change_row *change,
+	       const struct review_policy *policy, bool apply, bool *ret_ruled, struct err *err)
+{
+	bool ruled = ruling_wants(policy), carried = false;
+
+	*ret_ruled = ruled;
+	return replace_others(core, seq, change, err) &&
+	       (!change->batch || (apply && !ruled) ||
+		change_carry(core, seq, change, &carried, err)) &&
+	       (!ruled || carried || ruling_ask(core, seq, apply, err));
+}
+
+bool
+change_stand(struct core *core, const struct change_row *change, bool apply, struct err *err)
+{
+	bool ruled;
+
+	if (!proposal_stand(core, change->seq, change, review_policy_of_change(core, change), apply,
+			    &ruled, err))
+		return false;
+	return !apply || ruled || change_approve_again(core, change, "policy", NULL, err);
+}
+
+/* In the turn that inserted it. */
+static bool
+proposal_go_on(struct core *core, int64_t seq, const struct change_row *change, bool vetted,
+	       const struct review_policy *policy, bool apply, struct err *err)
+{
+	bool ruled;
+
+	return vetted ? vet_ask(core, change, seq, apply, err)
+		      : proposal_stand(core, seq, change, policy, apply, &ruled, err);
+}
+
 bool
 change_propose(struct attempt *attempt, const json_t *line, struct err *err)
 {
@@ -310,15 +356,15 @@ change_propose(struct attempt *attempt, const json_t *line, struct err *err)
 				    .due = WALL_NONE};
 	const struct review_policy *policy =
 		review_policy_of(core, attempt->run.batch, attempt->run.trigger);
-	bool replayed = replay_is(attempt->run.batch);
+	bool replayed = replay_is(attempt->run.batch), approved, vetted;
 	bool apply = !strcmp(attempt->run.mode, "apply") && !replayed;
-	bool ruled = !replayed && ruling_wants(policy);
-	bool approved = apply && !ruled, carried = false;
 	struct uuid id = uuid_v7(change.created);
 	int64_t seq = 0;
 
 	if (!proposal_read(attempt, line, &change, err) || !proposal_check(attempt, &change, err))
 		return false;
+	vetted = !replayed && proposal_is_vetted(attempt, &change);
+	approved = apply && !vetted && !ruling_wants(policy);
 	change.id = mem_strdup(id.text);
 	change.run = attempt->run.seq;
 	change.status = mem_strdup(replayed ? "rejected" : approved ? "approved" : "proposed");
@@ -329,10 +375,8 @@ change_propose(struct attempt *attempt, const json_t *line, struct err *err)
 	if (!turn_savepoint(core->store, err))
 		return false;
 	if (!changes_insert(core->store, &change, &seq, err) ||
-	    !replace_others(core, seq, &change, err) ||
-	    (change.batch && !approved && !replayed &&
-	     !change_carry(core, seq, &change, &carried, err)) ||
-	    (ruled && !carried && !ruling_ask(core, seq, apply, err))) {
+	    !(replayed ? replace_others(core, seq, &change, err)
+		       : proposal_go_on(core, seq, &change, vetted, policy, apply, err))) {
 		turn_undo(core->store);
 		return err->code == E_EXISTS && stands_already(core, seq, &change, err);
 	}
@@ -496,6 +540,27 @@ change_decide(struct core *core, const char *id, enum change_event ev, const cha
 			       "diff %s)",
 			       change.id, change.id);
 	return change_decide_row(core, &change, ev, by, reason, &to, err);
+}
+
+bool
+change_refuse(struct core *core, const struct change_row *change, const char *why, struct err *err)
+{
+	static const char by[] = "target";
+	const struct change_move move = {.from = "proposed",
+					 .to = "rejected",
+					 .decided_by = by,
+					 .decision_reason = why,
+					 .decided_at = core_wall(core),
+					 .applied_at = WALL_NONE,
+					 .reverted_at = WALL_NONE,
+					 .due = WALL_NONE};
+
+	if (!decision_keep(core, change, &move, "reject", by, why, err))
+		return false;
+	change_tell(core, change->seq);
+	log_info("change refused by its target", "change", change->id, "target", change->target,
+		 "error", why);
+	return true;
 }
 
 bool

@@ -45,6 +45,13 @@ enum change_state change_next(enum change_state state, enum change_event ev);
  * refused and recorded in the run log; the run goes on. */
 bool change_propose(struct attempt *attempt, const json_t *line, struct err *err);
 
+/* A proposal whose target had nothing against it, within the turn: it replaces what it has to, its
+ * rules are asked, or (apply) it is approved. */
+bool change_stand(struct core *core, const struct change_row *change, bool apply, struct err *err);
+/* One that its target refuses, in these words: rejected. */
+bool change_refuse(struct core *core, const struct change_row *change, const char *why,
+		   struct err *err);
+
 /* By a person. seen_digest (NULL: not said) must be the change's own (E_STATE when it differs now).
  * Who approves a conflict approves on what is there now: that becomes its `before`. */
 bool change_decide(struct core *core, const char *id, enum change_event ev, const char *by,

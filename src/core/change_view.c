@@ -66,6 +66,7 @@ change_object(const struct change_row *change)
 	put_json_text(object, "current", change->current);
 	put_json_text(object, "receipt", change->receipt);
 	put_json_text(object, "previous", change->previous);
+	put_or_null(object, "unchecked", change->unchecked);
 	put_or_null(object, "digest", change->digest);
 	return object;
 }

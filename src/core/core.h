@@ -34,6 +34,7 @@ struct batches;
 struct rollouts;
 struct looks;
 struct rulings;
+struct vets;
 
 struct core {
 	struct event_base *base;
@@ -59,6 +60,7 @@ struct core {
 	struct rate *rates;	     /* by name of trigger or address */
 	struct notify *notify;	     /* who is told */
 	struct batches *batches;     /* that go on */
+	struct vets *vets;	     /* targets asked about proposals (core/vet.h) */
 	struct rulings *rulings;     /* rules about changes (core/ruling.h) */
 	struct rollouts *rollouts;   /* batches on their way to their targets */
 	struct looks *looks;	     /* at changes (core/look.h) */

@@ -99,9 +99,8 @@ may_act(const struct attempt *attempt, struct err *err)
 	return err_set(err, E_STATE, "the run is being stopped (%s)", attempt->stop_reason);
 }
 
-/* What was refused is told in the run's log; the run goes on. */
-static void
-refuse(struct attempt *attempt, const char *what, const struct err *err)
+void
+protocol_refuse(struct attempt *attempt, const char *what, const struct err *err)
 {
 	AUTO(buf_fini) struct buf refusal = BUF_INIT;
 
@@ -119,7 +118,7 @@ on_change(struct attempt *attempt, const json_t *line)
 	AUTO(err_fini) struct err err = ERR_INIT;
 
 	if (!may_act(attempt, &err) || !change_propose(attempt, line, &err))
-		refuse(attempt, "change", &err);
+		protocol_refuse(attempt, "change", &err);
 }
 
 static void
@@ -136,7 +135,7 @@ on_emit(struct attempt *attempt, const json_t *line)
 		err_set(&err, E_STATE, "this run is part of a replay: what it emits nobody hears");
 	else if (may_act(attempt, &err) && signal_emit(attempt, line, &err))
 		return;
-	refuse(attempt, "emit", &err);
+	protocol_refuse(attempt, "emit", &err);
 }
 
 static void
@@ -145,7 +144,7 @@ on_gate(struct attempt *attempt, const json_t *line)
 	AUTO(err_fini) struct err err = ERR_INIT;
 
 	if (!may_act(attempt, &err) || !gate_open(attempt, line, &err))
-		refuse(attempt, "gate", &err);
+		protocol_refuse(attempt, "gate", &err);
 }
 
 static void

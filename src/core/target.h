@@ -25,6 +25,15 @@ typedef void target_on_done(void *arg, const struct target_result *result, struc
 /* The same for several: the i-th result and error are those of the i-th change. */
 typedef void target_on_all_done(void *arg, const struct target_result *results, struct err *errs);
 
+/* What a target says of a proposal. */
+enum vet_verdict {
+	VET_FITS,
+	VET_REFUSED, /* err says why, in a sentence for the agent and for people */
+	VET_UNKNOWN  /* it could not be asked: err says why */
+};
+/* Exactly once, never from within the call. */
+typedef void target_on_vetted(void *arg, enum vet_verdict verdict, struct err *err);
+
 /* At once at most so many. */
 #define TARGET_GROUP_MAX 500
 
@@ -38,6 +47,13 @@ struct target_kind {
 	 * agent. May be NULL. */
 	bool (*check)(struct core *core, const struct target *target,
 		      const struct change_row *change, struct err *err);
+	/* Would vet() have more to say of this proposal than check() has said? With vet alone. */
+	bool (*vets)(const struct target *target, const struct change_row *change);
+	/* The same as check(), where the world has to be asked, without side effects: beside the
+	 * loop, within timeout_ms. target and change live until on_vetted, however late that is.
+	 * May be NULL. */
+	void (*vet)(struct core *core, const struct target *target, const struct change_row *change,
+		    int64_t timeout_ms, target_on_vetted *on_vetted, void *arg);
 	/* Reads what is there now, compares it with the before-image (core's change_drifted),
 	 * applies under change->key; revert: the other way round, from `after` to the recorded
 	 * `before`. Must end within target->timeout_ms: some seconds later it counts as failed

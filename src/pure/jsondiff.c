@@ -24,8 +24,30 @@ jsondiff_op_name(enum jsondiff_op op)
 
 /* ---- the walk ---- */
 
+/* The way to where the walk is: for programs, and for people. */
+struct trail {
+	struct buf pointer, path;
+};
+
+struct trail_mark {
+	size_t pointer, path;
+};
+
+static struct trail_mark
+trail_mark(const struct trail *trail)
+{
+	return (struct trail_mark){trail->pointer.len, trail->path.len};
+}
+
 static void
-item_add(struct jsondiff *diff, const struct buf *pointer, const json_t *before,
+trail_back(struct trail *trail, struct trail_mark to)
+{
+	buf_truncate(&trail->pointer, to.pointer);
+	buf_truncate(&trail->path, to.path);
+}
+
+static void
+item_add(struct jsondiff *diff, const struct trail *trail, const json_t *before,
 	 const json_t *after)
 {
 	struct jsondiff_item *item;
@@ -35,46 +57,79 @@ item_add(struct jsondiff *diff, const struct buf *pointer, const json_t *before,
 							       sizeof(*diff->items));
 	item = &diff->items[diff->count++];
 	item->op = !before ? JSONDIFF_ADD : !after ? JSONDIFF_REMOVE : JSONDIFF_REPLACE;
-	item->pointer = mem_memdup(buf_cstr(pointer), pointer->len);
+	item->pointer = mem_memdup(buf_cstr(&trail->pointer), trail->pointer.len);
+	item->path = mem_memdup(buf_cstr(&trail->path), trail->path.len);
 	item->before = json_incref((json_t *)before);
 	item->after = json_incref((json_t *)after);
 }
 
 static void
-pointer_add_key(struct buf *pointer, const char *key)
+trail_add_key(struct trail *trail, const char *key)
 {
-	buf_putc(pointer, '/');
+	if (trail->path.len)
+		buf_putc(&trail->path, '.');
+	buf_puts(&trail->path, key);
+	buf_putc(&trail->pointer, '/');
 	for (; *key; key++) {
 		if (*key == '~')
-			buf_puts(pointer, "~0");
+			buf_puts(&trail->pointer, "~0");
 		else if (*key == '/')
-			buf_puts(pointer, "~1");
+			buf_puts(&trail->pointer, "~1");
 		else
-			buf_putc(pointer, *key);
+			buf_putc(&trail->pointer, *key);
 	}
 }
 
-static void walk(struct jsondiff *diff, struct buf *pointer, const json_t *before,
+/* A word that needs no quotes to be told from what stands around it. */
+static bool
+is_word(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.p[i] == ']' || text.p[i] == '"' || text.p[i] == '\\' ||
+		    (unsigned char)text.p[i] <= ' ')
+			return false;
+	return text.len > 0;
+}
+
+#define KEY_SHOWN 64 /* bytes; a longer one says less than the place */
+
+/* [3], or by the key of a list's elements: [id=a-17]. key: as key_text() gives it. */
+static void
+trail_add_element(struct trail *trail, size_t at, const char *name, const char *key)
+{
+	struct str bare = key ? str_of(key) : STR_NONE;
+
+	buf_printf(&trail->pointer, "/%zu", at);
+	if (!key || bare.len > KEY_SHOWN) {
+		buf_printf(&trail->path, "[%zu]", at);
+		return;
+	}
+	if (bare.len > 2 && *bare.p == '"' && is_word(str_make(bare.p + 1, bare.len - 2)))
+		bare = str_make(bare.p + 1, bare.len - 2);
+	buf_printf(&trail->path, "[%s=%.*s]", name, STR_ARG(bare));
+}
+
+static void walk(struct jsondiff *diff, struct trail *trail, const json_t *before,
 		 const json_t *after);
 
 static void
-walk_object(struct jsondiff *diff, struct buf *pointer, const json_t *before, const json_t *after)
+walk_object(struct jsondiff *diff, struct trail *trail, const json_t *before, const json_t *after)
 {
-	size_t len = pointer->len;
+	const struct trail_mark mark = trail_mark(trail);
 	const char *key;
 	json_t *value;
 
 	json_object_foreach ((json_t *)before, key, value) {
-		pointer_add_key(pointer, key);
-		walk(diff, pointer, value, json_object_get(after, key));
-		buf_truncate(pointer, len);
+		trail_add_key(trail, key);
+		walk(diff, trail, value, json_object_get(after, key));
+		trail_back(trail, mark);
 	}
 	json_object_foreach ((json_t *)after, key, value) {
 		if (json_object_get(before, key))
 			continue;
-		pointer_add_key(pointer, key);
-		item_add(diff, pointer, NULL, value);
-		buf_truncate(pointer, len);
+		trail_add_key(trail, key);
+		item_add(diff, trail, NULL, value);
+		trail_back(trail, mark);
 	}
 }
 
@@ -152,39 +207,47 @@ keys_match(char **a, size_t n, char **b, size_t m, size_t *ret)
 }
 
 static void
-walk_element(struct jsondiff *diff, struct buf *pointer, size_t at, const json_t *before,
-	     const json_t *after)
+walk_element(struct jsondiff *diff, struct trail *trail, size_t at, const char *name,
+	     const char *key, const json_t *before, const json_t *after)
 {
-	size_t len = pointer->len;
+	const struct trail_mark mark = trail_mark(trail);
 
-	buf_printf(pointer, "/%zu", at);
-	walk(diff, pointer, before, after);
-	buf_truncate(pointer, len);
+	trail_add_element(trail, at, name, key);
+	walk(diff, trail, before, after);
+	trail_back(trail, mark);
 }
 
+/* Two lists whose elements have keys of this name. */
+struct keyed {
+	const char *name;
+	char **before, **after;
+	size_t *places; /* of each of before in after */
+};
+
 static void
-walk_keyed(struct jsondiff *diff, struct buf *pointer, const json_t *before, const json_t *after,
-	   const size_t *places)
+walk_keyed(struct jsondiff *diff, struct trail *trail, const json_t *before, const json_t *after,
+	   const struct keyed *by)
 {
 	size_t n = json_array_size(before), m = json_array_size(after);
 	AUTO(auto_free) bool *met = mem_alloc_array(m + 1, sizeof(*met));
 
 	for (size_t i = 0; i < n; i++) {
-		bool is = places[i] != SIZE_MAX;
+		bool is = by->places[i] != SIZE_MAX;
 
 		if (is)
-			met[places[i]] = true;
-		walk_element(diff, pointer, i, json_array_get(before, i),
-			     is ? json_array_get(after, places[i]) : NULL);
+			met[by->places[i]] = true;
+		walk_element(diff, trail, i, by->name, by->before[i], json_array_get(before, i),
+			     is ? json_array_get(after, by->places[i]) : NULL);
 	}
 	for (size_t i = 0; i < m; i++)
 		if (!met[i])
-			walk_element(diff, pointer, i, NULL, json_array_get(after, i));
+			walk_element(diff, trail, i, by->name, by->after[i], NULL,
+				     json_array_get(after, i));
 }
 
 /* False: the elements have no key, or are in another order. */
 static bool
-walk_by_key(struct jsondiff *diff, struct buf *pointer, const json_t *before, const json_t *after)
+walk_by_key(struct jsondiff *diff, struct trail *trail, const json_t *before, const json_t *after)
 {
 	size_t n = json_array_size(before), m = json_array_size(after);
 	AUTO(auto_free) size_t *places = NULL;
@@ -198,7 +261,8 @@ walk_by_key(struct jsondiff *diff, struct buf *pointer, const json_t *before, co
 		char **b = a ? keys_read(after, key_names[k]) : NULL;
 
 		if (b && keys_match(a, n, b, m, places)) {
-			walk_keyed(diff, pointer, before, after, places);
+			walk_keyed(diff, trail, before, after,
+				   &(struct keyed){key_names[k], a, b, places});
 			done = true;
 		}
 		keys_free(a, n);
@@ -210,11 +274,11 @@ walk_by_key(struct jsondiff *diff, struct buf *pointer, const json_t *before, co
 }
 
 static void
-walk_array(struct jsondiff *diff, struct buf *pointer, const json_t *before, const json_t *after)
+walk_array(struct jsondiff *diff, struct trail *trail, const json_t *before, const json_t *after)
 {
 	size_t n = json_array_size(before), m = json_array_size(after), start = 0, end = 0;
 
-	if (walk_by_key(diff, pointer, before, after))
+	if (walk_by_key(diff, trail, before, after))
 		return;
 	while (start < n && start < m &&
 	       json_equal(json_array_get(before, start), json_array_get(after, start)))
@@ -223,28 +287,31 @@ walk_array(struct jsondiff *diff, struct buf *pointer, const json_t *before, con
 	       json_equal(json_array_get(before, n - 1 - end), json_array_get(after, m - 1 - end)))
 		end++;
 	for (size_t i = start; i < n - end || i < m - end; i++)
-		walk_element(diff, pointer, i, i < n - end ? json_array_get(before, i) : NULL,
+		walk_element(diff, trail, i, NULL, NULL,
+			     i < n - end ? json_array_get(before, i) : NULL,
 			     i < m - end ? json_array_get(after, i) : NULL);
 }
 
 static void
-walk(struct jsondiff *diff, struct buf *pointer, const json_t *before, const json_t *after)
+walk(struct jsondiff *diff, struct trail *trail, const json_t *before, const json_t *after)
 {
 	if (json_is_object(before) && json_is_object(after))
-		walk_object(diff, pointer, before, after);
+		walk_object(diff, trail, before, after);
 	else if (json_is_array(before) && json_is_array(after))
-		walk_array(diff, pointer, before, after);
+		walk_array(diff, trail, before, after);
 	else if ((before || after) && !(before && after && json_equal(before, after)))
-		item_add(diff, pointer, before, after);
+		item_add(diff, trail, before, after);
 }
 
 struct jsondiff *
 jsondiff_new(const json_t *before, const json_t *after)
 {
-	AUTO(buf_fini) struct buf pointer = BUF_INIT;
+	struct trail trail = {BUF_INIT, BUF_INIT};
 	struct jsondiff *diff = mem_alloc(sizeof(*diff));
 
-	walk(diff, &pointer, before, after);
+	walk(diff, &trail, before, after);
+	buf_fini(&trail.pointer);
+	buf_fini(&trail.path);
 	return diff;
 }
 
@@ -255,6 +322,7 @@ jsondiff_free(struct jsondiff *diff)
 		return;
 	for (size_t i = 0; i < diff->count; i++) {
 		free(diff->items[i].pointer);
+		free(diff->items[i].path);
 		json_decref(diff->items[i].before);
 		json_decref(diff->items[i].after);
 	}

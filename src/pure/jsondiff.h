@@ -10,6 +10,7 @@ enum jsondiff_op { JSONDIFF_ADD, JSONDIFF_REMOVE, JSONDIFF_REPLACE, JSONDIFF_OPS
 struct jsondiff_item {
 	enum jsondiff_op op;
 	char *pointer; /* RFC 6901; of an array's element: in before, when added in after */
+	char *path; /* for people: a.b[2], and by their keys elements that have them, a[id=x].b */
 	json_t *before, *after; /* NULL where there is none; owned */
 };
 

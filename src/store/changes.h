@@ -68,7 +68,7 @@ bool changes_mark_partial(struct store *store, int64_t run, struct err *err);
 /* Proposals, not yet decided, of the same target and entity by earlier runs of the same trigger and
  * agent as that of `keep`: status superseded. *ret_count. */
 bool changes_supersede(struct store *store, int64_t keep, unsigned *ret_count, struct err *err);
-/* Proposals, not yet decided, of the same run, target and entity, other than `keep`. replayed:
+/* Proposals, not yet decided, of the same run, target and entity, before `keep`. replayed:
  * those of a replay, which are `rejected` as they arrive. */
 bool changes_beside(struct store *store, int64_t keep, bool replayed,
 		    bool (*fn)(void *arg, const struct change_row *row), void *arg,
@@ -86,6 +86,21 @@ bool changes_rule_waiting(struct store *store, int64_t after, unsigned limit,
 			  struct err *err);
 bool changes_rule_mode(struct store *store, int64_t seq, bool *ret_waits, bool *ret_apply,
 		       struct err *err);
+/* It waits for what its target says of it, its run being in this mode (apply stage); NULL: not any
+ * more. */
+bool changes_vet_wait(struct store *store, int64_t seq, const char *mode, struct err *err);
+/* The seqs of those of a target that wait, in order, at most `most`. */
+bool changes_vet_waiting(struct store *store, const char *target, int64_t after, size_t most,
+			 int64_t *ret, size_t *ret_count, struct err *err);
+bool changes_vet_mode(struct store *store, int64_t seq, bool *ret_waits, bool *ret_apply,
+		      struct err *err);
+/* Each target that is waited for; fn must not write. */
+bool changes_vet_targets(struct store *store, void (*fn)(void *arg, const char *target), void *arg,
+			 struct err *err);
+/* Does any of the run's wait? */
+bool changes_vet_of_run(struct store *store, int64_t run, bool *ret_waits, struct err *err);
+/* Its target could not be asked: why, in words. */
+bool changes_unchecked(struct store *store, int64_t seq, const char *why, struct err *err);
 /* The latest change before seq that another batch of the same name has approved, and not applied,
  * for the same target and entity; E_NOT_FOUND. */
 bool changes_approved_before(struct store *store, const struct change_row *of, int64_t seq,

@@ -42,7 +42,7 @@ static const struct statement list[] = {
 		  NULL},
 	[BESIDE] = {"SELECT c.*, r.id AS run_id FROM changes k JOIN changes c ON c.target = "
 		    "k.target AND c.entity = k.entity AND c.status = 'proposed' LEFT JOIN runs r "
-		    "ON r.seq = c.run WHERE k.seq = :keep AND c.run = k.run AND c.seq <> k.seq "
+		    "ON r.seq = c.run WHERE k.seq = :keep AND c.run = k.run AND c.seq < k.seq "
 		    "ORDER BY c.seq",
 		    &change_shape},
 	[BESIDE_REPLAYED] = {"SELECT c.*, r.id AS run_id FROM changes k JOIN changes c ON c.target "

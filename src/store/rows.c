@@ -150,6 +150,7 @@ static const struct field change_fields[] = {
 	FIELD(change_row, receipt, "receipt", FIELD_TEXT),
 	FIELD(change_row, current, "current", FIELD_TEXT),
 	FIELD(change_row, previous, "previous", FIELD_TEXT),
+	FIELD(change_row, unchecked, "unchecked", FIELD_TEXT),
 	FIELD(change_row, error, "error", FIELD_TEXT),
 	FIELD(change_row, attempts, "attempts", FIELD_SMALL),
 	FIELD(change_row, created, "created", FIELD_WALL),

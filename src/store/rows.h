@@ -115,6 +115,7 @@ struct change_row {
 			  before) */
 	char *current; /* JSON: what was found instead of before (conflict); NULL */
 	char *previous; /* JSON: what was approved before, and it differs from; NULL */
+	char *unchecked; /* why its target was not asked when it was proposed; NULL */
 	char *error;
 	int attempts; /* at applying, or at reverting */
 	struct wall created, decided_at, applied_at, reverted_at, due;

@@ -21,6 +21,7 @@ static const struct statements *const rooms[] = {
 	[ROOM_CHANGES] = &changes_statements,
 	[ROOM_CHANGES_WALK] = &changes_walk_statements,
 	[ROOM_CHANGES_RULE] = &changes_rule_statements,
+	[ROOM_CHANGES_VET] = &changes_vet_statements,
 	[ROOM_SAMPLES] = &samples_statements,
 	[ROOM_CHANGES_MOVE] = &changes_move_statements,
 	[ROOM_OUTBOX] = &outbox_statements,	[ROOM_STATE] = &state_statements,

@@ -56,6 +56,7 @@ enum room {
 	ROOM_CHANGES,
 	ROOM_CHANGES_WALK,
 	ROOM_CHANGES_RULE,
+	ROOM_CHANGES_VET,
 	ROOM_SAMPLES,
 	ROOM_CHANGES_MOVE,
 	ROOM_OUTBOX,
@@ -83,7 +84,7 @@ struct statements {
 };
 extern const struct statements events_statements, runs_statements, moves_statements,
 	counts_statements, attempts_statements, runlog_statements, keys_statements,
-	changes_statements, changes_walk_statements, changes_rule_statements, samples_statements, changes_move_statements, outbox_statements, state_statements, gates_statements, facts_statements,
+	changes_statements, changes_walk_statements, changes_rule_statements, changes_vet_statements, samples_statements, changes_move_statements, outbox_statements, state_statements, gates_statements, facts_statements,
 	breakers_statements, budgets_statements, gather_statements, health_statements,
 	rollouts_statements,
 	sessions_statements, batches_statements, items_statements,

@@ -345,11 +345,67 @@ calls_answer(void)
 	return any;
 }
 
+/* A target that is asked about each proposal, of kind `asked`. */
+static struct rig_vet vets[CALLS_MAX];
+static int vet_count;
+
+struct rig_vet *
+rig_vet(int i)
+{
+	return i < vet_count ? &vets[i] : NULL;
+}
+
+int
+rig_vets(void)
+{
+	return vet_count;
+}
+
+static bool
+fake_vets(const struct target *target, const struct change_row *change)
+{
+	(void)target;
+	return strcmp(change->op, "call") != 0;
+}
+
+static void
+fake_vet(struct core *core, const struct target *target, const struct change_row *change,
+	 int64_t timeout_ms, target_on_vetted *on_vetted, void *arg)
+{
+	(void)core;
+	(void)target;
+	(void)timeout_ms;
+	assert(vet_count < CALLS_MAX);
+	vets[vet_count++] = (struct rig_vet){
+		.entity = mem_strdup(change->entity), .on_vetted = on_vetted, .arg = arg};
+}
+
+void
+rig_vet_says(struct rig_vet *vet, enum vet_verdict verdict, const char *why)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	assert(!vet->answered);
+	vet->answered = true;
+	if (why)
+		err_set(&err, E_INVALID, "%s", why);
+	vet->on_vetted(vet->arg, verdict, &err);
+	rig_run();
+}
+
+static const struct conf_table asked_table = {
+	.section = "target", .named = true, .selector = "kind", .value = "asked", .help = "a fake"};
+static const struct target_kind asked_target = {.name = "asked",
+						.table = &asked_table,
+						.check = fake_check,
+						.vets = fake_vets,
+						.vet = fake_vet,
+						.apply = fake_apply};
 static const struct conf_table target_table = {
 	.section = "target", .named = true, .selector = "kind", .value = "fake", .help = "a fake"};
 static const struct target_kind fake_target = {
 	.name = "fake", .table = &target_table, .check = fake_check, .apply = fake_apply};
-const struct target_kind *const fake_target_kinds[] = {&fake_target, NULL};
+const struct target_kind *const fake_target_kinds[] = {&fake_target, &asked_target, NULL};
 
 /* --- notifications ---------------------------------------------------------------------------- */
 
@@ -372,7 +428,7 @@ rig_mails(void)
 
 static bool
 fake_notify_send(struct core *core, const struct conf_section *section,
-	  const struct notify_message *message, struct notify_job *job, struct err *err)
+		 const struct notify_message *message, struct notify_job *job, struct err *err)
 {
 	struct rig_mail *mail = &mails[mail_count];
 
@@ -526,11 +582,15 @@ calls_give_up(void)
 {
 	for (int i = 0; i < call_count; i++)
 		calls[i].answered = true;
+	for (int i = 0; i < vet_count; i++)
+		vets[i].answered = true;
 }
 
 void
 kinds_forget(void)
 {
+	while (vet_count)
+		free(vets[--vet_count].entity);
 	for (int i = 0; i < agent_count; i++) {
 		free(agents[i].envelope);
 		buf_fini(&agents[i].out);

@@ -124,24 +124,91 @@ def _(rouse, server):
     server.sql("UPDATE account SET tier = 'by hand' WHERE id = '9'")
     rouse.cli("approve", run, "--all")
     wait("all have ended", lambda: not set(tally(rouse, run)) & {"approved", "applying"}, 60)
-    expect(tally(rouse, run), {"applied": 28, "failed": 2, "conflict": 2}, "what became of them")
+    expect(tally(rouse, run), {"applied": 28, "failed": 1, "conflict": 1, "rejected": 2}, "what became of them")
     by = {(c["entity"], c["status"]): c for c in rouse.changes(run=run)}
     check("check constraint" in by["7", "failed"]["error"], "the reason")
     expect(by["9", "conflict"]["current"]["tier"], "by hand", "what was found")
     expect(server.sql("SELECT count(*) FROM account WHERE tier = 'gold'"), "28", "rows")
 
 
-@with_server("a column that is not there is refused at the proposal, once the table is known")
+def refusals(rouse, run):
+    return {c["entity"]: c["decision_reason"] for c in rouse.changes(run=run) if c["status"] == "rejected" and c["decided_by"] == "target"}
+
+
+@with_server("what makes no sense in a table is refused with one sentence before anybody sees it: the first proposal already")
+def _(rouse, server):
+    server.sql("INSERT INTO account SELECT i::text FROM generate_series(1, 3) i; "
+               "CREATE TABLE item (id int PRIMARY KEY, name varchar(5) NOT NULL, twice int GENERATED ALWAYS AS (id * 2) STORED, note text)")
+    rouse.section("target items", kind="sql", url=server.url, table="item")
+    item = lambda entity, op="create", **after: {"type": "change", "target": "items", "op": op, "entity": entity, **({"after": after} if after else {})}
+    proposals(rouse, change("1", {"tier": "free"}, {"teir": "gold"}), change("2", {"tier": "free"}, {"n": "no number"}), change("3", {"tier": "free"}, {"tier": None}),
+              change("nobody", {"tier": "free"}, {"tier": "gold"}), change("'; DROP TABLE account; --", {"tier": "free"}, {"tier": "gold"}),
+              {"type": "change", "target": "crm", "op": "delete", "entity": "gone"}, {"type": "change", "target": "crm", "op": "create", "entity": "1", "after": {"tier": "x"}},
+              item("one", name="x"), item("5", name="Zo\u00eb 66"), item("6", name="Zo\u00eb  "), item("7", note="nameless"), item("8", name="x", twice=3),
+              item("9", "update", name="y"), item("1e400", name="x"), change("2", {"tier": "free"}, {"tier": "gold"}))
+    rouse.section("agent a", targets="crm, items")
+    rouse.start()
+    run = push(rouse)
+    said = refusals(rouse, run)
+    for entity, words in {"1": "did you mean tier", "3": "never null", "nobody": "no row with id nobody", "gone": "no row", "one": "invalid input syntax",
+                          "5": "takes 5", "7": "needs a name", "8": "generated", "9": "no row", "1e400": "invalid input"}.items():
+        check(words in said.get(entity, ""), f"{entity}: expected {words!r} in {said.get(entity)!r}")
+    by = [(c["entity"], c["status"], c["decision_reason"]) for c in rouse.changes(run=run)]
+    check(any(e == "2" and s == "rejected" and 'n: ' in r and '"no number"' in r for e, s, r in by), by)
+    check(any(e == "1" and s == "rejected" and "already" in r for e, s, r in by), by)
+    expect(sorted(e for e, s, _ in by if s == "proposed"), ["2", "6"], "what is left for people")
+    expect(server.sql("SELECT count(*) FROM account"), "3", "rows")
+    logs = rouse.cli("run", "logs", run).out
+    check("did you mean tier" in logs and "no row with id nobody" in logs, "the run's log tells it")
+    check("did you mean tier" in rouse.cli("why", run).out, "and so does rouse why")
+    rouse.cli("approve", run, "--all")
+    wait("the others are applied", lambda: tally(rouse, run) == {"applied": 2, "rejected": 13}, 60)
+
+
+@with_server("in mode apply what makes no sense is never sent; a column that is made meanwhile counts at once")
 def _(rouse, server):
     server.sql("INSERT INTO account SELECT i::text FROM generate_series(1, 3) i")
-    proposals(rouse, change("1", {"tier": "free"}, {"tier": "gold"}), change("2", {"tier": "free"}, {"teir": "gold"}))
+    proposals(rouse, change("1", {"tier": "free"}, {"tier": "gold", "colour": "red"}), change("2", {"tier": "free"}, {"tier": "gold"}), mode="apply")
     rouse.start()
+    run = push(rouse)
+    wait("one is applied", lambda: tally(rouse, run) == {"applied": 1, "rejected": 1}, 60)
+    server.sql("ALTER TABLE account ADD colour text; UPDATE account SET tier = 'free'")
+    run = push(rouse)
+    wait("both are applied", lambda: tally(rouse, run) == {"applied": 2}, 60)
 
-    def refused():
-        rouse.wait_run(run := rouse.deliver("push").expect(202).run_id, "succeeded")
-        return "did you mean tier" in rouse.cli("run", "logs", run).out
 
-    wait("the wrong column is refused", refused, 60)
+@with_server("a server that is down, or hangs, holds no run up for long: what it was not asked about is staged and says so")
+def _(rouse, server):
+    server.sql("INSERT INTO account SELECT i::text FROM generate_series(1, 3) i")
+    proposals(rouse, *[change(str(n), {"tier": "free"}, {"tier": "gold"}) for n in (1, 2, "nobody")])
+    rouse.section("target crm", timeout="2s")
+    rouse.start()
+    push(rouse)
+    server.process.send_signal(signal.SIGSTOP)
+    stopped = [int(pid) for pid in descendants(server.process.pid)]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    run = push(rouse)
+    expect(tally(rouse, run), {"proposed": 3}, "while it hangs")
+    for pid in stopped:
+        try:
+            os.kill(pid, signal.SIGCONT)
+        except ProcessLookupError:
+            pass
+    server.process.send_signal(signal.SIGCONT)
+    for one in rouse.changes(run=run):
+        check("could not be asked" in one["unchecked"], one)
+    check("not checked" in rouse.cli("diff", run).out, "rouse diff says it")
+    check("not checked" in rouse.cli("change", "show", rouse.changes(run=run)[0]["id"]).out, "and so does the change's history")
+    server.kill()
+
+    def told():
+        run = push(rouse)
+        return all("could not be asked" in (c["unchecked"] or "") for c in rouse.changes(run=run)) and tally(rouse, run) == {"proposed": 3}
+
+    check(told(), "while it is down")
+    server.start()
+    wait("it is asked again by and by", lambda: "no row" in refusals(rouse, push(rouse)).get("nobody", ""), 60)
 
 
 @with_server("a server that goes away in the middle, and comes back, has each change once")

@@ -12,6 +12,7 @@
 #include "core/metrics.h"
 #include "core/rate.h"
 #include "core/tables.h"
+#include "core/vet.h"
 #include "store/internal.h"
 #include "tests/fakes/kinds.h"
 
@@ -184,6 +185,7 @@ rig_open(const char *conf)
 	core->queue = queue_new(core);
 	core->attempts = attempts_new(core);
 	core->apply = apply_new(core);
+	core->vets = vets_new(core);
 	core->ledger = ledger_new(core);
 	core->gather = gather_new(core);
 	core->breakers = breakers_new(core);
@@ -194,7 +196,8 @@ rig_open(const char *conf)
 	notify_reload(core);
 	if (!ledger_load(core, &err) || !breakers_load(core, &err) ||
 	    !queue_load(core->queue, &err) || !attempts_adopt_all(core, &err) ||
-	    !apply_load(core->apply, &err) || !gather_load(core, &err)) {
+	    !apply_load(core->apply, &err) || !gather_load(core, &err) ||
+	    !vets_load(core, &err)) {
 		printf("Bail out! %s\n", err_text(&err));
 		exit(99);
 	}
@@ -221,6 +224,7 @@ rig_close(void)
 	sources_free(core->sources);
 	attempts_free(core->attempts);
 	apply_free(core->apply);
+	vets_free(core->vets);
 	queue_free(core->queue);
 	ledger_free(core->ledger);
 	breakers_free(core->breakers);

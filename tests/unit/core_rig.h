@@ -121,6 +121,18 @@ void rig_target_says(struct rig_call *call, enum target_outcome outcome, const c
 /* What targets answer by themselves a turn later; < 0: nothing, the test does. */
 extern int rig_target_auto;
 
+/* Questions about proposals that targets of kind `asked` (`call`s are not) were handed. */
+struct rig_vet {
+	char *entity;
+	bool answered; /* or nobody waits for it any more */
+	target_on_vetted *on_vetted;
+	void *arg;
+};
+struct rig_vet *rig_vet(int i);
+int rig_vets(void);
+/* why: its sentence; NULL where it has nothing against it. */
+void rig_vet_says(struct rig_vet *vet, enum vet_verdict verdict, const char *why);
+
 /* --- notifications ------------------------------------------------------------------------- */
 
 /* What [notify] sections of kind fake were handed, and not yet answered or answered. */

@@ -136,6 +136,52 @@ main(void)
 		     (struct diff_options){.each = 10});
 		CHECK(has("Plan: 0 to create, 0 to update, 0 to delete. 1 applied, 1 rejected.\n"));
 	}
+	IT ("elements of a list with keys are named by these, and are of one kind whichever they "
+	    "are") {
+		diff("[{\"op\":\"update\",\"target\":\"t\",\"before\":{\"lines\":[{\"id\":\"a-17\","
+		     "\"qty\":1},{\"id\":\"b 2\",\"qty\":1},{\"id\":3,\"qty\":1}]},\"after\":{"
+		     "\"lines\":[{\"id\":\"a-17\",\"qty\":2},{\"id\":\"b 2\",\"qty\":2},{\"id\":3,"
+		     "\"qty\":2},{\"id\":\"d\",\"qty\":9}]}}]",
+		     (struct diff_options){.each = 10});
+		CHECK(has("~ lines[id=a-17].qty: 1 → 2\n"));
+		CHECK(has("~ lines[id=\"b 2\"].qty: 1 → 2\n"));
+		CHECK(has("~ lines[id=3].qty: 1 → 2\n"));
+		CHECK(has("+ lines[id=d]:"));
+		CHECK_STR(shape("{\"before\":{\"l\":[{\"id\":\"a]\",\"q\":1}]},\"after\":{\"l\":[{"
+				"\"id\":\"a]\",\"q\":2}]}}"),
+			  "~l[].q\n");
+		CHECK_STR(shape("{\"before\":{\"l\":[1,2]},\"after\":{\"l\":[1,3]}}"), "~l[]\n");
+	}
+	IT ("words that differ are marked within lines of a long text, on 80 columns") {
+		diff("[{\"op\":\"update\",\"target\":\"t\",\"before\":{\"body\":\"Dear "
+		     "customer,\\nyour "
+		     "order of Monday will be sent by the slow post, and arrives in ten "
+		     "days.\\nBye\\n\"},"
+		     "\"after\":{\"body\":\"Dear customer,\\nyour order of Monday will be sent by "
+		     "the "
+		     "fast post, and arrives in two days.\\nBye\\n\"}}]",
+		     (struct diff_options){.each = 10});
+		CHECK(has("the [-slow-]"));
+		CHECK(has("the {+fast+}"));
+		CHECK(has("[-ten-]") && has("{+two+}"));
+		CHECK(has(" Dear customer,\n"));
+		CHECK(widest_line() <= 80);
+	}
+	IT ("of a text on one line that is long, what differs is shown wherever it is") {
+		buf_clear(&text);
+		buf_puts(&text, "[{\"op\":\"update\",\"target\":\"t\",\"before\":{\"a\":\"");
+		for (int i = 0; i < 4000; i++)
+			buf_puts(&text, "word ");
+		buf_puts(&text, "old end\"},\"after\":{\"a\":\"");
+		for (int i = 0; i < 4000; i++)
+			buf_puts(&text, "word ");
+		buf_puts(&text, "new end\"}}]");
+		diff(buf_cstr(&text), (struct diff_options){.each = 10});
+		CHECK(has("[-old-] end"));
+		CHECK(has("{+new+} end"));
+		CHECK(has("…"));
+		CHECK(widest_line() <= 80);
+	}
 	IT ("no line is wider than 80 columns, in any script") {
 		buf_clear(&text);
 		buf_puts(&text, "[{\"op\":\"update\",\"entity\":\"e\",\"reason\":\"");

@@ -11,6 +11,7 @@ static const struct {
 	{"changes", "SCAN c", "a list newest first, which stops at its limit"},
 	{"gates", "SCAN g", "a list newest first, which stops at its limit"},
 	{"changes_walk", "SCAN c", "all changes in order, page by page"},
+	{"changes_vet", "SCAN changes USING INDEX changes_vetting", "at start: what waits alone"},
 	{"changes", "SCAN change_counts", "a row a status and target"},
 	{"counts", "SCAN runs USING INDEX runs_queue", "counts the queue from the index, at start"},
 	{"counts", "SCAN runs USING INDEX runs_dead", "counts dead letters from their index"},
