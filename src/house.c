@@ -594,6 +594,18 @@ on_idle(void *arg)
 	keep_wake(house->core.keep);
 }
 
+/* Asking for it chooses it, before the first run. */
+static void
+means_say(struct core *core)
+{
+	json_t *means = registry_means(core);
+	const char *executor = means ? json_str(means, "executor") : NULL;
+
+	if (executor)
+		log_info("who starts runs of programs", "executor", executor);
+	json_decref(means);
+}
+
 int
 house_run(struct house *house)
 {
@@ -610,6 +622,7 @@ house_run(struct house *house)
 	systemd_notify(buf_cstr(&ready));
 	if (systemd_watchdog_ms())
 		on_watchdog(house);
+	means_say(core);
 	exec_confine_describe(registry_conf(core->registry), &means);
 	log_info("what agents can be held to", "means", buf_cstr(&means));
 	log_info("ready", "version", PACKAGE_VERSION, "socket", house->socket, "url",

@@ -1,4 +1,4 @@
-/* rouse-shim DIR: carries one exec run across restarts of the daemon. */
+/* rouse-shim [--unit] DIR: carries one exec run across restarts of the daemon. */
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -24,23 +23,12 @@ enum {
 	KILL_EVERY_MS = 20,
 	KILL_AT_MOST_MS = 10000, /* what does not die of SIGKILL hangs in the kernel */
 	STATUS_RETRY_MS = 200,
-	CTL_READ = 65536,
-	CTL_LINE_MAX = 128 << 10,
-	CTL_FILE_MAX = 64 << 20,
-	REASON_MAX = 64,
-	LOCK_TRIES = 100,
 };
 
 static int64_t
 now_ms(void)
 {
 	return clock_mono(clock_system()).ms;
-}
-
-static int64_t
-earlier(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
 }
 
 int64_t
@@ -128,8 +116,8 @@ deadline_next(const struct shim *s)
 	return s->stands_since == SHIM_NEVER ? s->deadline_at : s->stands_until;
 }
 
-static void
-deadline_goes_on(struct shim *s, int64_t now)
+void
+shim_goes_on(struct shim *s, int64_t now)
 {
 	if (s->stands_since == SHIM_NEVER)
 		return;
@@ -146,7 +134,7 @@ on_time(struct shim *s, int64_t now)
 	if (s->out.over)
 		on_output_over(s, now);
 	if (now >= s->stands_until)
-		deadline_goes_on(s, now);
+		shim_goes_on(s, now);
 	if (s->stands_since == SHIM_NEVER && now >= s->deadline_at)
 		shim_end(s, STR("deadline"), now);
 	stay_on_time(s, now);
@@ -158,143 +146,6 @@ on_time(struct shim *s, int64_t now)
 	}
 	agent_kill();
 	s->kill_at = now + KILL_EVERY_MS;
-}
-
-/* --- control lines --- */
-
-static void
-on_message(struct shim *s, struct str text, int64_t now UNUSED)
-{
-	static const char note[] =
-		"rouse-shim: the agent does not read its standard input; a message was dropped\n";
-	if (!feed_line(&s->in, text) && !s->err.held_len &&
-	    s->err.bytes + (int64_t)sizeof(note) < s->err.max) {
-		memcpy(s->err.held, note, sizeof(note) - 1);
-		s->err.held_len = sizeof(note) - 1;
-		drain_run(&s->err, now);
-	}
-}
-
-static void
-on_cancel(struct shim *s, struct str text, int64_t now)
-{
-	struct str reason = str_trim(text);
-	shim_end(s,
-		 reason.len && reason.len <= REASON_MAX && str_is_utf8(reason) ? reason
-									       : STR("cancel"),
-		 now);
-}
-
-/* Whoever stops it cannot wait as long as its own grace. */
-static void
-on_hurry(struct shim *s, struct str text, int64_t now)
-{
-	int64_t ms;
-	if (!str_to_i64(str_trim(text), &ms) || ms < 0)
-		return;
-	s->grace_most_ms = ms;
-	if (s->phase == TERMINATES)
-		s->kill_at = earlier(s->kill_at, later_by(now, ms));
-}
-
-static void
-on_move_deadline(struct shim *s, struct str text, int64_t now UNUSED)
-{
-	int64_t by, at;
-	if (s->deadline_at == SHIM_NEVER || !str_to_i64(str_trim(text), &by))
-		return;
-	s->deadline_at = __builtin_add_overflow(s->deadline_at, by, &at) ? SHIM_NEVER : at;
-}
-
-static void
-on_stand(struct shim *s, struct str text, int64_t now)
-{
-	int64_t ms;
-	if (!str_to_i64(str_trim(text), &ms))
-		return;
-	if (ms <= 0) {
-		deadline_goes_on(s, now);
-		return;
-	}
-	if (s->stands_since == SHIM_NEVER)
-		s->stands_since = now;
-	s->stands_until = later_by(now, ms);
-}
-
-static void
-on_close_input(struct shim *s, struct str text UNUSED, int64_t now UNUSED)
-{
-	feed_close(&s->in);
-}
-
-static void
-on_turn_over(struct shim *s, struct str text UNUSED, int64_t now UNUSED)
-{
-	if (s->out.watch && !s->stay.rests)
-		s->out.watch->found = true;
-}
-
-static const struct {
-	char letter;
-	void (*fn)(struct shim *s, struct str text, int64_t now);
-} ctl_lines[] = {
-	{'>', on_message},     {'C', on_cancel}, {'D', on_move_deadline},
-	{'E', on_close_input}, {'S', on_stand},	 {'G', on_hurry},
-	{'@', shim_ctl_file},  {'N', stay_take}, {'T', on_turn_over},
-};
-
-static void
-ctl_line(struct shim *s, struct str line, bool from_file, int64_t now)
-{
-	for (size_t i = 0; line.len && i < ARRAY_LEN(ctl_lines); i++)
-		if (line.p[0] == ctl_lines[i].letter && !(from_file && line.p[0] == '@'))
-			ctl_lines[i].fn(s, str_make(line.p + 1, line.len - 1), now);
-}
-
-/* Lines that were too long for the pipe, or came before we listened. */
-void
-shim_ctl_file(struct shim *s, struct str name, int64_t now)
-{
-	AUTO(buf_fini) struct buf path = BUF_INIT;
-	AUTO(buf_fini) struct buf text = BUF_INIT;
-	struct str rest, line;
-	for (size_t i = 0; i < name.len; i++)
-		if (!(name.p[i] >= '0' && name.p[i] <= '9') &&
-		    !(name.p[i] >= 'a' && name.p[i] <= 'z'))
-			return;
-	buf_printf(&path, "ctl.%.*s", STR_ARG(name));
-	AUTO(auto_close)
-	int fd = name.len ? open(buf_cstr(&path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-	/* Whoever adds to it holds the lock, and sees by the links whether we were here. Who holds
-	 * it longer is a stranger. */
-	for (int i = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) && i < LOCK_TRIES; i++)
-		poll(NULL, 0, 1);
-	bool ok = fd >= 0 && os_read_fd(fd, CTL_FILE_MAX, buf_cstr(&path), &text, NULL);
-	unlink(buf_cstr(&path));
-	for (rest = buf_str(&text); ok && rest.p && rest.len;) {
-		rest = str_split(rest, '\n', &line);
-		ctl_line(s, line, true, now);
-	}
-}
-
-static void
-on_ctl(struct shim *s, int fd, struct buf *begun, int64_t now)
-{
-	static char chunk[CTL_READ];
-	ssize_t n = read(fd, chunk, sizeof(chunk));
-	struct str rest, line;
-	if (n <= 0)
-		return;
-	buf_add(begun, chunk, (size_t)n);
-	for (rest = buf_str(begun); memchr(rest.p, '\n', rest.len);) {
-		rest = str_split(rest, '\n', &line);
-		ctl_line(s, line, false, now);
-		if (!rest.p)
-			rest = STR("");
-	}
-	buf_consume(begun, begun->len - rest.len);
-	if (begun->len > CTL_LINE_MAX)
-		buf_clear(begun);
 }
 
 static void
@@ -356,9 +207,9 @@ wait_for_events(struct shim *s)
 	if (fds[0].revents)
 		on_signals(s, now);
 	if (fds[1].revents)
-		on_ctl(s, s->ctl, &s->ctl_line, now);
+		shim_ctl_read(s, s->ctl, &s->ctl_line, now);
 	if (fds[6].revents)
-		on_ctl(s, s->stay.ctl, &s->stay.ctl_line, now);
+		shim_ctl_read(s, s->stay.ctl, &s->stay.ctl_line, now);
 	if (fds[5].revents)
 		feed_run(&s->in);
 }
@@ -474,7 +325,7 @@ start(struct shim *s, struct err *err)
 		s->in.fed = s->job->input.len;
 		s->in.closing = !s->job->keep_stdin;
 		feed_run(&s->in);
-		ok = agent_start(s->job, fds, &s->agent, &s->status.exec_errno, err);
+		ok = agent_start(s, fds, err);
 	}
 	for (int i = 0; i < 3; i++)
 		if (fds[i] >= 0)
@@ -591,6 +442,11 @@ run(struct shim *s)
 	if (!who_write("shim", getpid(), &err))
 		return EXIT_SPOOL;
 	spool_job_forget(".");
+	if (s->in_unit) {
+		unit_ready();
+		if (!unit_user_check(s->job, &err))
+			return fail(s, &err, EXIT_JOB);
+	}
 	s->status.started_ms = clock_wall(clock_system()).ms;
 	if (!start(s, &err))
 		return fail(s, &err, 0);
@@ -616,14 +472,16 @@ main(int argc, char **argv)
 		.timer_at = SHIM_NEVER,
 		.wait_status = SIGKILL, /* unless it is heard of again */
 	};
-	if (argc != 2 || argv[1][0] == '-') {
-		fprintf(stderr, "usage: rouse-shim DIR\nrouse-shim is started by roused; DIR is "
-				"the folder of one run.\n");
+	s.in_unit = argc == 3 && !strcmp(argv[1], "--unit");
+	if (argc != 2 + s.in_unit || argv[argc - 1][0] == '-') {
+		fprintf(stderr, "usage: rouse-shim [--unit] DIR\nrouse-shim is started by roused, "
+				"or by systemd as a unit; DIR is the folder of one run.\n");
 		return EXIT_USE;
 	}
 	keep_standard_open();
-	if (chdir(argv[1])) {
-		fprintf(stderr, "rouse-shim: cannot enter %s: %s\n", argv[1], strerror(errno));
+	if (chdir(argv[argc - 1])) {
+		fprintf(stderr, "rouse-shim: cannot enter %s: %s\n", argv[argc - 1],
+			strerror(errno));
 		return EXIT_SPOOL;
 	}
 	take_place();

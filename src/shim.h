@@ -68,9 +68,9 @@ void waker_run(struct waker *waker, int64_t now);
 
 /* --- shim_agent.c --- */
 
-/* Starts what job says with these three as 0, 1, 2. */
-bool agent_start(const struct spool_job *job, const int fds[3], pid_t *ret_pid, int *ret_errno,
-		 struct err *err);
+struct shim;
+/* Starts what the job says with these three as 0, 1, 2: sets s->agent, or s->status.exec_errno. */
+bool agent_start(struct shim *s, const int fds[3], struct err *err);
 /* SIGTERM to every descendant; stopped ones are woken for it. */
 void agent_terminate(void);
 /* One round of SIGKILL to every descendant. */
@@ -80,7 +80,18 @@ int agent_oom_kills(void);
 /* Writes "PID START\n" into a file; E_EXISTS when one stands there. */
 bool who_write(const char *file, pid_t pid, struct err *err);
 
-/* --- shim.c, shim_turn.c --- */
+/* --- shim_unit.c: of a shim that is the main process of a unit of systemd --- */
+
+/* The leaf for the agent, below the group of the unit, which must be ours (Delegate=yes); owned.
+ * NULL: it cannot be made, and the limits of each process hold. */
+char *unit_group(void);
+/* To the manager: what the start of this unit was for has been done. Nothing where it does not
+ * wait. */
+void unit_ready(void);
+/* Do we run as the one that the job is for? E_DENIED, a sentence. */
+bool unit_user_check(const struct spool_job *job, struct err *err);
+
+/* --- shim.c, shim_ctl.c, shim_turn.c --- */
 
 /* What an agent that stays for the next turn takes: nothing of it, where job->session is not set.
  */
@@ -105,6 +116,7 @@ enum phase {
 };
 
 struct shim {
+	bool in_unit; /* it is the main process of a unit, not a child of the daemon */
 	struct spool_job *job;
 	enum phase phase;
 	pid_t agent; /* 0: ended */
@@ -127,6 +139,15 @@ struct shim {
 /* By order: politely first. An agent that has ended already has said how it ended. */
 void shim_end(struct shim *s, struct str reason, int64_t now);
 int64_t later_by(int64_t now, int64_t ms);
+static inline int64_t
+earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+/* Its deadline stands no more. */
+void shim_goes_on(struct shim *s, int64_t now);
+/* What has come by a control pipe; begun: the start of a line whose end has not come. */
+void shim_ctl_read(struct shim *s, int fd, struct buf *begun, int64_t now);
 /* How long it has worked, without what its deadline stood; at least 1. */
 int64_t shim_worked_ms(const struct shim *s, int64_t now);
 /* Lines of ctl.NAME, which is removed. */

@@ -36,12 +36,16 @@ static const char *group;
 
 /* Where there is none after all, the limits of each process hold, as elsewhere. */
 static bool
-group_make(const struct spool_job *job, struct cgroup_kept *ret_kept, int *ret_fd)
+group_make(const struct shim *s, struct cgroup_kept *ret_kept, int *ret_fd)
 {
-	const struct cgroup_limits limits = {job->memory_max, job->processes};
-	if (!job->cgroup || !cgroup_make(job->cgroup, &limits, ret_kept, ret_fd, NULL))
+	const struct spool_job *job = s->job;
+	const struct cgroup_limits limits = {.memory_max = job->memory_max,
+					     .processes = job->processes,
+					     .cpu_milli = job->cpu_milli};
+	const char *leaf = s->in_unit ? unit_group() : job->cgroup;
+	if (!leaf || !cgroup_make(leaf, &limits, ret_kept, ret_fd, NULL))
 		return false;
-	group = job->cgroup;
+	group = leaf;
 	return true;
 }
 
@@ -67,9 +71,9 @@ score_raise(pid_t pid)
 }
 
 bool
-agent_start(const struct spool_job *job, const int fds[3], pid_t *ret_pid, int *ret_errno,
-	    struct err *err)
+agent_start(struct shim *s, const int fds[3], struct err *err)
 {
+	const struct spool_job *job = s->job;
 	AUTO(auto_free) char **paths = start_paths(job->argv[0], env_get(job->envp, STR("PATH=")));
 	/* No core: it would hold the agent's secrets. */
 	struct start_limit limits[LIMITS] = {{RLIMIT_CORE, 0, 0}};
@@ -81,7 +85,7 @@ agent_start(const struct spool_job *job, const int fds[3], pid_t *ret_pid, int *
 		.paths = job->paths,
 	};
 	struct confine *confine = NULL;
-	struct cgroup_kept kept = {false, false};
+	struct cgroup_kept kept = {.memory_max = false};
 	AUTO(auto_close) int group_fd = -1;
 	struct start_plan plan = {
 		.argv = job->argv,
@@ -101,7 +105,7 @@ agent_start(const struct spool_job *job, const int fds[3], pid_t *ret_pid, int *
 		.groups = job->groups,
 		.group_count = job->group_count,
 	};
-	plan.enter_group = group_make(job, &kept, &group_fd);
+	plan.enter_group = group_make(s, &kept, &group_fd);
 	plan.group_fd = group_fd;
 	if (!kept.memory_max)
 		limit_add(limits, &plan.limit_count, RLIMIT_AS, job->memory_max, job->memory_max);
@@ -114,11 +118,11 @@ agent_start(const struct spool_job *job, const int fds[3], pid_t *ret_pid, int *
 	if (!confine_new(&rules, &confine, err))
 		return false;
 	plan.confine = confine;
-	bool started = start_program(&plan, ret_pid, NULL, ret_errno, err);
+	bool started = start_program(&plan, &s->agent, NULL, &s->status.exec_errno, err);
 	confine_free(confine);
 	if (!started)
 		return false;
-	score_raise(*ret_pid);
+	score_raise(s->agent);
 	return true;
 }
 

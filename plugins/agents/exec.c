@@ -12,6 +12,7 @@
 #include "plugins/agents/exec_job.h"
 #include "plugins/agents/exec_keep.h"
 #include "plugins/agents/exec_run.h"
+#include "plugins/agents/exec_way.h"
 
 /* How long a shim that was started by an earlier daemon may take to say who it is. */
 #define DOUBT_MS 1000
@@ -45,6 +46,7 @@ run_free(struct exec_run *run)
 	ndjson_fini(&run->lines);
 	spool_status_fini(&run->status);
 	free(run->print);
+	free(run->unit);
 	free(run->dir);
 	free(run);
 }
@@ -67,12 +69,19 @@ spool_make(struct attempt *attempt, const char *dir, struct str envelope, char *
 static void
 executor_note(struct exec_run *run)
 {
-	pid_t pid = proc_pid(run->shim->proc);
+	pid_t pid = run->shim ? proc_pid(run->shim->proc) : 0;
 	struct buf text = BUF_INIT;
 
 	buf_puts(&text, "{\"dir\":");
 	buf_json_cstr(&text, run->dir);
-	buf_printf(&text, ",\"pid\":%d,\"start\":%" PRIu64 "}", (int)pid, os_process_start(pid));
+	if (run->unit) {
+		buf_puts(&text, ",\"unit\":");
+		buf_json_cstr(&text, run->unit);
+	}
+	if (pid)
+		buf_printf(&text, ",\"pid\":%d,\"start\":%" PRIu64, (int)pid,
+			   os_process_start(pid));
+	buf_putc(&text, '}');
 	free(run->attempt->executor);
 	run->attempt->executor = buf_take(&text);
 }
@@ -83,7 +92,7 @@ exec_start(struct attempt *attempt, struct str envelope, struct err *err)
 	AUTO(err_fini) struct err why = ERR_INIT;
 	struct exec_run *run;
 
-	if (!exec_share(attempt, err))
+	if (!exec_share(attempt, err) || !exec_way_check(attempt, err))
 		return false;
 	run = run_new(attempt);
 	if (!spool_make(attempt, run->dir, envelope, &run->print, err)) {
@@ -91,7 +100,7 @@ exec_start(struct attempt *attempt, struct str envelope, struct err *err)
 		return false;
 	}
 	crash_point("exec-spool-made");
-	if (!exec_keep_take(run) && (!exec_keep_note(run, &why) || !exec_shim_spawn(run, &why))) {
+	if (!exec_keep_take(run) && (!exec_keep_note(run, &why) || !exec_way_start(run, &why))) {
 		os_remove_tree(run->dir, NULL);
 		run_free(run);
 		/* Not the agent's fault, and it may be there again in a moment (an upgrade). */
@@ -115,7 +124,7 @@ exec_run_anew(struct exec_run *run)
 	run->handed = false;
 	memcpy(run->mark, run->attempt->id, sizeof(run->mark));
 	log_debug("process of a session had gone; another is started", "attempt", run->attempt->id);
-	if (exec_keep_note(run, &err) && exec_shim_spawn(run, &err)) {
+	if (exec_keep_note(run, &err) && exec_way_start(run, &err)) {
 		executor_note(run);
 		return;
 	}
@@ -140,6 +149,7 @@ exec_adopt(struct attempt *attempt, struct err *err)
 		run_free(run);
 		return false;
 	}
+	exec_unit_read(run);
 	run->phase = EXEC_DOUBT;
 	run->doubt_until = (struct mono){clock_mono(attempt->core->clock).ms + DOUBT_MS};
 	attempt->state = run;
@@ -331,4 +341,5 @@ const struct agent_kind exec_agent = {
 	.dismiss = exec_dismiss,
 	.keeps = exec_keeps,
 	.kept_has = exec_kept_has,
+	.means = exec_means,
 };

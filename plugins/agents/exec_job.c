@@ -14,9 +14,13 @@
 #include "plugins/agents/exec_confine.h"
 #include "plugins/agents/exec_keep.h"
 #include "plugins/agents/exec_run.h"
+#include "plugins/agents/exec_way.h"
 
 #define STDERR_MAX (1 << 20)
 #define UMASK_MAX 0777
+#define CPU_MAX 1024
+#define CPU_MILLI_MIN 10
+#define PROFILE_MAX 32
 
 static void exec_check(const struct conf_section *section, struct conf_report *report);
 
@@ -41,6 +45,13 @@ static const struct conf_key keys[] = {
 	{"cpu_time", CONF_DURATION, .min = 1000, .help = "processor time of each of its processes"},
 	{"processes", CONF_INT, .min = 1, .max = 4194304,
 	 .help = "processes of a run where it has a control group, else of its user, at once"},
+	{"cpu", CONF_STRING,
+	 .help = "processors that a run may use at once, as 2 or 0.5, where it has a control "
+		 "group"},
+	{"profile", CONF_STRING,
+	 .help = "NAME of a template rouse-run-NAME@.service that its runs are units of; only "
+		 "where "
+		 "the system's manager starts them (runs in [daemon])"},
 	{"files", CONF_INT, .min = 8, .max = 1048576,
 	 .help = "files that each of its processes may have open"},
 	{"file_size", CONF_SIZE, .min = 1, .help = "largest file that it may write"},
@@ -112,6 +123,40 @@ umask_of(const struct conf_section *section, int64_t *ret)
 	return value <= UMASK_MAX;
 }
 
+/* In thousandths; -1 when it is not set; false when it is no such number. */
+static bool
+cpu_of(const struct conf_section *section, int64_t *ret)
+{
+	const char *text = conf_str(section, "cpu");
+	struct str whole, part;
+	int64_t number = 0, milli = 0, unit = 100;
+
+	*ret = -1;
+	if (!text)
+		return true;
+	part = str_split(str_of(text), '.', &whole);
+	if (!str_to_i64(whole, &number) || number < 0 || number > CPU_MAX || part.len > 3 ||
+	    (part.p && !part.len))
+		return false;
+	for (size_t i = 0; i < part.len; i++, unit /= 10) {
+		if (part.p[i] < '0' || part.p[i] > '9')
+			return false;
+		milli += (part.p[i] - '0') * unit;
+	}
+	*ret = number * 1000 + milli;
+	return *ret >= CPU_MILLI_MIN && *ret <= CPU_MAX * 1000;
+}
+
+/* What polkit's rule lets us start. */
+static bool
+profile_is_valid(const char *name)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
+
+	return !name ||
+	       (*name && strlen(name) <= PROFILE_MAX && strspn(name, letters) == strlen(name));
+}
+
 static void
 exec_check(const struct conf_section *section, struct conf_report *report)
 {
@@ -129,6 +174,16 @@ exec_check(const struct conf_section *section, struct conf_report *report)
 		conf_complain(report, section, "umask",
 			      "\"%s\" is no umask; expected three octal digits, as 077",
 			      conf_str(section, "umask"));
+	if (!cpu_of(section, &mask))
+		conf_complain(report, section, "cpu",
+			      "\"%s\" is no number of processors; expected one from 0.01 to 1024, "
+			      "as 2 or 0.5",
+			      conf_str(section, "cpu"));
+	if (!profile_is_valid(conf_str(section, "profile")))
+		conf_complain(report, section, "profile",
+			      "\"%s\" cannot stand in the name of a unit; expected a-z, 0-9, '_' "
+			      "and '-', 32 at most",
+			      conf_str(section, "profile"));
 	if (user && !getpwnam(user))
 		conf_warn(report, section, "user", "there is no user %s on this machine", user);
 	if (conf_bool(section, "session") && !exec_is_open(section))
@@ -248,6 +303,17 @@ job_print(const struct attempt *attempt, const struct spool_job *job, const stru
 	return buf_take(&hex);
 }
 
+/* Its unit has this user already; ours is not to change it. */
+static void
+job_of_user(struct spool_job *job)
+{
+	const struct passwd *entry = getpwnam(job->user);
+
+	job->as_uid = entry ? (int64_t)entry->pw_uid : -1;
+	job->user = NULL;
+	job->shared = true;
+}
+
 static bool
 job_create(const struct attempt *attempt, const char *dir, char **words, struct str input,
 	   char **ret_print, struct err *err)
@@ -278,6 +344,10 @@ job_create(const struct attempt *attempt, const char *dir, char **words, struct 
 	};
 
 	umask_of(section, &job.umask);
+	cpu_of(section, &job.cpu_milli);
+	job.as_uid = -1;
+	if (exec_way_has_user(attempt))
+		job_of_user(&job);
 	exec_confine_init(&confine, attempt);
 	job.cgroup = group;
 	job.no_network = confine.rules.no_network;
@@ -305,8 +375,7 @@ exec_job_create(const struct attempt *attempt, const char *dir, struct str envel
 	char **words = NULL;
 	bool ok;
 
-	if (!exec_group_check(err) ||
-	    !proc_split(conf_str(attempt->agent->section, "command"), &words, err))
+	if (!proc_split(conf_str(attempt->agent->section, "command"), &words, err))
 		return false;
 	if (!buf_try_reserve(&input, envelope.len + 1)) {
 		proc_words_free(words);

@@ -11,11 +11,14 @@
 #include "io/tree.h"
 #include "plugins/agents/exec.h"
 #include "plugins/agents/exec_job.h"
+#include "plugins/agents/exec_way.h"
 
 bool
 exec_keep_wants(const struct attempt *attempt)
 {
-	return attempt->run.session && conf_bool(attempt->agent->section, "session");
+	/* A unit with another user has the folder of one turn. */
+	return attempt->run.session && conf_bool(attempt->agent->section, "session") &&
+	       !exec_way_has_user(attempt);
 }
 
 static struct exec_shim *

@@ -10,6 +10,7 @@
 #include "io/proc.h"
 #include "plugins/agents/exec.h"
 #include "plugins/agents/exec_keep.h"
+#include "plugins/agents/exec_way.h"
 
 /* Of one attempt in one turn; the others want to be read too. */
 #define READ_A_TURN (256 * 1024)
@@ -241,7 +242,7 @@ run_lose(struct exec_run *run, const char *reason)
 		proc_signal(run->shim->proc, SIGKILL);
 	chore.kill = true;
 	chore.reason = reason;
-	exec_chore(&chore);
+	exec_unit_end(run, &chore);
 }
 
 static void
@@ -325,7 +326,11 @@ exec_on_turn(void *arg)
 	AUTO(err_fini) struct err err = ERR_INIT;
 	bool gone, over, corrupt, more = false;
 
-	if (run->phase > EXEC_RUNS || run_in_doubt(run))
+	/* Its manager has not said so yet, but its shim is there, or was. */
+	if (run->phase == EXEC_STARTS &&
+	    (spool_shim_began(run->dir) || exec_spool_has(run->dir, "status")))
+		run->phase = EXEC_DOUBT;
+	if (run->phase > EXEC_RUNS || run->phase == EXEC_STARTS || run_in_doubt(run))
 		return;
 	/* A turn failed and took lines back: they come first, whoever woke us. */
 	if ((int64_t)ndjson_offset(&run->lines) != run->attempt->now.offset)

@@ -9,6 +9,7 @@
 #include "pure/ndjson.h"
 
 struct proc;
+struct exec_way;
 
 /* A rouse-shim that is our child or was adopted: watched until it exits, also when its attempt has
  * ended before, so that it never counts as a stranger. */
@@ -27,7 +28,8 @@ struct exec_shim {
 LIST_HEAD(exec_shim_list, exec_shim);
 
 enum exec_phase {
-	EXEC_DOUBT, /* taken up, and its shim has not said who it is */
+	EXEC_STARTS, /* a manager of systemd was asked to */
+	EXEC_DOUBT,  /* taken up, and its shim has not said who it is */
 	EXEC_RUNS,
 	EXEC_SETTLES, /* all is read; its commit is awaited */
 	EXEC_KILLS,   /* without a word; what it left is being killed */
@@ -40,7 +42,10 @@ struct exec_run {
 	char *dir;
 	bool text, open;
 	enum exec_phase phase;
-	struct exec_shim *shim; /* NULL: not there (any more) */
+	struct exec_shim *shim;	    /* NULL: not there (any more) */
+	const struct exec_way *way; /* that its unit is of */
+	char *unit;		    /* whose main process its shim is; NULL: of none */
+	bool job_is_units;	    /* it may be started by such a unit only */
 	struct ndjson lines;
 	int64_t read; /* bytes of `out` that the splitter has got */
 	struct mono doubt_until;
@@ -74,9 +79,13 @@ struct exec_chore {
 bool exec_share(const struct attempt *attempt, struct err *err);
 /* The same where there is no attempt. */
 bool exec_share_core(struct core *core, struct err *err);
+/* Of agent_kind. */
+json_t *exec_means(struct core *core);
 struct exec_shim_list *exec_shims(void);
 /* One that an earlier daemon started; NULL: it cannot be watched. */
 struct exec_shim *exec_shim_watch(struct core *core, const char *id, pid_t pid, uint64_t start);
+/* Whether our own runs have groups, and what these limit, appended for people. */
+void exec_groups_say(struct buf *out);
 /* The leaf in which an attempt runs, owned; NULL where there are no groups for runs. */
 char *exec_group(const char *id);
 /* False: groups are asked for that cannot be had; a sentence. */

@@ -15,6 +15,7 @@
 #include "plugins/agents/exec_job.h"
 #include "plugins/agents/exec_keep.h"
 #include "plugins/agents/exec_run.h"
+#include "plugins/agents/exec_way.h"
 
 /* Wakes may get lost; somebody looks now and then. */
 #define LOOK_MS 5000
@@ -26,6 +27,7 @@ struct exec {
 	struct spool_wake *wake;
 	struct spool_pool
 		*pool;	      /* NULL where it could not be made: then each folder is a new one */
+	struct buf limits;    /* that these keep */
 	char *groups;	      /* where the leaves of runs are made; NULL: nowhere */
 	struct err no_groups; /* why, where they are asked for */
 	struct core_timer *look;
@@ -76,18 +78,33 @@ exec_group_check(struct err *err)
 	       err_set(err, shared->no_groups.code, "cgroup: %s", err_text(&shared->no_groups));
 }
 
+void
+exec_groups_say(struct buf *out)
+{
+	if (!shared || !shared->groups)
+		buf_puts(out, "; own session, subreaper and rlimits: no control group, so that "
+			      "memory_max holds for each process, not for a whole run");
+	else if (!shared->limits.len)
+		buf_cat(out, "; each in a control group below ", shared->groups,
+			", which has no controllers: memory_max holds for each process, not for a "
+			"whole run");
+	else
+		buf_cat(out, "; each in a control group below ", shared->groups,
+			", limits of it: ", buf_cstr(&shared->limits));
+}
+
 static void
 groups_open(struct exec *exec, const char *wanted)
 {
-	AUTO(buf_fini) struct buf limits = BUF_INIT;
+	struct buf *limits = &exec->limits;
 
 	if (!cgroup_find(wanted, &exec->groups, &exec->no_groups)) {
 		log_error("no run of a program starts", "cgroup", wanted, "error",
 			  err_text(&exec->no_groups));
 	} else if (exec->groups) {
-		cgroup_prepare(exec->groups, &limits);
+		cgroup_prepare(exec->groups, limits);
 		log_info("each run has a control group", "cgroup", exec->groups, "limits",
-			 limits.len ? buf_cstr(&limits) : "none");
+			 limits->len ? buf_cstr(limits) : "none");
 	} else {
 		log_debug("runs have no control groups: limits are those of each process");
 	}
@@ -304,6 +321,8 @@ exec_shim_adopt(struct exec_run *run)
 	memcpy(run->mark, shim->id, sizeof(run->mark));
 	run->handed = strcmp(shim->id, attempt->id) != 0;
 	run->shim = shim;
+	if (!shim->session && !run->handed)
+		exec_keep_begin(run);
 	return true;
 }
 
@@ -409,8 +428,15 @@ exec_share_core(struct core *core, struct err *err)
 	exec->pool = spool_pool_new(core->spool_root, NULL);
 	groups_open(exec, conf_str(daemon, "cgroup"));
 	shared = exec;
+	exec_ways_open(core);
 	exec_keep_scan(core);
 	return true;
+}
+
+json_t *
+exec_means(struct core *core)
+{
+	return exec_share_core(core, NULL) ? exec_way_means(core) : NULL;
 }
 
 void
@@ -427,8 +453,10 @@ exec_agent_fini(struct core *core)
 	LIST_FOREACH_SAFE (chore, &shared->chores, entry, later)
 		chore_free(chore);
 	core_timer_free(shared->look);
+	exec_ways_fini();
 	spool_wake_free(shared->wake);
 	spool_pool_free(shared->pool);
+	buf_fini(&shared->limits);
 	free(shared->groups);
 	err_fini(&shared->no_groups);
 	free(shared);

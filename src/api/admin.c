@@ -14,6 +14,16 @@
 /* More are for GET /v1/triggers. */
 #define STATUS_TRIGGERS 100
 
+static void
+means_add(struct core *core, json_t *object)
+{
+	json_t *means = registry_means(core);
+
+	if (means)
+		json_object_update(object, means);
+	json_decref(means);
+}
+
 json_t *
 api_health(struct core *core, bool *ret_ok)
 {
@@ -40,6 +50,7 @@ api_health(struct core *core, bool *ret_ok)
 		     : store_stats(core->store).full ? "full"
 						     : "failing");
 	json_put_str(object, "version", core->version);
+	means_add(core, object);
 	return object;
 }
 
@@ -141,9 +152,7 @@ on_status(void *arg, struct http_request *req, const struct route_match *match)
 	json_object_set_new(object, "trigger_count",
 			    json_integer((json_int_t)registry_trigger_count(core->registry)));
 	json_object_set_new(object, "triggers", triggers);
-	json_put_str(
-		object, "executor",
-		"shim: own session, subreaper and rlimits; memory of a whole tree is not limited");
+	means_add(core, object);
 	api_reply(req, 200, object);
 }
 

@@ -19,7 +19,7 @@ static const struct column status_columns[] = {
 	{"listens on", "listen", CELL_LIST},
 	{"public URL", "public_url", CELL_TEXT},
 	{"user", "user", CELL_TEXT},
-	{"executor", "executor", CELL_TEXT},
+	{"starts runs", "executor", CELL_TEXT},
 	{"store", "health.store", CELL_STATUS},
 	{"runs now", "health.in_flight", CELL_TEXT},
 	{"of at most", "health.max_running", CELL_TEXT},

@@ -355,7 +355,8 @@ trigger_init(struct trigger *trigger, const struct conf_section *section,
 	trigger->trust = (enum trust)name_index(conf_str(section, "trust"), trust_names, TRUSTS,
 						(int)trigger->trust);
 	trigger->mode = !mode ? (trigger->review.required > 1 ? MODE_STAGE : MODE_BY_TRUST)
-			: strcmp(mode, "stage") ? MODE_APPLY : MODE_STAGE;
+			: strcmp(mode, "stage") ? MODE_APPLY
+						: MODE_STAGE;
 	trigger->max_hops = (int)conf_int(section, "max_hops");
 	if (!conf_rate(section, "rate", &trigger->rate_count, &trigger->rate_per_ms))
 		trigger->rate_count = 0;
@@ -616,6 +617,19 @@ const struct agent *
 registry_agent_at(const struct registry *registry, size_t i)
 {
 	return &registry->agents[i];
+}
+
+json_t *
+registry_means(struct core *core)
+{
+	json_t *means = NULL;
+
+	for (size_t i = 0; !means && i < core->registry->agent_count; i++) {
+		const struct agent_kind *kind = core->registry->agents[i].kind;
+
+		means = kind->means ? kind->means(core) : NULL;
+	}
+	return means;
 }
 
 const struct trigger *

@@ -70,7 +70,7 @@ struct agent {
 	const char *const *targets;
 	size_t target_count;
 	enum trust min_trust;
-	bool proxied; /* meter = proxy: it asks models through us (core/endpoint.h) */
+	bool proxied;	    /* meter = proxy: it asks models through us (core/endpoint.h) */
 	const char *commit; /* of the configuration */
 };
 
@@ -147,6 +147,9 @@ size_t registry_agent_count(const struct registry *registry);
 size_t registry_trigger_count(const struct registry *registry);
 size_t registry_target_count(const struct registry *registry);
 const struct agent *registry_agent_at(const struct registry *registry, size_t i);
+/* Who starts runs of programs: {"runs", "executor"}, owned, as the first kind of agent that has a
+ * word says it; NULL: none of the agents is a program. */
+json_t *registry_means(struct core *core);
 const struct trigger *registry_trigger_at(const struct registry *registry, size_t i);
 const struct target *registry_target_at(const struct registry *registry, size_t i);
 

@@ -23,6 +23,10 @@ static const struct conf_key daemon_keys[] = {
 	{"cgroup", CONF_STRING, "auto",
 	 .help = "where runs of programs get control groups of their own: auto (where systemd "
 		 "delegates one), none, or a folder of cgroup version 2"},
+	{"runs", CONF_ENUM, "auto", "auto|system|user|own",
+	 .help = "who starts runs of programs: system: systemd's manager, each a unit of its own; "
+		 "user: the same by the user's manager; own: the daemon; auto: the manager that "
+		 "the daemon is a service of, else the daemon"},
 	{"model_listen", CONF_HOST_PORT, "127.0.0.1:0",
 	 .help = "where agents with meter = proxy ask models; port 0: one that is free, and from "
 		 "then on the same"},

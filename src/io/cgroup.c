@@ -20,7 +20,7 @@
 
 #define CHILD_CODE __attribute__((no_sanitize("address", "undefined")))
 
-enum { FILE_MAX = 64 << 10, DEPTH_MAX = 32, TRIES = 100, WAIT_MS = 10 };
+enum { FILE_MAX = 64 << 10, DEPTH_MAX = 32, TRIES = 100, WAIT_MS = 10, CPU_PERIOD_US = 100000 };
 
 static bool
 file_write(const char *dir, const char *name, const char *text)
@@ -169,7 +169,8 @@ cgroup_prepare(const char *base, struct buf *ret_limits)
 	static const struct {
 		const char *order, *undo, *controller, *name;
 	} wanted[] = {{"+memory", "-memory", "memory", "memory"},
-		      {"+pids", "-pids", "pids", "processes"}};
+		      {"+pids", "-pids", "pids", "processes"},
+		      {"+cpu", "-cpu", "cpu", "cpu"}};
 	bool populated = is_populated(base);
 	AUTO(buf_fini) struct buf path = BUF_INIT, text = BUF_INIT;
 	struct str rest, word;
@@ -188,6 +189,26 @@ cgroup_prepare(const char *base, struct buf *ret_limits)
 	}
 }
 
+/* cgroups(7): a group that hands controllers down holds no processes itself. */
+bool
+cgroup_unit_leaf(char **ret)
+{
+	AUTO(buf_fini) struct buf own = BUF_INIT, shim = BUF_INIT, limits = BUF_INIT;
+	AUTO(auto_close) int fd = -1;
+	struct cgroup_kept kept;
+	const struct cgroup_limits none = {-1, -1, -1};
+
+	if (!own_path(&own) || !is_ours(buf_cstr(&own)))
+		return false;
+	buf_cat(&shim, buf_cstr(&own), "/shim");
+	if (!cgroup_make(buf_cstr(&shim), &none, &kept, &fd, NULL) || !cgroup_enter(fd))
+		return false;
+	cgroup_prepare(buf_cstr(&own), &limits);
+	buf_puts(&own, "/agent");
+	*ret = buf_take(&own);
+	return true;
+}
+
 /* --- a leaf ---------------------------------------------------------------------------------- */
 
 static bool
@@ -197,6 +218,21 @@ limit_write(const char *leaf, const char *name, int64_t value)
 
 	snprintf(text, sizeof(text), "%lld", (long long)value);
 	return value > 0 && file_write(leaf, name, text);
+}
+
+/* cgroup-v2.rst, cpu.max: so many microseconds of each period; the kernel takes no less than one
+ * thousand. */
+static bool
+limit_cpu(const char *leaf, int64_t milli)
+{
+	char text[48];
+	int64_t quota;
+
+	if (milli <= 0 || __builtin_mul_overflow(milli, CPU_PERIOD_US / 1000, &quota))
+		return false;
+	snprintf(text, sizeof(text), "%lld %d", (long long)(quota < 1000 ? 1000 : quota),
+		 CPU_PERIOD_US);
+	return file_write(leaf, "cpu.max", text);
 }
 
 bool
@@ -215,6 +251,7 @@ cgroup_make(const char *leaf, const struct cgroup_limits *limits, struct cgroup_
 		return err_errno(err, errno, "cannot open %s", buf_cstr(&path));
 	kept.memory_max = limit_write(leaf, "memory.max", limits->memory_max);
 	kept.processes = limit_write(leaf, "pids.max", limits->processes);
+	kept.cpu = limit_cpu(leaf, limits->cpu_milli);
 	/* What is swapped out is used as well; and half a run is worth nothing. */
 	if (kept.memory_max) {
 		file_write(leaf, "memory.swap.max", "0");

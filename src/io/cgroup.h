@@ -11,21 +11,26 @@
  * us says that it is ours (systemd: Delegate=yes); "none"; or a folder. *ret, owned: NULL for none,
  * also where auto finds nothing. E_UNAVAILABLE: leaves cannot be made in the folder; a sentence. */
 bool cgroup_find(const char *wanted, char **ret, struct err *err);
-/* Hands the controllers of memory and processes on to the leaves, as far as there are any; not from
- * a group that holds processes itself, whose leaves nobody could enter then. "memory processes", what now is limited in leaves, for
- * people. */
+/* Hands the controllers of memory, processes and processors on to the leaves, as far as there are
+ * any; not from a group that holds processes itself, whose leaves nobody could enter then. "memory
+ * processes cpu", what now is limited in leaves, for people. */
 void cgroup_prepare(const char *base, struct buf *ret_limits);
 
 /* -1: no limit. What a leaf does not limit for want of a controller is false after. */
 struct cgroup_limits {
 	int64_t memory_max, processes;
+	int64_t cpu_milli; /* thousandths of a processor */
 };
 struct cgroup_kept {
-	bool memory_max, processes;
+	bool memory_max, processes, cpu;
 };
 /* Makes a leaf; one that is there already is taken. *ret_fd: for cgroup_enter(), close-on-exec. */
 bool cgroup_make(const char *leaf, const struct cgroup_limits *limits, struct cgroup_kept *ret_kept,
 		 int *ret_fd, struct err *err);
+/* For the main process of a unit of systemd whose group is its own (Delegate=yes): moves it into a
+ * group below, so that limits can be handed down, and names the leaf beside that for cgroup_make().
+ * *ret: owned. False: the group is not ours, or there is none of version 2. */
+bool cgroup_unit_leaf(char **ret);
 /* Puts the calling process, and what it will start, into the leaf. Only makes a system call. */
 bool cgroup_enter(int fd);
 /* SIGKILL to all that are in it, at once. */

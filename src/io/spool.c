@@ -70,6 +70,15 @@ user_find(const char *name, struct user *ret, struct err *err)
 	return err_set(err, E_TOO_LARGE, "the user %s is in more than %d groups", name, GROUPS_MAX);
 }
 
+/* What is in a folder that is shared is shared. */
+static bool
+shared_like(const char *dir, int fd, struct err *err)
+{
+	struct stat st;
+	return stat(dir, &st) || !(st.st_mode & S_IWOTH) || !fchmod(fd, 0666) ||
+	       err_errno(err, errno, "cannot share");
+}
+
 /* used: the file is there, and what it holds is written over. */
 static bool
 file_write(const char *dir, const char *name, struct str data, bool used, struct err *err)
@@ -80,7 +89,7 @@ file_write(const char *dir, const char *name, struct str data, bool used, struct
 			 0600);
 	if (fd < 0)
 		return err_errno(err, errno, "cannot create %s", path);
-	if (!os_write_all(fd, data, err))
+	if (!shared_like(dir, fd, err) || !os_write_all(fd, data, err))
 		return err_prefix(err, "%s", path);
 	return !used || !ftruncate(fd, (off_t)data.len) ||
 	       err_errno(err, errno, "cannot cut %s", path);
@@ -110,7 +119,7 @@ job_write(const char *dir, const struct spool_job *job, bool used, struct err *e
 
 /* All files from the start, so that the folder can be used again. */
 static bool
-folder_fill(const char *dir, struct err *err)
+folder_fill(const char *dir, bool shared, struct err *err)
 {
 	static const char *const empty[] = {"out", "err", "shim", "agent", "status.new"};
 	AUTO(auto_free) char *ctl = path_of(dir, "ctl");
@@ -119,7 +128,7 @@ folder_fill(const char *dir, struct err *err)
 			return false;
 	if (mkfifo(ctl, 0600))
 		return err_errno(err, errno, "cannot create %s", ctl);
-	return true;
+	return !shared || !chmod(ctl, 0666) || err_errno(err, errno, "cannot share %s", ctl);
 }
 
 bool
@@ -133,7 +142,7 @@ spool_create_from(struct spool_pool *pool, const char *dir, const struct spool_j
 		  struct err *err)
 {
 	assert(job->id && job->argv && job->argv[0]);
-	if (spool_pool_take(pool, dir)) {
+	if (!job->shared && spool_pool_take(pool, dir)) {
 		if (job_write(dir, job, true, err))
 			return true;
 		os_remove_tree(dir, NULL);
@@ -144,7 +153,12 @@ spool_create_from(struct spool_pool *pool, const char *dir, const struct spool_j
 			return err_set(err, E_EXISTS, "%s is there already", dir);
 		return err_errno(err, errno, "cannot make folder %s", dir);
 	}
-	if (job_write(dir, job, false, err) && folder_fill(dir, err))
+	if (job->shared && chmod(dir, 0777)) {
+		err_errno(err, errno, "cannot share %s", dir);
+		rmdir(dir);
+		return false;
+	}
+	if (job_write(dir, job, false, err) && folder_fill(dir, job->shared, err))
 		return true;
 	os_remove_tree(dir, NULL);
 	return false;
@@ -219,6 +233,19 @@ spool_session_write(const char *dir, struct str text, struct err *err)
 	return file_write(dir, "session", text, false, err);
 }
 
+bool
+spool_unit_write(const char *dir, struct str text, struct err *err)
+{
+	return file_write(dir, "unit", text, false, err);
+}
+
+void
+spool_unit_forget(const char *dir)
+{
+	AUTO(auto_free) char *path = path_of(dir, "unit");
+	unlink(path);
+}
+
 static bool
 note_read(const char *dir, const char *name, struct buf *ret)
 {
@@ -230,6 +257,12 @@ bool
 spool_session_read(const char *dir, struct buf *ret)
 {
 	return note_read(dir, "session", ret);
+}
+
+bool
+spool_unit_read(const char *dir, struct buf *ret)
+{
+	return note_read(dir, "unit", ret);
 }
 
 bool
@@ -386,6 +419,8 @@ early_add(const char *dir, struct str line, bool *ret_kept, struct err *err)
 	buf_add_str(&text, line);
 	buf_putc(&text, '\n');
 	*ret_kept = st.st_nlink > 0;
+	if (!shared_like(dir, fd, err))
+		return false;
 	return !*ret_kept || os_write_all(fd, buf_str(&text), err) || err_prefix(err, "%s", early);
 }
 

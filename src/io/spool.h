@@ -28,13 +28,17 @@ struct event_base;
  *               the rest is as for a start; "T": the turn is over, its result was heard
  *   ctl.early   lines for a shim that was started and does not listen yet
  *   status      written by the shim at the end, whole or not at all (spool_status)
+ *   unit        written by roused, where the shim is the main process of a unit of systemd:
+ *               "system NAME" or "user NAME", by whose manager it is
  *   session     written by roused, where the agent is to stay for the next turn of its session
  *               (core/session.h): whose, and what it may be used for
  *   why         written by the shim: why an agent that waited for its next turn has gone
- * Files are created 0600, folders 0700. job and status are fields "NAME LENGTH\nBYTES\n" below a
- * first line with a version; who reads skips names that it does not know: versions can meet. A job
- * whose agent is held to something has version 2, one whose agent stays has version 3, so that no
- * shim that is too old to see to it starts it.
+ * Files are created 0600, folders 0700; of a run whose unit has another user than the daemon 0666
+ * and 0777: nobody comes by the folders above, and its unit has this one folder (BindPaths=). job
+ * and status are fields "NAME LENGTH\nBYTES\n" below a first line with a version; who reads skips
+ * names that it does not know: versions can meet. A job whose agent is held to something has
+ * version 2, one whose agent stays has version 3, so that no shim that is too old to see to it
+ * starts it.
  *
  * An agent that stays: its turn ends with the line of its result. Then the shim writes the status
  * (kept), lets go of what it has open in the turn's folder, and waits in its home, the folder that
@@ -57,12 +61,15 @@ struct spool_job {
 	int64_t memory_max, cpu_time_s, files, processes, umask,
 		nice;	   /* rlimits; -1: as inherited */
 	int64_t file_size; /* bytes of one file that the agent writes; 0, -1: as inherited */
+	int64_t cpu_milli; /* thousandths of a processor for the run, where it has a group; -1 */
 
 	/* What it is held to: struct confine_rules, with argv. */
 	bool no_network, few_files, read_all;
 	const char *const *paths; /* NULL at the end; may be NULL */
 
-	const char *cgroup; /* leaf that it runs in; NULL: none */
+	const char *cgroup; /* leaf that it runs in; NULL: none. Not of a shim in a unit, whose
+			       group is below that of its unit */
+	int64_t as_uid;	    /* the user as whom its shim must run already; -1: whoever it is */
 
 	bool session;	 /* it stays after its result, for another turn */
 	int64_t idle_ms; /* ... so long at most */
@@ -74,6 +81,9 @@ struct spool_job {
 	gid_t gid;
 	const gid_t *groups;
 	size_t group_count;
+
+	/* Of the folder, not of the job: the shim is of another user than the daemon. */
+	bool shared;
 };
 
 /* How it ended. */
@@ -143,6 +153,11 @@ bool spool_claim(const char *dir);
 /* Whose process a folder is the home of: text of the daemon's. */
 bool spool_session_write(const char *dir, struct str text, struct err *err);
 bool spool_session_read(const char *dir, struct buf *ret);
+/* By which unit its shim is to be started, or was. */
+bool spool_unit_write(const char *dir, struct str text, struct err *err);
+bool spool_unit_read(const char *dir, struct buf *ret);
+/* It is started otherwise. */
+void spool_unit_forget(const char *dir);
 /* Why it has gone, in words; false: nothing is said. */
 bool spool_why_read(const char *dir, struct buf *ret);
 /* Is the shim of this folder alive? False also before it has said who it is: whoever started it
@@ -158,6 +173,8 @@ bool spool_read_err(const char *dir, int64_t offset, size_t max, struct buf *out
  * E_NOT_FOUND when it has ended, E_FULL when its pipe is full. */
 bool spool_control(const char *dir, struct str line, struct err *err);
 
+/* Shims of other users may write to `wake` in root. */
+bool spool_wake_share(const char *root, struct err *err);
 /* The daemon's end of `wake` in root, which is made if need be. on_wake gets each RUN_ID.ATTEMPT
  * (as often as it was written); anything else that stands there is ignored. Wakes may get lost when
  * others write or read there: look at each run's spool now and then. Not to be freed in on_wake. */

@@ -139,7 +139,8 @@ static const struct number job_numbers[] = {
 	JOB_NUMBER(uid, NUMBER_INT),	     JOB_NUMBER(gid, NUMBER_INT),
 	JOB_NUMBER(no_network, NUMBER_BOOL), JOB_NUMBER(few_files, NUMBER_BOOL),
 	JOB_NUMBER(read_all, NUMBER_BOOL),   JOB_NUMBER(session, NUMBER_BOOL),
-	JOB_NUMBER(idle_ms, NUMBER_I64),
+	JOB_NUMBER(idle_ms, NUMBER_I64),     JOB_NUMBER(cpu_milli, NUMBER_I64),
+	JOB_NUMBER(as_uid, NUMBER_I64),
 };
 
 #define STATUS_NUMBER(field, kind)                                                                 \
@@ -316,7 +317,7 @@ spool_job_parse(struct str text, struct spool_job **ret, struct err *err)
 	job->group_count = sizes.groups;
 	char *copy = (char *)job + sizeof(*job) + pointers + groups;
 	memcpy(copy, rest.p, rest.len);
-	job->umask = job->nice = -1;
+	job->umask = job->nice = job->cpu_milli = job->as_uid = -1;
 	if (!job_fill(job, str_make(copy, rest.len), err)) {
 		spool_job_free(job);
 		return false;

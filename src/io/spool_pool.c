@@ -102,7 +102,7 @@ part_clean(int dir, size_t i)
 	struct stat st;
 
 	if (fstatat(dir, parts[i].name, &st, AT_SYMLINK_NOFOLLOW) || st.st_nlink != 1 ||
-	    st.st_uid != geteuid())
+	    st.st_uid != geteuid() || (st.st_mode & 077))
 		return false;
 	if (parts[i].fifo)
 		return S_ISFIFO(st.st_mode);
@@ -125,10 +125,12 @@ part_clean(int dir, size_t i)
 bool
 spool_pool_clean(const char *dir)
 {
+	struct stat st;
 	AUTO(auto_close) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
-	if (fd < 0 || (renameat(fd, "status", fd, "status.new") && errno != ENOENT) ||
-	    !folder_is_ours(fd))
+	if (fd < 0 || fstat(fd, &st) || (st.st_mode & 077) ||
+	    (unlinkat(fd, "unit", 0) && errno != ENOENT) ||
+	    (renameat(fd, "status", fd, "status.new") && errno != ENOENT) || !folder_is_ours(fd))
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		if (!part_clean(fd, i))

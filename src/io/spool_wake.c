@@ -74,11 +74,21 @@ pipe_make(const char *path, struct err *err)
 		return true;
 	if (errno != EEXIST || lstat(path, &st))
 		return err_errno(err, errno, "cannot create %s", path);
-	if (S_ISFIFO(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 077))
+	/* Shims of other users may write: spool_wake_share(). */
+	if (S_ISFIFO(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 055))
 		return true;
 	if (unlink(path) || mkfifo(path, 0600))
 		return err_errno(err, errno, "cannot replace %s: expected a pipe of ours", path);
 	return true;
+}
+
+bool
+spool_wake_share(const char *root, struct err *err)
+{
+	AUTO(buf_fini) struct buf path = BUF_INIT;
+	buf_printf(&path, "%s/wake", root);
+	return !chmod(buf_cstr(&path), 0622) ||
+	       err_errno(err, errno, "cannot share %s", buf_cstr(&path));
 }
 
 struct spool_wake *

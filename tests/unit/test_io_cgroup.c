@@ -43,13 +43,13 @@ test_prepare(void)
 	put("cgroup.procs", "");
 	IT ("hands controllers down where no process stands in the way") {
 		cgroup_prepare(leaf, &limits);
-		CHECK(holds("cgroup.subtree_control", "+pidsry"));
+		CHECK(holds("cgroup.subtree_control", "+cpusry"));
 	}
 	IT ("and takes them back where one does: nobody could enter the groups below") {
 		put("cgroup.procs", "77\n");
 		put("cgroup.subtree_control", "");
 		cgroup_prepare(leaf, &limits);
-		CHECK(holds("cgroup.subtree_control", "-pidsry"));
+		CHECK(holds("cgroup.subtree_control", "-cpusry"));
 		CHECK_STR(buf_cstr(&limits), "");
 	}
 	put("cgroup.subtree_control", "");
@@ -58,7 +58,7 @@ test_prepare(void)
 static void
 test_limits(void)
 {
-	const struct cgroup_limits both = {64 << 20, 7}, none = {-1, -1};
+	const struct cgroup_limits both = {64 << 20, 7, 1500}, none = {-1, -1, -1};
 	struct cgroup_kept kept;
 	int fd = -1;
 
@@ -72,9 +72,12 @@ test_limits(void)
 		CHECK(holds("memory.max", "67108864"));
 		CHECK(holds("memory.swap.max", "0"));
 		put("pids.max", "");
+		put("cpu.max", "");
 		close(fd);
+		CHECK(!kept.cpu);
 		CHECK(cgroup_make(leaf, &both, &kept, &fd, NULL));
-		CHECK(kept.memory_max && kept.processes);
+		CHECK(kept.memory_max && kept.processes && kept.cpu);
+		CHECK(holds("cpu.max", "150000 100000"));
 		CHECK(holds("pids.max", "7"));
 		CHECK(cgroup_enter(fd));
 		CHECK(holds("cgroup.procs", "0"));
