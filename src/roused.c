@@ -121,6 +121,12 @@ process_setup(void)
 	}
 }
 
+static void
+on_passed(void *arg, int take_fd, const char *name)
+{
+	passed_add(arg, take_fd, name);
+}
+
 static int
 daemon_run(const char *config, const char *rehearsal, bool take_over)
 {
@@ -132,7 +138,7 @@ daemon_run(const char *config, const char *rehearsal, bool take_over)
 	int status;
 
 	process_setup();
-	systemd_listen_fds(&passed);
+	systemd_listen_fds(on_passed, &passed);
 	for (;;) {
 		bool built = house_new_from(config, &from, &house, &err);
 

@@ -13,7 +13,6 @@
 
 #include "base/log.h"
 #include "base/os.h"
-#include "http/passed.h"
 
 #define LISTEN_FDS_START 3
 #define PATIENCE_MS 300
@@ -90,7 +89,7 @@ systemd_watchdog_ms(void)
 }
 
 void
-systemd_listen_fds(struct passed *passed)
+systemd_listen_fds(void (*fn)(void *arg, int take_fd, const char *name), void *arg)
 {
 	const char *text = getenv("LISTEN_FDNAMES");
 	AUTO(auto_free) char *names = mem_strdup(text ? text : "");
@@ -98,7 +97,7 @@ systemd_listen_fds(struct passed *passed)
 	bool ours = getenv("LISTEN_PID") && pid_is_ours("LISTEN_PID");
 	uint64_t count = 0;
 
-	if (ours && (!env_number("LISTEN_FDS", &count) || count > PASSED_MAX)) {
+	if (ours && (!env_number("LISTEN_FDS", &count) || count > SYSTEMD_FDS_MAX)) {
 		log_warning("LISTEN_FDS is no number of sockets that can be; none is taken",
 			    "LISTEN_FDS", getenv("LISTEN_FDS"));
 		count = 0;
@@ -109,7 +108,7 @@ systemd_listen_fds(struct passed *passed)
 		rest = str_split(rest, ':', &name);
 		one = str_dup(name);
 		if (os_cloexec(LISTEN_FDS_START + i, true))
-			passed_add(passed, LISTEN_FDS_START + i, one);
+			fn(arg, LISTEN_FDS_START + i, one);
 		else
 			log_warning("a socket that LISTEN_FDS promises is not there", "name", one);
 	}
