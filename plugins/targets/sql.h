@@ -40,6 +40,9 @@ struct sql_row {
 };
 #define SQL_ROW_BYTES_MAX (4 << 20)
 void sql_row_fini(struct sql_row *row);
+/* Is all that expected (JSON) names there, each value plainly the same text, integer or null? False
+ * does not say that it drifted: change_drifted() does. */
+bool sql_row_is(const struct sql_row *row, const char *expected);
 /* As a JSON object. expected (JSON, NULL) tells how what the database has no type for is meant: a
  * boolean that it keeps as 1, an object that it keeps as text, "5" that it keeps as 5. */
 void sql_row_json(const struct sql_row *row, const char *expected, struct buf *out);
@@ -114,14 +117,17 @@ struct sql_driver {
 	bool (*shape)(struct sql_db *db, const char *table, struct sql_shape *ret, struct err *err);
 	/* A table's name as it stands in a statement; NULL: sql_quote(). */
 	void (*quote_table)(struct buf *out, const char *table);
-	/* has_ledger: a row when it is there; NULL: make_ledger does no harm where it is. last_id:
-	 * of the row that was inserted last; NULL: an INSERT says RETURNING. */
-	const char *has_ledger, *make_ledger, *find_ledger, *add_ledger, *last_id;
+	/* has_ledger: a row when it is there; NULL: make_ledger does no harm where it is.
+	 * add_ledger: touches no row where the key is known. last_id: of the row that was inserted
+	 * last; NULL: an INSERT says RETURNING. */
+	const char *has_ledger, *make_ledger, *find_ledger, *add_ledger, *drop_ledger, *last_id;
 };
 extern const struct sql_driver sql_sqlite, sql_postgresql;
 
 /* Appends name in double quotes. */
 void sql_quote(struct buf *out, const char *name);
+/* Appends the mark of the parameter of that number. */
+void sql_mark(struct buf *out, char mark, size_t number);
 
 /* --- a target --- */
 

@@ -666,7 +666,9 @@ const struct sql_driver sql_postgresql = {
 	.make_ledger = "CREATE TABLE IF NOT EXISTS rouse_applied (key text PRIMARY KEY, change "
 		       "text, at timestamptz)",
 	.find_ledger = "SELECT change, at::text FROM rouse_applied WHERE key = $1",
-	.add_ledger = "INSERT INTO rouse_applied (key, change, at) VALUES ($1, $2, now())",
+	.add_ledger = "INSERT INTO rouse_applied (key, change, at) VALUES ($1, $2, now()) "
+		      "ON CONFLICT DO NOTHING",
+	.drop_ledger = "DELETE FROM rouse_applied WHERE key = $1",
 };
 
 #else

@@ -390,6 +390,7 @@ const struct sql_driver sql_sqlite = {
 		       "TEXT, at TEXT)",
 	.find_ledger = "SELECT change, at FROM rouse_applied WHERE key = ?1",
 	.add_ledger = "INSERT INTO rouse_applied (key, change, at) VALUES (?1, ?2, "
-		      "strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))",
+		      "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')) ON CONFLICT DO NOTHING",
+	.drop_ledger = "DELETE FROM rouse_applied WHERE key = ?1",
 	.last_id = "SELECT last_insert_rowid()",
 };
