@@ -344,7 +344,8 @@ const struct verb verb_table[] = {
 	 "Refused while a turn is not done: rouse run cancel RUN.", verb_session_end},
 	{NULL, "simulate", "", 0, 0, simulate_all_options, NULL, VERB_LOCAL,
 	 "play a calendar and stored events against the configuration on disk",
-	 "Every schedule is followed from one time to the other, changes to and from daylight "
+	 "Every schedule, of triggers and of batches, is followed from one time to the other, "
+	 "changes to and from daylight "
 	 "saving "
 	 "included; stored events go through filter, key and entity. Shown are what would fire or "
 	 "run, when, what would meet its own run before, and what all would cost at most. Needs no "
