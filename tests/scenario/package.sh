@@ -49,7 +49,7 @@ agent=$(pgrep -f /srv/agents/slow | head -n 1)
 # Load: signed requests at a steady rate from twelve connections. A connection that is refused, one that breaks and an answer
 # that is no are written down; what breaks when the daemon is killed is sent again.
 mkdir /tmp/load
-python3 /rig/job/rig_load.py /tmp/load /etc/rouse/secrets/hook.secret /hooks/hook 25 12 >/tmp/load/said 2>&1 &
+python3 /rig/job/rig_load.py /tmp/load /etc/rouse/secrets/hook.secret /hooks/hook 15 12 >/tmp/load/said 2>&1 &
 load=$!
 accepted() { sort -u /tmp/load/accepted 2>/dev/null | wc -l; }
 more() { [ "$(accepted)" -gt "$1" ]; }
