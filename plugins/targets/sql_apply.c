@@ -254,9 +254,9 @@ job_do(struct sql_work *work, struct sql_job *job, struct sql_db *db, bool *ret_
 	if (!statement_run(work, job, db, &plan))
 		return false;
 	if (job->what == TARGET_DRIFTED)
-		return true;
+		return ledger_drop(work, job, db);
 	job->what = TARGET_DONE;
-	return ledger_add(work, job, db);
+	return true;
 }
 
 /* --- all of them --------------------------------------------------------------------------- */

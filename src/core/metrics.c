@@ -59,6 +59,8 @@ static const struct family {
 	{"rouse_notifications_total", "counter",
 	 "Tries to tell people, by [notify] and outcome: sent, failed, dropped."},
 	{"rouse_gate_timeouts_total", "counter", "Questions that nobody answered in time."},
+	{"rouse_refused_total", "counter",
+	 "Requests that were refused for want of a token or a scope."},
 	{"rouse_stalled_total", "counter", "Attempts that were stopped for their silence."},
 	{"rouse_telemetry_sent_total", "counter", "Spans and log lines that were taken."},
 	{"rouse_telemetry_dropped_total", "counter",
