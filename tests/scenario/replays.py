@@ -297,6 +297,22 @@ def _(rouse):
         expect(db.execute("SELECT count(*) FROM changes").fetchone(), db.execute("SELECT sum(n) FROM change_counts").fetchone(), "counts")
 
 
+@scenario("a replay that is older than runs are kept goes by itself, and what it replayed stays")
+def _(rouse):
+    house(rouse, 4)
+    replay(rouse)
+    id = batch_of(rouse)["id"]
+    deliver(rouse, [9])
+    kept = len([c for c in rouse.changes() if not c["batch"]])
+    rouse.stop()
+    with sqlite3.connect(rouse.db) as db:
+        db.execute("UPDATE batches SET started = started - 31 * 86400000 WHERE id = ?", [id])
+    rouse.start()
+    rouse.cli("invoke", "new", "--data", '{"n":1}')  # a daemon with nothing to do looks for nothing
+    wait("nothing of it is left", lambda: rouse.api("GET", f"/v1/batches/{id}").status == 404 and not rouse.changes(batch=id), 60)
+    expect(len([c for c in rouse.changes() if not c["batch"] and c["run"] not in [r["id"] for r in rouse.runs(agent="new")]]), kept, "proposals for real")
+
+
 @scenario("what a batch did can be replayed as well, and a replay is no batch that gives entities")
 def _(rouse):
     rouse.crm()
