@@ -16,6 +16,7 @@
 #include "base/os.h"
 #include "core/apply.h"
 #include "core/attempt.h"
+#include "core/audit.h"
 #include "core/batch.h"
 #include "core/rollout.h"
 #include "core/breakers.h"
@@ -177,6 +178,8 @@ on_term(evutil_socket_t sig, short what, void *arg)
 		return;
 	}
 	log_info("stopping; running agents go on, and the next roused takes them up");
+	audit_note(&house->core, &(struct audit_act){.who = "signal", .via = "kill", .act = "SIGTERM"},
+		   200, NULL);
 	systemd_notify("STOPPING=1");
 	house->core.draining = true;
 	house->drain_since = clock_mono(house->core.clock);
@@ -188,11 +191,15 @@ on_term(evutil_socket_t sig, short what, void *arg)
 static void
 on_hup(evutil_socket_t sig, short what, void *arg)
 {
+	struct house *house = arg;
 	AUTO(err_fini) struct err err = ERR_INIT;
 
 	(void)sig;
 	(void)what;
-	house_reload(arg, NULL, &err);
+	bool done = house_reload(house, NULL, &err);
+
+	audit_note(&house->core, &(struct audit_act){.who = "signal", .via = "kill", .act = "SIGHUP"},
+		   done ? 200 : 400, done ? NULL : err_text(&err));
 }
 
 static void
@@ -426,8 +433,6 @@ house_build(struct house *house, const struct house_from *from, struct err *err)
 		.config = house->config,
 		.schema = &house->schema,
 		.socket = house->socket,
-		.group = conf_str(conf_section(registry_conf(core->registry), "daemon", ""),
-				  "group"),
 		.listen = house->listening};
 	house->api = api_new(core, &limits, &house->host);
 	/* Before runs are taken up: their agents ask on. */

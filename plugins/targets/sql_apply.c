@@ -203,10 +203,16 @@ statement_run(struct sql_work *work, struct sql_job *job, struct sql_db *db,
 	if (!driver->run(db, buf_cstr(&plan->text), &plan->values,
 			 plan->gives_id && !driver->last_id ? &id : NULL, &rows, &job->err))
 		return false;
-	if (!rows && plan->needs_row)
-		return err_set(&job->err, E_NOT_FOUND,
-			       "the statement touched no row: there is none for entity %s",
-			       job->change->entity ? job->change->entity : "(none)");
+	if (!rows && plan->needs_row) {
+		job->what = TARGET_DRIFTED;
+		if (!plan->read.len)
+			err_set(&job->err, E_DRIFT,
+				"the statement touched no row: there is none for entity %s, as it "
+				"was proposed; nothing was %s",
+				job->change->entity ? job->change->entity : "(none)",
+				work->revert ? "reverted" : "applied");
+		return true;
+	}
 	if (plan->gives_id && driver->last_id &&
 	    !driver->run(db, driver->last_id, NULL, &id, NULL, &job->err))
 		return false;
@@ -247,6 +253,8 @@ job_do(struct sql_work *work, struct sql_job *job, struct sql_db *db, bool *ret_
 	}
 	if (!statement_run(work, job, db, &plan))
 		return false;
+	if (job->what == TARGET_DRIFTED)
+		return ledger_drop(work, job, db);
 	job->what = TARGET_DONE;
 	return true;
 }

@@ -246,6 +246,23 @@ flight_says(const struct flight *flight, const char **ret_error)
 	return says;
 }
 
+/* A conflict, in words; owned. */
+static char *
+drift_text(const struct flight *flight, const struct change_row *change, const char *current)
+{
+	struct buf text = BUF_INIT;
+
+	if (!current && strcmp(change->op, "create") && change->entity)
+		buf_cat(&text, change->entity, " is not there any more; nothing was ",
+			flight->revert ? "reverted" : "applied");
+	else if (flight->revert)
+		buf_puts(&text, "what is there is not what was applied; nothing was reverted");
+	else
+		buf_puts(&text, "what is there is not what the proposal was made from; nothing "
+				"was applied");
+	return buf_take(&text);
+}
+
 static void
 answer_keep(struct flight *flight, size_t i, const struct target_result *result,
 	    const struct err *err)
@@ -260,11 +277,7 @@ answer_keep(struct flight *flight, size_t i, const struct target_result *result,
 		answer->error = mem_strdup(err_text(err));
 		answer->again = err_again(err->code);
 	} else if (result->outcome == TARGET_DRIFTED) {
-		answer->error = mem_strdup(
-			flight->revert
-				? "what is there is not what was applied; nothing was reverted"
-				: "what is there is not what the proposal was made from; nothing "
-				  "was applied");
+		answer->error = drift_text(flight, &flight->changes[i], result->current);
 	}
 }
 

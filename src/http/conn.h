@@ -48,6 +48,8 @@ struct http_request {
 	struct buf body;
 	struct buf extra; /* header lines of the reply */
 	struct buf reply; /* waits for the replies before it */
+	int status;	  /* of the reply; 0: none yet */
+	char *problem;	  /* what it says of an error; NULL */
 	struct http_stream *stream;
 	http_on_gone *on_gone;
 	void *gone_arg;

@@ -114,6 +114,8 @@ struct str http_query(const struct http_request *req);	/* raw, without '?' */
 struct str http_body(const struct http_request *req);
 struct str http_host(const struct http_request *req);
 const struct http_peer *http_peer(const struct http_request *req);
+/* Of a peer on the Unix socket: is this group among those that its process had when it connected? */
+bool http_peer_has_group(const struct http_request *req, gid_t group);
 /* Address of the client: the peer's, or whom the trusted proxy that is the peer speaks for. Lives as
  * long as the request. */
 const char *http_client(const struct http_request *req);
@@ -136,6 +138,12 @@ void *http_context(const struct http_request *req);
 /* Called with the context when the request ends, answered or not: also when its body never came, so
  * that on_request never saw what on_head had set. */
 void http_set_context_free(struct http_request *req, void (*context_free)(void *context));
+/* What it was answered: the status, 0 when nothing yet; the sentence of a problem, NULL when it was
+ * none. For the function of http_set_context_free(). */
+int http_status(const struct http_request *req);
+/* Is its reply given, or its stream ended? It may wait still for those before it. */
+bool http_is_answered(const struct http_request *req);
+const char *http_problem(const struct http_request *req);
 void http_set_on_gone(struct http_request *req, http_on_gone *on_gone, void *arg);
 bool http_is_gone(const struct http_request *req);
 

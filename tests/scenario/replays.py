@@ -312,4 +312,41 @@ def _(rouse):
     check(answer.status >= 400 and "is a replay" in answer.json["detail"], f"{answer}")
 
 
+@scenario("what a fallback carried says nothing of the agent, and is no success of it")
+def _(rouse):
+    house(rouse, 6, start=False)
+    agent(rouse, "spare")
+    agent(rouse, "new", "exit 70", fallback="spare", breaker__min="1", breaker__threshold="10%", breaker__cooldown="10m", concurrency=1)
+    rouse.start()
+    deliver(rouse, range(1, 7))
+    got = told(rouse, expect_code=1)
+    check(any(m.startswith("spare") for m in rouse.marks()), "the breaker opened, and the fallback took over")
+    expect((got["runs"]["same"], got["runs"]["failed"]), (0, 6), "none of it counts for the agent")
+    check("fallback" in {run["new_reason"] for run in got["differences"]}, "and why")
+
+
+@scenario("hundreds of runs are replayed and compared page by page")
+def _(rouse):
+    rouse.crm()
+    agent(rouse, "old")
+    agent(rouse, "new", "[ $((n % 50)) = 0 ] && propose $n lost || propose $n won", concurrency=16)
+    many = 250
+    with open(os.path.join(rouse.dir, "deals.jsonl"), "w") as f:
+        f.write("".join(f'{{"id":"d{n}","n":{n}}}\n' for n in range(1, many + 1)))
+    rouse.section("batch tag", agent="old", entities=f"jsonl:{rouse.dir}/deals.jsonl", entity_key="id", concurrency=16)
+    rouse.start()
+    rouse.cli("batch", "start", "tag", "--wait", timeout=180)
+    got = told(rouse, "--batch", "tag", "--agent", "new", "--stage", "--yes", "--concurrency", "16", expect_code=1)
+    expect((got["runs"]["same"], got["runs"]["different"]), (many - many // 50, many // 50), "counts")
+    said = replay(rouse, "replay:new", "--diff", expect_code=1).out
+    check("more of this kind" in said, f"a few of a kind are shown: {said}")
+    expect(replay(rouse, "replay:new", "--diff", "--all", expect_code=1).out.count('"won" → "lost"'), many // 50, "all of them with --all")
+    pages, after = 0, "0"
+    while after is not None:
+        page = rouse.get(f"/v1/replays/replay:new/diff?limit=77&after={after}")
+        check(len(page["items"]) <= 77, "no page is longer than was asked for")
+        pages, after = pages + len(page["items"]), page["next"]
+    expect(pages, many, "all pages together")
+
+
 main()
