@@ -257,7 +257,7 @@ def _(rouse):
         rouse.start()
     for run in runs:
         rouse.wait_run(run, "succeeded", 120)
-    wait("all are applied", lambda: [c["status"] for c in rouse.changes()] == ["applied"] * 8, 120)
+    wait("all are applied", lambda: [c["status"] for c in rouse.changes()] == ["applied"] * 8 or (_ for _ in ()).throw(Failed(str([(c["entity"], c["status"], c["error"]) for c in rouse.changes()]))), 60)
     expect(sorted(rouse.repo("diff", "--name-only", rouse.first, "main").split()), names, "files of the branch")
     keys = rouse_keys(rouse.repo)
     expect((len(keys), len(set(keys))), (8, 8), "keys in the log")
