@@ -101,15 +101,23 @@ session_build(const struct run_row *run, struct buf *out)
 	buf_printf(out, "%d}", run->turn);
 }
 
+struct run_row
+envelope_as(const struct run_row *row, json_t **ret_guise)
+{
+	struct run_row as = *row;
+
+	*ret_guise = NULL;
+	if (row->guise && json_read(str_of(row->guise), ret_guise, NULL))
+		guise_put(&as, *ret_guise);
+	return as;
+}
+
 void
 envelope_build(const struct run_row *row, int attempt, struct str data, struct buf *out)
 {
 	AUTO(json_auto_decref) json_t *guise = NULL;
-	struct run_row as = *row;
-	const struct run_row *run = &as;
+	const struct run_row as = envelope_as(row, &guise), *run = &as;
 
-	if (row->guise && json_read(str_of(row->guise), &guise, NULL))
-		guise_put(&as, guise);
 	buf_puts(out, "{\"version\":1");
 	member_str(out, "run_id", run->id);
 	member_str(out, "intent", run->intent);
