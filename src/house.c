@@ -32,6 +32,7 @@
 #include "core/rate.h"
 #include "core/source.h"
 #include "core/stream.h"
+#include "core/telemetry.h"
 #include "core/vigil.h"
 #include "io/fetch.h"
 #include "io/jail.h"
@@ -50,6 +51,9 @@
 #define IDLE_MS 500
 #define DRAIN_LOOK_MS 50
 #define HAND_LOOK_MS 2
+/* A collector that is slow holds up the end so long, and one that takes over hardly. */
+#define DRAIN_TELEMETRY_MS 2000
+#define HAND_TELEMETRY_MS 500
 #define LOCK_PAUSE_MS 50
 #define LOCK_TRIES 200
 
@@ -135,6 +139,7 @@ rooms_build(struct house *house, struct err *err)
 	core->breakers = breakers_new(core);
 	core->vigil = vigil_new(core);
 	core->notify = notify_new(core);
+	core->telemetry = telemetry_new(core);
 	core->switches = switches_new(core, err);
 	return core->switches != NULL;
 }
@@ -149,7 +154,8 @@ drain_look(void *arg)
 		conf_section(registry_conf(house->core.registry), "daemon", "");
 	int64_t waited = clock_mono(house->core.clock).ms - house->drain_since.ms;
 
-	if ((!apply_in_flight(house->core.apply) && !model_in_flight(house->model)) ||
+	if ((!apply_in_flight(house->core.apply) && !model_in_flight(house->model) &&
+	     !(telemetry_is_busy(&house->core) && waited < DRAIN_TELEMETRY_MS)) ||
 	    waited >= conf_ms(daemon, "drain_timeout")) {
 		house->stop = true;
 		return;
@@ -175,6 +181,7 @@ on_term(evutil_socket_t sig, short what, void *arg)
 	house->core.draining = true;
 	house->drain_since = clock_mono(house->core.clock);
 	http_server_stop_listening(api_server(house->api));
+	telemetry_drain(&house->core, true);
 	drain_look(house);
 }
 
@@ -265,6 +272,7 @@ hand_end(struct house *house, const char *why)
 
 	takeover_refuse(house->takeover, why);
 	core->handing = false;
+	telemetry_drain(core, false);
 	http_server_hold(api_server(house->api), false);
 	queue_wake(core->queue, NULL);
 	apply_wake(core->apply, NULL);
@@ -284,7 +292,8 @@ hand_look(void *arg)
 	if (core->draining) {
 		takeover_refuse(house->takeover, "it is being stopped");
 	} else if (http_server_is_quiet(api_server(house->api)) && !apply_in_flight(core->apply) &&
-		   !model_in_flight(house->model)) {
+		   !model_in_flight(house->model) &&
+		   !(telemetry_is_busy(core) && waited < HAND_TELEMETRY_MS)) {
 		house->hands_over = house->stop = true;
 	} else if (waited >= conf_ms(daemon, "drain_timeout")) {
 		hand_end(house, "it owes answers, or applies changes, longer than drain_timeout");
@@ -307,6 +316,7 @@ on_asked(void *arg, const char *version)
 	house->hand_since = clock_mono(house->core.clock);
 	http_server_hold(api_server(house->api), true);
 	api_hurry(house->api);
+	telemetry_drain(&house->core, true);
 	core_timer_arm(&house->core, &house->hand, HAND_LOOK_MS, hand_look, house);
 }
 
@@ -358,10 +368,11 @@ house_resume(struct house *house, struct err *err)
 
 	if (!core->rehearsal)
 		notify_reload(core);
+	telemetry_reload(core);
 	if (!ledger_load(core, err) || !breakers_load(core, err) || !queue_load(core->queue, err) ||
 	    !attempts_adopt_all(core, err) || !apply_load(core->apply, err) ||
-	    !gather_load(core, err) || !batches_load(core, err) ||
-	    !rollouts_load(core, err) || !vets_load(core, err))
+	    !gather_load(core, err) || !batches_load(core, err) || !rollouts_load(core, err) ||
+	    !vets_load(core, err))
 		return false;
 	rulings_load(core);
 	halt_enforce(core);
@@ -506,6 +517,8 @@ house_free(struct house *house)
 	breakers_free(core->breakers);
 	vigil_free(core->vigil);
 	work_pool_free(core->work);
+	telemetry_free(core->telemetry);
+	core->telemetry = NULL;
 	plugins_fini(core);
 	fetch_pool_free(core->fetch);
 	notify_free(core->notify);
@@ -523,6 +536,7 @@ house_free(struct house *house)
 	core_timer_free(house->idle);
 	core_timer_free(house->watchdog);
 	core_timer_free(house->drain);
+	core_timer_free(house->repeats);
 	core_timer_free(house->hand);
 	for (size_t i = 0; i < ARRAY_LEN(house->signals); i++)
 		if (house->signals[i])
@@ -560,6 +574,18 @@ on_idle(void *arg)
 	house->idling = false;
 	store_idle(house->core.store);
 	keep_wake(house->core.keep);
+}
+
+/* What came again and again in the log is told as a count. */
+static void
+on_repeats(void *arg)
+{
+	struct house *house = arg;
+	int64_t next = log_settle(false);
+
+	house->repeating = next >= 0;
+	if (next >= 0)
+		core_timer_arm(&house->core, &house->repeats, next + 1, on_repeats, house);
 }
 
 /* Asking for it chooses it, before the first run. */
@@ -607,6 +633,9 @@ house_run(struct house *house)
 			core_timer_arm(core, &house->idle, IDLE_MS, on_idle, house);
 		}
 		turn_end(core->store);
+		telemetry_look(core);
+		if (log_is_repeating() && !house->repeating)
+			on_repeats(house);
 		if (store_has_failed(core->store)) {
 			log_error("the disk no longer keeps what it is told; stopping, so that "
 				  "nothing is acknowledged in vain");
@@ -616,6 +645,7 @@ house_run(struct house *house)
 	}
 	model_stop(house->model);
 	turn_end(core->store);
+	log_settle(true);
 	log_info("stopped");
 	return house->status;
 }

@@ -22,6 +22,7 @@
 #include "core/notify_kind.h"
 #include "core/queue.h"
 #include "core/source.h"
+#include "core/telemetry.h"
 #include "core/vigil.h"
 #include "io/jail.h"
 #include "io/worktree.h"
@@ -246,6 +247,7 @@ house_reload(void *arg, json_t *ret_answer, struct err *err)
 	breakers_reload(core);
 	vigil_reload(core);
 	notify_reload(core);
+	telemetry_reload(core);
 	gather_reload(core);
 	batches_reload(core);
 	registry_unref(old);

@@ -16,7 +16,7 @@ struct house {
 	struct api_host host;
 	json_t *listening;
 	struct event *signals[4], *interrupt;
-	struct core_timer *idle, *watchdog, *drain;
+	struct core_timer *idle, *repeats, *watchdog, *drain;
 	uint64_t idle_commits;
 	struct mono drain_since;
 	char *rehearsal;	   /* folder; NULL: this is no rehearsal */
@@ -26,7 +26,7 @@ struct house {
 	struct core_timer *hand;
 	struct mono hand_since;
 	bool hands_over;
-	bool stop, idling;
+	bool stop, idling, repeating;
 	int status;
 };
 

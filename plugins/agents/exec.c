@@ -12,6 +12,7 @@
 #include "plugins/agents/exec_job.h"
 #include "plugins/agents/exec_keep.h"
 #include "plugins/agents/exec_run.h"
+#include "plugins/agents/exec_workspace.h"
 #include "plugins/agents/exec_way.h"
 
 /* How long a shim that was started by an earlier daemon may take to say who it is. */
@@ -86,32 +87,47 @@ executor_note(struct exec_run *run)
 	run->attempt->executor = buf_take(&text);
 }
 
-static bool
-exec_start(struct attempt *attempt, struct str envelope, struct err *err)
+bool
+exec_begin(struct exec_run *run, struct str envelope, struct err *err)
 {
 	AUTO(err_fini) struct err why = ERR_INIT;
-	struct exec_run *run;
+	struct attempt *attempt = run->attempt;
 
-	if (!exec_share(attempt, err) || !exec_way_check(attempt, err))
+	if (!spool_make(attempt, run->dir, envelope, &run->print, err))
 		return false;
-	run = run_new(attempt);
-	if (!spool_make(attempt, run->dir, envelope, &run->print, err)) {
-		run_free(run);
-		return false;
-	}
 	crash_point("exec-spool-made");
+	run->phase = EXEC_RUNS;
 	if (!exec_keep_take(run) && (!exec_keep_note(run, &why) || !exec_way_start(run, &why))) {
 		os_remove_tree(run->dir, NULL);
-		run_free(run);
 		/* Not the agent's fault, and it may be there again in a moment (an upgrade). */
 		return err_set(err, E_UNAVAILABLE, "cannot start %s: %s", attempt->core->shim_path,
 			       err_text(&why));
 	}
 	crash_point("exec-shim-started");
-	attempt->state = run;
 	executor_note(run);
 	if (attempt->run.limits.deadline_ms >= 0)
 		exec_run_watch(run, attempt_time_left_ms(attempt));
+	return true;
+}
+
+static bool
+exec_start(struct attempt *attempt, struct str envelope, struct err *err)
+{
+	struct exec_run *run;
+
+	if (!exec_share(attempt, err) || !exec_way_check(attempt, err))
+		return false;
+	run = run_new(attempt);
+	if (exec_workspace_wants(attempt->agent)) {
+		attempt->state = run;
+		exec_workspace_make(run, envelope);
+		return true;
+	}
+	if (!exec_begin(run, envelope, err)) {
+		run_free(run);
+		return false;
+	}
+	attempt->state = run;
 	return true;
 }
 
@@ -175,6 +191,10 @@ exec_send(struct attempt *attempt, struct str line, struct err *err)
 {
 	struct exec_run *run = attempt->state;
 
+	if (run && run->phase == EXEC_PREPARES)
+		return err_set(err, E_UNAVAILABLE,
+			       "run %s has not begun yet: its workspace is being made; try again",
+			       attempt->run.id);
 	if (!run || run->phase > EXEC_RUNS)
 		return err_set(err, E_STATE, "run %s has ended; it cannot be told anything",
 			       attempt->run.id);
@@ -193,6 +213,8 @@ exec_pulse(const struct attempt *attempt)
 
 	if (!run || (run->phase == EXEC_RUNS && !run->shim))
 		return -1;
+	if (run->phase == EXEC_PREPARES)
+		return 0;
 	return spool_out_size(run->dir) + spool_err_size(run->dir);
 }
 
@@ -215,6 +237,8 @@ exec_cancel(struct attempt *attempt, const char *reason)
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	AUTO(err_fini) struct err err = ERR_INIT;
 
+	if (run && run->phase == EXEC_PREPARES)
+		run->stops = true;
 	if (!run || run->phase > EXEC_RUNS)
 		return;
 	run->stops = true;
@@ -292,6 +316,8 @@ exec_release(struct attempt *attempt, bool over)
 	attempt->state = NULL;
 	if (!run)
 		return;
+	if (over && attempt->agent && exec_workspace_wants(attempt->agent))
+		exec_workspace_remove(attempt->core, attempt->id);
 	if (over && !exec_is_home(attempt->id)) {
 		chore = exec_chore_of(attempt->core, attempt->id);
 		chore.dir = TAKE(run->dir);
@@ -320,6 +346,8 @@ exec_folder(const struct agent *agent)
 {
 	const char *workdir = conf_str(agent->section, "workdir");
 
+	if (exec_workspace_wants(agent))
+		return NULL;
 	return strcmp(workdir, "/") != 0 ? workdir : NULL;
 }
 
@@ -330,6 +358,7 @@ const struct agent_kind exec_agent = {
 	.start = exec_start,
 	.adopt = exec_adopt,
 	.folder = exec_folder,
+	.check_all = exec_workspace_check_all,
 	.send = exec_send,
 	.pulse = exec_pulse,
 	.cancel = exec_cancel,

@@ -81,10 +81,9 @@ exec_confine_describe(const struct conf *conf, struct buf *out)
 }
 
 void
-exec_confine_init(struct exec_confine *confine, const struct attempt *attempt)
+exec_confine_init(struct exec_confine *confine, const struct attempt *attempt, const char *workdir)
 {
 	const struct conf_section *section = attempt->agent->section;
-	const char *workdir = conf_str(section, "workdir");
 	const char *const *items;
 	struct buf own = BUF_INIT;
 	size_t count = conf_list(section, "filesystem", &items), n = 0;

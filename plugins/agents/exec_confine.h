@@ -16,13 +16,15 @@ bool exec_confine_has_network(const struct conf_section *section);
 /* What agents can be held to on this machine, one line for people. */
 void exec_confine_describe(const struct conf *conf, struct buf *out);
 
-/* The rules of one attempt; exec_confine_fini() frees what they point to. */
+/* The rules of one attempt, which starts in workdir; exec_confine_fini() frees what they point to.
+ */
 struct exec_confine {
 	struct confine_rules rules;
 	const char **paths;
 	char *workdir; /* "rw:PATH" */
 };
-void exec_confine_init(struct exec_confine *confine, const struct attempt *attempt);
+void exec_confine_init(struct exec_confine *confine, const struct attempt *attempt,
+		       const char *workdir);
 void exec_confine_fini(struct exec_confine *confine);
 
 #endif

@@ -14,6 +14,7 @@
 #include "plugins/agents/exec_confine.h"
 #include "plugins/agents/exec_keep.h"
 #include "plugins/agents/exec_run.h"
+#include "plugins/agents/exec_workspace.h"
 #include "plugins/agents/exec_way.h"
 
 #define STDERR_MAX (1 << 20)
@@ -28,6 +29,12 @@ static const struct conf_key keys[] = {
 	{"command", CONF_STRING, .flags = CONF_REQUIRED,
 	 .help = "program and arguments, split into words as a shell does; no shell runs it"},
 	{"workdir", CONF_PATH, "/", .help = "folder that it starts in"},
+	{"workspace", CONF_STRING,
+	 .help = "git:/PATH: each run starts in a copy of its own of the branch of the one target "
+		 "on "
+		 "this repository, and what it leaves there becomes changes for that target"},
+	{"workspace_max", CONF_SIZE, "1G", .min = 1 << 20,
+	 .help = "size of all files of a workspace, before and after"},
 	{"user", CONF_STRING, .help = "user that it runs as; only a daemon of root may change it"},
 	{"env", CONF_LIST, .help = "NAME=VALUE, ... for its environment"},
 	{"pass_env", CONF_LIST, .help = "NAME, ... that it gets from the daemon's own environment"},
@@ -166,6 +173,7 @@ exec_check(const struct conf_section *section, struct conf_report *report)
 	command_check(section, "command", report);
 	env_check(section, report);
 	exec_confine_check(section, report);
+	exec_workspace_check(section, report);
 	if (!strcmp(conf_str(section, "meter"), "proxy") && !exec_confine_has_network(section))
 		conf_complain(report, section, "meter",
 			      "proxy, and the run would not reach it: network = no takes the "
@@ -322,11 +330,12 @@ job_create(const struct attempt *attempt, const char *dir, char **words, struct 
 	AUTO(env_fini) struct env env = ENV_INIT;
 	AUTO(auto_free) char *group = exec_group(attempt->id);
 	AUTO(exec_confine_fini) struct exec_confine confine = {.workdir = NULL};
+	AUTO(auto_free) char *workspace = exec_workspace_dir(attempt);
 	int64_t output = attempt->run.limits.output_bytes, cpu_ms = limit_of(section, "cpu_time");
 	struct spool_job job = {
 		.id = attempt->id,
 		.argv = (const char *const *)words,
-		.workdir = conf_str(section, "workdir"),
+		.workdir = workspace ? workspace : conf_str(section, "workdir"),
 		.user = conf_str(section, "user"),
 		.input = input,
 		.keep_stdin = exec_is_open(section),
@@ -348,13 +357,14 @@ job_create(const struct attempt *attempt, const char *dir, char **words, struct 
 	job.as_uid = -1;
 	if (exec_way_has_user(attempt))
 		job_of_user(&job);
-	exec_confine_init(&confine, attempt);
+	exec_confine_init(&confine, attempt, job.workdir);
 	job.cgroup = group;
 	job.no_network = confine.rules.no_network;
 	job.few_files = confine.rules.files;
 	job.read_all = confine.rules.read_all;
 	job.paths = confine.rules.paths;
 	job_env(attempt, &env);
+	env_put(&env, "ROUSE_WORKSPACE", workspace);
 	if (!models_env(attempt, &env, err))
 		return false;
 	job.envp = env_items(&env);

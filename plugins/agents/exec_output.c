@@ -10,6 +10,7 @@
 #include "io/proc.h"
 #include "plugins/agents/exec.h"
 #include "plugins/agents/exec_keep.h"
+#include "plugins/agents/exec_workspace.h"
 #include "plugins/agents/exec_way.h"
 
 /* Of one attempt in one turn; the others want to be read too. */
@@ -109,7 +110,7 @@ run_exit(struct exec_run *run)
 		end.exit_code = 75;
 	else
 		end.not_started = status->exec_failed;
-	attempt_exit(attempt, &end);
+	exec_workspace_exit(run, &end);
 }
 
 /* Its last lines are on disk, or have to be read once more. */
@@ -250,7 +251,7 @@ exec_on_stuck(void *arg)
 {
 	struct exec_run *run = arg;
 
-	if (run->phase == EXEC_SETTLES || run->phase == EXEC_KILLS || run->phase == EXEC_ENDED)
+	if (run->phase > EXEC_RUNS)
 		return;
 	log_error("shim does not end its agent in time; killing both", "attempt", run->attempt->id);
 	run_lose(run, "deadline");

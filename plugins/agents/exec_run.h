@@ -31,8 +31,10 @@ enum exec_phase {
 	EXEC_STARTS, /* a manager of systemd was asked to */
 	EXEC_DOUBT,  /* taken up, and its shim has not said who it is */
 	EXEC_RUNS,
-	EXEC_SETTLES, /* all is read; its commit is awaited */
-	EXEC_KILLS,   /* without a word; what it left is being killed */
+	EXEC_SETTLES,  /* all is read; its commit is awaited */
+	EXEC_KILLS,    /* without a word; what it left is being killed */
+	EXEC_PREPARES, /* its workspace is being made; nothing has begun */
+	EXEC_COLLECTS, /* what it left there is being looked at */
 	EXEC_ENDED
 };
 
@@ -102,6 +104,11 @@ void exec_chore(const struct exec_chore *take_chore);
 /* Sets run->shim. */
 bool exec_shim_spawn(struct exec_run *run, struct err *err);
 bool exec_shim_adopt(struct exec_run *run);
+
+/* --- exec.c --- */
+
+/* Its job, and its shim: all that it needs is there. */
+bool exec_begin(struct exec_run *run, struct str envelope, struct err *err);
 
 /* --- exec_output.c --- */
 

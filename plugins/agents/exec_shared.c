@@ -15,6 +15,7 @@
 #include "plugins/agents/exec_job.h"
 #include "plugins/agents/exec_keep.h"
 #include "plugins/agents/exec_run.h"
+#include "plugins/agents/exec_workspace.h"
 #include "plugins/agents/exec_way.h"
 
 /* Wakes may get lost; somebody looks now and then. */
@@ -145,13 +146,11 @@ chore_on_done(void *arg)
 	struct exec_run *run = chore->reason ? exec_run_find(chore->core, chore->id) : NULL;
 
 	if (run && run->phase == EXEC_KILLS) {
-		run->phase = EXEC_ENDED;
-		attempt_exit(
-			run->attempt,
-			&(struct attempt_end){.lost = !*chore->reason,
-					      .unread = run->unbegun,
-					      .exit_code = -1,
-					      .reason = *chore->reason ? chore->reason : NULL});
+		exec_workspace_exit(run, &(struct attempt_end){
+						 .lost = !*chore->reason,
+						 .unread = run->unbegun,
+						 .exit_code = -1,
+						 .reason = *chore->reason ? chore->reason : NULL});
 	}
 	if (chore->clean && !spool_pool_give(shared->pool, chore->dir))
 		os_remove_tree(chore->dir, NULL);
@@ -382,6 +381,8 @@ exec_on_look(void *arg)
 			exec_run_wake(attempt->state, 0);
 	if (exec->looks++ % LOOKS_A_SWEEP == 0)
 		spool_each(exec->core->spool_root, sweep_one, exec, NULL);
+	if (exec->looks % LOOKS_A_SWEEP == 1)
+		exec_workspace_sweep(exec->core);
 	/* Nobody is left to look at: the next start arms it again, and an idle daemon sleeps. */
 	exec->looking = !LIST_EMPTY(attempts_live(exec->core));
 	if (exec->looking)

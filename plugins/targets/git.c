@@ -16,7 +16,8 @@
 
 static const struct conf_key keys[] = {
 	{"repo", CONF_PATH, .flags = CONF_REQUIRED,
-	 .help = "the repository: a bare one, or one whose work tree is on another branch"},
+	 .help = "the repository: a bare one, or one whose work tree is on another branch (or see "
+		 "checked_out)"},
 	{"branch", CONF_STRING, "main",
 	 .help = "the branch that gets the commits; it must be there"},
 	{"author", CONF_STRING, "Rouse <rouse@localhost>",
@@ -28,6 +29,9 @@ static const struct conf_key keys[] = {
 		 "conflict; lines: only lines that both changed are"},
 	{"run_branch", CONF_BOOL, "yes",
 	 .help = "the commit of each run is kept as the branch rouse/RUN, too"},
+	{"checked_out", CONF_ENUM, "refuse", "refuse|update",
+	 .help = "a branch that is checked out in the repository: update: work tree and index go "
+		 "along where nothing in the way is uncommitted; refuse: it gets no commits"},
 	{"push", CONF_STRING,
 	 .help = "a remote of the repository, by its name, its path or its URL (https: ssh: "
 		 "file:): "
@@ -80,6 +84,10 @@ section_check(const struct conf_section *section, struct conf_report *report)
 			      "\"%s\": branches below " GIT_RUN_BRANCHES
 			      " are those of runs; name another",
 			      branch);
+	if (push && !strcmp(conf_str(section, "checked_out"), "update"))
+		conf_complain(report, section, "checked_out",
+			      "update, and what is pushed brings others' commits along; expected a "
+			      "bare repository, or no push");
 	if (push && !push_is_name(push))
 		conf_complain(report, section, "push",
 			      "\"%s\": expected the name of a remote, a path, or a URL of https:, "
@@ -115,6 +123,7 @@ target_open(struct target *target, struct conf_report *report)
 	t->max_bytes = conf_int(section, "max_size");
 	t->timeout_ms = target->timeout_ms;
 	t->lines = !strcmp(conf_str(section, "merge"), "lines");
+	t->follows = !strcmp(conf_str(section, "checked_out"), "update");
 	t->run_branch = conf_bool(section, "run_branch");
 	t->author =
 		str_dup(str_trim(at ? str_make(author, (size_t)(at - author)) : str_of(author)));

@@ -15,5 +15,8 @@ extern const struct target_kind git_target_kind;
 const char *git_target_repo(const struct target *target);
 const char *git_target_branch(const struct target *target);
 int64_t git_target_max_bytes(const struct target *target);
+/* Is it a path that a file of a repository can have: below it, in no folder that git, on whatever
+ * file system, takes for a repository's own? E_INVALID. */
+bool git_path_check(const char *path, struct err *err);
 
 #endif

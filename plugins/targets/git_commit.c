@@ -203,23 +203,6 @@ run_branch_set(struct git_work *w, struct git_job *jobs, const git_oid *commit, 
 	return ok || git_place_failed(&w->place, "the run's branch cannot be made", err);
 }
 
-/* A work tree on this branch would show all of it as undone by hand. */
-static bool
-branch_is_free(struct git_work *w, struct err *err)
-{
-	git_reference *ref = NULL;
-	bool taken;
-
-	if (CALL(w, git_reference_lookup, &ref, w->place.repository, buf_cstr(&w->place.ref)))
-		return git_place_failed(&w->place, "the branch cannot be read", err);
-	taken = CALL(w, git_branch_is_checked_out, ref) == 1;
-	CALL(w, git_reference_free, ref);
-	return !taken || err_set(err, E_STATE,
-				 "branch %s is checked out in %s, or in a work tree of it; name "
-				 "another branch, or a bare repository",
-				 w->t->branch, w->t->repo);
-}
-
 /* E_CONFLICT: the branch is not any more where it was. */
 static bool
 branch_move(struct git_work *w, const git_oid *to, struct err *err)
@@ -227,8 +210,6 @@ branch_move(struct git_work *w, const git_oid *to, struct err *err)
 	git_reference *ref = NULL;
 	int code;
 
-	if (!branch_is_free(w, err))
-		return false;
 	code = CALL(w, git_reference_create_matching, &ref, w->place.repository,
 		    buf_cstr(&w->place.ref), to, 1, &w->place.local, "rouse: changes of a run");
 	CALL(w, git_reference_free, ref);
@@ -259,7 +240,8 @@ git_branch_follow(struct git_work *w, struct err *err)
 {
 	const git_oid *to = w->made ? &w->head : CALL(w, git_commit_id, w->place.tip);
 
-	return !CALL(w, git_oid_cmp, to, &w->place.local) || branch_move(w, to, err);
+	return !CALL(w, git_oid_cmp, to, &w->place.local) ||
+	       (git_tree_find(w, err) && branch_move(w, to, err));
 }
 
 /* --- one run -------------------------------------------------------------------------------- */
@@ -292,9 +274,13 @@ jobs_write(struct git_work *w, struct git_job *jobs, size_t count, struct err *e
 	head = commit;
 	if (own && !merge_commit(w, jobs, count, &commit, &head, err))
 		return false;
-	crash_point("git-before-commit");
-	if (!run_branch_set(w, jobs, &commit, err) || !head_set(w, &head, err))
+	if (!git_tree_follow(w, jobs, count, err))
 		return false;
+	crash_point("git-before-commit");
+	if (!run_branch_set(w, jobs, &commit, err) || !head_set(w, &head, err)) {
+		git_tree_restore(w, jobs, count);
+		return false;
+	}
 	crash_point("git-after-commit");
 	jobs_done(w, jobs, count, &commit);
 	return true;
@@ -305,7 +291,7 @@ run_try(struct git_work *w, struct git_job *jobs, size_t count, struct err *err)
 {
 	size_t todo = 0;
 
-	if ((!w->made && !git_place_tip(&w->place, err)) || !branch_is_free(w, err) ||
+	if ((!w->made && !git_place_tip(&w->place, err)) || !git_tree_find(w, err) ||
 	    !git_known_read(w, err))
 		return false;
 	for (size_t i = 0; i < count; i++) {

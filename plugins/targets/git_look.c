@@ -3,10 +3,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "plugins/targets/git_parts.h"
 
-#include <pthread.h>
 #include <string.h>
 
 #include "io/beneath.h"
+#include "plugins/libgit.h"
 #include "plugins/targets/file.h"
 
 #define CALL PLACE_CALL
@@ -15,42 +15,6 @@
 /* A proposal may be made from what the branch held so many commits ago. */
 #define LOOK_COMMITS 100
 #define LOOK_READS 20
-
-/* Loaded with the first change and kept: what it holds for a thread is freed when that ends, and
- * must not be gone by then. */
-static struct {
-	pthread_mutex_t lock;
-	struct git git;
-	bool ready;
-} library = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-static bool
-library_load(struct err *err)
-{
-	if (library.ready)
-		return true;
-	if (!git_load(&library.git, err)) {
-		git_unload(&library.git);
-		return false;
-	}
-	if (library.git.git_libgit2_init() < 0)
-		return err_set(err, E_UNAVAILABLE, "libgit2 does not start: %s",
-			       git_said(&library.git));
-	library.git.git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
-	return library.ready = true;
-}
-
-static bool
-library_get(struct git *ret, struct err *err)
-{
-	bool ok;
-
-	pthread_mutex_lock(&library.lock);
-	ok = library_load(err);
-	*ret = library.git;
-	pthread_mutex_unlock(&library.lock);
-	return ok;
-}
 
 bool
 git_place_failed(const struct git_place *place, const char *what, struct err *err)
@@ -139,9 +103,8 @@ bool
 git_place_open(struct git_place *place, const struct git_target *t, struct err *err)
 {
 	*place = (struct git_place){.t = t, .ref = BUF_INIT};
-	if (!library_get(&place->git, err))
+	if (!libgit_get(&place->git, err))
 		return false;
-	git_confine(&place->git, true);
 	if (CALL(place, git_repository_open_ext, &place->repository, t->repo,
 		 GIT_REPOSITORY_OPEN_NO_SEARCH, NULL))
 		return git_place_failed(place, "the repository cannot be opened", err);

@@ -15,6 +15,7 @@ struct git_target {
 	int64_t max_bytes, timeout_ms;
 	bool lines;	 /* merge = lines */
 	bool run_branch; /* each run's commit is a branch, too */
+	bool follows;	 /* checked_out = update */
 };
 
 /* --- git_look.c: a repository, looked at ---------------------------------------------------- */
@@ -73,8 +74,6 @@ bool git_view_drifted(const struct git_view *view, const struct git_found *found
 bool git_view_make(const struct git_view *view, const struct git_found *found, struct buf *out,
 		   struct err *err);
 
-/* Does a path name a repository's own folder, on whatever file system it is checked out? */
-bool git_path_check(const char *path, struct err *err);
 /* Whether a proposal makes sense to this repository, as far as it can be looked at now. */
 bool git_change_check(const struct target *target, const struct change_row *change,
 		      struct err *err);
@@ -112,6 +111,7 @@ struct git_work {
 	size_t count;
 	struct git_known *known; /* the keys of the branch's commits */
 	size_t known_count;
+	bool taken;   /* the branch is checked out, and that goes along */
 	bool made;    /* commits that no branch is at: they are to be pushed */
 	git_oid head; /* the last of them */
 	int tries;    /* of pushing */
@@ -142,6 +142,17 @@ extern const char git_key_trailer[];
 bool git_run_do(struct git_work *w, struct git_job *jobs, size_t count, struct err *err);
 /* The branch to what was pushed, or found at the remote. */
 bool git_branch_follow(struct git_work *w, struct err *err);
+
+/* --- git_tree.c: a branch that is checked out ------------------------------------------------ */
+
+/* Sets w->taken. E_STATE: it is checked out, and nothing may go along. */
+bool git_tree_find(struct git_work *w, struct err *err);
+/* Where it is: work tree and index become what the changes make of the branch, if what they touch
+ * is as the branch has it (E_STATE), and nobody else is at it (E_UNAVAILABLE). False: all is as it
+ * was. */
+bool git_tree_follow(struct git_work *w, struct git_job *jobs, size_t count, struct err *err);
+/* And back, where the branch could not be moved. */
+void git_tree_restore(struct git_work *w, struct git_job *jobs, size_t count);
 
 /* --- git_push.c: the remote ----------------------------------------------------------------- */
 

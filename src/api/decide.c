@@ -163,7 +163,7 @@ on_selected(void *arg, struct selection *selection, struct err *err)
 /* A whole replay, or a run of one: nothing of it is decided. */
 static bool
 may_decide_all(struct core *core, const struct selection_spec *spec, enum change_event ev,
-	   struct err *err)
+	       struct err *err)
 {
 	AUTO(run_row_fini) struct run_row run = {0};
 	const char *batch = spec->batch;
@@ -205,8 +205,6 @@ decide(struct api *api, struct http_request *req, const json_t *body, struct sel
 	api_review_policy(api->core, spec->batch, spec->run, &policy);
 	selection_new(api->core, spec, buf_cstr(&policy), on_selected, asking);
 }
-
-static const char *const proposed_only[] = {"proposed", NULL};
 
 static bool
 event_of_word(struct str word, enum change_event *ret, struct err *err)
@@ -291,7 +289,7 @@ on_decide(void *arg, struct http_request *req, const struct route_match *match)
 		return;
 	}
 	if (!spec.batch && !spec.run && !spec.ids)
-		spec.statuses = proposed_only;
+		spec.statuses = 1u << CHANGE_PROPOSED;
 	if (json_bool(body, "sampled", false) && !sampled_read(api->core, ev, body, &spec, &err)) {
 		selection_spec_fini(&spec);
 		http_reply_error(req, &err);

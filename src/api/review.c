@@ -251,20 +251,24 @@ number_param(const struct http_request *req, const char *name, uint64_t def, uin
 	return true;
 }
 
-/* The words of a list of statuses, and no other. */
+/* Statuses, comma separated. */
 static bool
-status_read(const char *word, struct selection_spec *spec, struct err *err)
+status_read(const char *words, struct selection_spec *spec, struct err *err)
 {
-	static const char *const lists[][2] = {
-#define X(id, name) {name, NULL},
-		CHANGE_STATES(X)
-#undef X
-	};
-	enum change_state state = change_state_of(word);
+	struct str rest = str_of(words), word;
 
-	if (state == CHANGE_NOWHERE)
-		return err_set(err, E_USAGE, "status=%s; expected proposed, approved, ...", word);
-	spec->statuses = lists[state];
+	while (rest.p) {
+		AUTO(auto_free) char *name = NULL;
+		enum change_state state;
+
+		rest = str_split(rest, ',', &word);
+		name = str_dup(word);
+		state = change_state_of(name);
+		if (state == CHANGE_NOWHERE)
+			return err_set(err, E_USAGE, "status=%s; expected proposed, approved, ...",
+				       words);
+		spec->statuses |= 1u << state;
+	}
 	return true;
 }
 

@@ -6,14 +6,13 @@
 #include <stdlib.h>
 
 #include "base/uuid.h"
+#include "core/change.h"
 #include "core/registry.h"
 #include "core/sampling.h"
 #include "pure/sample.h"
 
 #define CONFIDENCE 0.95
 #define MAX_DEFECT 0.05
-
-static const char *const proposed[] = {"proposed", NULL};
 
 struct drawing {
 	struct api *api;
@@ -62,7 +61,7 @@ on_looked(void *arg, struct look *look, struct err *err)
 {
 	struct drawing *d = arg;
 	AUTO(buf_fini) struct buf policy = BUF_INIT;
-	struct selection_spec spec = {.statuses = proposed};
+	struct selection_spec spec = {.statuses = 1u << CHANGE_PROPOSED};
 	const struct selection_spec *of;
 
 	if (!look || !sampling_draw(look, &d->how, &d->drawn, err)) {
@@ -138,7 +137,7 @@ on_draw(void *arg, struct http_request *req, const struct route_match *match)
 	}
 	if (!d->how.size)
 		d->how.size = size_of_section(api->core, spec.batch);
-	spec.statuses = proposed;
+	spec.statuses = 1u << CHANGE_PROPOSED;
 	d->how.scope = d->scope;
 	d->how.by = api_by(req);
 	api_review_policy(api->core, spec.batch, spec.run, &policy);

@@ -16,32 +16,22 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/buf.h"
-#include "base/clock.h"
+#include "base/log_inside.h"
 
 enum {
-	LINE_MAX_BYTES = 8192,
-	TAIL_BYTES = 8,	   /* kept free for what closes a value and the line */
 	PATIENCE_MS = 100, /* how long a reader that lags may hold us up, once */
 	TRIES_MAX = 100,
 };
-
-static const struct {
-	const char *name;
-	int journal; /* sd-daemon(3) */
-} log_levels[] = {
-	[LOG_ERROR] = {"error", 3},
-	[LOG_WARNING] = {"warning", 4},
-	[LOG_INFO] = {"info", 6},
-	[LOG_DEBUG] = {"debug", 7},
-};
-
-_Static_assert(ARRAY_LEN(log_levels) == LOG_LEVELS, "every level has its row");
 
 static enum log_level log_level = LOG_INFO;
 static enum log_format log_format = LOG_AUTO;
 static atomic_uint log_lost;
 static atomic_bool log_torn; /* the last line went out in part */
+/* Of what follows: lines come from many threads. */
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+static log_tap *tap_fn;
+static void *tap_arg;
+static enum log_level tap_most;
 
 /* systemd.exec(5): the variable names the device and inode of the journal's socket. It is handed
  * on to children whose standard error may long be something else. */
@@ -63,155 +53,6 @@ log_setup(enum log_level level, enum log_format format)
 		format = stderr_is_journal() ? LOG_JOURNAL : LOG_TEXT;
 	log_level = level;
 	log_format = format;
-}
-
-bool
-log_level_parse(const char *name, enum log_level *ret)
-{
-	for (size_t i = 0; name && i < ARRAY_LEN(log_levels); i++) {
-		if (!strcmp(log_levels[i].name, name)) {
-			*ret = (enum log_level)i;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* --- the line --- */
-
-/* Visible ASCII that means nothing to any format. */
-static bool
-is_letter(char c)
-{
-	return c > 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '=';
-}
-
-/* Characters that move the cursor, end the line, or turn the direction of reading. */
-static bool
-is_unprintable(uint32_t code)
-{
-	return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x200e || code == 0x200f ||
-	       (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) ||
-	       code == 0xfeff;
-}
-
-/* The first character of s as it may stand between quotes. Bytes of s that it took. */
-static size_t
-escape_next(struct str s, char *ret, size_t size, size_t *ret_len)
-{
-	uint32_t code;
-	size_t n = str_utf8_next(s, &code);
-	int len;
-	if (!n && log_format == LOG_JSON)
-		len = snprintf(ret, size, "\\ufffd");
-	else if (!n)
-		len = snprintf(ret, size, "\\x%02x", (unsigned char)s.p[0]);
-	else if (code == '"' || code == '\\')
-		len = snprintf(ret, size, "\\%c", (char)code);
-	else if (code == '\n')
-		len = snprintf(ret, size, "\\n");
-	else if (is_unprintable(code))
-		len = snprintf(ret, size, "\\u%04x", code);
-	else
-		len = snprintf(ret, size, "%.*s", (int)n, s.p);
-	*ret_len = (size_t)len;
-	return n ? n : 1;
-}
-
-/* As much of s as there is room for; the run of plain letters goes as one. */
-static void
-add_escaped(struct buf *line, struct str s)
-{
-	while (s.len) {
-		char piece[16];
-		const char *from = s.p;
-		size_t used = 0, len;
-		while (used < s.len && (is_letter(s.p[used]) || s.p[used] == ' '))
-			used++;
-		len = used;
-		if (!used) {
-			used = escape_next(s, piece, sizeof(piece), &len);
-			from = piece;
-		}
-		size_t room = LINE_MAX_BYTES - TAIL_BYTES;
-		room -= line->len < room ? line->len : room;
-		if (len > room) {
-			buf_add(line, from, from == s.p ? room : 0);
-			buf_puts(line, "...");
-			return;
-		}
-		buf_add(line, from, len);
-		s = str_make(s.p + used, s.len - used);
-	}
-}
-
-/* Whether a value of the text format can stand without quotes and be nothing but one value. */
-static bool
-is_bare(struct str s, bool spaces)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		if (!is_letter(s.p[i]) && !(s.p[i] == ' ' && spaces))
-			return false;
-	}
-	return s.len > 0;
-}
-
-static void
-add_quoted(struct buf *line, struct str s)
-{
-	buf_putc(line, '"');
-	add_escaped(line, s);
-	buf_putc(line, '"');
-}
-
-static void
-add_text(struct buf *line, struct str s, bool spaces)
-{
-	if (is_bare(s, spaces))
-		add_escaped(line, s);
-	else
-		add_quoted(line, s);
-}
-
-static void
-add_pair(struct buf *line, const char *key, const char *value)
-{
-	/* No room for the shortest pair: what comes now is left out. */
-	if (line->len + strlen(key) + 8 + TAIL_BYTES > LINE_MAX_BYTES)
-		return;
-	if (log_format == LOG_JSON) {
-		buf_putc(line, ',');
-		add_quoted(line, str_of(key));
-		buf_putc(line, ':');
-		add_quoted(line, str_of(value));
-		return;
-	}
-	buf_putc(line, ' ');
-	add_text(line, str_of(key), false);
-	buf_putc(line, '=');
-	add_text(line, str_of(value), false);
-}
-
-static void
-add_head(struct buf *line, enum log_level level, const char *message)
-{
-	const char *name = log_levels[level].name;
-	if (log_format == LOG_JOURNAL) {
-		buf_printf(line, "<%d>", log_levels[level].journal);
-		add_text(line, str_of(message), true);
-		return;
-	}
-	if (log_format == LOG_JSON)
-		buf_puts(line, "{\"time\":\"");
-	/* The log tells when a line was written, whatever clock the rules run on. */
-	wall_format(clock_wall(clock_system()), line);
-	if (log_format == LOG_JSON) {
-		buf_printf(line, "\",\"level\":\"%s\",\"message\":", name);
-		add_quoted(line, str_of(message));
-		return;
-	}
-	buf_printf(line, " %s ", name);
-	add_text(line, str_of(message), true);
 }
 
 /* --- out --- */
@@ -259,7 +100,7 @@ write_line(struct buf *line, int patience_ms)
 	sigset_t pipe_set, old, pending;
 	struct timespec now = {0, 0};
 	size_t done;
-	buf_puts(line, log_format == LOG_JSON ? "}\n" : "\n");
+	buf_putc(line, '\n');
 	sigemptyset(&pipe_set);
 	sigaddset(&pipe_set, SIGPIPE);
 	pthread_sigmask(SIG_BLOCK, &pipe_set, &old);
@@ -281,39 +122,118 @@ report_lost(void)
 	unsigned lost = atomic_load(&log_lost);
 	if (!lost)
 		return true;
-	AUTO(buf_fini) struct buf count = BUF_INIT;
+	char count[16];
+	snprintf(count, sizeof(count), "%u", lost);
+	const struct log_pair pair = {"lines", count};
+	const struct log_record record = {
+		.level = LOG_WARNING,
+		.at = clock_wall(clock_system()),
+		.message = "log lines were lost: standard error was not read",
+		.pairs = &pair,
+		.count = 1};
 	AUTO(buf_fini) struct buf line = BUF_INIT;
-	buf_printf(&count, "%u", lost);
 	if (atomic_load(&log_torn))
 		buf_putc(&line, '\n');
-	add_head(&line, LOG_WARNING, "log lines were lost: standard error was not read");
-	add_pair(&line, "lines", buf_cstr(&count));
+	log_line(log_format, &record, &line);
 	if (!write_line(&line, 0))
 		return false;
 	atomic_fetch_sub(&log_lost, lost);
 	return true;
 }
 
+static void
+to_stderr(const struct log_record *record)
+{
+	bool heard = report_lost();
+	AUTO(buf_fini) struct buf line = BUF_INIT;
+	log_line(log_format, record, &line);
+	if (!heard || !write_line(&line, PATIENCE_MS))
+		atomic_fetch_add(&log_lost, 1);
+}
+
+/* Through all that is open to it. With the lock held. */
+static void
+put(const struct log_record *record)
+{
+	if (tap_fn && record->level <= tap_most)
+		tap_fn(tap_arg, record);
+	if (record->level > log_level)
+		return;
+	enum journal_end end = JOURNAL_AWAY;
+	if (log_format == LOG_JOURNAL)
+		end = journal_write(record, atomic_load(&log_lost) ? 0 : PATIENCE_MS);
+	if (end == JOURNAL_BUSY)
+		atomic_fetch_add(&log_lost, 1);
+	if (end == JOURNAL_AWAY)
+		to_stderr(record);
+}
+
+void
+log_set_tap(enum log_level most, log_tap *fn, void *arg)
+{
+	pthread_mutex_lock(&log_lock);
+	tap_fn = fn;
+	tap_arg = arg;
+	tap_most = most;
+	pthread_mutex_unlock(&log_lock);
+}
+
+static const struct {
+	const char *key, *name;
+} key_names[] = {{"run", "run.id"}, {"event", "event.id"}, {"change", "change.id"}};
+
+const char *
+log_key_name(const char *key)
+{
+	for (size_t i = 0; i < ARRAY_LEN(key_names); i++)
+		if (!strcmp(key_names[i].key, key))
+			return key_names[i].name;
+	return key;
+}
+
+bool
+log_is_repeating(void)
+{
+	return repeat_waits();
+}
+
+int64_t
+log_settle(bool all)
+{
+	pthread_mutex_lock(&log_lock);
+	int64_t ms = repeat_settle(all, put);
+	pthread_mutex_unlock(&log_lock);
+	return ms;
+}
+
 void
 log_write(enum log_level level, const char *message, ...)
 {
-	if (level > log_level)
+	/* Read without the lock: at worst a line more or less around a change of levels. */
+	if (level > log_level && !(tap_fn && level <= tap_most))
 		return;
 	int saved = errno;
-	if (log_format == LOG_AUTO)
-		log_setup(log_level, LOG_AUTO);
-	bool heard = report_lost();
-	AUTO(buf_fini) struct buf line = BUF_INIT;
-	add_head(&line, level, message);
+	struct log_pair pairs[LOG_PAIRS_MAX];
+	size_t count = 0;
 	va_list ap;
 	va_start(ap, message);
 	for (const char *key; (key = va_arg(ap, const char *));) {
 		const char *value = va_arg(ap, const char *);
-		if (value)
-			add_pair(&line, key, value);
+		if (value && count < LOG_PAIRS_MAX)
+			pairs[count++] = (struct log_pair){key, value};
 	}
 	va_end(ap);
-	if (!heard || !write_line(&line, PATIENCE_MS))
-		atomic_fetch_add(&log_lost, 1);
+	/* The log tells when a line was written, whatever clock the rules run on. */
+	const struct log_record record = {.level = level,
+					  .at = clock_wall(clock_system()),
+					  .message = message,
+					  .pairs = pairs,
+					  .count = count};
+	pthread_mutex_lock(&log_lock);
+	if (log_format == LOG_AUTO)
+		log_setup(log_level, LOG_AUTO);
+	if (!repeat_is_counted(&record, put))
+		put(&record);
+	pthread_mutex_unlock(&log_lock);
 	errno = saved;
 }

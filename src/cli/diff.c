@@ -8,6 +8,7 @@
 #include "cli/change.h"
 #include "cli/diff_inside.h"
 #include "cli/text.h"
+#include "pure/group.h"
 
 #define ENTITIES 5 /* named of those that get the very same */
 #define CALM 99
@@ -50,17 +51,15 @@ sign_of(const char *op)
 static unsigned
 calm_of(const json_t *change)
 {
-	static const char *const flags[] = {"conflict",	     "delete",	   "partial run",
-					    "rare shape",    "rare value", "large move",
-					    "low confidence"};
 	const json_t *list = json_object_get(change, "flags");
 
-	for (unsigned i = 0; i < ARRAY_LEN(flags); i++)
-		for (size_t at = 0; at < json_array_size(list); at++)
-			if (!strcmp(flags[i], json_string_value(json_array_get(list, at))
-						      ? json_string_value(json_array_get(list, at))
-						      : ""))
+	for (unsigned i = 0; i < GROUP_FLAG_BITS; i++)
+		for (size_t at = 0; at < json_array_size(list); at++) {
+			const char *flag = json_string_value(json_array_get(list, at));
+
+			if (flag && !strcmp(flag, group_flag_name((enum group_flag_bit)i)))
 				return i;
+		}
 	return CALM;
 }
 
@@ -115,7 +114,7 @@ by_group(const void *a, const void *b)
 	return order ? order : by_confidence(a, b);
 }
 
-struct group {
+struct bunch {
 	struct item *items;
 	size_t count;
 };
@@ -124,7 +123,7 @@ struct group {
 static int
 group_by_interest(const void *a, const void *b)
 {
-	const struct group *left = a, *right = b;
+	const struct bunch *left = a, *right = b;
 
 	if (left->items[0].calm != right->items[0].calm)
 		return left->items[0].calm < right->items[0].calm ? -1 : 1;
@@ -168,7 +167,7 @@ diff_print_fields(struct print *print, const json_t *change)
 }
 
 static void
-put_group_head(struct print *print, const struct group *group, bool reverse)
+put_group_head(struct print *print, const struct bunch *group, bool reverse)
 {
 	const json_t *change = group->items[0].change;
 	const struct fields *fields = &group->items[0].fields;
@@ -320,7 +319,7 @@ diff_print_change(struct print *print, const json_t *change)
 }
 
 static void
-put_group(struct print *print, const struct group *group, const struct diff_options *options)
+put_group(struct print *print, const struct bunch *group, const struct diff_options *options)
 {
 	size_t shown = 0, at = 0;
 
@@ -398,7 +397,7 @@ diff_print(struct print *print, const json_t *items, const struct diff_options *
 {
 	size_t count = json_array_size(items), groups = 0;
 	struct item *sorted = mem_alloc_array(count + 1, sizeof(*sorted));
-	struct group *list = mem_alloc_array(count + 1, sizeof(*list));
+	struct bunch *list = mem_alloc_array(count + 1, sizeof(*list));
 
 	for (size_t i = 0; i < count; i++)
 		item_init(&sorted[i], json_array_get(items, i), i);

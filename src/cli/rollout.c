@@ -99,6 +99,20 @@ words_show(struct cli *cli, const json_t *batch, bool revert)
 			(long long)conflict);
 }
 
+static void
+nothing_show(struct cli *cli, const json_t *batch, bool revert)
+{
+	int64_t open = count_of(batch, "proposed"), conflict = count_of(batch, "conflict");
+
+	print_f(&cli->out, "Nothing is to be %s: %lld are applied",
+		revert ? "taken back" : "applied", (long long)count_of(batch, "applied"));
+	if (open)
+		print_f(&cli->out, ", %lld still proposed (rouse review)", (long long)open);
+	if (conflict)
+		print_f(&cli->out, ", %lld in conflict (rouse rebase)", (long long)conflict);
+	print_f(&cli->out, ".\n");
+}
+
 /* --- on its way ---------------------------------------------------------------------------- */
 
 static const char *
@@ -233,9 +247,11 @@ rollout_run(struct cli *cli, const json_t *batch, bool revert, struct err *err)
 		return err_set(err, E_CORRUPT, "the daemon showed a batch without an id");
 	if (!wish_write(cli, body, err))
 		return false;
+	if (!todo(batch, revert) && cli_has(cli, "plan") && !cli->out.json)
+		nothing_show(cli, batch, revert);
 	if (todo(batch, revert)) {
 		if ((!cli->out.json || cli_has(cli, "plan")) &&
-		    !groups_show(cli, id, revert ? "applied" : "approved", err))
+		    !groups_show(cli, id, revert ? "applied" : "approved,failed", err))
 			return false;
 		if (!cli->out.json) {
 			words_show(cli, batch, revert);

@@ -25,7 +25,7 @@ struct admission {
 	struct mapped mapped[PROGRAMS];
 	int pending;
 
-	struct buf cursor, cursor_idle, natural_key, correlation, traceparent, schedule, tenant,
+	struct buf cursor, cursor_idle, natural_key, correlation, traceparent, came_with, schedule, tenant,
 		user, session, session_id;
 	struct cause cause;
 	enum overlap overlap;

@@ -14,10 +14,12 @@
 #include "core/shed.h"
 #include "core/source.h"
 #include "core/stream.h"
+#include "core/telemetry.h"
 #include "core/run.h"
 #include "core/session.h"
 #include "core/trust.h"
 #include "io/jail.h"
+#include "pure/traceparent.h"
 #include "store/events.h"
 #include "store/runs.h"
 #include "store/state.h"
@@ -42,6 +44,7 @@ admission_free(struct admission *a)
 	buf_fini(&a->natural_key);
 	buf_fini(&a->correlation);
 	buf_fini(&a->traceparent);
+	buf_fini(&a->came_with);
 	buf_fini(&a->schedule);
 	buf_fini(&a->tenant);
 	buf_fini(&a->user);
@@ -126,7 +129,9 @@ admission_new(struct core *core, const struct happening *h)
 	buf_add_str(&a->tenant, h->tenant);
 	buf_add_str(&a->user, h->user);
 	buf_add_str(&a->session, h->session);
-	envelope_traceparent(h->traceparent, &a->traceparent);
+	envelope_traceparent(core, h->traceparent, a->event_id.text, &a->traceparent);
+	if (traceparent_parse(h->traceparent, &(struct traceparent){.flags = 0}))
+		buf_add_str(&a->came_with, h->traceparent);
 	a->cause = cause_parse(h->cause);
 	a->refused = h->refused.p ? str_dup(h->refused) : NULL;
 	a->refused_as = h->refused_as ? h->refused_as : "filtered";
@@ -260,6 +265,7 @@ event_keep(struct admission *a, int64_t run)
 		.time = a->at,
 		.run = run,
 		.document = (char *)buf_cstr(&a->document),
+		.traceparent = (char *)text_or_null(&a->came_with),
 	};
 	int64_t seq;
 
@@ -435,6 +441,7 @@ on_committed(void *arg, const struct err *err)
 	log_debug("event kept", "event", a->event_id.text, "trigger",
 		  a->trigger ? a->trigger->name : NULL, "outcome", a->result.outcome, "run",
 		  a->result.run_id);
+	telemetry_wake(a->core);
 	if (new_run)
 		queue_note_new(a->core->queue, a->agent->name, text_or_null(&a->tenant));
 	if (a->trigger)

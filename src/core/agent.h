@@ -48,6 +48,8 @@ struct agent_kind {
 	json_t *(*keeps)(struct core *core, const char *session);
 	/* Is this one of its processes, between turns or in one? */
 	bool (*kept_has)(struct core *core, const char *session, pid_t pid);
+	/* Looks at all agents of the kind once the configuration is whole. May be NULL. */
+	void (*check_all)(const struct registry *registry, struct conf_report *report);
 	/* Who starts its runs here: {"runs": WORD, "executor": sentence}; NULL: nothing is to be
 	 * said. */
 	json_t *(*means)(struct core *core);

@@ -168,6 +168,7 @@ flight_start(struct flight *flight)
 
 	log_debug("change goes to its target", "change", flight->changes[0].id, "target",
 		  flight->lane->target);
+	flight->started = core_wall(core);
 	crash_point("before-apply");
 	if (!target) {
 		err_set(&err, E_NOT_FOUND,

@@ -10,6 +10,7 @@
 #include "core/change.h"
 #include "core/metrics.h"
 #include "core/rollout.h"
+#include "core/telemetry.h"
 #include "store/changes.h"
 
 static void flight_write(void *arg);
@@ -188,6 +189,9 @@ flight_rows(struct flight *flight, struct err *err)
 		if (done && answer_is_done(&flight->answers[i]))
 			change_tell(core, flight->changes[i].seq);
 		else if (!answer_rows(flight, i, &to, err))
+			return false;
+		if (!telemetry_tried(core, &flight->changes[i], flight->revert, flight->started,
+				     change_state_name(to), flight->answers[i].error, err))
 			return false;
 		reached[to]++;
 		answer_log(flight, i, to);

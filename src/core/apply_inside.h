@@ -47,6 +47,7 @@ struct flight {
 	const struct change_row **pointers; /* to them, for the target */
 	struct answer *answers;
 	size_t count;
+	struct wall started; /* when its target was asked */
 	bool revert, overdue, answered, landed;
 	struct core_timer *timer;
 };

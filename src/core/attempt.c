@@ -136,6 +136,7 @@ attempt_free(struct attempt *attempt)
 	free(attempt->result_status);
 	free(attempt->stop_text);
 	free(attempt->over_text);
+	json_decref(attempt->left);
 	free(attempt->executor);
 	registry_unref(attempt->registry);
 	free(attempt);

@@ -3,6 +3,8 @@
 #ifndef ROUSE_CORE_ATTEMPT_H
 #define ROUSE_CORE_ATTEMPT_H
 
+#include <jansson.h>
+
 #include "base/list.h"
 #include "base/map.h"
 #include "core/registry.h"
@@ -51,7 +53,7 @@ struct attempt {
 	const char *stop_reason;     /* why we stopped it (budget_…, cancelled, deadline); NULL */
 	char *stop_text;
 	LIST_HEAD(, meter_hold) holds; /* requests to models that go on (core/meter.h) */
-	const char *over_reason; /* one was refused, for the budget of this reason; NULL */
+	const char *over_reason;       /* one was refused, for the budget of this reason; NULL */
 	char *over_text;
 	bool unpriced; /* a model without a price was told of in the log */
 	bool progress_dirty, took_pending, ending;
@@ -61,6 +63,10 @@ struct attempt {
 	const char *refused;
 	struct ending *end; /* while its rows are being written; NULL */
 
+	/* What its kind found that it left where it worked, as lines of the protocol, change and
+	 * log alone: they count in the turn that ends the run, and are forgotten where it is tried
+	 * again. NULL: nothing. Set before attempt_exit(). */
+	json_t *left;
 	char *executor; /* JSON; of the kind */
 	void *state;	/* of the kind */
 

@@ -10,17 +10,20 @@
 #include "core/agent.h"
 #include "core/batch.h"
 #include "core/breakers.h"
+#include "core/change.h"
 #include "core/expect.h"
 #include "core/gate.h"
 #include "core/ledger.h"
 #include "core/meter.h"
 #include "core/metrics.h"
 #include "core/notify.h"
+#include "core/protocol.h"
 #include "core/queue.h"
 #include "core/run.h"
 #include "core/session.h"
 #include "core/signal.h"
 #include "core/stand.h"
+#include "core/telemetry.h"
 #include "core/vet.h"
 #include "store/changes.h"
 #include "store/runs.h"
@@ -147,6 +150,32 @@ ending_look_again(struct ending *ending, struct err *err)
 	return true;
 }
 
+/* What it left where it worked. */
+static bool
+ending_left(struct ending *ending, enum run_state to, struct err *err)
+{
+	struct attempt *attempt = ending->attempt;
+	size_t i;
+	json_t *line;
+
+	json_array_foreach (attempt->left, i, line) {
+		const char *type = json_str(line, "type");
+		AUTO(buf_fini) struct buf text = BUF_INIT;
+		AUTO(err_fini) struct err why = ERR_INIT;
+
+		if (strcmp(type, "change")) {
+			json_write(&text, line);
+			attempt_log(attempt, type, buf_str(&text));
+		} else if (run_is_final(to) &&
+			   !change_leave(attempt, line, to != RUN_SUCCEEDED, &why)) {
+			if (err_again(why.code))
+				return err_move(err, &why);
+			protocol_refuse(attempt, "change", &why);
+		}
+	}
+	return true;
+}
+
 /* Every row that an end changes; false leaves none of them. */
 static bool
 ending_rows(struct ending *ending, struct err *err)
@@ -184,6 +213,8 @@ ending_rows(struct ending *ending, struct err *err)
 		return false;
 	if (!runs_move(store, attempt->run.seq, &move, err))
 		return false;
+	if (!ending_left(ending, to, err))
+		return false;
 	if (run_is_final(to) && verdict->event != RUN_SUCCEED &&
 	    !changes_mark_partial(store, attempt->run.seq, err))
 		return false;
@@ -201,6 +232,8 @@ ending_rows(struct ending *ending, struct err *err)
 		return false;
 	if (run_is_final(to) &&
 	    !batch_run_ended(attempt->core, &attempt->run, move.to, move.reason, err))
+		return false;
+	if (!telemetry_ended(attempt->core, &attempt->run, attempt->n, run_is_final(to), err))
 		return false;
 	done_log(attempt, ending, move.to);
 	attempt_tell(attempt, move.to, verdict->reason);

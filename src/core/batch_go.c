@@ -198,7 +198,7 @@ run_admit(struct live *live, int64_t n, struct run_row *run, struct err *err)
 	struct admitted *admitted;
 	bool ready;
 
-	envelope_traceparent(STR_NONE, &traceparent);
+	envelope_traceparent(core, STR_NONE, NULL, &traceparent);
 	run->traceparent = (char *)buf_cstr(&traceparent);
 	if (!runs_insert(core->store, run, &move.run, &ready, err) ||
 	    !items_move(core->store, live->seq, n, &move, err) ||

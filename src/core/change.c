@@ -139,8 +139,11 @@ proposal_read(const struct attempt *attempt, const json_t *line, struct change_r
 	return true;
 }
 
+enum proposal { PROPOSED, LEFT, LEFT_PARTIAL };
+
 static bool
-proposal_check(const struct attempt *attempt, const struct change_row *change, struct err *err)
+proposal_check(const struct attempt *attempt, const struct change_row *change, enum proposal how,
+	       struct err *err)
 {
 	const struct target *target = registry_target(attempt->registry, change->target);
 
@@ -148,7 +151,8 @@ proposal_check(const struct attempt *attempt, const struct change_row *change, s
 		return false;
 	if (!target)
 		return err_set(err, E_NOT_FOUND, "there is no target %s", change->target);
-	return !target->kind->check || target->kind->check(attempt->core, target, change, err);
+	return how != PROPOSED || !target->kind->check ||
+	       target->kind->check(attempt->core, target, change, err);
 }
 
 /* Has its target more to say than it could at once? */
@@ -344,8 +348,8 @@ proposal_go_on(struct core *core, int64_t seq, const struct change_row *change, 
 		      : proposal_stand(core, seq, change, policy, apply, &ruled, err);
 }
 
-bool
-change_propose(struct attempt *attempt, const json_t *line, struct err *err)
+static bool
+proposal_stage(struct attempt *attempt, const json_t *line, enum proposal how, struct err *err)
 {
 	struct core *core = attempt->core;
 	AUTO(change_row_fini)
@@ -355,15 +359,18 @@ change_propose(struct attempt *attempt, const json_t *line, struct err *err)
 				    .reverted_at = WALL_NONE,
 				    .due = WALL_NONE};
 	const struct review_policy *policy =
-		review_policy_of(core, attempt->run.batch, attempt->run.trigger);
+		how == LEFT_PARTIAL
+			? NULL
+			: review_policy_of(core, attempt->run.batch, attempt->run.trigger);
 	bool replayed = replay_is(attempt->run.batch), approved, vetted;
-	bool apply = !strcmp(attempt->run.mode, "apply") && !replayed;
+	bool apply = !strcmp(attempt->run.mode, "apply") && !replayed && how != LEFT_PARTIAL;
 	struct uuid id = uuid_v7(change.created);
 	int64_t seq = 0;
 
-	if (!proposal_read(attempt, line, &change, err) || !proposal_check(attempt, &change, err))
+	if (!proposal_read(attempt, line, &change, err) ||
+	    !proposal_check(attempt, &change, how, err))
 		return false;
-	vetted = !replayed && proposal_is_vetted(attempt, &change);
+	vetted = !replayed && how == PROPOSED && proposal_is_vetted(attempt, &change);
 	approved = apply && !vetted && !ruling_wants(policy);
 	change.id = mem_strdup(id.text);
 	change.run = attempt->run.seq;
@@ -388,6 +395,18 @@ change_propose(struct attempt *attempt, const json_t *line, struct err *err)
 		wake_after(core, change.target);
 	crash_point("after-propose");
 	return true;
+}
+
+bool
+change_propose(struct attempt *attempt, const json_t *line, struct err *err)
+{
+	return proposal_stage(attempt, line, PROPOSED, err);
+}
+
+bool
+change_leave(struct attempt *attempt, const json_t *line, bool partial, struct err *err)
+{
+	return proposal_stage(attempt, line, partial ? LEFT_PARTIAL : LEFT, err);
 }
 
 /* --- decisions ----------------------------------------------------------------------------- */

@@ -45,6 +45,9 @@ enum change_state change_next(enum change_state state, enum change_event ev);
  * refused and recorded in the run log; the run goes on. */
 bool change_propose(struct attempt *attempt, const json_t *line, struct err *err);
 
+/* The same of what an attempt left where it worked (attempt->left), which its kind has compared
+ * with the target already. partial: the run fails, so that nobody but a person approves it. */
+bool change_leave(struct attempt *attempt, const json_t *line, bool partial, struct err *err);
 /* A proposal whose target had nothing against it, within the turn: it replaces what it has to, its
  * rules are asked, or (apply) it is approved. */
 bool change_stand(struct core *core, const struct change_row *change, bool apply, struct err *err);

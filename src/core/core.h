@@ -34,6 +34,7 @@ struct batches;
 struct rollouts;
 struct looks;
 struct rulings;
+struct telemetry;
 struct vets;
 
 struct core {
@@ -64,6 +65,7 @@ struct core {
 	struct rulings *rulings;     /* rules about changes (core/ruling.h) */
 	struct rollouts *rollouts;   /* batches on their way to their targets */
 	struct looks *looks;	     /* at changes (core/look.h) */
+	struct telemetry *telemetry; /* traces and logs on their way out; NULL: there is none */
 	struct listeners *listeners; /* of signals (core/signal.h); NULL: there are none */
 	struct endpoint *endpoint;   /* of models (core/endpoint.h); NULL: nobody needs it */
 

@@ -5,6 +5,8 @@
 #include "base/digest.h"
 #include "base/json.h"
 #include "base/uuid.h"
+#include "core/telemetry.h"
+#include "pure/traceparent.h"
 
 static void
 member(struct buf *out, const char *name)
@@ -165,57 +167,28 @@ envelope_event_data(struct str document)
 	return json_raw_find(document, &data, 1, &found) ? found : STR("null");
 }
 
-static bool
-hex_field(struct str s, bool *ret_zero)
-{
-	*ret_zero = true;
-	for (size_t i = 0; i < s.len; i++) {
-		if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f')))
-			return false;
-		if (s.p[i] != '0')
-			*ret_zero = false;
-	}
-	return true;
-}
-
-/* W3C Trace Context: version 00, or a later one that begins the same way. */
-static bool
-traceparent_is_valid(struct str s)
-{
-	bool zero;
-
-	if (s.len < 55 || s.p[2] != '-' || s.p[35] != '-' || s.p[52] != '-')
-		return false;
-	if (!hex_field(str_make(s.p, 2), &zero) || !memcmp(s.p, "ff", 2))
-		return false;
-	if (zero ? s.len != 55 : s.len > 55 && s.p[55] != '-')
-		return false;
-	if (!hex_field(str_make(s.p + 3, 32), &zero) || zero)
-		return false;
-	if (!hex_field(str_make(s.p + 36, 16), &zero) || zero)
-		return false;
-	return hex_field(str_make(s.p + 53, 2), &zero);
-}
-
 void
-envelope_traceparent(struct str incoming, struct buf *out)
+envelope_traceparent(const struct core *core, struct str incoming, const char *event_id,
+		     struct buf *out)
 {
-	unsigned char id[24];
+	struct traceparent trace;
+	unsigned char id[TRACE_ID_LEN / 2 + SPAN_ID_LEN / 2];
+	AUTO(buf_fini) struct buf hex = BUF_INIT;
+	bool continues = traceparent_parse(incoming, &trace);
 
 	entropy_fill(id, sizeof(id));
 	id[0] |= 1; /* never all zero */
-	id[16] |= 1;
-	buf_puts(out, "00-");
-	if (traceparent_is_valid(incoming))
-		buf_add(out, incoming.p + 3, 32);
-	else
-		hex_encode(out, str_make(id, 16));
-	buf_putc(out, '-');
-	hex_encode(out, str_make(id + 16, 8));
-	if (traceparent_is_valid(incoming)) {
-		buf_putc(out, '-');
-		buf_add(out, incoming.p + 53, 2);
-	} else {
-		buf_puts(out, "-01");
+	id[TRACE_ID_LEN / 2] |= 1;
+	hex_encode(&hex, str_make((const char *)id, sizeof(id)));
+	if (!continues) {
+		trace = (struct traceparent){.flags = 0};
+		if (event_id)
+			trace_of_uuid(event_id, trace.trace);
+		else
+			memcpy(trace.trace, hex.data, TRACE_ID_LEN);
+		if (telemetry_samples(core, trace.trace))
+			trace.flags = TRACE_SAMPLED;
 	}
+	memcpy(trace.span, hex.data + TRACE_ID_LEN, SPAN_ID_LEN);
+	traceparent_write(&trace, out);
 }

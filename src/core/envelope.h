@@ -3,6 +3,7 @@
 #ifndef ROUSE_CORE_ENVELOPE_H
 #define ROUSE_CORE_ENVELOPE_H
 
+#include "core/core.h"
 #include "store/rows.h"
 
 /* One line of JSON without line end. data: raw JSON of the event's data, used where run->payload is
@@ -10,7 +11,9 @@
 void envelope_build(const struct run_row *run, int attempt, struct str data, struct buf *out);
 /* The `data` member of an event document, raw; "null" when there is none. */
 struct str envelope_event_data(struct str document);
-/* A fresh W3C traceparent that continues `incoming` (p NULL or invalid: a new trace). */
-void envelope_traceparent(struct str incoming, struct buf *out);
+/* A fresh W3C traceparent that continues `incoming`. p NULL or invalid: a new trace, named by the
+ * event's id (NULL: by chance), and sampled as [telemetry] says. */
+void envelope_traceparent(const struct core *core, struct str incoming, const char *event_id,
+			  struct buf *out);
 
 #endif

@@ -95,11 +95,9 @@ struct listing {
 };
 
 static bool
-change_add(void *arg, const struct change_row *row)
+object_add(const struct listing *listing, json_t *object)
 {
 	static const char *const wide[] = {"before", "after", "patch", "current", "receipt"};
-	const struct listing *listing = arg;
-	AUTO(json_auto_decref) json_t *object = change_object(row);
 
 	for (size_t i = 0; listing->slim && i < ARRAY_LEN(wide); i++)
 		json_object_del(object, wide[i]);
@@ -107,6 +105,35 @@ change_add(void *arg, const struct change_row *row)
 		buf_putc(listing->out, ',');
 	json_write(listing->out, object);
 	return listing->out->len <= (listing->slim ? INPUT_BYTES : CHANGES_BYTES);
+}
+
+static bool
+change_add(void *arg, const struct change_row *row)
+{
+	AUTO(json_auto_decref) json_t *object = change_object(row);
+
+	return object_add(arg, object);
+}
+
+/* What it left is staged when the run ends, and that is asked now. */
+static bool
+left_add(const struct attempt *attempt, const struct listing *listing)
+{
+	size_t i;
+	json_t *line;
+
+	json_array_foreach (attempt->left, i, line) {
+		AUTO(json_auto_decref) json_t *object = json_copy(line);
+
+		if (strcmp(json_str(line, "type"), "change"))
+			continue;
+		json_object_del(object, "type");
+		json_put_str(object, "run", attempt->run.id);
+		json_put_str(object, "status", "proposed");
+		if (!object_add(listing, object))
+			return false;
+	}
+	return true;
 }
 
 static bool
@@ -121,6 +148,7 @@ changes_build(const struct attempt *attempt, struct buf *out, struct err *err)
 		if (!changes_of_run(attempt->core->store, attempt->run.seq, change_add, &listing,
 				    err))
 			return false;
+		left_add(attempt, &listing);
 		if (out->len <= CHANGES_BYTES)
 			break;
 	}

@@ -10,6 +10,7 @@
 #include "core/registry.h"
 #include "core/source.h"
 #include "core/stream.h"
+#include "core/telemetry.h"
 #include "core/vigil.h"
 #include "store/changes.h"
 #include "store/runs.h"
@@ -58,6 +59,10 @@ static const struct family {
 	 "Tries to tell people, by [notify] and outcome: sent, failed, dropped."},
 	{"rouse_gate_timeouts_total", "counter", "Questions that nobody answered in time."},
 	{"rouse_stalled_total", "counter", "Attempts that were stopped for their silence."},
+	{"rouse_telemetry_sent_total", "counter", "Spans and log lines that were taken."},
+	{"rouse_telemetry_dropped_total", "counter",
+	 "Spans and log lines that will never be told: full, refused, rejected, too_large, "
+	 "too_many."},
 	{"rouse_cron_lateness_seconds", "histogram", "How late ticks were."},
 };
 
@@ -371,5 +376,6 @@ metrics_print(struct core *core, struct buf *out)
 	changes_count(core->store, 0, change_print, out, NULL);
 	gauge_head(out, "rouse_sse_clients", "Who follows a stream.");
 	buf_printf(out, "rouse_sse_clients %d\n", stream_count(core->stream));
+	telemetry_print(core, out);
 	store_print(core, out);
 }

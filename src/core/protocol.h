@@ -15,4 +15,7 @@ void protocol_refuse(struct attempt *attempt, const char *what, const struct err
  * the run log. */
 void protocol_recall(struct attempt *attempt);
 
+/* What was refused (a "change", ...) is told in the run's log; the run goes on. */
+void protocol_refuse(struct attempt *attempt, const char *what, const struct err *err);
+
 #endif

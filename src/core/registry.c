@@ -483,6 +483,9 @@ registry_fill(struct registry *registry, struct jail *jail, struct conf_report *
 	for (size_t k = 0; source_kinds && source_kinds[k]; k++)
 		if (source_kinds[k]->check_all)
 			source_kinds[k]->check_all(registry, report);
+	for (size_t k = 0; agent_kinds && agent_kinds[k]; k++)
+		if (agent_kinds[k]->check_all)
+			agent_kinds[k]->check_all(registry, report);
 }
 
 struct registry *

@@ -21,6 +21,7 @@
 #include "core/session.h"
 #include "core/signal.h"
 #include "core/suspend.h"
+#include "core/telemetry.h"
 #include "core/stream.h"
 #include "store/changes.h"
 #include "store/events.h"
@@ -183,6 +184,7 @@ unqueue_rows(struct core *core, const struct run_row *run, enum run_state to, co
 	       (to != RUN_FAILED || notify_run_failed(core, run, reason, why, err)) &&
 	       runs_free_lines(core->store, run, queue_note_ready, core->queue, err) &&
 	       batch_run_ended(core, run, move.to, reason, err) &&
+	       telemetry_ended(core, run, 0, true, err) &&
 	       signal_ended(core, run, move.to, reason, why, NULL, err);
 }
 

@@ -34,10 +34,9 @@ change_effect(const struct change_row *change)
 static bool
 status_is_wanted(const struct selection *s, const char *status)
 {
-	for (size_t i = 0; s->spec.statuses && s->spec.statuses[i]; i++)
-		if (!strcmp(s->spec.statuses[i], status))
-			return true;
-	return !s->spec.statuses;
+	enum change_state state = change_state_of(status);
+
+	return !s->spec.statuses || (state != CHANGE_NOWHERE && s->spec.statuses & 1u << state);
 }
 
 static int
@@ -212,11 +211,13 @@ static void
 slice_run(void *arg)
 {
 	struct selection *s = arg;
-	const char *one = s->spec.statuses && s->spec.statuses[0] && !s->spec.statuses[1]
-				  ? s->spec.statuses[0]
-				  : NULL;
+	bool one = s->spec.statuses && !(s->spec.statuses & (s->spec.statuses - 1));
 	struct change_scope scope = {
-		.batch = s->spec.batch, .entity = s->spec.entity, .status = one};
+		.batch = s->spec.batch,
+		.entity = s->spec.entity,
+		.status =
+			one ? change_state_name((enum change_state)__builtin_ctz(s->spec.statuses))
+			    : NULL};
 
 	s->rows = 0;
 	if (!store_open_reader(s->core->store, &s->reader, &s->err))

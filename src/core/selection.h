@@ -17,11 +17,11 @@ struct selection_spec {
 	char **digests; /* of ids: what each has to be as it is; NULL: no matter */
 	size_t id_count;
 	char *entity;
-	char *where;		     /* a jq program over the change object */
-	char *group;		     /* name of a group (pure/group.h) */
-	const char *const *statuses; /* NULL-terminated; NULL: any. Not owned */
-	int64_t last_seq;	     /* none that came later; 0: all */
-	int64_t *except;	     /* seqs, sorted, that are none of it */
+	char *where;	   /* a jq program over the change object */
+	char *group;	   /* name of a group (pure/group.h) */
+	unsigned statuses; /* a bit (1 << enum change_state) for each; 0: any */
+	int64_t last_seq;  /* none that came later; 0: all */
+	int64_t *except;   /* seqs, sorted, that are none of it */
 	size_t except_count;
 	bool open_since; /* proposed, or decided from `since` on: what was open then */
 	struct wall since;

@@ -127,8 +127,28 @@ static const struct conf_key retention_keys[] = {
 };
 
 static const struct conf_key telemetry_keys[] = {
-	{"otlp_url", CONF_STRING, .flags = CONF_LATER,
-	 .help = "OTLP/HTTP endpoint that traces and logs are sent to"},
+	{"otlp_url", CONF_STRING,
+	 .help = "base URL of an OTLP/HTTP receiver, as http://127.0.0.1:4318: traces go as JSON "
+		 "to /v1/traces below it, lines of the log to /v1/logs"},
+	{"otlp_header.", CONF_SECRET, .flags = CONF_PREFIX,
+	 .help = "otlp_header.NAME = cred:NAME or the like: a header that is sent along, as "
+		 "Authorization"},
+	{"otlp_timeout", CONF_DURATION, "10s", .min = 100, .max = 600000,
+	 .help = "how long one request may take"},
+	{"otlp_delay", CONF_DURATION, "1s", .min = 10, .max = 600000,
+	 .help = "how long what ended waits for company"},
+	{"otlp_queue", CONF_INT, "100000", .min = 1, .max = 100000000,
+	 .help = "runs, changes and events that may wait for a receiver that is away; what is "
+		 "beyond is counted and not told"},
+	{"traces", CONF_BOOL, "yes", .help = "send spans of events, runs and changes?"},
+	{"logs", CONF_ENUM, "info", "none|error|warning|info|debug",
+	 .help = "lines of the log that are sent: this level and what is worse"},
+	{"sample", CONF_RATIO, "1", .help = "share of the traces begun here that are sent; a "
+					    "caller's own traceparent decides for itself"},
+	{"service", CONF_STRING, "rouse", .help = "service.name of what is sent"},
+	{"attribute.", CONF_STRING, .flags = CONF_PREFIX,
+	 .help = "attribute.NAME = VALUE: said of this daemon with all that is sent, as "
+		 "deployment.environment.name"},
 };
 
 #define BUDGET_OVERRIDES                                                                           \
@@ -471,7 +491,28 @@ TABLE(limits, "limits", false, "how much at once");
 TABLE(budget, "budget", false,
       "what every run may use where nothing else is said, and what a day may cost");
 TABLE(retention, "retention", false, "how long things are kept");
-TABLE(telemetry, "telemetry", false, "traces");
+
+static void
+telemetry_check(const struct conf_section *section, struct conf_report *report)
+{
+	struct str url = str_of(conf_str(section, "otlp_url"));
+
+	if (url.p && !str_starts(url, STR("http://")) && !str_starts(url, STR("https://")))
+		conf_complain(report, section, "otlp_url",
+			      "%s; expected a URL, as http://127.0.0.1:4318", url.p);
+	else if (url.p && strpbrk(url.p, "?# \t"))
+		conf_complain(report, section, "otlp_url",
+			      "%s has more than scheme, host and path; expected a URL that "
+			      "/v1/traces can stand behind, as http://127.0.0.1:4318",
+			      url.p);
+}
+
+static const struct conf_table telemetry_table = {.section = "telemetry",
+						  .keys = telemetry_keys,
+						  .count = ARRAY_LEN(telemetry_keys),
+						  .check = telemetry_check,
+						  .help = "traces and logs for a collector"};
+
 
 /* Else an agent that says `timeout: 0` would approve its own question. */
 static void

@@ -11,9 +11,13 @@
 /* What is called of it, by any room. */
 #define GIT_CALLS(X)                                                                               \
 	X(git_blob_create_from_buffer)                                                             \
+	X(git_blob_free)                                                                           \
+	X(git_blob_lookup)                                                                         \
 	X(git_blob_rawcontent)                                                                     \
 	X(git_blob_rawsize)                                                                        \
 	X(git_branch_is_checked_out)                                                               \
+	X(git_checkout_options_init)                                                               \
+	X(git_checkout_tree)                                                                       \
 	X(git_commit_author)                                                                       \
 	X(git_commit_create)                                                                       \
 	X(git_commit_free)                                                                         \
@@ -40,9 +44,11 @@
 	X(git_index_find_prefix)                                                                   \
 	X(git_index_free)                                                                          \
 	X(git_index_get_bypath)                                                                    \
+	X(git_index_has_conflicts)                                                                 \
 	X(git_index_new)                                                                           \
 	X(git_index_read_tree)                                                                     \
 	X(git_index_remove)                                                                        \
+	X(git_index_write)                                                                         \
 	X(git_index_write_tree_to)                                                                 \
 	X(git_libgit2_init)                                                                        \
 	X(git_libgit2_opts)                                                                        \
@@ -54,9 +60,19 @@
 	X(git_object_lookup)                                                                       \
 	X(git_object_peel)                                                                         \
 	X(git_object_type)                                                                         \
+	X(git_odb_free)                                                                            \
+	X(git_odb_hash)                                                                            \
+	X(git_odb_hashfile)                                                                        \
+	X(git_odb_read_header)                                                                     \
 	X(git_oid_cmp)                                                                             \
 	X(git_oid_fromstr)                                                                         \
 	X(git_oid_tostr)                                                                           \
+	X(git_packbuilder_free)                                                                    \
+	X(git_packbuilder_insert)                                                                  \
+	X(git_packbuilder_insert_tree)                                                             \
+	X(git_packbuilder_new)                                                                     \
+	X(git_packbuilder_set_threads)                                                             \
+	X(git_packbuilder_write)                                                                   \
 	X(git_reference_create)                                                                    \
 	X(git_reference_create_matching)                                                           \
 	X(git_reference_delete)                                                                    \
@@ -80,11 +96,16 @@
 	X(git_remote_ls)                                                                           \
 	X(git_repository_commondir)                                                                \
 	X(git_repository_free)                                                                     \
+	X(git_repository_index)                                                                    \
 	X(git_repository_init)                                                                     \
 	X(git_repository_is_bare)                                                                  \
 	X(git_repository_is_shallow)                                                               \
+	X(git_repository_odb)                                                                      \
 	X(git_repository_open_ext)                                                                 \
-	X(git_repository_set_ident)                                                                \
+	X(git_repository_path)                                                                     \
+	X(git_repository_set_head)                                                                 \
+	X(git_repository_state)                                                                    \
+	X(git_repository_workdir)                                                                  \
 	X(git_revwalk_free)                                                                        \
 	X(git_revwalk_hide)                                                                        \
 	X(git_revwalk_new)                                                                         \
@@ -101,11 +122,14 @@
 	X(git_tag_message)                                                                         \
 	X(git_tag_name)                                                                            \
 	X(git_tag_tagger)                                                                          \
+	X(git_tree_entry_byindex)                                                                  \
 	X(git_tree_entry_bypath)                                                                   \
 	X(git_tree_entry_filemode)                                                                 \
 	X(git_tree_entry_free)                                                                     \
 	X(git_tree_entry_id)                                                                       \
+	X(git_tree_entry_name)                                                                     \
 	X(git_tree_entry_to_object)                                                                \
+	X(git_tree_entrycount)                                                                     \
 	X(git_tree_free)                                                                           \
 	X(git_tree_lookup)
 

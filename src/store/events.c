@@ -31,9 +31,9 @@ enum {
 
 static const struct statement list[] = {
 	[INSERT] = {"INSERT INTO events (seq, id, trigger, source, outcome, rule, key, subject, "
-		    "time, run, document) "
+		    "time, run, document, traceparent) "
 		    "VALUES (:seq, :id, :trigger, :source, :outcome, :rule, :key, :subject, :time, "
-		    ":run, :document)",
+		    ":run, :document, :traceparent)",
 		    &event_shape},
 	[SETTLE] =
 		{"UPDATE events SET outcome = :outcome, rule = :rule, run = :run WHERE seq = :seq",

@@ -38,6 +38,7 @@ static const struct field event_fields[] = {
 	FIELD(event_row, run, "run", FIELD_REF),
 	FIELD(event_row, run_id, "run_id", FIELD_TEXT),
 	FIELD(event_row, document, "document", FIELD_TEXT),
+	FIELD(event_row, traceparent, "traceparent", FIELD_TEXT),
 };
 SHAPE(event, event_fields);
 

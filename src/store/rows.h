@@ -16,6 +16,7 @@ struct event_row {
 	int64_t run;	/* seq of its run; 0: none */
 	char *run_id;	/* of that run; NULL */
 	char *document; /* the CloudEvent, JSON text; NULL where a list left it out */
+	char *traceparent; /* that it came with; NULL: it begins a trace of its own */
 };
 void event_row_fini(struct event_row *row);
 

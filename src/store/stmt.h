@@ -75,6 +75,7 @@ enum room {
 	ROOM_SESSIONS,
 	ROOM_STORE,
 	ROOM_RETENTION,
+	ROOM_SPANS,
 	ROOMS
 };
 struct statements {
@@ -88,7 +89,7 @@ extern const struct statements events_statements, runs_statements, moves_stateme
 	breakers_statements, budgets_statements, gather_statements, health_statements,
 	rollouts_statements,
 	sessions_statements, batches_statements, items_statements,
-	notices_statements, inbox_statements, store_statements, retention_statements;
+	notices_statements, inbox_statements, store_statements, retention_statements, spans_statements;
 const struct statements *statements_of(enum room room);
 
 /* A statement in use. AUTO(query_end) struct query *q = query_read(…); NULL: err says why. */

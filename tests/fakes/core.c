@@ -40,6 +40,41 @@ registry_conf(const struct registry *registry)
 	return fake->conf;
 }
 
+struct registry *
+registry_ref(struct registry *registry)
+{
+	return registry;
+}
+
+void
+registry_unref(struct registry *registry)
+{
+	(void)registry;
+}
+
+size_t
+registry_agent_count(const struct registry *registry)
+{
+	(void)registry;
+	return 0;
+}
+
+const struct agent *
+registry_agent_at(const struct registry *registry, size_t i)
+{
+	(void)registry;
+	(void)i;
+	return NULL;
+}
+
+const struct target *
+registry_target(const struct registry *registry, const char *name)
+{
+	(void)registry;
+	(void)name;
+	return NULL;
+}
+
 void
 notify_done(struct notify_job *job, const struct notify_result *result, const struct err *err)
 {

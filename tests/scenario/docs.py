@@ -33,7 +33,7 @@ class Tickets(http.server.BaseHTTPRequestHandler):
 
 @scenario("docs/agents.md works as it stands")
 def _(rouse):
-    for program in ("jq", "node", "cc"):
+    for program in ("jq", "node", "cc", "git"):
         needs_program(program)
     follow(rouse, "agents.md")
 

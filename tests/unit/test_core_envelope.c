@@ -12,7 +12,7 @@ continues(const char *incoming)
 {
 	AUTO(buf_fini) struct buf out = BUF_INIT;
 
-	envelope_traceparent(str_of(incoming), &out);
+	envelope_traceparent(&(struct core){.base = NULL}, str_of(incoming), NULL, &out);
 	CHECK_INT(out.len, 55);
 	return str_starts(buf_str(&out), STR("00-4bf92f3577b34da6a3ce929d0e0e4736-")) &&
 	       !str_eq_cstr(buf_str(&out), incoming);

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -221,8 +223,11 @@ check_full(void)
 {
 	AUTO(buf_fini) struct buf b = BUF_INIT;
 	fill();
-	for (int i = 0; i < 1000; i++)
-		log_info("lost");
+	for (int i = 0; i < 1000; i++) {
+		char n[16];
+		snprintf(n, sizeof(n), "%d", i);
+		log_info("lost", "n", n);
+	}
 	heard(&b);
 	CHECK(!strstr(buf_cstr(&b), "lost"));
 	log_info("back");
@@ -284,14 +289,215 @@ test_bad_readers(void)
 	}
 }
 
+static int
+count_of(const struct buf *b, const char *words)
+{
+	int n = 0;
+	for (const char *at = buf_cstr(b); (at = strstr(at, words)); at++)
+		n++;
+	return n;
+}
+
+static void
+test_repeats(void)
+{
+	AUTO(buf_fini) struct buf b = BUF_INIT;
+	char n[16];
+	log_setup(LOG_INFO, LOG_TEXT);
+	listen_pipe();
+	IT ("the same line again and again is written ten times, and counted") {
+		CHECK(!log_is_repeating());
+		for (int i = 0; i < 50; i++)
+			log_info("again", "a", "b");
+		CHECK_INT(count_of((heard(&b), &b), "info again a=b\n"), 10);
+		CHECK(log_is_repeating());
+		CHECK(log_settle(false) > 0);
+		CHECK_INT(log_settle(true), -1);
+		CHECK(strstr(heard(&b), "info again repeated=40\n"));
+		CHECK(!log_is_repeating());
+		CHECK_INT(log_settle(true), -1);
+	}
+	IT ("lines that differ are no repeats, where they are no warnings") {
+		for (int i = 0; i < 150; i++) {
+			snprintf(n, sizeof(n), "%d", i);
+			log_info("differs", "n", n);
+		}
+		CHECK_INT(count_of((heard(&b), &b), "info differs n="), 150);
+		CHECK(!log_is_repeating());
+	}
+	IT ("a flood of one warning is cut, whatever its pairs are") {
+		for (int i = 0; i < 150; i++) {
+			snprintf(n, sizeof(n), "%d", i);
+			log_warning("flood", "n", n);
+		}
+		CHECK_INT(count_of((heard(&b), &b), "warning flood n="), 100);
+		log_error("flood", "n", "other level");
+		CHECK_INT(count_of((heard(&b), &b), "error flood"), 1);
+		log_settle(true);
+		CHECK(strstr(heard(&b), "warning flood repeated=50\n"));
+	}
+	IT ("lines that are not written are not counted either") {
+		for (int i = 0; i < 50; i++)
+			log_debug("quiet");
+		CHECK(!log_is_repeating());
+	}
+	listen_end();
+}
+
+struct tapped {
+	int count;
+	char message[40], value[40];
+	enum log_level level;
+};
+
+static void
+on_tap(void *arg, const struct log_record *record)
+{
+	struct tapped *tapped = arg;
+	tapped->count++;
+	tapped->level = record->level;
+	snprintf(tapped->message, sizeof(tapped->message), "%s", record->message);
+	snprintf(tapped->value, sizeof(tapped->value), "%s=%s",
+		 record->count ? record->pairs[0].key : "",
+		 record->count ? record->pairs[0].value : "");
+}
+
+static void
+test_tap(void)
+{
+	AUTO(buf_fini) struct buf b = BUF_INIT;
+	struct tapped tapped = {0};
+	log_setup(LOG_ERROR, LOG_TEXT);
+	listen_pipe();
+	IT ("who taps gets records of its own levels, as they are") {
+		log_set_tap(LOG_INFO, on_tap, &tapped);
+		log_info("heard", "left out", NULL, "key", "a\nb");
+		log_debug("not wanted");
+		CHECK_INT(tapped.count, 1);
+		CHECK_STR(tapped.message, "heard");
+		CHECK_STR(tapped.value, "key=a\nb");
+		CHECK_INT(tapped.level, LOG_INFO);
+		CHECK_STR(heard(&b), "");
+	}
+	IT ("and none once it is gone") {
+		log_set_tap(LOG_ERROR, NULL, NULL);
+		log_error("late");
+		CHECK_INT(tapped.count, 1);
+	}
+	listen_end();
+}
+
+/* --- the journal's own protocol --- */
+
+/* A datagram, or the file in memory that came with it; NUL bytes of lengths become dots. */
+static const char *
+datagram(int fd, struct buf *out)
+{
+	char room[65536];
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = {room, sizeof(room)};
+	struct msghdr message = {.msg_iov = &iov,
+				 .msg_iovlen = 1,
+				 .msg_control = &control,
+				 .msg_controllen = sizeof(control)};
+	ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT);
+	int file = -1;
+	buf_clear(out);
+	if (n < 0)
+		return NULL;
+	buf_add(out, room, (size_t)n);
+	if (CMSG_FIRSTHDR(&message)) {
+		memcpy(&file, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(int));
+		lseek(file, 0, SEEK_SET);
+		while ((n = read(file, room, sizeof(room))) > 0)
+			buf_add(out, room, (size_t)n);
+		close(file);
+	}
+	for (size_t i = 0; i < out->len; i++)
+		if (!out->data[i])
+			out->data[i] = '.';
+	return buf_cstr(out);
+}
+
+static void
+test_native(void)
+{
+	AUTO(buf_fini) struct buf b = BUF_INIT;
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	snprintf(at.sun_path, sizeof(at.sun_path), "/tmp/rouse-test-journal-%d", (int)getpid());
+	unlink(at.sun_path);
+	CHECK(!bind(fd, (struct sockaddr *)&at, sizeof(at)));
+	log_journal_at(at.sun_path);
+	log_setup(LOG_DEBUG, LOG_JOURNAL);
+	listen_pipe();
+	IT ("the journal gets a field a pair, and the whole line for who reads lines") {
+		log_warning("run ends", "run", "0192", "agent", "a b", "exit-code", "1", "none",
+			    NULL);
+		const char *said = datagram(fd, &b);
+		CHECK(said &&
+		      str_starts(str_of(said),
+				 STR("MESSAGE=run ends run=0192 agent=\"a b\" exit-code=1\n")));
+		CHECK(said && strstr(said, "\nPRIORITY=4\n") &&
+		      strstr(said, "\nROUSE_RUN_ID=0192\n"));
+		CHECK(said && strstr(said, "\nROUSE_AGENT=a b\n") &&
+		      strstr(said, "\nROUSE_EXIT_CODE=1\n"));
+		CHECK(said && strstr(said, "\nMESSAGE_ID=") &&
+		      strstr(said, "\nSYSLOG_IDENTIFIER="));
+		CHECK(said && !strstr(said, "NONE"));
+		CHECK_STR(heard(&b), "");
+	}
+	IT ("a value with line ends forges no field") {
+		log_info("odd", "error", "x\nPRIORITY=0\nMESSAGE=forged");
+		const char *said = datagram(fd, &b);
+		CHECK(said && strstr(said, "\nROUSE_ERROR\n\x1b.......x\nPRIORITY=0\n"));
+		CHECK(said && str_starts(str_of(said), STR("MESSAGE=odd error=\"x\\nPRIORITY")));
+	}
+	IT ("what is larger than a datagram comes as a sealed file") {
+		AUTO(auto_free) char *text = mem_alloc(60001);
+		struct buf *lines = &b;
+		int small = 4608;
+		memset(text, 'y', 60000);
+		/* Room for one of these alone: a record of five is too large. */
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+		log_info("large", "a", text, "b", text, "c", text, "d", text, "e", text);
+		const char *said = datagram(fd, lines);
+		CHECK(said && strstr(said, "ROUSE_E=yyyy"));
+		CHECK(lines->len > 300000);
+	}
+	IT ("without a journal lines go to standard error, with their priority, and back again") {
+		unlink(at.sun_path);
+		close(fd);
+		log_error("gone", "n", "1");
+		CHECK_STR(heard(&b), "<3>gone n=1\n");
+		fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		CHECK(!bind(fd, (struct sockaddr *)&at, sizeof(at)));
+		log_error("back", "n", "2");
+		const char *said = datagram(fd, &b);
+		CHECK(said && strstr(said, "MESSAGE=back n=2\n"));
+	}
+	listen_end();
+	close(fd);
+	unlink(at.sun_path);
+	log_journal_at("/nonexistent");
+}
+
 int
 main(void)
 {
+	log_journal_at("/nonexistent");
 	saved_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
 	signal(SIGPIPE, SIG_DFL);
 	test_text();
 	test_json();
 	test_journal();
 	test_bad_readers();
+	test_repeats();
+	test_tap();
+	test_native();
+	log_journal_at(NULL);
 	return tap_done();
 }
