@@ -132,8 +132,6 @@ class Bus:
             self.plan(words[0])(peer, serial, words[0])
         elif member == "StopUnit":
             self.finish(peer, self.job(peer, serial), words[0], "done")
-        elif member == "KillUnit":
-            self.reply(peer, serial)
 
     # --- what it says
 
