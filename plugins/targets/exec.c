@@ -202,7 +202,7 @@ on_read(void *arg, const struct child_result *result)
 {
 	struct exec_job *job = arg;
 	struct str out = str_trim(result->out);
-	const char *expected = change_expected(job->change, job->revert), *current;
+	const char *current;
 
 	if (result->timed_out || result->exit_code) {
 		job_failed(job, "read", result);
@@ -225,7 +225,7 @@ on_read(void *arg, const struct child_result *result)
 		job_end(job);
 		return;
 	}
-	if (change_drifted(expected, current)) {
+	if (change_finds_other(job->change, job->revert, current)) {
 		job->outcome.what = TARGET_DRIFTED;
 		buf_add_str(&job->outcome.current, buf_str(&job->before));
 		job_end(job);

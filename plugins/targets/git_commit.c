@@ -299,11 +299,13 @@ run_try(struct git_work *w, struct git_job *jobs, size_t count, struct err *err)
 
 		err_fini(&job->err);
 		job->err = (struct err)ERR_INIT;
-		if (git_job_plan(w, job))
-			todo += job_acts(job);
-		else
+		if (!git_job_plan(w, job))
 			job->writes = job->removes = false;
 	}
+	if (!git_tree_check(w, jobs, count, err))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		todo += job_acts(&jobs[i]);
 	return !todo || jobs_write(w, jobs, count, err);
 }
 

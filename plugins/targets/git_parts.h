@@ -147,9 +147,10 @@ bool git_branch_follow(struct git_work *w, struct err *err);
 
 /* Sets w->taken. E_STATE: it is checked out, and nothing may go along. */
 bool git_tree_find(struct git_work *w, struct err *err);
-/* Where it is: work tree and index become what the changes make of the branch, if what they touch
- * is as the branch has it (E_STATE), and nobody else is at it (E_UNAVAILABLE). False: all is as it
- * was. */
+/* Where it is: what would be written over something that was not committed fails (job->err), and
+ * all of it while somebody else is at it (E_UNAVAILABLE, E_STATE). */
+bool git_tree_check(struct git_work *w, struct git_job *jobs, size_t count, struct err *err);
+/* Work tree and index become what the changes make of the branch. False: all is as it was. */
 bool git_tree_follow(struct git_work *w, struct git_job *jobs, size_t count, struct err *err);
 /* And back, where the branch could not be moved. */
 void git_tree_restore(struct git_work *w, struct git_job *jobs, size_t count);

@@ -434,6 +434,9 @@ on_sent(void *arg, const struct fetch_answer *answer, struct err *err)
 		   (answer->status == 404 || answer->status == 410)) {
 		/* An earlier attempt, whose answer was lost, did it. */
 		job->outcome.what = TARGET_ALREADY;
+	} else if ((answer->status == 404 || answer->status == 410) &&
+		   change_needs_entity(job->change, job->revert)) {
+		job->outcome.what = TARGET_DRIFTED;
 	} else {
 		job_bad_status(job, answer, job->revert ? "revert" : "apply");
 	}
@@ -455,13 +458,13 @@ static void
 on_looked(void *arg, const struct fetch_answer *answer, struct err *err)
 {
 	struct http_job *job = arg;
-	const char *expected = change_expected(job->change, job->revert), *current;
+	const char *current;
 
 	if (look_take(job, answer, err)) {
 		current = job->before.len ? buf_cstr(&job->before) : NULL;
 		if (change_is_done(job->change, job->revert, current))
 			job->outcome.what = TARGET_ALREADY;
-		else if (change_drifted(expected, current))
+		else if (change_finds_other(job->change, job->revert, current))
 			job_drifted(job);
 		else if (job_send(job))
 			return;

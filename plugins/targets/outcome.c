@@ -82,6 +82,23 @@ change_expected(const struct change_row *change, bool revert)
 }
 
 bool
+change_needs_entity(const struct change_row *change, bool revert)
+{
+	const char *op = change_op(change, revert);
+
+	return !strcmp(op, "update") || !strcmp(op, "delete");
+}
+
+bool
+change_finds_other(const struct change_row *change, bool revert, const char *current)
+{
+	const char *expected = change_expected(change, revert);
+
+	return (!current && !expected && change_needs_entity(change, revert)) ||
+	       change_drifted(expected, current);
+}
+
+bool
 change_is_done(const struct change_row *change, bool revert, const char *current)
 {
 	/* What the way back expects is what the way there leaves. */
@@ -147,7 +164,7 @@ change_before(const struct change_row *change)
 void
 change_key(const struct change_row *change, bool revert, struct buf *out)
 {
-	buf_printf(out, "%s%s", change->key, revert ? "/revert" : "");
+	buf_cat(out, change->key, revert ? "/revert" : "");
 }
 
 static void

@@ -29,6 +29,11 @@ void outcome_fail(struct outcome *o, enum err_code code, const char *fmt, ...) P
 /* What the target's state should be before the change is applied, or reverted: JSON, NULL for
  * anything. A create finds nothing, and the revert of a delete too. */
 const char *change_expected(const struct change_row *change, bool revert);
+/* Is what was found (JSON; NULL: nothing) not what it can be made from? What is gone is updated and
+ * deleted by nobody, whatever was proposed. */
+bool change_finds_other(const struct change_row *change, bool revert, const char *current);
+/* Is it about something that has to be there? */
+bool change_needs_entity(const struct change_row *change, bool revert);
 /* Is what an earlier attempt was to leave there already there? Its answer may have been lost.
  * current: JSON, NULL for nothing. */
 bool change_is_done(const struct change_row *change, bool revert, const char *current);

@@ -246,6 +246,23 @@ flight_says(const struct flight *flight, const char **ret_error)
 	return says;
 }
 
+/* A conflict, in words; owned. */
+static char *
+drift_text(const struct flight *flight, const struct change_row *change, const char *current)
+{
+	struct buf text = BUF_INIT;
+
+	if (!current && strcmp(change->op, "create") && change->entity)
+		buf_cat(&text, change->entity, " is not there any more; nothing was ",
+			flight->revert ? "reverted" : "applied");
+	else if (flight->revert)
+		buf_puts(&text, "what is there is not what was applied; nothing was reverted");
+	else
+		buf_puts(&text, "what is there is not what the proposal was made from; nothing "
+				"was applied");
+	return buf_take(&text);
+}
+
 static void
 answer_keep(struct flight *flight, size_t i, const struct target_result *result,
 	    const struct err *err)
@@ -260,11 +277,7 @@ answer_keep(struct flight *flight, size_t i, const struct target_result *result,
 		answer->error = mem_strdup(err_text(err));
 		answer->again = err_again(err->code);
 	} else if (result->outcome == TARGET_DRIFTED) {
-		answer->error = mem_strdup(
-			flight->revert
-				? "what is there is not what was applied; nothing was reverted"
-				: "what is there is not what the proposal was made from; nothing "
-				  "was applied");
+		answer->error = drift_text(flight, &flight->changes[i], result->current);
 	}
 }
 
@@ -288,6 +301,8 @@ flight_answered(struct flight *flight)
 	const char *error = NULL;
 	enum breaker_outcome says = flight_says(flight, &error);
 
+	flight->lane->in_flight--;
+	flight->lane->landing++;
 	group_learn(flight, says);
 	breakers_end(flight->lane->apply->core, BREAKER_TARGET, flight->lane->target,
 		     flight_who(flight), says, error);
@@ -318,6 +333,7 @@ void
 flight_on_all_done(void *arg, const struct target_result *results, struct err *errs)
 {
 	struct flight *flight = arg;
+	struct lane *lane = flight->lane;
 
 	crash_point("after-apply");
 	if (flight->overdue) {
@@ -328,6 +344,8 @@ flight_on_all_done(void *arg, const struct target_result *results, struct err *e
 	for (size_t i = 0; i < flight->count; i++)
 		answer_keep(flight, i, &results[i], &errs[i]);
 	flight_answered(flight);
+	/* The next ones are claimed in the turn that these land in: one commit for both. */
+	lane_on_turn(lane);
 }
 
 void

@@ -274,19 +274,77 @@ hunk_find(const struct lines *text, const struct lines *patch, const struct hunk
 		       hunk->line, found ? "in more than one place" : "nowhere");
 }
 
-static void
+/* What becomes of the text. */
+struct making {
+	struct buf *out;
+	size_t start; /* of what is made, in out */
+	bool closed;  /* the diff says that its last line has no end: nothing may follow */
+};
+
+static bool
+line_add(struct making *making, struct str line, struct err *err)
+{
+	if (!line.len)
+		return true;
+	if (making->closed)
+		return err_set(err, E_DRIFT,
+			       "the diff takes the end from a line that is not the last");
+	/* The last line of the diff lost its own on the way. */
+	if (making->out->len > making->start && making->out->data[making->out->len - 1] != '\n')
+		buf_putc(making->out, '\n');
+	buf_add_str(making->out, line);
+	return true;
+}
+
+static bool
+lines_add(struct making *making, const struct lines *text, size_t *done, size_t until,
+	  struct err *err)
+{
+	for (; *done < until; ++*done)
+		if (!line_add(making, text->items[*done], err))
+			return false;
+	return true;
+}
+
+static bool
 hunk_write(const struct lines *text, const struct lines *patch, const struct hunk *hunk, size_t at,
-	   struct buf *out)
+	   struct making *making, struct err *err)
 {
 	for (size_t i = hunk->body; i < hunk->body + hunk->body_count; i++) {
 		char mark = body_mark(patch, i);
+		struct str added = mark == '+' ? body_text(patch, i) : STR("");
 
-		if (mark == '+')
-			buf_add_str(out, body_text(patch, i));
-		else if (mark == ' ')
-			buf_add_str(out, text->items[at]);
+		if (!line_add(making, mark == ' ' ? text->items[at] : added, err))
+			return false;
+		if (mark == '+' && i + 1 < patch->count && *patch->items[i + 1].p == '\\')
+			making->closed = true;
 		if (mark == '-' || mark == ' ')
 			at++;
+	}
+	return true;
+}
+
+static bool
+hunks_apply(const struct lines *have, const struct lines *patch, struct making *making,
+	    struct err *err)
+{
+	struct hunk hunk = {0};
+	size_t at = 0, done = 0, place = 0, moved = 0, tries = TRIES_MAX;
+	bool is;
+
+	for (;;) {
+		if (!hunk_next(patch, &at, &hunk, &is, err))
+			return false;
+		if (!is)
+			return lines_add(making, have, &done, have->count, err);
+		/* moved wraps where lines went; the sum is right all the same. */
+		if (!hunk_find(have, patch, &hunk, done, hunk.old_at + moved, &tries, &place, err))
+			return false;
+		moved = place - hunk.old_at;
+		if (!lines_add(making, have, &done, place, err) ||
+		    !hunk_write(have, patch, &hunk, place, making, err))
+			return false;
+		done = place + hunk.old_count;
 	}
 }
 
@@ -295,30 +353,14 @@ textpatch_apply(struct str text, struct str patch, struct buf *out, struct err *
 {
 	AUTO(lines_fini) struct lines have;
 	AUTO(lines_fini) struct lines lines = {0};
-	struct hunk hunk = {0};
-	size_t at = 0, done = 0, place = 0, moved = 0, tries = TRIES_MAX;
-	bool is = true;
+	struct making making = {.out = out, .start = out->len};
 
 	if (!lines_cut(text, &have, err) || !lines_cut(patch, &lines, err))
 		return false;
 	if (!buf_try_reserve(out, text.len + patch.len))
 		return err_set(err, E_FULL, "no memory for %zu bytes", text.len + patch.len);
-	for (;;) {
-		if (!hunk_next(&lines, &at, &hunk, &is, err))
-			return false;
-		if (!is)
-			break;
-		/* moved wraps where lines went; the sum is right all the same. */
-		if (!hunk_find(&have, &lines, &hunk, done, hunk.old_at + moved, &tries, &place,
-			       err))
-			return false;
-		moved = place - hunk.old_at;
-		for (; done < place; done++)
-			buf_add_str(out, have.items[done]);
-		hunk_write(&have, &lines, &hunk, place, out);
-		done = place + hunk.old_count;
-	}
-	for (; done < have.count; done++)
-		buf_add_str(out, have.items[done]);
-	return true;
+	if (hunks_apply(&have, &lines, &making, err))
+		return true;
+	buf_truncate(out, making.start);
+	return false;
 }

@@ -11,7 +11,7 @@
 bool textpatch_check(struct str patch, struct err *err);
 /* Appends to out what the patch makes of text. A hunk whose place has moved is found where it fits,
  * if that is one place; nothing is left out or guessed. E_DRIFT: a hunk fits nowhere, or in several
- * places. */
+ * places; then out is as it was. */
 bool textpatch_apply(struct str text, struct str patch, struct buf *out, struct err *err);
 
 #endif

@@ -15,7 +15,7 @@ static const struct statement list[] = {
 	[MODE] = {"SELECT ruling FROM changes WHERE seq = :seq", NULL},
 	[BEFORE] = {WHOLE
 		    "WHERE c.target = :target AND c.entity = :entity AND c.entity IS NOT NULL "
-		    "AND c.way IS NOT NULL AND c.status = 'approved' AND c.batch IS NOT NULL AND "
+		    "AND c.way <> 2 AND c.status = 'approved' AND c.batch IS NOT NULL AND "
 		    "c.seq < :seq AND "
 		    "substr(c.batch, 1, instr(c.batch, '/')) = substr(:batch, 1, "
 		    "instr(:batch, '/')) AND c.batch <> :batch ORDER BY c.seq DESC LIMIT 1",

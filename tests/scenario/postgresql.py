@@ -293,6 +293,92 @@ for point in ("sql-before-commit", "sql-after-commit", "after-apply"):
         expect(server.sql("SELECT count(*), count(DISTINCT id) FROM journal"), "5|5", "the journal")
 
 
+class Line:
+    """A line to the server that breaks, or falls silent, once a COMMIT was answered there and not yet here."""
+
+    def __init__(self, server, how, times):
+        self.dir, self.how, self.times, self.commits, self.over = tempfile.mkdtemp(prefix="rouse-line-"), how, times, 0, threading.Event()
+        self.url = f"postgresql:///postgres?host={self.dir}&user=rouse"
+        self.there = os.path.join(server.dir, ".s.PGSQL.5432")
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(os.path.join(self.dir, ".s.PGSQL.5432"))
+        self.listener.listen(20)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                here, _ = self.listener.accept()
+            except OSError:
+                return
+            there = socket.socket(socket.AF_UNIX)
+            there.connect(self.there)
+            state = {"cut": False}
+            threading.Thread(target=self.pump, args=(here, there, state, True), daemon=True).start()
+            threading.Thread(target=self.pump, args=(there, here, state, False), daemon=True).start()
+
+    def pump(self, source, sink, state, asks):
+        try:
+            while data := source.recv(65536):
+                if asks and b"COMMIT\0" in data:
+                    self.commits += 1
+                    state["cut"] = self.commits <= self.times
+                elif not asks and state["cut"]:
+                    if self.how == "falls silent":
+                        self.over.wait(120)
+                    break
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def close(self):
+        self.over.set()
+        self.listener.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+for how in ("breaks", "falls silent"):
+
+    @with_server(f"a line that {how} after a COMMIT was sent: what was done is known again, there and back")
+    def _(rouse, server, how=how):
+        server.sql("INSERT INTO account SELECT i::text FROM generate_series(1, 20) i; TRUNCATE journal")
+        line = Line(server, how, 2)
+        try:
+            rouse.section("target crm", url=line.url, timeout="2s")
+            proposals(rouse, *[change(str(n), {"tier": "free"}, {"tier": "gold"}) for n in range(1, 21)])
+            rouse.start()
+            run = push(rouse)
+            rouse.cli("approve", run, "--all")
+            wait("all are applied", lambda: tally(rouse, run) == {"applied": 20}, 60)
+            expect(server.sql("SELECT count(*), count(DISTINCT id) FROM journal"), "20|20", "the journal")
+            check(line.commits > 2, "it was asked again")
+            server.sql("TRUNCATE journal")
+            line.commits = 0
+            rouse.cli("revert", run, "--yes", timeout=120, expect_code=None)
+            wait("all are reverted", lambda: tally(rouse, run) == {"reverted": 20}, 60)
+            expect(server.sql("SELECT count(*), count(DISTINCT id) FROM journal"), "20|20", "the journal of the way back")
+        finally:
+            line.close()
+
+
+@with_server("rows that are gone by the time are conflicts that say so, with a before-image or without")
+def _(rouse, server):
+    server.sql("INSERT INTO account SELECT i::text FROM generate_series(1, 4) i")
+    proposals(rouse, change("1", {"tier": "free"}, {"tier": "gold"}), {"type": "change", "target": "crm", "entity": "2", "after": {"tier": "gold"}},
+              {"type": "change", "target": "crm", "op": "delete", "entity": "3"}, change("4", {"tier": "free"}, {"tier": "gold"}))
+    rouse.start()
+    run = push(rouse)
+    server.sql("DELETE FROM account WHERE id <> '4'")
+    rouse.cli("approve", run, "--all")
+    wait("all have ended", lambda: tally(rouse, run) == {"conflict": 3, "applied": 1}, 60)
+    check(all("not there any more" in c["error"] for c in rouse.changes(run=run) if c["status"] == "conflict"), "the reasons")
+
+
 @with_server("a password in the url is refused, and one beside it is shown nowhere")
 def _(rouse, server):
     rouse.section("target other", kind="sql", url="postgresql://rouse:hunter2@localhost/x", table="t")

@@ -159,6 +159,14 @@ test_text(void)
 			"a\nb\n");
 		CHECK_STR(text_patched("a\nb\n", "@@ -1,2 +1,2 @@\n a\n-b\n+c"), "a\nc");
 	}
+	IT ("glues no lines together: an end that a diff lost is put back, one that it takes is "
+	    "not "
+	    "taken in the middle") {
+		CHECK_STR(text_patched("a\nb\nc\n", "@@ -1 +1 @@\n-a\n+x"), "x\nb\nc\n");
+		CHECK_STR(text_patched("a\nb\n",
+				       "@@ -1 +1 @@\n-a\n+x\n\\ No newline at end of file\n"),
+			  "drift");
+	}
 	IT ("leaves line ends as they are") {
 		CHECK_STR(text_patched("a\r\nb\r\n", "@@ -1,2 +1,2 @@\n a\r\n-b\r\n+c\r\n"),
 			  "a\r\nc\r\n");
