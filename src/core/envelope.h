@@ -3,18 +3,12 @@
 #ifndef ROUSE_CORE_ENVELOPE_H
 #define ROUSE_CORE_ENVELOPE_H
 
-#include <jansson.h>
-
 #include "core/core.h"
 #include "store/rows.h"
 
 /* One line of JSON without line end. data: raw JSON of the event's data, used where run->payload is
  * NULL. */
 void envelope_build(const struct run_row *run, int attempt, struct str data, struct buf *out);
-/* The row as its agent sees it: of a run that stands in for another, with that one's entity,
- * tenant, user and trigger. Borrows from row and from *ret_guise, which is the caller's to decref.
- */
-struct run_row envelope_as(const struct run_row *row, json_t **ret_guise);
 /* The `data` member of an event document, raw; "null" when there is none. */
 struct str envelope_event_data(struct str document);
 /* A fresh W3C traceparent that continues `incoming`. p NULL or invalid: a new trace, named by the
