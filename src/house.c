@@ -16,6 +16,7 @@
 #include "base/os.h"
 #include "core/apply.h"
 #include "core/attempt.h"
+#include "core/audit.h"
 #include "core/batch.h"
 #include "core/rollout.h"
 #include "core/breakers.h"
@@ -34,6 +35,7 @@
 #include "core/stream.h"
 #include "core/telemetry.h"
 #include "core/vigil.h"
+#include "http/passed.h"
 #include "io/fetch.h"
 #include "io/jail.h"
 #include "io/proc.h"
@@ -155,6 +157,7 @@ drain_look(void *arg)
 	int64_t waited = clock_mono(house->core.clock).ms - house->drain_since.ms;
 
 	if ((!apply_in_flight(house->core.apply) && !model_in_flight(house->model) &&
+	     http_server_is_drained(api_server(house->api)) &&
 	     !(telemetry_is_busy(&house->core) && waited < DRAIN_TELEMETRY_MS)) ||
 	    waited >= conf_ms(daemon, "drain_timeout")) {
 		house->stop = true;
@@ -163,8 +166,8 @@ drain_look(void *arg)
 	core_timer_arm(&house->core, &house->drain, DRAIN_LOOK_MS, drain_look, house);
 }
 
-/* Nothing new; what is being applied, and what models say, is waited for; running agents go on in
- * their shims. */
+/* Nothing new; who is connected already gets an answer, what is being applied, and what models say,
+ * is waited for; running agents go on in their shims. */
 static void
 on_term(evutil_socket_t sig, short what, void *arg)
 {
@@ -177,10 +180,13 @@ on_term(evutil_socket_t sig, short what, void *arg)
 		return;
 	}
 	log_info("stopping; running agents go on, and the next roused takes them up");
+	audit_note(&house->core, &(struct audit_act){.who = "signal", .via = "kill", .act = "SIGTERM"},
+		   200, NULL);
 	systemd_notify("STOPPING=1");
 	house->core.draining = true;
 	house->drain_since = clock_mono(house->core.clock);
 	http_server_stop_listening(api_server(house->api));
+	api_hurry(house->api);
 	telemetry_drain(&house->core, true);
 	drain_look(house);
 }
@@ -188,11 +194,15 @@ on_term(evutil_socket_t sig, short what, void *arg)
 static void
 on_hup(evutil_socket_t sig, short what, void *arg)
 {
+	struct house *house = arg;
 	AUTO(err_fini) struct err err = ERR_INIT;
 
 	(void)sig;
 	(void)what;
-	house_reload(arg, NULL, &err);
+	bool done = house_reload(house, NULL, &err);
+
+	audit_note(&house->core, &(struct audit_act){.who = "signal", .via = "kill", .act = "SIGHUP"},
+		   done ? 200 : 400, done ? NULL : err_text(&err));
 }
 
 static void
@@ -253,12 +263,27 @@ signals_start(struct house *house)
 	evsignal_add(house->interrupt, NULL);
 }
 
+/* That the loop comes round is seen by our being here; the rest of what is needed to take an event:
+ * the database, and the sockets. */
+static bool
+is_well(struct house *house, struct err *err)
+{
+	return store_answers(house->core.store, err) &&
+	       (house->core.draining || http_server_listens(api_server(house->api)) ||
+		err_set(err, E_INTERNAL, "a socket is not listened at any more"));
+}
+
 static void
 on_watchdog(void *arg)
 {
 	struct house *house = arg;
+	AUTO(err_fini) struct err err = ERR_INIT;
 
-	systemd_notify("WATCHDOG=1");
+	if (is_well(house, &err))
+		systemd_notify("WATCHDOG=1");
+	else
+		log_error("the daemon is not well; unless that passes, its manager begins it anew",
+			  "error", err_text(&err));
 	core_timer_arm(&house->core, &house->watchdog, systemd_watchdog_ms() / 2, on_watchdog,
 		       house);
 }
@@ -307,10 +332,21 @@ on_asked(void *arg, const char *version)
 {
 	struct house *house = arg;
 
+	pid_t pid = takeover_asker_pid(house->takeover);
+
 	if (house->core.draining) {
 		takeover_refuse(house->takeover, "it is being stopped");
 		return;
 	}
+	/* It would take our end for the service's, and start another one beside the new one. */
+	if (systemd_keeps_us() && !systemd_keeps_too(pid)) {
+		takeover_refuse(house->takeover,
+				"a service manager keeps it, and would not know the new one; "
+				"restart the service (systemctl restart roused): with "
+				"roused.socket that refuses no connection either");
+		return;
+	}
+	house->successor = pid;
 	log_info("another roused takes over; nothing new begins here", "version", version);
 	house->core.handing = true;
 	house->hand_since = clock_mono(house->core.clock);
@@ -344,11 +380,13 @@ house_give(struct house *take_house, struct house_from *ret_from, struct err *er
 	struct heirloom *heirloom = heirloom_of(api_server(take_house->api));
 	struct registry *registry = registry_ref(take_house->core.registry);
 	int asker = takeover_asker(take_house->takeover);
+	pid_t successor = take_house->successor;
 	sigset_t all;
 
 	house_free(take_house);
 	crash_point("hands-over");
 	if (takeover_give(asker, heirloom, err)) {
+		systemd_notify_main(successor);
 		registry_unref(registry);
 		heirloom_free(heirloom);
 		return true;
@@ -387,6 +425,7 @@ house_build(struct house *house, const struct house_from *from, struct err *err)
 	struct core *core = &house->core;
 	AUTO(auto_free) char *jq = house_helper("rouse-jq");
 	AUTO(buf_fini) struct buf report = BUF_INIT;
+	AUTO(passed_fini) struct passed none = {.count = 0};
 	struct http_limits limits;
 
 	core->base = event_base_new();
@@ -426,8 +465,6 @@ house_build(struct house *house, const struct house_from *from, struct err *err)
 		.config = house->config,
 		.schema = &house->schema,
 		.socket = house->socket,
-		.group = conf_str(conf_section(registry_conf(core->registry), "daemon", ""),
-				  "group"),
 		.listen = house->listening};
 	house->api = api_new(core, &limits, &house->host);
 	/* Before runs are taken up: their agents ask on. */
@@ -436,7 +473,7 @@ house_build(struct house *house, const struct house_from *from, struct err *err)
 	signals_start(house);
 	if (!house_resume(house, err) ||
 	    !listening_start(core, api_server(house->api), house->socket, house->heirloom,
-			     house->listening, err))
+			     from->passed ? from->passed : &none, house->listening, err))
 		return false;
 	hand_listen(house);
 	return true;

@@ -506,10 +506,19 @@ file_close(struct entity_reader *r)
 	threaded_close(&r->t);
 }
 
+/* A file is at hand. */
+static bool
+file_is_cheap(const struct entities_place *place)
+{
+	(void)place;
+	return true;
+}
+
 const struct entity_kind csv_entities = {.name = "csv",
 					 .unit = "line",
 					 .grows = true,
 					 .resumes = true,
+					 .is_cheap = file_is_cheap,
 					 .check = file_check,
 					 .open = csv_open,
 					 .read = file_read,
@@ -518,6 +527,7 @@ const struct entity_kind jsonl_entities = {.name = "jsonl",
 					   .unit = "line",
 					   .grows = true,
 					   .resumes = true,
+					   .is_cheap = file_is_cheap,
 					   .check = file_check,
 					   .open = jsonl_open,
 					   .read = file_read,

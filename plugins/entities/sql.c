@@ -201,8 +201,16 @@ sql_close(struct entity_reader *r)
 	threaded_close(&r->t);
 }
 
+/* A database file is at hand, a server is not. */
+static bool
+sql_is_cheap(const struct entities_place *place)
+{
+	return str_starts(str_trim(str_of(place->rest)), STR("sqlite:"));
+}
+
 const struct entity_kind sql_entities = {.name = "sql",
 					 .unit = "row",
+					 .is_cheap = sql_is_cheap,
 					 .check = sql_check,
 					 .open = sql_open,
 					 .read = sql_read,

@@ -147,12 +147,25 @@ bool git_branch_follow(struct git_work *w, struct err *err);
 
 /* Sets w->taken. E_STATE: it is checked out, and nothing may go along. */
 bool git_tree_find(struct git_work *w, struct err *err);
-/* Where it is: work tree and index become what the changes make of the branch, if what they touch
- * is as the branch has it (E_STATE), and nobody else is at it (E_UNAVAILABLE). False: all is as it
- * was. */
+/* Where it is: what would be written over something that was not committed fails (job->err), and
+ * all of it while somebody else is at it (E_UNAVAILABLE, E_STATE). */
+bool git_tree_check(struct git_work *w, struct git_job *jobs, size_t count, struct err *err);
+/* Work tree and index become what the changes make of the branch. False: all is as it was. */
 bool git_tree_follow(struct git_work *w, struct git_job *jobs, size_t count, struct err *err);
 /* And back, where the branch could not be moved. */
 void git_tree_restore(struct git_work *w, struct git_job *jobs, size_t count);
+
+/* --- git_lock.c: locks that a daemon left when it died ---------------------------------------- */
+
+/* This daemon begins: when the first target is opened. */
+void git_lock_init(void);
+void git_lock_path(const char *folder, const char *name, struct buf *out);
+/* Notes what is about to be locked (jobs: of one run; NULL: the branch alone), until it is done. In
+ * a thread; one group at a time. */
+bool git_lock_note(struct git_work *w, const struct git_job *jobs, struct err *err);
+void git_lock_done(struct git_work *w);
+/* Removes what a daemon before us noted, locked, and died over. */
+void git_lock_recover(struct git_work *w);
 
 /* --- git_push.c: the remote ----------------------------------------------------------------- */
 

@@ -7,11 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/os.h"
-#include "base/uuid.h"
 #include "io/beneath.h"
 
 #define CALL(w, name, ...) PLACE_CALL(&(w)->place, name, __VA_ARGS__)
@@ -104,29 +104,28 @@ disk_read(struct git_work *w, int root, const char *path, struct git_found *ret,
 	return true;
 }
 
-/* Beside its place, synced, and put there; whoever owns the folder owns it. */
+/* Beside its place, synced, and put there; whoever owns the folder owns it. What an earlier attempt
+ * left beside it goes. */
 static bool
-disk_place(int folder, const char *name, const struct git_found *found, struct err *err)
+disk_place(int folder, const char *name, const char *fresh, const struct git_found *found,
+	   struct err *err)
 {
-	AUTO(buf_fini) struct buf fresh = BUF_INIT;
+	mode_t mode = found->mode == GIT_FILEMODE_BLOB_EXECUTABLE ? 0755 : 0644;
 	AUTO(auto_close) int fd = -1;
 	struct stat st;
-	uint64_t nonce;
-	mode_t mode = found->mode == GIT_FILEMODE_BLOB_EXECUTABLE ? 0755 : 0644;
 	bool ok;
 
-	entropy_fill(&nonce, sizeof(nonce));
-	buf_printf(&fresh, ".rouse-%016llx.new", (unsigned long long)nonce);
-	fd = openat(folder, buf_cstr(&fresh), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	unlinkat(folder, fresh, 0);
+	fd = openat(folder, fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0 || fstat(folder, &st))
 		return err_errno(err, errno, "cannot write %s", name);
-	if (!geteuid() && fchown(fd, st.st_uid, st.st_gid))
-		err_errno(err, errno, "cannot give away %s", name);
-	ok = os_write_all(fd, buf_str(&found->bytes), err) &&
-	     ((!os.fsync(fd) && !renameat(folder, buf_cstr(&fresh), folder, name)) ||
+	ok = (geteuid() || !fchown(fd, st.st_uid, st.st_gid) ||
+	      err_errno(err, errno, "cannot give away %s", name)) &&
+	     os_write_all(fd, buf_str(&found->bytes), err) &&
+	     ((!os.fsync(fd) && !renameat(folder, fresh, folder, name)) ||
 	      err_errno(err, errno, "cannot write %s", name));
 	if (!ok)
-		unlinkat(folder, buf_cstr(&fresh), 0);
+		unlinkat(folder, fresh, 0);
 	return ok;
 }
 
@@ -149,7 +148,8 @@ folders_prune(int root, const char *path)
 }
 
 static bool
-disk_write(int root, const char *path, const struct git_found *found, struct err *err)
+disk_write(int root, const char *path, const char *fresh, const struct git_found *found,
+	   struct err *err)
 {
 	const char *name;
 	AUTO(err_fini) struct err why = ERR_INIT;
@@ -159,7 +159,7 @@ disk_write(int root, const char *path, const struct git_found *found, struct err
 	if (folder < 0)
 		return (!found->is && why.code == E_NOT_FOUND) || err_move(err, &why);
 	if (found->is)
-		return disk_place(folder, name, found, err);
+		return disk_place(folder, name, fresh, found, err);
 	if (unlinkat(folder, name, 0) && errno != ENOENT)
 		return err_errno(err, errno, "cannot remove %s", path);
 	folders_prune(root, path);
@@ -269,11 +269,16 @@ static bool
 job_write(struct git_work *w, const struct tree *tree, const struct git_job *job, enum side side,
 	  struct err *err)
 {
+	AUTO(buf_fini) struct buf fresh = BUF_INIT;
 	struct git_found found = {.is = false};
-	bool ok = side_read(w, job, side, &found, err) &&
-		  disk_write(tree->root, job->change->entity, &found, err) &&
-		  (index_put(w, tree->index, job->change->entity, &found) ||
-		   git_place_failed(&w->place, "its index cannot be changed", err));
+	bool ok;
+
+	buf_puts(&fresh, ".rouse-");
+	git_key_hash(w, job->change, &fresh);
+	ok = side_read(w, job, side, &found, err) &&
+	     disk_write(tree->root, job->change->entity, buf_cstr(&fresh), &found, err) &&
+	     (index_put(w, tree->index, job->change->entity, &found) ||
+	      git_place_failed(&w->place, "its index cannot be changed", err));
 
 	buf_fini(&found.bytes);
 	return ok;
@@ -296,7 +301,7 @@ jobs_write(struct git_work *w, const struct tree *tree, struct git_job *jobs, si
 }
 
 bool
-git_tree_follow(struct git_work *w, struct git_job *jobs, size_t count, struct err *err)
+git_tree_check(struct git_work *w, struct git_job *jobs, size_t count, struct err *err)
 {
 	struct tree tree;
 	bool ok;
@@ -305,8 +310,22 @@ git_tree_follow(struct git_work *w, struct git_job *jobs, size_t count, struct e
 		return true;
 	ok = tree_open(w, &tree, err) && is_at_rest(w, tree.index, err);
 	for (size_t i = 0; ok && i < count; i++)
-		if (jobs[i].writes || jobs[i].removes)
-			ok = job_check(w, &tree, &jobs[i], err);
+		if ((jobs[i].writes || jobs[i].removes) &&
+		    !job_check(w, &tree, &jobs[i], &jobs[i].err))
+			jobs[i].writes = jobs[i].removes = false;
+	tree_close(w, &tree);
+	return ok;
+}
+
+bool
+git_tree_follow(struct git_work *w, struct git_job *jobs, size_t count, struct err *err)
+{
+	struct tree tree;
+	bool ok;
+
+	if (!w->taken)
+		return true;
+	ok = tree_open(w, &tree, err);
 	if (ok && !jobs_write(w, &tree, jobs, count, NOW, err))
 		ok = jobs_write(w, &tree, jobs, count, THEN, NULL) && false;
 	tree_close(w, &tree);

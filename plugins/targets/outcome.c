@@ -164,7 +164,7 @@ change_before(const struct change_row *change)
 void
 change_key(const struct change_row *change, bool revert, struct buf *out)
 {
-	buf_printf(out, "%s%s", change->key, revert ? "/revert" : "");
+	buf_cat(out, change->key, revert ? "/revert" : "");
 }
 
 static void

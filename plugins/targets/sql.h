@@ -28,6 +28,8 @@ struct sql_values {
 	struct sql_value *items;
 	size_t count;
 };
+/* Room for so many at once: most statements have no more. */
+#define SQL_VALUES_STEP 4
 void sql_values_fini(struct sql_values *values);
 struct sql_value *sql_values_add(struct sql_values *values);
 
@@ -40,6 +42,9 @@ struct sql_row {
 };
 #define SQL_ROW_BYTES_MAX (4 << 20)
 void sql_row_fini(struct sql_row *row);
+/* Is all that expected (JSON) names there, each value plainly the same text, integer or null? False
+ * does not say that it drifted: change_drifted() does. */
+bool sql_row_is(const struct sql_row *row, const char *expected);
 /* As a JSON object. expected (JSON, NULL) tells how what the database has no type for is meant: a
  * boolean that it keeps as 1, an object that it keeps as text, "5" that it keeps as 5. */
 void sql_row_json(const struct sql_row *row, const char *expected, struct buf *out);
@@ -114,14 +119,35 @@ struct sql_driver {
 	bool (*shape)(struct sql_db *db, const char *table, struct sql_shape *ret, struct err *err);
 	/* A table's name as it stands in a statement; NULL: sql_quote(). */
 	void (*quote_table)(struct buf *out, const char *table);
-	/* has_ledger: a row when it is there; NULL: make_ledger does no harm where it is. last_id:
-	 * of the row that was inserted last; NULL: an INSERT says RETURNING. */
-	const char *has_ledger, *make_ledger, *find_ledger, *add_ledger, *last_id;
+	/* has_ledger: a row when it is there; NULL: make_ledger does no harm where it is.
+	 * add_ledger: touches no row where the key is known. last_id: of the row that was inserted
+	 * last; NULL: an INSERT says RETURNING. */
+	const char *has_ledger, *make_ledger, *find_ledger, *add_ledger, *drop_ledger, *last_id;
 };
 extern const struct sql_driver sql_sqlite, sql_postgresql;
 
+/* sql_driver.c: what drivers are made of. Statements of a group are few, and come again and again:
+ * they are kept prepared, by their texts. */
+#define SQL_KEPT 12
+struct sql_kept {
+	char *texts[SQL_KEPT];
+	size_t next; /* the one that goes when another comes */
+};
+/* Where a text is, or (not *ret_is) where it may go; another one may be there. */
+size_t sql_kept_at(const struct sql_kept *kept, const char *text, bool *ret_is);
+void sql_kept_put(struct sql_kept *kept, size_t at, const char *text);
+void sql_kept_drop(struct sql_kept *kept, size_t at);
+void sql_kept_fini(struct sql_kept *kept);
+/* The next column of the first row: its cell, null. bytes: of its value. NULL, E_TOO_LARGE: beyond
+ * SQL_ROW_BYTES_MAX. */
+struct sql_value *sql_row_add(struct sql_row *row, const char *name, size_t bytes, struct err *err);
+/* Text or bytes of any size; E_FULL. */
+bool sql_value_take(struct sql_value *value, enum sql_type type, struct str bytes, struct err *err);
+
 /* Appends name in double quotes. */
 void sql_quote(struct buf *out, const char *name);
+/* Appends the mark of the parameter of that number. */
+void sql_mark(struct buf *out, char mark, size_t number);
 
 /* --- a target --- */
 

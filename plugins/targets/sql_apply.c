@@ -84,53 +84,73 @@ ledger_make(struct sql_work *work, struct sql_db *db, struct err *err)
 	return err_prefix(err, "ledger");
 }
 
-/* Was it done before, under this key? */
 static bool
-ledger_look(struct sql_work *work, struct sql_job *job, struct sql_db *db, bool *ret_known)
+ledger_run(struct sql_work *work, struct sql_job *job, struct sql_db *db, const char *text,
+	   const struct sql_values *values, struct sql_row *ret_row, int64_t *ret_changed)
 {
-	AUTO(sql_values_fini) struct sql_values key = {0};
-	AUTO(sql_row_fini) struct sql_row row = {0};
-
-	*ret_known = false;
-	if (!work->t->ledger)
-		return true;
-	ledger_key(work, job, &key);
-	if (!work->t->driver->run(db, work->t->driver->find_ledger, &key, &row, NULL, &job->err))
-		return err_prefix(&job->err, "ledger");
-	*ret_known = row.rows > 0;
-	if (row.rows) {
-		buf_puts(&job->receipt, "{\"already\":");
-		sql_row_json(&row, NULL, &job->receipt);
-		buf_putc(&job->receipt, '}');
-	}
-	return true;
+	return work->t->driver->run(db, text, values, ret_row, ret_changed, &job->err) ||
+	       err_prefix(&job->err, "ledger");
 }
 
+/* The key goes in first: a key that is there already was done before. */
 static bool
-ledger_add(struct sql_work *work, struct sql_job *job, struct sql_db *db)
+ledger_add(struct sql_work *work, struct sql_job *job, struct sql_db *db, bool *ret_known)
 {
+	const struct sql_driver *driver = work->t->driver;
 	AUTO(sql_values_fini) struct sql_values values = {0};
+	AUTO(sql_values_fini) struct sql_values key = {0};
+	AUTO(sql_row_fini) struct sql_row row = {0};
 	struct sql_value *id;
+	int64_t added = 0;
 
+	*ret_known = false;
 	if (!work->t->ledger)
 		return true;
 	ledger_key(work, job, &values);
 	id = sql_values_add(&values);
 	id->type = SQL_TEXT;
 	buf_puts(&id->bytes, job->change->id);
-	return work->t->driver->run(db, work->t->driver->add_ledger, &values, NULL, NULL,
-				    &job->err);
+	if (!ledger_run(work, job, db, driver->add_ledger, &values, NULL, &added))
+		return false;
+	*ret_known = !added;
+	if (added)
+		return true;
+	ledger_key(work, job, &key);
+	if (!ledger_run(work, job, db, driver->find_ledger, &key, &row, NULL))
+		return false;
+	buf_puts(&job->receipt, "{\"already\":");
+	sql_row_json(&row, NULL, &job->receipt);
+	buf_putc(&job->receipt, '}');
+	return true;
+}
+
+/* It was not done after all. */
+static bool
+ledger_drop(struct sql_work *work, struct sql_job *job, struct sql_db *db)
+{
+	AUTO(sql_values_fini) struct sql_values key = {0};
+
+	if (!work->t->ledger)
+		return true;
+	ledger_key(work, job, &key);
+	return ledger_run(work, job, db, work->t->driver->drop_ledger, &key, NULL, NULL);
 }
 
 /* --- one change ---------------------------------------------------------------------------- */
 
-/* What is there: into current, empty when nothing is. */
+/* What is there: into current, empty when nothing is. *ret_drifted: not what is expected. */
 static bool
 current_read(struct sql_work *work, struct sql_job *job, struct sql_db *db,
-	     const struct sql_plan *plan, const char *expected)
+	     const struct sql_plan *plan, bool *ret_drifted)
 {
+	const char *expected = change_expected(job->change, work->revert);
+	const char *hint = work->revert ? change_wanted(job->change) : job->change->before;
 	AUTO(sql_row_fini) struct sql_row row = {0};
+	bool plain;
 
+	*ret_drifted = false;
+	if (!plan->read.len)
+		return true;
 	if (!work->t->driver->run(db, buf_cstr(&plan->read), &plan->read_values, &row, NULL,
 				  &job->err))
 		return err_prefix(&job->err, "read");
@@ -138,8 +158,11 @@ current_read(struct sql_work *work, struct sql_job *job, struct sql_db *db,
 		return err_set(&job->err, E_INVALID,
 			       "there is more than one row for entity %s; a change is about one",
 			       job->change->entity ? job->change->entity : "(none)");
+	plain = row.rows && sql_row_is(&row, expected);
 	if (row.rows)
-		sql_row_json(&row, expected, &job->current);
+		sql_row_json(&row, plain ? NULL : hint, &job->current);
+	*ret_drifted =
+		!plain && change_drifted(expected, row.rows ? buf_cstr(&job->current) : NULL);
 	return true;
 }
 
@@ -197,41 +220,43 @@ statement_run(struct sql_work *work, struct sql_job *job, struct sql_db *db,
 	return true;
 }
 
-/* Within the transaction. False: job->err, and nothing of it may stay. *ret_clean: nothing was
- * written for it, and no statement of it failed. */
+/* Within the transaction. False: job->err, and nothing of it may stay. *ret_clean: nothing is left
+ * of it, and no statement of it failed. */
 static bool
 job_do(struct sql_work *work, struct sql_job *job, struct sql_db *db, bool *ret_clean)
 {
 	AUTO(sql_plan_fini) struct sql_plan plan = {0};
 	AUTO(auto_free) char *before = change_before(job->change);
-	const char *expected = change_expected(job->change, work->revert);
-	const char *hint = work->revert ? change_wanted(job->change) : job->change->before;
-	bool known;
+	bool known, drifted;
 
 	*ret_clean = false;
-	if (!ledger_look(work, job, db, &known))
+	if (!ledger_add(work, job, db, &known))
 		return false;
 	if (known) {
 		job->what = TARGET_ALREADY;
 		return true;
 	}
 	if (!plan_make(work, job, before, &plan)) {
-		*ret_clean = true;
+		AUTO(err_fini) struct err why = ERR_INIT;
+
+		err_move(&why, &job->err);
+		*ret_clean = ledger_drop(work, job, db);
+		if (*ret_clean)
+			err_move(&job->err, &why);
 		return false;
 	}
-	if (plan.read.len && !current_read(work, job, db, &plan, hint))
+	if (!current_read(work, job, db, &plan, &drifted))
 		return false;
-	if (plan.read.len &&
-	    change_drifted(expected, job->current.len ? buf_cstr(&job->current) : NULL)) {
+	if (drifted) {
 		job->what = TARGET_DRIFTED;
-		return true;
+		return ledger_drop(work, job, db);
 	}
 	if (!statement_run(work, job, db, &plan))
 		return false;
 	if (job->what == TARGET_DRIFTED)
-		return true;
+		return ledger_drop(work, job, db);
 	job->what = TARGET_DONE;
-	return ledger_add(work, job, db);
+	return true;
 }
 
 /* --- all of them --------------------------------------------------------------------------- */

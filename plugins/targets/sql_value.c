@@ -28,7 +28,9 @@ sql_values_fini(struct sql_values *values)
 struct sql_value *
 sql_values_add(struct sql_values *values)
 {
-	values->items = mem_realloc(values->items, (values->count + 1) * sizeof(*values->items));
+	if (values->count % SQL_VALUES_STEP == 0)
+		values->items = mem_realloc(values->items, (values->count + SQL_VALUES_STEP) *
+								   sizeof(*values->items));
 	values->items[values->count] = (struct sql_value){0};
 	return &values->items[values->count++];
 }
@@ -146,6 +148,52 @@ sql_value_json(const struct sql_value *value, struct buf *out)
 		buf_puts(out, "\"}");
 		return;
 	}
+}
+
+static const struct sql_value *
+row_find(const struct sql_row *row, struct str name)
+{
+	for (size_t i = row->cells.count; i > 0; i--)
+		if (str_eq_cstr(name, row->names[i - 1]))
+			return &row->cells.items[i - 1];
+	return NULL;
+}
+
+/* Of a string only one without escapes, of a number only an integer as it is written. */
+static bool
+is_plainly(const struct sql_value *cell, struct str raw)
+{
+	int64_t number;
+
+	switch (cell->type) {
+	case SQL_NULL:
+		return str_eq_cstr(raw, "null");
+	case SQL_INT:
+		return str_to_i64(raw, &number) && number == cell->integer;
+	case SQL_TEXT:
+		return raw.len >= 2 && *raw.p == '"' && !memchr(raw.p, '\\', raw.len) &&
+		       str_eq(str_make(raw.p + 1, raw.len - 2), buf_str(&cell->bytes));
+	default:
+		return false;
+	}
+}
+
+bool
+sql_row_is(const struct sql_row *row, const char *expected)
+{
+	struct json_member_walk walk;
+	struct str name, raw;
+
+	if (!expected || *expected != '{')
+		return false;
+	json_members(str_of(expected), &walk);
+	while (json_member_next(&walk, &name, &raw)) {
+		const struct sql_value *cell = row_find(row, name);
+
+		if (!cell || memchr(name.p, '\\', name.len) || !is_plainly(cell, raw))
+			return false;
+	}
+	return true;
 }
 
 /* The text of a number or a string, without its quotes. */

@@ -1,4 +1,4 @@
-/* Requests and answers: who asks, what the body says, replies after the commit. */
+/* Requests and answers: what the body says, replies after the commit. */
 /* SPDX-License-Identifier: MIT */
 #include "api/inside.h"
 #include "core/admit.h"
@@ -7,43 +7,6 @@
 #include "core/run.h"
 #include "store/changes.h"
 #include "store/runs.h"
-
-void
-visit_free(void *arg)
-{
-	struct visit *visit = arg;
-
-	if (visit->when_over)
-		visit->when_over(visit->over_arg);
-	free(visit->by);
-	free(visit->agent);
-	free(visit);
-}
-
-void
-api_when_over(struct http_request *req, void (*fn)(void *arg), void *arg)
-{
-	struct visit *visit = http_context(req);
-
-	visit->when_over = fn;
-	visit->over_arg = arg;
-}
-
-const char *
-api_by_agent(const struct http_request *req)
-{
-	const struct visit *visit = http_context(req);
-
-	return visit ? visit->agent : NULL;
-}
-
-const char *
-api_by(const struct http_request *req)
-{
-	const struct visit *visit = http_context(req);
-
-	return visit && visit->by ? visit->by : "nobody";
-}
 
 /* A string with a NUL inside would be taken for its beginning. */
 static bool

@@ -4,27 +4,9 @@
 
 #include "api/inside.h"
 #include "core/change.h"
-#include "core/rate.h"
 #include "core/run.h"
 #include "store/changes.h"
 #include "store/runs.h"
-
-/* http.rate_per_ip, for what comes by TCP. */
-static bool
-address_may(struct api *api, const struct http_request *req, struct err *err)
-{
-	AUTO(buf_fini) struct buf name = BUF_INIT;
-	int64_t wait_ms;
-
-	if (!api->rate_count || http_peer(req)->local)
-		return true;
-	buf_printf(&name, "address/%s", http_client(req));
-	if (rate_take(api->core, buf_cstr(&name), api->rate_count, api->rate_per_ms, &wait_ms))
-		return true;
-	return err_set(err, E_RATE,
-		       "more requests from %s than http.rate_per_ip; try again in %lld ms",
-		       http_client(req), (long long)wait_ms);
-}
 
 /* Found and allowed before a byte of the body is read. */
 static bool
@@ -34,7 +16,8 @@ on_head(void *arg, struct http_request *req, size_t *ret_max_body, struct err *e
 	struct visit *visit = mem_alloc(sizeof(*visit));
 	const char *allow = NULL;
 
-	if (!address_may(api, req, err)) {
+	*visit = (struct visit){.api = api, .req = req, .caller.expires = WALL_NONE};
+	if (!auth_address_may(api->auth, req, err)) {
 		visit_free(visit);
 		return false;
 	}
@@ -45,8 +28,7 @@ on_head(void *arg, struct http_request *req, size_t *ret_max_body, struct err *e
 		visit_free(visit);
 		return false;
 	}
-	if (visit->route->scope &&
-	    !auth_check(api->auth, req, visit->route->scope, &visit->by, &visit->agent, err)) {
+	if (!api_allowed(api, req, visit, err)) {
 		visit_free(visit);
 		return false;
 	}
@@ -63,7 +45,12 @@ static void
 request_handle(struct http_request *req)
 {
 	struct visit *visit = http_context(req);
+	const struct route *route = visit->route;
 
+	/* Who changes nothing, and what is kept as an event, needs no row. */
+	if (route->scope && strcmp(route->scope, "read") != 0 &&
+	    strcmp(route->method, "GET") != 0 && !route->is_event)
+		api_record(req, NULL);
 	visit->route->handle(visit->arg, req, &visit->match);
 }
 
@@ -95,7 +82,7 @@ api_new(struct core *core, const struct http_limits *limits, const struct api_ho
 	api->core = core;
 	api->host = host;
 	api->router = router_new();
-	api->auth = auth_new(core, host->group);
+	api->auth = auth_new(core);
 	api->server = http_server_new(core->base, limits, &handler);
 	api_admin_routes(api);
 	api_doctor_routes(api);
@@ -123,6 +110,7 @@ api_new(struct core *core, const struct http_limits *limits, const struct api_ho
 	api_budget_routes(api);
 	api_schedule_routes(api);
 	api_db_routes(api);
+	api_audit_routes(api);
 	api_openapi_routes(api);
 	api_configured(api);
 	return api;
@@ -164,11 +152,6 @@ proxies_configured(struct api *api, const struct conf_section *http)
 void
 api_configured(struct api *api)
 {
-	const struct conf *conf = registry_conf(api->core->registry);
-
-	auth_set_group(api->auth, conf_str(conf_section(conf, "daemon", ""), "group"));
-	if (!conf_rate(conf_section(conf, "http", ""), "rate_per_ip", &api->rate_count,
-		       &api->rate_per_ms))
-		api->rate_count = 0;
-	proxies_configured(api, conf_section(conf, "http", ""));
+	auth_configured(api->auth);
+	proxies_configured(api, conf_section(registry_conf(api->core->registry), "http", ""));
 }

@@ -16,8 +16,7 @@ struct api_host {
 	const char *config; /* path of rouse.conf */
 	const struct conf_schema *schema;
 	const char *socket;
-	const char *group; /* daemon.group; NULL */
-	json_t *listen;	   /* ["127.0.0.1:8477"]; borrowed, may change */
+	json_t *listen; /* ["127.0.0.1:8477"]; borrowed, may change */
 	bool ready;
 };
 

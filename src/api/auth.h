@@ -6,17 +6,26 @@
 #include "core/core.h"
 #include "http/server.h"
 
+/* Who asks. Text is owned; NULL where there is none. */
+struct caller {
+	char *by;	     /* "maria", "uid:1000", "token:ci" */
+	char *token;	     /* name of the token that was shown */
+	char *agent;	     /* that the token was made for */
+	struct wall expires; /* of the token */
+};
+void caller_fini(struct caller *caller);
+
 struct auth;
-struct auth *auth_new(struct core *core, const char *group);
+struct auth *auth_new(struct core *core);
 void auth_free(struct auth *auth);
-void auth_set_group(struct auth *auth, const char *group);
-/* May this request do what needs `scope`? ret_by: who it is, owned. ret_agent: the agent that its
- * token was made for, owned; NULL. E_UNAUTHORIZED, E_DENIED. */
-bool auth_check(struct auth *auth, struct http_request *req, const char *scope, char **ret_by,
-		char **ret_agent, struct err *err);
-extern const char *const auth_scopes[]; /* NULL behind the last */
-/* Comma separated scopes: is this among them, or admin, which has all? */
-bool auth_scopes_have(const char *scopes, const char *wanted);
-bool auth_scope_is_known(struct str scope);
+/* Another generation of the configuration is in force: [daemon] group and group_may, [http]
+ * rate_per_ip and rate_per_token. */
+void auth_configured(struct auth *auth);
+/* May this address ask at all now? E_RATE, with the time to wait. */
+bool auth_address_may(struct auth *auth, const struct http_request *req, struct err *err);
+/* May this request do what needs `scope`? ret is who asks, also of one that is refused, as far as
+ * that is known. E_UNAUTHORIZED, E_DENIED, E_RATE. */
+bool auth_check(struct auth *auth, struct http_request *req, const char *scope, struct caller *ret,
+		struct err *err);
 
 #endif

@@ -10,6 +10,8 @@
 
 struct invocation;
 LIST_HEAD(invocation_list, invocation);
+struct visit;
+LIST_HEAD(visit_list, visit);
 
 struct api {
 	struct core *core;
@@ -17,8 +19,8 @@ struct api {
 	struct http_server *server;
 	struct router *router;
 	struct auth *auth;
-	struct invocation_list waiting;	 /* callers that wait for their runs */
-	int64_t rate_count, rate_per_ms; /* http.rate_per_ip; 0: none */
+	struct invocation_list waiting; /* callers that wait for their runs */
+	struct visit_list visits;	/* that end when their token does */
 };
 
 /* What is known of a request once its head was accepted. */
@@ -26,10 +28,17 @@ struct visit {
 	const struct route *route;
 	void *arg;
 	struct route_match match;
-	char *by;
-	char *agent; /* that its token was made for; NULL */
+	struct api *api;
+	struct http_request *req;
+	struct caller caller;
 	void (*when_over)(void *arg);
 	void *over_arg;
+	LIST_ENTRY(visit) entry; /* api->visits, while when_barred is set */
+	void (*when_barred)(void *arg);
+	void *barred_arg;
+	struct core_timer *expiry;
+	bool recorded; /* by the audit log */
+	int64_t audit; /* its row there; 0: none */
 };
 void visit_free(void *visit);
 
@@ -47,6 +56,18 @@ bool api_not_own(struct api *api, const struct http_request *req, const char *ru
 /* fn(arg) once when the request is over, however that comes: answered, left, or the server gone.
  * One a request. */
 void api_when_over(struct http_request *req, void (*fn)(void *arg), void *arg);
+
+/* fn(arg) once when the token of the request is revoked or expires before the request is over: what
+ * goes on for long is to end it then, now and without a further word of what it was about. */
+void api_when_barred(struct http_request *req, void (*fn)(void *arg), void *arg);
+/* The token is revoked, on disk. */
+void api_bar(struct api *api, const char *token);
+
+/* What the audit log says of the request from here on; by NULL: who asks. For requests whose route
+ * needs no scope, and decide something. */
+void api_record(struct http_request *req, const char *by);
+/* May what the route needs be done? The audit log has what was refused. */
+bool api_allowed(struct api *api, struct http_request *req, struct visit *visit, struct err *err);
 
 /* Does it ask for server-sent events? */
 bool api_wants_stream(const struct http_request *req);
@@ -142,6 +163,7 @@ void api_sessions_routes(struct api *api);
 void api_budget_routes(struct api *api);
 void api_schedule_routes(struct api *api);
 void api_db_routes(struct api *api);
+void api_audit_routes(struct api *api);
 void api_openapi_routes(struct api *api);
 
 #endif

@@ -73,6 +73,18 @@ on_run_event(void *arg, const struct stream_event *event)
 			       invocation);
 }
 
+/* The run goes on; who began it is not told what becomes of it. */
+static void
+on_barred(void *arg)
+{
+	struct invocation *invocation = arg;
+	AUTO(err_fini) struct err err = ERR_INIT;
+
+	err_set(&err, E_UNAUTHORIZED, "the token was revoked, or has expired, meanwhile");
+	http_reply_error(invocation->req, &err);
+	invocation_free(invocation);
+}
+
 static void
 on_admitted(void *arg, const struct admission_result *result, const struct err *err)
 {
@@ -101,6 +113,7 @@ on_admitted(void *arg, const struct admission_result *result, const struct err *
 		invocation_answer(invocation);
 		return;
 	}
+	api_when_barred(invocation->req, on_barred, invocation);
 	invocation->subscriber =
 		stream_subscribe(core->stream, result->run_id, on_run_event, invocation);
 	LIST_INSERT_HEAD(&invocation->api->waiting, invocation, entry);
@@ -186,7 +199,7 @@ on_invoke(void *arg, struct http_request *req, const struct route_match *match)
 }
 
 static const struct route routes[] = {
-	{"POST", "/v1/agents/{a}/invoke", "invoke", "run an agent", on_invoke},
+	{"POST", "/v1/agents/{a}/invoke", "invoke", "run an agent", on_invoke, .is_event = true},
 };
 
 void

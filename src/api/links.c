@@ -174,7 +174,7 @@ look_find(struct api *api, struct http_request *req, const struct route_match *m
 		link_digest(&look->gate, &look->digest);
 		return true;
 	}
-	buf_printf(&name, "link/%s", http_client(req));
+	rate_name_of_address("link", http_client(req), &name);
 	if (rate_take(api->core, buf_cstr(&name), FAILURES_A_MINUTE, 60000, &wait_ms)) {
 		words_reply(req, 404, "No such link",
 			    "This link is not valid: what it was for is gone or asks for something "
@@ -268,6 +268,7 @@ decide(struct api *api, struct http_request *req, const struct look *look, struc
 		return err_set(err, E_INVALID, "the reason is no text of at most %d bytes",
 			       REASON_BYTES);
 	buf_cat(&by, "link:", buf_cstr(&look->notify));
+	api_record(req, buf_cstr(&by));
 	if (!gate_decide(api->core, look->gate.id, look->deed->decision, NULL, buf_cstr(&by),
 			 reason.len ? buf_cstr(&reason) : NULL, err))
 		return false;

@@ -97,6 +97,15 @@ follower_on_gone(void *arg, struct http_stream *stream)
 	http_stream_end(stream);
 }
 
+/* Its token is worth nothing any more: the stream ends, the run goes on. */
+static void
+follower_on_barred(void *arg)
+{
+	struct follower *follower = arg;
+
+	http_stream_end(follower->stream);
+}
+
 static void
 follower_wake(struct follower *follower)
 {
@@ -278,6 +287,7 @@ follower_begin(struct api *api, struct http_request *req, const struct run_row *
 		http_stream_end(follower->stream);
 		return;
 	}
+	api_when_barred(req, follower_on_barred, follower);
 	http_stream_set_on_drain(follower->stream, follower_on_drain, follower);
 	follower->subscriber =
 		stream_subscribe(api->core->stream, run->id, follower_on_event, follower);
@@ -461,6 +471,14 @@ feed_on_gone(void *arg, struct http_stream *stream)
 }
 
 static void
+feed_on_barred(void *arg)
+{
+	struct feed *feed = arg;
+
+	http_stream_end(feed->stream);
+}
+
+static void
 feed_on_beat(void *arg)
 {
 	struct feed *feed = arg;
@@ -549,6 +567,7 @@ on_stream(void *arg, struct http_request *req, const struct route_match *match)
 		http_stream_end(feed->stream);
 		return;
 	}
+	api_when_barred(req, feed_on_barred, feed);
 	feed->subscriber = stream_subscribe(api->core->stream, NULL, feed_on_event, feed);
 	core_timer_arm(api->core, &feed->beat, BEAT_MS, feed_on_beat, feed);
 	/* So that a client knows that from here on nothing is missed. */

@@ -2,9 +2,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/inside.h"
 
+#include <stdio.h>
+
 #include "base/digest.h"
 #include "base/uuid.h"
 #include "core/registry.h"
+#include "core/scope.h"
 #include "store/changes.h"
 #include "store/state.h"
 
@@ -30,9 +33,21 @@ scopes_json(const char *scopes)
 	return list;
 }
 
+struct listing {
+	const struct core *core;
+	json_t *items;
+};
+
+static bool
+is_over(struct wall expires, struct wall now)
+{
+	return wall_is_set(expires) && expires.ms <= now.ms;
+}
+
 static bool
 token_add(void *arg, const struct token_row *row)
 {
+	struct listing *listing = arg;
 	json_t *item = json_object();
 
 	json_put_str(item, "name", row->name);
@@ -42,7 +57,11 @@ token_add(void *arg, const struct token_row *row)
 	json_put_wall(item, "expires", row->expires.ms);
 	json_put_wall(item, "last_used", row->last_used.ms);
 	json_object_set_new(item, "revoked", json_boolean(row->revoked));
-	json_array_append_new(arg, item);
+	json_put_str(item, "state",
+		     row->revoked				       ? "revoked"
+		     : is_over(row->expires, core_wall(listing->core)) ? "expired"
+								       : "live");
+	json_array_append_new(listing->items, item);
 	return true;
 }
 
@@ -51,15 +70,15 @@ on_list(void *arg, struct http_request *req, const struct route_match *match)
 {
 	struct api *api = arg;
 	AUTO(err_fini) struct err err = ERR_INIT;
-	json_t *items = json_array();
+	struct listing listing = {api->core, json_array()};
 
 	(void)match;
-	if (!tokens_list(api->core->store, token_add, items, &err)) {
-		json_decref(items);
+	if (!tokens_list(api->core->store, token_add, &listing, &err)) {
+		json_decref(listing.items);
 		http_reply_error(req, &err);
 		return;
 	}
-	api_reply_items(req, items);
+	api_reply_items(req, listing.items);
 }
 
 /* --- made ---------------------------------------------------------------------------------- */
@@ -91,9 +110,7 @@ name_check(const char *name, struct err *err)
 	size_t len = name ? strlen(name) : 0;
 
 	if (!len)
-		return err_set(err, E_INVALID,
-			       "a token without name; expected "
-			       "{\"name\": \"ci\", \"scopes\": [\"read\"]}");
+		return err_set(err, E_INVALID, "name: expected some characters, or no name at all");
 	if (len > NAME_MAX_LEN)
 		return err_set(err, E_INVALID, "name: %zu characters; expected at most %d", len,
 			       NAME_MAX_LEN);
@@ -109,17 +126,40 @@ name_check(const char *name, struct err *err)
 	return true;
 }
 
+/* "review-3f9a1c" where nobody chose one. */
+static bool
+name_of(const json_t *body, const char *scopes, char *ret, struct err *err)
+{
+	const json_t *value = json_object_get(body, "name");
+	struct str first;
+	AUTO(buf_fini) struct buf name = BUF_INIT;
+
+	if (value && !json_is_null(value) && !json_is_string(value))
+		return err_set(err, E_INVALID, "name: expected a string");
+	if (json_is_string(value)) {
+		if (!name_check(json_string_value(value), err))
+			return false;
+		buf_puts(&name, json_string_value(value));
+	} else {
+		str_split(str_of(scopes), ',', &first);
+		buf_printf(&name, "%.*s-%06llx", STR_ARG(first),
+			   (unsigned long long)entropy_below(1 << 24));
+	}
+	memcpy(ret, buf_cstr(&name), name.len + 1);
+	return true;
+}
+
 static bool
 scope_add(struct buf *scopes, struct str scope, struct err *err)
 {
 	struct str rest = buf_str(scopes), one;
 
 	scope = str_trim(scope);
-	if (!auth_scope_is_known(scope)) {
+	if (!scope_is_known(scope)) {
 		AUTO(buf_fini) struct buf known = BUF_INIT;
 
-		for (size_t i = 0; auth_scopes[i]; i++)
-			buf_printf(&known, " %s", auth_scopes[i]);
+		for (size_t i = 0; scopes_all[i]; i++)
+			buf_printf(&known, " %s", scopes_all[i]);
 		return err_set(err, E_INVALID, "scope %.*s is unknown; expected some of%s",
 			       STR_ARG(scope), buf_cstr(&known));
 	}
@@ -179,7 +219,7 @@ agent_of(const struct core *core, const json_t *body, const char *scopes, const 
 		return err_set(err, E_INVALID, "agent: expected the name of an agent");
 	if (!registry_agent(core->registry, *ret))
 		return err_set(err, E_NOT_FOUND, "agent %s is not configured", *ret);
-	if (auth_scopes_have(scopes, "admin"))
+	if (scopes_have(scopes, "admin"))
 		return err_set(err, E_INVALID,
 			       "a token of scope admin makes others, so that it cannot be bound to "
 			       "agent %s; expected some of read, invoke, review, apply",
@@ -243,15 +283,14 @@ token_create(struct api *api, struct http_request *req, struct made *made, struc
 	const char *agent;
 	struct digest digest;
 
-	if (!api_body(req, &body, err) || !name_check(json_str(body, "name"), err) ||
-	    !scopes_of(body, &scopes, err) ||
+	if (!api_body(req, &body, err) || !scopes_of(body, &scopes, err) ||
+	    !name_of(body, buf_cstr(&scopes), made->name, err) ||
 	    !agent_of(api->core, body, buf_cstr(&scopes), &agent, err) ||
 	    !expires_of(api->core, body, &row.expires, err))
 		return false;
 	secret_make(&secret);
 	digest = digest_of(DIGEST_SHA256, buf_str(&secret));
 	hex_encode(&hash, str_make(digest.bytes, digest.len));
-	memcpy(made->name, json_str(body, "name"), strlen(json_str(body, "name")) + 1);
 	memcpy(made->token, buf_cstr(&secret), secret.len + 1);
 	mem_zero(secret.data, secret.len);
 	row.name = made->name;
@@ -280,15 +319,23 @@ on_create(void *arg, struct http_request *req, const struct route_match *match)
 
 /* --- revoked ------------------------------------------------------------------------------- */
 
+struct revoking {
+	struct api *api;
+	char name[NAME_MAX_LEN + 1];
+};
+
+/* It is on disk: what is open by it ends with the answer. */
 static json_t *
 make_revoked(struct core *core, void *arg, int *ret_status, struct err *err)
 {
+	struct revoking *revoking = arg;
 	json_t *object = json_object();
 
 	(void)core;
 	(void)ret_status;
 	(void)err;
-	json_put_str(object, "name", arg);
+	api_bar(revoking->api, revoking->name);
+	json_put_str(object, "name", revoking->name);
 	json_object_set_new(object, "revoked", json_true());
 	return object;
 }
@@ -315,10 +362,16 @@ on_revoke(void *arg, struct http_request *req, const struct route_match *match)
 	AUTO(auto_free) char *name = api_param(match, 0);
 	AUTO(err_fini) struct err err = ERR_INIT;
 
-	if (token_revoke(api->core, name, api_by(req), &err))
-		api_reply_object_after(api, req, 200, make_revoked, name);
-	else
+	struct revoking *revoking;
+
+	if (!token_revoke(api->core, name, api_by(req), &err)) {
 		http_reply_error(req, &err);
+		return;
+	}
+	revoking = mem_alloc(sizeof(*revoking));
+	*revoking = (struct revoking){.api = api};
+	snprintf(revoking->name, sizeof(revoking->name), "%s", name);
+	api_reply_after(api, req, make_revoked, revoking);
 }
 
 static const struct route routes[] = {

@@ -40,7 +40,8 @@ on_emit(void *arg, struct http_request *req, const struct route_match *match)
 }
 
 static const struct route routes[] = {
-	{"POST", "/v1/topics/{t}/emit", "invoke", "say something on a topic", on_emit},
+	{"POST", "/v1/topics/{t}/emit", "invoke", "say something on a topic", on_emit,
+	 .is_event = true},
 };
 
 void

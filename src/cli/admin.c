@@ -108,9 +108,10 @@ verb_db_vacuum(struct cli *cli, struct err *err)
 }
 
 static const struct column token_columns[] = {
-	{"TOKEN", "name", CELL_TEXT},	   {"MAY", "scopes", CELL_LIST},
-	{"AGENT", "agent", CELL_TEXT},	   {"CREATED", "created", CELL_TIME},
-	{"EXPIRES", "expires", CELL_TIME}, {"LAST USED", "last_used", CELL_TIME},
+	{"TOKEN", "name", CELL_TEXT},	       {"STATE", "state", CELL_STATUS},
+	{"MAY", "scopes", CELL_LIST},	       {"AGENT", "agent", CELL_TEXT},
+	{"CREATED", "created", CELL_TIME},     {"EXPIRES", "expires", CELL_TIME},
+	{"LAST USED", "last_used", CELL_TIME},
 };
 
 /* Every --scope, each a list; E_USAGE when one is none. */
@@ -174,7 +175,8 @@ verb_token_create(struct cli *cli, struct err *err)
 	json_t *scopes = json_array();
 
 	json_object_set_new(body, "scopes", scopes);
-	json_put_str(body, "name", cli_arg(cli, 0));
+	if (cli_arg(cli, 0))
+		json_put_str(body, "name", cli_arg(cli, 0));
 	json_put_str(body, "agent", cli_opt(cli, "agent"));
 	if (!scopes_of(cli, scopes, err) || !expiry_of(cli, body, err) ||
 	    !cli_post(cli, body, &reply, err, "/v1/tokens"))
@@ -188,8 +190,9 @@ verb_token_create(struct cli *cli, struct err *err)
 	if (!print_flush(&cli->out, err))
 		return false;
 	cli_note(
-		"This is the only time that it is shown. Use it: rouse --url URL --token TOKEN, or "
-		"ROUSE_TOKEN.");
+		"Token %s: this is the only time that it is shown. Use it: rouse --url URL --token "
+		"TOKEN, or ROUSE_TOKEN.",
+		json_str(reply.json, "name") ? json_str(reply.json, "name") : "");
 	return true;
 }
 

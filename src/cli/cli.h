@@ -180,6 +180,7 @@ CLI_VERB(verb_cron_explain);
 CLI_VERB(verb_db_backup);
 CLI_VERB(verb_db_check);
 CLI_VERB(verb_db_vacuum);
+CLI_VERB(verb_audit_list);
 CLI_VERB(verb_token_create);
 CLI_VERB(verb_token_list);
 CLI_VERB(verb_token_revoke);

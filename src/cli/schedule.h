@@ -16,6 +16,6 @@ size_t schedule_rows(struct cli *cli, const struct column *columns, size_t count
 size_t schedule_print(struct cli *cli, const json_t *items, unsigned *widths);
 /* Every time of trigger (NULL: of all) after --from, up to --to, at most --count, printed; then how
  * often each fires, where it would meet its own run before, and what all may cost. */
-bool schedule_play(struct cli *cli, const char *trigger, struct err *err);
+bool schedule_play(struct cli *cli, const char *trigger, bool with_batches, struct err *err);
 
 #endif

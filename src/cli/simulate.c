@@ -183,7 +183,7 @@ verb_simulate(struct cli *cli, struct err *err)
 
 	if (folder && !stores_read(folder, &stores, err))
 		return false;
-	if (!rehearsal_begin(cli, &rehearsal, err) || !schedule_play(cli, NULL, err))
+	if (!rehearsal_begin(cli, &rehearsal, err) || !schedule_play(cli, NULL, true, err))
 		return false;
 	return !folder || events_play(cli, &stores, err);
 }

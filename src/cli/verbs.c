@@ -344,7 +344,8 @@ const struct verb verb_table[] = {
 	 "Refused while a turn is not done: rouse run cancel RUN.", verb_session_end},
 	{NULL, "simulate", "", 0, 0, simulate_all_options, NULL, VERB_LOCAL,
 	 "play a calendar and stored events against the configuration on disk",
-	 "Every schedule is followed from one time to the other, changes to and from daylight "
+	 "Every schedule, of triggers and of batches, is followed from one time to the other, "
+	 "changes to and from daylight "
 	 "saving "
 	 "included; stored events go through filter, key and entity. Shown are what would fire or "
 	 "run, when, what would meet its own run before, and what all would cost at most. Needs no "
@@ -516,8 +517,14 @@ const struct verb verb_table[] = {
 	 "Ends with 1 when it is not.", verb_db_check},
 	{"db", "vacuum", "", 0, 0, NULL, NULL, 0, "give back the space of what was deleted", NULL,
 	 verb_db_vacuum},
-	{"token", "create", "NAME", 1, 1, token_create_options, NULL, 0, "a token for the API",
-	 "It is shown once, and kept only as a hash.", verb_token_create},
+	{"audit", "list", "", 0, 0, NULL, "by scope object status", VERB_LIST,
+	 "who decided and did what, from where, and what was answered",
+	 "Of each request that may change something, and of each that was refused. Kept for "
+	 "retention.audit; --json with --limit and --since exports it.",
+	 verb_audit_list},
+	{"token", "create", "[NAME]", 0, 1, token_create_options, NULL, 0, "a token for the API",
+	 "It is shown once, and kept only as a hash. Without NAME it is given one.",
+	 verb_token_create},
 	{"token", "list", "", 0, 0, NULL, NULL, VERB_LIST, "the tokens there are", NULL,
 	 verb_token_list},
 	{"token", "revoke", "NAME...", 1, VERB_MANY, NULL, NULL, 0,

@@ -78,8 +78,7 @@ on_ended(void *arg, const struct err *err)
 		queue_note_queued(core->queue, attempt->run.agent, 1);
 		queue_wake_at(core->queue, (struct wall){core_wall(core).ms + verdict->delay_ms});
 	} else if (verdict->event != RUN_WAIT) {
-		metrics_count(core->metrics, "rouse_runs_total", "agent", attempt->run.agent,
-			      "status", status, 1);
+		metrics_ended(core->metrics, attempt->run.agent, status, verdict->reason);
 		metrics_observe(core->metrics, "rouse_run_duration_seconds", "agent",
 				attempt->run.agent, (double)attempt->now.used.active_ms / 1000);
 	}

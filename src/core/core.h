@@ -58,7 +58,9 @@ struct core {
 	struct breakers *breakers;   /* who is left alone for a while */
 	struct vigil *vigil;	     /* over what runs or waits */
 	struct attempts *attempts;   /* live ones */
-	struct rate *rates;	     /* by name of trigger or address */
+	struct rate *rates;	     /* by name of trigger or token */
+	struct rate *rates_strange;  /* by address */
+	uint64_t refused_unsaid;     /* refusals that the audit log was spared */
 	struct notify *notify;	     /* who is told */
 	struct batches *batches;     /* that go on */
 	struct vets *vets;	     /* targets asked about proposals (core/vet.h) */

@@ -64,6 +64,9 @@ struct entity_kind {
 	bool rounds;	  /* a page of nothing but what came before means that it goes round */
 	bool grows;	  /* may have more at its end later: it is looked at again */
 	bool resumes;	  /* a reader may begin at a cursor; otherwise it begins anew */
+	/* May it be read only to be counted: is it at hand, and does reading it do nothing else?
+	 * NULL: never. */
+	bool (*is_cheap)(const struct entities_place *place);
 	/* Without touching the world: complains about the section's key `entities`. */
 	void (*check)(const struct entities_place *place, struct conf_report *report);
 	/* cursor p NULL: from the start. */

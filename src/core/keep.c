@@ -11,6 +11,7 @@
 #include "base/uuid.h"
 #include "core/ledger_day.h"
 #include "core/registry.h"
+#include "store/audit.h"
 #include "store/batches.h"
 #include "store/budgets.h"
 #include "store/events.h"
@@ -42,8 +43,7 @@ struct keep {
 	struct core_timer *timer;
 	struct mono began;
 	bool began_once, sweeping;
-	size_t at; /* of kinds; behind them: the keys, attachments, sessions, batches, then replays
-		    */
+	size_t at;    /* of kinds; behind them, of ages */
 	DIR *folders; /* of attachments, while they are looked at; NULL */
 	uint64_t gone;
 };
@@ -115,6 +115,20 @@ folders_slice(struct keep *keep, bool *ret_through, struct err *err)
 	return true;
 }
 
+/* What is forgotten by its age alone, a slice at a time. */
+typedef bool expire_fn(struct store *store, struct wall before, unsigned most, unsigned *ret_gone,
+		       struct err *err);
+static const struct {
+	const char *key;
+	expire_fn *expire; /* NULL: attachments */
+	unsigned more;	   /* with so many gone there may be more */
+} ages[] = {{"idempotency", keys_expire, STEP_ROWS},
+	    {NULL, NULL, 0},
+	    {"sessions", sessions_expire, STEP_ROWS},
+	    {"batches", batches_expire, STEP_ROWS},
+	    {"runs", replays_expire, 1},
+	    {"audit", audit_expire, STEP_ROWS}};
+
 /* One slice. *ret_through: nothing of this kind is left. */
 static bool
 keep_slice(struct keep *keep, bool *ret_through, struct err *err)
@@ -122,40 +136,20 @@ keep_slice(struct keep *keep, bool *ret_through, struct err *err)
 	const struct conf_section *section =
 		conf_section(registry_conf(keep->core->registry), "retention", "");
 	struct wall before = core_wall(keep->core);
+	size_t age = keep->at - ARRAY_LEN(kinds);
 	unsigned gone = 0;
 	bool ok;
 
-	if (keep->at == ARRAY_LEN(kinds) + 2) {
-		before.ms -= conf_ms(section, "sessions");
-		ok = sessions_expire(keep->core->store, before, STEP_ROWS, &gone, err);
-		*ret_through = gone < STEP_ROWS;
-		keep->gone += gone;
-		return ok;
-	}
-	if (keep->at == ARRAY_LEN(kinds) + 3) {
-		before.ms -= conf_ms(section, "batches");
-		ok = batches_expire(keep->core->store, before, STEP_ROWS, &gone, err);
-		*ret_through = gone < STEP_ROWS;
-		keep->gone += gone;
-		return ok;
-	}
-	if (keep->at == ARRAY_LEN(kinds) + 4) {
-		before.ms -= conf_ms(section, "runs");
-		ok = replays_expire(keep->core->store, before, STEP_ROWS, &gone, err);
-		*ret_through = !gone;
-		keep->gone += gone;
-		return ok;
-	}
-	if (keep->at > ARRAY_LEN(kinds))
-		return folders_slice(keep, ret_through, err);
-	if (keep->at == ARRAY_LEN(kinds)) {
-		before.ms -= conf_ms(section, "idempotency");
-		ok = keys_expire(keep->core->store, before, STEP_ROWS, &gone, err);
-		*ret_through = gone < STEP_ROWS;
-	} else {
+	if (keep->at < ARRAY_LEN(kinds)) {
 		before.ms -= conf_ms(section, kinds[keep->at].key);
 		ok = retention_apply(keep->core->store, kinds[keep->at].what, before, STEP_ROWS,
 				     &gone, ret_through, err);
+	} else if (!ages[age].expire) {
+		return folders_slice(keep, ret_through, err);
+	} else {
+		before.ms -= conf_ms(section, ages[age].key);
+		ok = ages[age].expire(keep->core->store, before, STEP_ROWS, &gone, err);
+		*ret_through = gone < ages[age].more;
 	}
 	keep->gone += gone;
 	return ok;
@@ -187,7 +181,7 @@ keep_step(void *arg)
 		keep->sweeping = false;
 		return;
 	}
-	if (through && keep->at++ > ARRAY_LEN(kinds) + 3) {
+	if (through && ++keep->at == ARRAY_LEN(kinds) + ARRAY_LEN(ages)) {
 		keep->sweeping = false;
 		buf_printf(&gone, "%llu", (unsigned long long)keep->gone);
 		if (keep->gone)

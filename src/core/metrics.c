@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/metrics.h"
 
+#include <assert.h>
+
 #include "base/map.h"
 #include "core/apply.h"
 #include "core/batch.h"
@@ -15,37 +17,36 @@
 #include "store/changes.h"
 #include "store/runs.h"
 
-/* Series beyond this many are added up under the label "other": labels come from configuration, but
- * tenants come from payloads. */
+/* Series of a family beyond this many are added up under the label "other". Most labels come from
+ * configuration; tenants come from payloads, and must not crowd out anything else. */
 #define SERIES_MAX 10000
+#define TENANTS_MAX 1000
 #define BUCKETS 14
 
 static const double bounds[BUCKETS] = {.0005, .001, .0025, .005, .01, .025, .05,
 				       .1,    .25,  .5,	   1,	 10,  60,   600};
 
 struct series {
-	char *text; /* name{labels} of a counter; labels with a comma behind of a histogram */
-	const char *name;
+	char *text; /* name{labels */
+	size_t family;
 	double value; /* counter, or sum */
 	uint64_t count, buckets[BUCKETS];
 	bool histogram;
 	UT_hash_handle hh;
 };
 
-struct metrics {
-	struct series *series;
-};
-
 /* Every family, its kind and what it says. */
 static const struct family {
 	const char *name, *type, *help;
+	unsigned most; /* series; 0: SERIES_MAX */
 } families[] = {
 	{"rouse_events_total", "counter", "Events by trigger and the word they ended in."},
-	{"rouse_runs_total", "counter", "Runs that ended, by agent and status."},
+	{"rouse_runs_total", "counter", "Runs that ended, by agent, status and reason."},
 	{"rouse_run_duration_seconds", "histogram", "Time of the last attempt of a run."},
 	{"rouse_event_to_start_seconds", "histogram", "From the event to the start of its agent."},
 	{"rouse_tokens_total", "counter", "Tokens that agents used, by agent and kind."},
-	{"rouse_cost_usd_total", "counter", "US dollars that agents used, by agent and tenant."},
+	{"rouse_cost_usd_total", "counter", "US dollars that agents used, by agent and tenant.",
+	 TENANTS_MAX},
 	{"rouse_budget_warnings_total", "counter", "Runs that had used 80 % of a limit."},
 	{"rouse_budget_refusals_total", "counter",
 	 "Runs whose requests to models were refused for a limit."},
@@ -58,12 +59,19 @@ static const struct family {
 	{"rouse_notifications_total", "counter",
 	 "Tries to tell people, by [notify] and outcome: sent, failed, dropped."},
 	{"rouse_gate_timeouts_total", "counter", "Questions that nobody answered in time."},
+	{"rouse_refused_total", "counter",
+	 "Requests that were refused for want of a token or a scope."},
 	{"rouse_stalled_total", "counter", "Attempts that were stopped for their silence."},
 	{"rouse_telemetry_sent_total", "counter", "Spans and log lines that were taken."},
 	{"rouse_telemetry_dropped_total", "counter",
 	 "Spans and log lines that will never be told: full, refused, rejected, too_large, "
 	 "too_many."},
 	{"rouse_cron_lateness_seconds", "histogram", "How late ticks were."},
+};
+
+struct metrics {
+	struct series *series;
+	unsigned counts[ARRAY_LEN(families)]; /* series of each */
 };
 
 struct metrics *
@@ -106,25 +114,57 @@ label_add(struct buf *out, const char *name, const char *value)
 	buf_putc(out, '"');
 }
 
+/* Up to LABELS_MAX pairs; a name NULL: none. */
+#define LABELS_MAX 3
+struct labels {
+	struct {
+		const char *name, *value;
+	} pairs[LABELS_MAX];
+};
+
+static size_t
+family_find(const char *name)
+{
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(families) && strcmp(families[i].name, name) != 0)
+		i++;
+	assert(i < ARRAY_LEN(families));
+	return i;
+}
+
+static void
+series_name(struct buf *out, const char *name, const struct labels *labels, bool other)
+{
+	buf_clear(out);
+	buf_cat(out, name, "{");
+	for (size_t i = 0; i < LABELS_MAX; i++)
+		label_add(out, labels->pairs[i].name, other ? "other" : labels->pairs[i].value);
+}
+
 static struct series *
-series_of(struct metrics *metrics, const char *name, const char *l1, const char *v1, const char *l2,
-	  const char *v2)
+series_of(struct metrics *metrics, const char *name, const struct labels *labels)
 {
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	struct series *series;
-	bool full = HASH_COUNT(metrics->series) >= SERIES_MAX;
+	size_t family;
 
-	buf_cat(&text, name, "{");
-	label_add(&text, l1, full ? "other" : v1);
-	label_add(&text, l2, full ? "other" : v2);
+	series_name(&text, name, labels, false);
 	HASH_FIND(hh, metrics->series, text.data, text.len, series);
 	if (series)
 		return series;
+	family = family_find(name);
+	if (metrics->counts[family] >=
+	    (families[family].most ? families[family].most : SERIES_MAX)) {
+		series_name(&text, name, labels, true);
+		HASH_FIND(hh, metrics->series, text.data, text.len, series);
+		if (series)
+			return series;
+	}
 	series = mem_alloc(sizeof(*series));
+	series->family = family;
+	metrics->counts[family]++;
 	series->text = buf_take(&text);
-	for (size_t i = 0; i < ARRAY_LEN(families); i++)
-		if (!strcmp(families[i].name, name))
-			series->name = families[i].name;
 	HASH_ADD_KEYPTR(hh, metrics->series, series->text, strlen(series->text), series);
 	return series;
 }
@@ -134,14 +174,22 @@ metrics_count(struct metrics *metrics, const char *name, const char *l1, const c
 	      const char *l2, const char *v2, double by)
 {
 	if (by)
-		series_of(metrics, name, l1, v1, l2, v2)->value += by;
+		series_of(metrics, name, &(struct labels){{{l1, v1}, {l2, v2}}})->value += by;
+}
+
+void
+metrics_ended(struct metrics *metrics, const char *agent, const char *status, const char *reason)
+{
+	const struct labels labels = {{{"agent", agent}, {"status", status}, {"reason", reason}}};
+
+	series_of(metrics, "rouse_runs_total", &labels)->value++;
 }
 
 void
 metrics_observe(struct metrics *metrics, const char *name, const char *l1, const char *v1,
 		double seconds)
 {
-	struct series *series = series_of(metrics, name, l1, v1, NULL, NULL);
+	struct series *series = series_of(metrics, name, &(struct labels){{{l1, v1}}});
 
 	series->histogram = true;
 	series->value += seconds;
@@ -155,15 +203,15 @@ static void
 histogram_print(const struct series *series, struct buf *out)
 {
 	const char *labels = strchr(series->text, '{') + 1;
-	const char *comma = *labels ? "," : "";
+	const char *comma = *labels ? "," : "", *name = families[series->family].name;
 
 	for (int i = 0; i < BUCKETS; i++)
-		buf_printf(out, "%s_bucket{%s%sle=\"%g\"} %llu\n", series->name, labels, comma,
-			   bounds[i], (unsigned long long)series->buckets[i]);
-	buf_printf(out, "%s_bucket{%s%sle=\"+Inf\"} %llu\n", series->name, labels, comma,
+		buf_printf(out, "%s_bucket{%s%sle=\"%g\"} %llu\n", name, labels, comma, bounds[i],
+			   (unsigned long long)series->buckets[i]);
+	buf_printf(out, "%s_bucket{%s%sle=\"+Inf\"} %llu\n", name, labels, comma,
 		   (unsigned long long)series->count);
-	buf_printf(out, "%s_sum{%s} %.6f\n%s_count{%s} %llu\n", series->name, labels, series->value,
-		   series->name, labels, (unsigned long long)series->count);
+	buf_printf(out, "%s_sum{%s} %.6f\n%s_count{%s} %llu\n", name, labels, series->value, name,
+		   labels, (unsigned long long)series->count);
 }
 
 static void
@@ -175,7 +223,7 @@ families_print(const struct metrics *metrics, struct buf *out)
 		buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", families[i].name, families[i].help,
 			   families[i].name, families[i].type);
 		HASH_ITER (hh, metrics->series, series, next) {
-			if (series->name != families[i].name)
+			if (series->family != i)
 				continue;
 			if (series->histogram)
 				histogram_print(series, out);

@@ -297,11 +297,36 @@ run_read(struct comparing *c, const char *id, struct run_row *ret)
 	return true;
 }
 
+/* An attempt that its fallback carried says nothing of the agent. */
+static bool
+on_attempt(void *arg, const struct attempt_row *row)
+{
+	char **carrier = arg;
+
+	if (!row->agent)
+		return true;
+	free(*carrier);
+	*carrier = mem_strdup(row->agent);
+	return true;
+}
+
+static void
+carried_put(json_t *object, const char *carrier)
+{
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+
+	buf_cat(&text, "agent ", carrier, " carried it (fallback)");
+	json_put_str(object, "outcome", "failed");
+	json_put_str(object, "new_reason", "fallback");
+	json_put_str(object, "error", buf_cstr(&text));
+}
+
 static bool
 item_compare(struct comparing *c, const struct item_row *item)
 {
 	AUTO(run_row_fini) struct run_row old = {0}, now = {0};
 	AUTO(proposals_fini) struct proposals then = {0}, next = {0};
+	AUTO(auto_free) char *carrier = NULL;
 	struct tally tally = {0};
 	json_t *object, *list;
 	bool more;
@@ -309,6 +334,8 @@ item_compare(struct comparing *c, const struct item_row *item)
 	if (!run_read(c, item->entity, &old) || !run_read(c, item->run_id, &now) ||
 	    (old.id && now.id &&
 	     (!proposals_read(c, old.seq, &then) || !proposals_read(c, now.seq, &next))))
+		return false;
+	if (now.id && !attempts_list(c->reader, now.seq, on_attempt, &carrier, &c->err))
 		return false;
 	pair(&then, &next);
 	list = differences(&then, &next, &tally);
@@ -329,6 +356,8 @@ item_compare(struct comparing *c, const struct item_row *item)
 	json_object_set_new(object, "new_cost_usd", json_real((double)now.used.cost_uusd / 1e6));
 	tally_put(object, &tally, more);
 	json_object_set_new(object, "differences", list);
+	if (carrier)
+		carried_put(object, carrier);
 	json_array_append_new(c->items, object);
 	for (size_t i = 0; i < then.count; i++)
 		c->bytes += then.list[i].row.after ? strlen(then.list[i].row.after) : 0;

@@ -112,6 +112,7 @@ struct row_note {
 	struct core *core;
 	char *run_id, *agent, *tenant, *text;
 	const char *reason; /* that its attempt is stopped with */
+	const char *ended;  /* what it is now, where it ended by this; NULL */
 	int queued;	    /* by how many more wait */
 };
 
@@ -145,6 +146,9 @@ on_row_kept(void *arg, const struct err *err)
 
 	if (err->code == E_OK) {
 		queue_note_queued(note->core->queue, note->agent, note->queued);
+		if (note->ended)
+			metrics_ended(note->core->metrics, note->agent, note->ended,
+				      !strcmp(note->ended, "failed") ? note->reason : NULL);
 		if (note->queued > 0)
 			queue_note_ready(note->core->queue, note->agent, note->tenant);
 	}
@@ -208,8 +212,10 @@ stop_after(struct core *core, const struct run_row *run, bool idle, enum run_sta
 
 	note->reason = reason;
 	note->text = mem_strdup(text);
-	if (idle)
-		run_tell(core, run->id, run, run_state_name(to));
+	if (idle) {
+		note->ended = run_state_name(to);
+		run_tell(core, run->id, run, note->ended);
+	}
 	turn_after(core->store, idle ? on_row_kept : on_stop_kept, note);
 }
 
@@ -226,9 +232,6 @@ run_fail(struct core *core, int64_t seq, const char *reason, const char *text, s
 	idle |= run_state_of(run.status) == RUN_QUEUED;
 	if (idle && !unqueue_rows(core, &run, RUN_FAILED, reason, text, err))
 		return false;
-	if (idle)
-		metrics_count(core->metrics, "rouse_runs_total", "agent", run.agent, "status",
-			      "failed", 1);
 	stop_after(core, &run, idle, RUN_FAILED, reason, text);
 	return true;
 }
@@ -260,6 +263,8 @@ run_cancel(struct core *core, const char *run_id, const char *by, const char *re
 bool
 run_skip(struct core *core, const struct run_row *run, const char *why, struct err *err)
 {
+	struct row_note *note;
+
 	if (run_state_of(run->status) != RUN_QUEUED)
 		return err_set(err, E_STATE, "run %s is %s; only one that waits can be skipped",
 			       run->id, run->status);
@@ -271,7 +276,9 @@ run_skip(struct core *core, const struct run_row *run, const char *why, struct e
 	}
 	turn_release(core->store);
 	run_tell(core, run->id, run, "skipped");
-	turn_after(core->store, on_row_kept, note_new(core, run, -1));
+	note = note_new(core, run, -1);
+	note->ended = run_state_name(RUN_SKIPPED);
+	turn_after(core->store, on_row_kept, note);
 	return true;
 }
 
@@ -306,7 +313,7 @@ run_drop(struct core *core, const char *run_id, const char *by, const char *reas
 /* A copy of a row's run, as new. Borrowed strings. */
 static void
 again_fill(const struct run_row *old, const struct agent *agent, const struct uuid *id,
-	    const char *payload, struct wall now, struct run_row *row)
+	   const char *payload, struct wall now, struct run_row *row)
 {
 	*row = *old;
 	row->seq = 0;
@@ -434,6 +441,7 @@ run_again(struct core *core, const char *run_id, const char *payload,
 	const struct agent *agent;
 	struct wall now = core_wall(core);
 	struct uuid id = uuid_v7(now);
+	AUTO(buf_fini) struct buf traceparent = BUF_INIT;
 	struct run_row row;
 
 	if (!runs_get(core->store, run_id, &old, err))
@@ -442,16 +450,20 @@ run_again(struct core *core, const char *run_id, const char *payload,
 		return err_set(err, E_STATE, "run %s is %s; only a run that has ended goes again",
 			       old.id, old.status);
 	if (replay_is(old.batch))
-		return err_set(err, E_STATE,
-			       "run %s is part of replay %s, and does not go again by itself; rouse "
-			       "replay starts another",
-			       old.id, old.batch);
+		return err_set(
+			err, E_STATE,
+			"run %s is part of replay %s, and does not go again by itself; rouse "
+			"replay starts another",
+			old.id, old.batch);
 	agent = registry_agent(core->registry, old.agent);
 	if (!agent)
 		return err_set(err, E_NOT_FOUND, "agent %s of run %s is no longer configured",
 			       old.agent, old.id);
 	session_name_recall(core, &old);
 	again_fill(&old, agent, &id, payload, now, &row);
+	/* The same trace, and a span of its own. */
+	envelope_traceparent(core, str_of(old.traceparent), NULL, &traceparent);
+	row.traceparent = (char *)buf_cstr(&traceparent);
 	if (limits && !retry_limits(&old, *limits, &row, err))
 		return false;
 	if (!payload_is_kept(core, &row, err) || !turn_savepoint(core->store, err))

@@ -2,10 +2,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/tables.h"
 
+#include <grp.h>
+
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "core/batch.h"
 #include "core/review.h"
+#include "core/scope.h"
 #include "http/proxies.h"
 #include "pure/zone.h"
 
@@ -14,11 +17,16 @@ static const struct conf_key daemon_keys[] = {
 	 .help = "folder of the database, run spools and workspaces"},
 	{"socket", CONF_PATH, RUNSTATEDIR "/rouse/rouse.sock",
 	 .help = "Unix socket of the API; the command line talks to it"},
-	{"group", CONF_STRING, .help = "members of this group may use the socket"},
+	{"group", CONF_STRING,
+	 .help = "members of this group may use the socket, for what group_may says; root and the "
+		 "daemon's own user may everything there"},
+	{"group_may", CONF_LIST, "read, review",
+	 .help = "scopes of that group: some of read, invoke, review, apply, admin"},
 	{"log_level", CONF_ENUM, "info", "error|warning|info|debug", .help = "what is logged"},
 	{"log_format", CONF_ENUM, "auto", "auto|text|json|journal", .help = "how log lines look"},
 	{"drain_timeout", CONF_DURATION, "30s", .min = 0, .max = 86400000,
-	 .help = "how long SIGTERM waits for what is being applied and what models are saying"},
+	 .help = "how long SIGTERM waits for requests that have begun, for what is being applied "
+		 "and for what models are saying"},
 	{"cgroup", CONF_STRING, "auto",
 	 .help = "where runs of programs get control groups of their own: auto (where systemd "
 		 "delegates one), none, or a folder of cgroup version 2"},
@@ -53,7 +61,9 @@ static const struct conf_key http_keys[] = {
 	{"tls_cert", CONF_PATH,
 	 .help = "PEM file of the certificate chain; makes the listener TLS"},
 	{"tls_key", CONF_PATH, .help = "PEM file of the certificate's key"},
-	{"rate_per_ip", CONF_RATE, .help = "requests that one address may make"},
+	{"rate_per_ip", CONF_RATE,
+	 .help = "requests that one address may make (of IPv6, a network of 64 bits)"},
+	{"rate_per_token", CONF_RATE, .help = "requests that may be made with one token"},
 	{"trusted_proxies", CONF_LIST,
 	 .help = "addresses or networks (10.0.0.0/8) whose X-Forwarded-* is believed"},
 };
@@ -122,6 +132,8 @@ static const struct conf_key retention_keys[] = {
 		 "change of theirs is"},
 	{"sessions", CONF_DURATION, "30d", .min = 60000,
 	 .help = "how long a session that nothing is said in is remembered"},
+	{"audit", CONF_DURATION, "365d", .min = 86400000,
+	 .help = "how long the audit log and decisions are kept"},
 	{"max_db_size", CONF_SIZE, .flags = CONF_LATER,
 	 .help = "size of the database file that is too large"},
 };
@@ -399,6 +411,33 @@ static const struct conf_key batch_keys[] = {
 						     .count = ARRAY_LEN(id##_keys),                \
 						     .help = what}
 
+/* Who comes by the socket. */
+static void
+group_check(const struct conf_section *section, struct conf_report *report)
+{
+	const char *group = conf_str(section, "group");
+	const char *const *may;
+	size_t count = conf_list(section, "group_may", &may);
+
+	if (conf_is_set(section, "group_may") && !group)
+		conf_complain(report, section, "group_may",
+			      "is for members of group, which is not set");
+	if (group && !getgrnam(group))
+		conf_warn(report, section, "group",
+			  "%s is no group of this system; root and the daemon's own user alone may "
+			  "use the socket",
+			  group);
+	for (size_t i = 0; i < count; i++) {
+		if (!scope_is_known(str_of(may[i])))
+			conf_complain(report, section, "group_may",
+				      "%s; expected some of read, invoke, review, apply, admin",
+				      may[i]);
+		else if (group && !strcmp(may[i], "admin"))
+			conf_warn(report, section, "group_may",
+				  "every member of group %s may administer", group);
+	}
+}
+
 /* Keys of runs open it, and models' keys stand behind it. */
 static void
 daemon_check(const struct conf_section *section, struct conf_report *report)
@@ -411,6 +450,7 @@ daemon_check(const struct conf_section *section, struct conf_report *report)
 			      "%s is not of this machine alone; expected 127.0.0.1:PORT, "
 			      "[::1]:PORT or none",
 			      listen.p);
+	group_check(section, report);
 }
 
 static const struct conf_table daemon_table = {.section = "daemon",

@@ -185,6 +185,7 @@ http_reply(struct http_request *req, int status, const char *content_type, struc
 	assert(req->state == REQ_PENDING);
 	conn->server->in_flight--;
 	req->state = REQ_ANSWERED;
+	req->status = status;
 	if (conn->dead) {
 		request_free(req);
 		conn_later(conn);
@@ -208,6 +209,8 @@ void
 reply_problem(struct http_request *req, int status, const char *code, const char *detail)
 {
 	AUTO(buf_fini) struct buf body = BUF_INIT;
+	if (req->context && detail)
+		req->problem = mem_strdup(detail);
 	buf_puts(&body, "{\"type\":\"about:blank\",\"title\":");
 	buf_json_cstr(&body, phrase_of(status));
 	buf_printf(&body, ",\"status\":%d,\"detail\":", status);

@@ -3,6 +3,7 @@
 #include "http/conn.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "base/digest.h"
 #include "http/syntax.h"
@@ -76,6 +77,7 @@ request_free(struct http_request *req)
 		http_stream_forget(req->stream);
 	if (req->context && req->context_free)
 		req->context_free(req->context);
+	free(req->problem);
 	if (server->pooled >= POOL_MAX) {
 		request_destroy(req);
 		return;
@@ -231,6 +233,48 @@ void
 http_set_context_free(struct http_request *req, void (*context_free)(void *context))
 {
 	req->context_free = context_free;
+}
+
+/* SO_PEERGROUPS, unix(7): the kernel's word, which asks no directory of users. */
+bool
+http_peer_has_group(const struct http_request *req, gid_t group)
+{
+	const struct conn *conn = req->conn;
+	AUTO(auto_free) gid_t *groups = NULL;
+	socklen_t len = 0;
+
+	if (!conn->peer.local || conn->fd < 0)
+		return false;
+	if (conn->peer.gid == group)
+		return true;
+	getsockopt(conn->fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &len);
+	if (!len)
+		return false;
+	groups = mem_alloc(len);
+	if (getsockopt(conn->fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len))
+		return false;
+	for (size_t i = 0; i < len / sizeof(*groups); i++)
+		if (groups[i] == group)
+			return true;
+	return false;
+}
+
+int
+http_status(const struct http_request *req)
+{
+	return req->status;
+}
+
+bool
+http_is_answered(const struct http_request *req)
+{
+	return req->state == REQ_ANSWERED;
+}
+
+const char *
+http_problem(const struct http_request *req)
+{
+	return req->problem;
 }
 
 void *

@@ -19,6 +19,8 @@ struct route {
 	void (*handle)(void *arg, struct http_request *req, const struct route_match *match);
 	/* Asked when the head is there, as http_on_head is; may be NULL. */
 	bool (*on_head)(void *arg, struct http_request *req, size_t *ret_max_body, struct err *err);
+	bool is_event; /* what it does is an event, and kept as one: the audit log has no row of it
+			*/
 };
 
 struct router;

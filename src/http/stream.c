@@ -27,6 +27,7 @@ http_stream_begin(struct http_request *req, int status, const char *content_type
 		.req = req, .max_buffered = max_buffered, .on_gone = on_gone, .gone_arg = arg};
 	req->state = REQ_STREAMING;
 	req->stream = stream;
+	req->status = status;
 	req->told = false; /* what the request was told, the stream was not */
 	conn->server->streams++;
 	if (!conn->dead)

@@ -7,10 +7,11 @@
 #include "store/internal.h"
 
 #define RUN_ID "(SELECT id FROM runs WHERE runs.seq = c.run) AS run_id"
-/* Others of its entity that are on their way. */
+/* Others of its entity that are on their way. Not IS NOT NULL: SQLite would take that for a bound,
+ * and walk all of the outbox. */
 #define BESIDE                                                                                     \
 	"SELECT 1 FROM changes f WHERE f.target = c.target AND f.entity = c.entity AND f.entity "  \
-	"IS NOT NULL AND f.way IS NOT NULL AND f.way > 0"
+	"IS NOT NULL AND f.way <> 0"
 /* Due of a revert that is on its way. */
 #define TAKEN INT64_MAX
 
@@ -28,14 +29,13 @@ enum {
 };
 
 static const struct statement list[] = {
-	[READY] = {"SELECT c.*, " RUN_ID " FROM changes c WHERE c.target = :target AND c.way > 0 "
-		   "AND c.way = 1 AND c.status = 'approved' AND (c.due IS NULL OR c.due <= :now OR "
-		   "c.waits > :now + 1000) AND NOT EXISTS (" BESIDE
+	[READY] = {"SELECT c.*, " RUN_ID " FROM changes c WHERE c.target = :target AND c.way = 1 "
+		   "AND c.status = 'approved' AND (c.due IS NULL OR c.due <= :now OR c.waits > "
+		   ":now + 1000) AND NOT EXISTS (" BESIDE
 		   " AND (f.seq < c.seq OR f.way = 2)) ORDER BY c.seq LIMIT :most",
 		   &change_shape},
 	[READY_BACK] = {"SELECT c.*, " RUN_ID " FROM changes c WHERE c.target = :target AND c.way "
-			"> 0 AND c.way = 2 AND (c.due IS NULL OR c.due <= :now) AND NOT "
-			"EXISTS (" BESIDE
+			"= 2 AND (c.due IS NULL OR c.due <= :now) AND NOT EXISTS (" BESIDE
 			" AND (f.status = 'applying' OR (f.way = 2 AND f.seq > c.seq))) ORDER BY "
 			"c.seq DESC LIMIT :most",
 			&change_shape},

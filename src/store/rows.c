@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/rows.h"
 
+#include "store/audit.h"
 #include "store/notices.h"
 #include "store/stmt.h"
 
@@ -220,3 +221,17 @@ static const struct field notification_fields[] = {
 	FIELD(notification_row, error, "error", FIELD_TEXT),
 };
 SHAPE(notification, notification_fields);
+
+static const struct field audit_fields[] = {
+	FIELD(audit_row, seq, "seq", FIELD_INT),
+	FIELD(audit_row, at, "at", FIELD_WALL),
+	FIELD(audit_row, who, "who", FIELD_TEXT),
+	FIELD(audit_row, via, "via", FIELD_TEXT),
+	FIELD(audit_row, act, "act", FIELD_TEXT),
+	FIELD(audit_row, object, "object", FIELD_TEXT),
+	FIELD(audit_row, scope, "scope", FIELD_TEXT),
+	FIELD(audit_row, request, "request", FIELD_TEXT),
+	FIELD(audit_row, status, "status", FIELD_REF),
+	FIELD(audit_row, error, "error", FIELD_TEXT),
+};
+SHAPE(audit, audit_fields);

@@ -33,6 +33,7 @@ static const struct statements *const rooms[] = {
 	[ROOM_SESSIONS] = &sessions_statements,
 	[ROOM_STORE] = &store_statements,
 	[ROOM_RETENTION] = &retention_statements,
+	[ROOM_AUDIT] = &audit_statements,
 	[ROOM_SPANS] = &spans_statements,
 	[ROOM_NOTICES] = &notices_statements,
 	[ROOM_INBOX] = &inbox_statements,

@@ -35,7 +35,7 @@ struct shape {
 	size_t size; /* of the struct */
 };
 extern const struct shape event_shape, run_shape, attempt_shape, log_shape, change_shape,
-	gate_shape, token_shape, notice_shape, notification_shape;
+	gate_shape, token_shape, notice_shape, notification_shape, audit_shape;
 /* Frees the text of a row. */
 void row_fini(const struct shape *shape, void *row);
 
@@ -75,6 +75,7 @@ enum room {
 	ROOM_SESSIONS,
 	ROOM_STORE,
 	ROOM_RETENTION,
+	ROOM_AUDIT,
 	ROOM_SPANS,
 	ROOMS
 };
@@ -89,7 +90,7 @@ extern const struct statements events_statements, runs_statements, moves_stateme
 	breakers_statements, budgets_statements, gather_statements, health_statements,
 	rollouts_statements,
 	sessions_statements, batches_statements, items_statements,
-	notices_statements, inbox_statements, store_statements, retention_statements, spans_statements;
+	notices_statements, inbox_statements, store_statements, retention_statements, spans_statements, audit_statements;
 const struct statements *statements_of(enum room room);
 
 /* A statement in use. AUTO(query_end) struct query *q = query_read(…); NULL: err says why. */

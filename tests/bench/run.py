@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # Benchmarks: a table for people, and JSON (bench.json in the build folder) for comparisons.
 # SPDX-License-Identifier: MIT
-"""run.py [quick] [disk|bare|ingest|webhook|latency|claims|shim|runs|waiting|crowd|idle|fairness|start|cron|schedules|lateness|triggers|files|mail|batches|review|applies]...: all, or those named. Figures of a shared machine vary: compare what stands side by side, not absolutes."""
+"""run.py [quick] [disk|bare|ingest|webhook|latency|claims|shim|runs|waiting|crowd|idle|fairness|start|cron|schedules|lateness|triggers|files|mail|batches|review|applies|telemetry]...: all, or those named. Figures of a shared machine vary: compare what stands side by side, not absolutes."""
 import os
 import resource
 import statistics
@@ -493,6 +493,10 @@ def files():
     other("files.py", *(["20000", "1000"] if QUICK else []))
 
 
+def telemetry():
+    other("telemetry.py", *(["1000", "3"] if QUICK else []))
+
+
 def mail():
     if not shutil.which("dovecot") and not os.path.exists("/usr/sbin/dovecot"):
         print("dovecot is not here: mail left out")
@@ -547,7 +551,7 @@ def bench():
     try:
         parts = {"disk": lambda: disk(folder), "bare": bare, "ingest": ingest, "webhook": lambda: webhook(folder), "latency": latency, "claims": claims,
                  "shim": lambda: shim(folder), "runs": runs, "waiting": waiting, "crowd": crowd, "idle": idle, "fairness": fairness, "start": start, "cron": cron, "schedules": many_schedules, "lateness": lateness, "triggers": triggers,
-                 "files": files, "mail": mail, "batches": batches, "review": review, "applies": applies}
+                 "files": files, "mail": mail, "batches": batches, "review": review, "applies": applies, "telemetry": telemetry}
         for name, part in parts.items():
             if name in sys.argv[1:] or not set(parts) & set(sys.argv[1:]):
                 part()

@@ -89,6 +89,25 @@ for point in ("git-before-commit", "git-after-commit"):
         expect(rouse.repo("diff", "main", rouse.first), "", "what differs from before")
 
 
+@scenario("locks that a daemon left when it died are removed by the next; those of others are left, and said")
+def _(rouse):
+    target_house(rouse, FOUR[0], mode="apply", retry__attempts="2")
+    rouse.start(ROUSE_CRASH="git-before-commit")
+    run = rouse.deliver("push").expect(202).run_id
+    expect(rouse.ended(60), -9, "exit of roused")
+    for ref in ("refs/heads/main.lock", f"refs/heads/rouse/{run}.lock"):
+        path = os.path.join(rouse.repo.path, ref)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        open(path, "w").close()
+    rouse.start()
+    wait("it is applied", lambda: [c["status"] for c in rouse.changes(run=run)] == ["applied"], 60)
+    expect(os.listdir(os.path.join(rouse.repo.path, "refs/heads/rouse")), [run], "what lies beside the run's branch")
+    open(os.path.join(rouse.repo.path, "refs/heads/main.lock"), "w").close()
+    rouse.cli("revert", run, "--yes", expect_code=1)
+    check("is locked by another program" in rouse.changes(run=run)[0]["error"], f"it says why: {rouse.changes(run=run)[0]['error']}")
+    check(os.path.exists(os.path.join(rouse.repo.path, "refs/heads/main.lock")), "the lock of another is there")
+
+
 @scenario("hostile paths, a branch that is not there and one that is checked out are refused with a reason")
 def _(rouse):
     target_house(rouse, proposal("../x", "create", after="x"), proposal(".git/config", "create", after="x"), proposal("/x", "create", after="x"), proposal("app.json", after="x"))
@@ -129,6 +148,124 @@ def _(rouse):
     expect(rouse.tree("rev-parse", "main"), rouse.first, "its own branch")
     expect(rouse.tree("rev-list", "--count", "main..agents"), "1", "commits")
     check(not os.path.exists(rouse.pwned), "nothing of it ran")
+
+
+def follows(rouse, *messages, mode="stage"):
+    """The target is the checked out main of rouse.tree, whose files follow."""
+    target_house(rouse, *messages, mode=mode, checked_out="update")
+    rouse.section("target repo", repo=rouse.tree.path)
+    rouse.tree.trap(rouse.pwned)
+    rouse.tree("config", "core.fsmonitor", "false")
+
+
+def all_of(rouse):
+    """Files, index, refs: what there is of the work tree."""
+    found = {}
+    for folder, folders, files in os.walk(rouse.tree.path):
+        if folder == rouse.tree.path:
+            folders.remove(".git")
+        for name in files:
+            path = os.path.join(folder, name)
+            found[path] = (open(path, "rb").read(), os.stat(path).st_mode) if not os.path.islink(path) else os.readlink(path)
+    index = os.path.join(rouse.tree.path, ".git/index")
+    return found, open(index, "rb").read(), rouse.tree("for-each-ref"), open(os.path.join(rouse.tree.path, ".git/HEAD")).read()
+
+
+@scenario("with checked_out = update the work tree and its index follow, and what others have not committed there stays")
+def _(rouse):
+    follows(rouse, *FOUR, proposal("run.sh", "create", after={"$mode": "755", "$text": "#!/bin/sh\n"}))
+    rouse.tree.put("mine", "not added\n")
+    rouse.tree.put("staged", "added\n")
+    rouse.tree("-c", "core.hooksPath=/dev/null", "add", "staged")
+    rouse.start()
+    run = push(rouse)
+    apply(rouse, run)
+    expect(rouse.tree("-c", "core.hooksPath=/dev/null", "status", "--porcelain").split("\n"), ["A  staged", "?? mine"], "what is not committed")
+    expect((open(rouse.tree.path + "/app.json").read(), os.path.exists(rouse.tree.path + "/old"), os.access(rouse.tree.path + "/run.sh", os.X_OK)), ('{"rate":7}\n', False, True), "the files")
+    rouse.cli("revert", run, "--yes")
+    expect(rouse.tree("-c", "core.hooksPath=/dev/null", "status", "--porcelain").split("\n"), ["A  staged", "?? mine"], "what is not committed, then")
+    check(not os.path.exists(rouse.tree.path + "/new"), "folders that are empty are gone")
+    expect(rouse.tree("diff", "--no-ext-diff", rouse.first, "main"), "", "what differs from before")
+    check(not os.path.exists(rouse.pwned), "nothing of it ran")
+
+
+@scenario("a work tree that is dirty where it matters, locked, in a merge or full of links is left as it is, with a reason")
+def _(rouse):
+    follows(rouse, proposal("doc/a.txt", after="mine\n"))
+    rouse.agent("b", says(proposal("deep/new", "create", after="x\n"), proposal("app.json", after="{}\n"), RESULT), targets="repo")
+    rouse.webhook("new", agent="b")
+    rouse.start()
+    git_dir, outside = os.path.join(rouse.tree.path, ".git"), os.path.join(rouse.dir, "outside")
+    os.makedirs(outside)
+    path = os.path.join(rouse.tree.path, "doc/a.txt")
+
+    def linked():
+        os.symlink(outside, os.path.join(rouse.tree.path, "deep"))
+
+    def away():
+        os.rename(os.path.join(rouse.tree.path, "doc"), os.path.join(outside, "doc"))
+        os.symlink(os.path.join(outside, "doc"), os.path.join(rouse.tree.path, "doc"))
+
+    def back():
+        os.unlink(os.path.join(rouse.tree.path, "doc"))
+        os.rename(os.path.join(outside, "doc"), os.path.join(rouse.tree.path, "doc"))
+
+    no_hooks = ("-c", "core.hooksPath=/dev/null")
+    for what, make, undo, words in (
+        ("changed", lambda: rouse.tree.put("doc/a.txt", "theirs\n"), lambda: rouse.tree.put("doc/a.txt", "one\ntwo\n"), "doc/a.txt has changes in the work tree"),
+        ("gone", lambda: os.unlink(path), lambda: rouse.tree.put("doc/a.txt", "one\ntwo\n"), "doc/a.txt has changes in the work tree"),
+        ("executable", lambda: os.chmod(path, 0o755), lambda: os.chmod(path, 0o644), "doc/a.txt has changes in the work tree"),
+        ("locked", lambda: open(git_dir + "/index.lock", "w").close(), lambda: os.unlink(git_dir + "/index.lock"), "is locked"),
+        ("in a merge", lambda: open(git_dir + "/MERGE_HEAD", "w").write(rouse.first), lambda: os.unlink(git_dir + "/MERGE_HEAD"), "under way"),
+        ("a folder that is a link", away, back, "is not what was committed"),
+    ):
+        run = push(rouse)
+        make()
+        before = all_of(rouse)
+        error = apply(rouse, run, 1)["doc/a.txt"]["error"]
+        check(words in error, f"{what}: {error}")
+        expect(all_of(rouse), before, f"{what}: all of it")
+        undo()
+    expect(rouse.tree(*no_hooks, "status", "--porcelain"), "", "what is not committed")
+    rouse.cli("apply", run, "--yes")
+    expect((open(path).read(), rouse.tree(*no_hooks, "status", "--porcelain")), ("mine\n", ""), "the file, at last")
+    linked()
+    run = rouse.deliver("new").expect(202).run_id
+    rouse.wait_run(run, "succeeded", 60)
+    by = apply(rouse, run, 1)
+    expect((by["deep/new"]["status"], by["app.json"]["status"], os.listdir(outside)), ("failed", "applied", []), "below a link, and beside it")
+    os.unlink(os.path.join(rouse.tree.path, "deep"))
+    rouse.tree.put("deep/new", "theirs\n")
+    rouse.cli("apply", run, "--yes", expect_code=1)
+    check("deep/new has changes in the work tree" in {c["entity"]: c for c in rouse.changes(run=run)}["deep/new"]["error"], "what is in the way is not written over")
+    os.unlink(os.path.join(rouse.tree.path, "deep/new"))
+    rouse.cli("apply", run, "--yes")
+    expect(rouse.tree(*no_hooks, "status", "--porcelain"), "", "what is not committed, at last")
+
+
+@scenario("a branch that is checked out in another work tree is refused, whatever may follow")
+def _(rouse):
+    follows(rouse, FOUR[0])
+    rouse.tree("-c", "core.hooksPath=/dev/null", "branch", "other")
+    rouse.tree("-c", "core.hooksPath=/dev/null", "worktree", "add", "-q", os.path.join(rouse.dir, "beside"), "other")
+    rouse.section("target repo", branch="other")
+    rouse.start()
+    check("is checked out in" in apply(rouse, push(rouse), 1)["app.json"]["error"], "it says why")
+
+
+for point in ("git-tree-written", "git-before-commit", "git-after-commit"):
+
+    @scenario(f"a daemon that dies at {point} leaves a work tree that the next one brings to its end")
+    def _(rouse, point=point):
+        follows(rouse, *FOUR, mode="apply")
+        rouse.start(ROUSE_CRASH=point)
+        run = rouse.deliver("push").expect(202).run_id
+        expect(rouse.ended(60), -9, "exit of roused")
+        rouse.start()
+        wait("all are applied", lambda: {c["status"] for c in rouse.changes()} == {"applied"} and len(rouse.changes()) == 4, 60)
+        expect((len(rouse_keys(rouse.tree)), rouse.tree("-c", "core.hooksPath=/dev/null", "status", "--porcelain")), (4, ""), "keys, and what is not committed")
+        rouse.cli("revert", run, "--yes")
+        expect((rouse.tree("diff", "--no-ext-diff", "main", rouse.first), rouse.tree("-c", "core.hooksPath=/dev/null", "status", "--porcelain")), ("", ""), "what differs from before")
 
 
 @scenario("nonsense does not reach a reviewer: what is not there, what is there, another before, a patch that does not fit, links, submodules")

@@ -26,6 +26,53 @@ def names(text):
     return {re.sub("_(bucket|sum|count)$", "", name) for name in re.findall(r"\brouse_[a-z_]+[a-z]", text)}
 
 
+# Of the contract, with their labels. A gauge may have none yet.
+CONTRACT = {"events_total": "trigger outcome", "runs_total": "agent status reason", "run_duration_seconds": "agent", "event_to_start_seconds": "",
+            "queue_depth": "agent", "oldest_queued_seconds": "", "in_flight": "agent", "dlq_size": "", "changes": "status target", "tokens_total": "agent kind",
+            "cost_usd_total": "agent tenant", "breaker_open": "agent", "trigger_lag_seconds": "trigger", "cron_lateness_seconds": "",
+            "store_commit_seconds": "", "store_commit_batch": "", "sse_clients": ""}
+
+
+@scenario("every name and label of the contract is printed, and the ends of runs say why")
+def _(rouse):
+    text = busy(rouse)
+    for name, labels in CONTRACT.items():
+        check(f"# TYPE rouse_{name} " in text, f"rouse_{name} has a type")
+        check(f"# HELP rouse_{name} " in text, f"rouse_{name} says what it is")
+        lines = re.findall(rf"^rouse_{name}(?:_count)?(?:{{(.*)}})? [0-9.+e-]+$", text, re.M)
+        check(lines or name == "cron_lateness_seconds", f"rouse_{name} has a value")
+        for line in lines:
+            expect(re.findall('([a-z]+)="', line), labels.split(), f"labels of rouse_{name}")
+    check('rouse_runs_total{agent="ok",status="succeeded",reason=""} 1\n' in text, "the run that went well")
+    check('rouse_runs_total{agent="bad",status="failed",reason="permanent"} 1\n' in text, "the run that failed, and why")
+
+
+@scenario("runs that end without having run are counted, too")
+def _(rouse):
+    rouse.agent("never", "exit 0\n")
+    rouse.webhook("push", agent="never")
+    rouse.start()
+    rouse.cli("pause", "--agent", "never")
+    rouse.cli("run", "cancel", rouse.deliver("push").expect(202).run_id)
+    wait("it is counted", lambda: 'rouse_runs_total{agent="never",status="cancelled",reason=""} 1\n' in rouse.api("GET", "/metrics").body.decode())
+
+
+@scenario("tenants that anybody may invent do not make series without end")
+def _(rouse):
+    rouse.agent("ok", says({"type": "usage", "cost_usd": 0.01}, RESULT), concurrency=16)
+    rouse.webhook("push", agent="ok", tenant=".data.tenant")
+    rouse.start()
+    evil = ['a"} 1\nrouse_forged{x="', "b\\", "c\nd", "\u202e", "\u00e4"]
+    for tenant in evil:
+        rouse.wait_run(rouse.deliver("push", {"tenant": tenant}).expect(202).run_id, "succeeded", 60)
+    text = rouse.api("GET", "/metrics").body.decode()
+    check("\nrouse_forged" not in text, "no line is forged")
+    expect(len(re.findall("^rouse_cost_usd_total{", text, re.M)), len(evil), "a series a tenant")
+    if shutil.which("promtool"):
+        said = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, capture_output=True, timeout=60)
+        expect((said.returncode, said.stdout + said.stderr), (0, ""), "promtool check metrics")
+
+
 @scenario("promtool has nothing to say against /metrics")
 def _(rouse):
     needs_program("promtool")

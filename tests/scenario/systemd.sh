@@ -13,7 +13,11 @@ export PATH=/usr/local/bin:/usr/local/sbin:$PATH
 
 systemd-sysusers /usr/local/lib/sysusers.d/rouse.conf
 systemctl daemon-reload
+ok 'its units are what systemd takes them for' sh -c 'systemd-analyze verify roused.socket roused.service 2>&1 | grep -v "Command .man " >/tmp/verify; ! grep . /tmp/verify'
+score() { systemd-analyze security --offline=yes --no-pager /usr/lib/systemd/system/roused.service | sed -n 's/.*level for roused.service: \([0-9.]*\) .*/\1/p'; }
+ok "its exposure is at most 1.5 ($(score))" awk "BEGIN { exit !($(score) <= 1.5) }"
 ok 'a fresh install starts untouched' systemctl enable --now roused
+ok 'its sockets are there as well' systemctl is-active roused.socket
 ok 'the service is active' systemctl is-active roused
 ok 'the daemon answers root on its socket' rouse status
 ok 'it runs as the user rouse' sh -c 'test "$(stat -c %U /var/lib/rouse)" = rouse'
@@ -37,6 +41,8 @@ ok 'its agent lives on' kill -0 "$agent"
 touch /srv/work/go
 run=$(rouse run list --json | jq -r .id | head -n 1)
 ok 'and its run succeeds, in one attempt' wait_for sh -c "rouse run show $run --json | jq -e '.status == \"succeeded\" and .attempts == 1'"
+ok 'the journal knows the run by its fields' wait_for sh -c "journalctl -u roused -o json ROUSE_RUN_ID=$run | jq -se 'map(select(.MESSAGE_ID == \"5a0f6b1e2c8d4e0f9a7b3c5d1e2f4a65\" and .ROUSE_AGENT == \"slow\" and .PRIORITY == \"6\")) | length == 1'"
+ok 'and each line once' sh -c 'test "$(journalctl -u roused -o cat | grep -c "^ready ")" = "$(journalctl -u roused -o cat MESSAGE_ID=5a0f6b1e2c8d4e0f9a7b3c5d1e2f4a60 | wc -l)"'
 ok 'the agent was started once' sh -c 'test "$(wc -l </srv/work/started)" = 1'
 if grep -qsw memory "$groups/cgroup.controllers"; then
 	# In a group that is the daemon's and holds nothing else: where systemd has no DelegateSubgroup= its own is none.

@@ -93,6 +93,14 @@ def _(rouse):
         raise Failed("TLS 1.1 is taken")
     except (ssl.SSLError, ConnectionError):
         pass
+    # A client that would speak it: the refusal is the daemon's.
+    for version, alert in (("-tls1", b"protocol version"), ("-tls1_1", b"protocol version"), ("-tls1_2", None), ("-tls1_3", None)):
+        said = subprocess.run(["openssl", "s_client", version, "-cipher", "ALL:@SECLEVEL=0", "-connect", f"127.0.0.1:{rouse.port}", "-CAfile",
+                               os.path.join(rouse.dir, "one.pem")], input=b"", capture_output=True, timeout=60 * PATIENCE)
+        if alert:
+            check(said.returncode != 0 and alert in said.stdout + said.stderr, f"{version} is refused by the daemon: {said}")
+        else:
+            check(said.returncode == 0 and b"Verify return code: 0" in said.stdout, f"{version} is spoken: {said}")
     with socket.create_connection(("127.0.0.1", rouse.port), 10) as plain:
         plain.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
         plain.settimeout(20)

@@ -6,7 +6,9 @@
 
 #include "base/os.h"
 #include "base/uuid.h"
+#include "core/audit.h"
 #include "core/keep.h"
+#include "store/changes.h"
 #include "tests/unit/core_rig.h"
 
 #define CONF                                                                                       \
@@ -129,10 +131,47 @@ sessions(void)
 	rig_fini();
 }
 
+static void
+act(const char *who)
+{
+	audit_note(&rig.core,
+		   &(struct audit_act){.who = who, .via = "here", .act = "POST /v1/pause"}, 200,
+		   NULL);
+	decisions_add(rig.core.store, "daemon", "rouse", "paused", who, NULL, NULL,
+		      core_wall(&rig.core), NULL);
+	turn_end(rig.core.store);
+}
+
+static void
+audit(void)
+{
+	rig_init("[retention]\naudit = 30d\n[agent a]\nkind = fake\n");
+	for (int i = 0; i < 450; i++)
+		act("old");
+	rig_pass(20 * DAY);
+	act("young");
+	act("young");
+	rig_pass(11 * DAY);
+	sweep();
+	IT ("acts and decisions go in their time, the oldest first, and the young stay") {
+		CHECK_INT(rig_int("SELECT COUNT(*) FROM audit WHERE who = 'old'"), 0);
+		CHECK_INT(rig_int("SELECT COUNT(*) FROM audit WHERE who = 'young'"), 2);
+		CHECK_INT(rig_int("SELECT COUNT(*) FROM decisions"), 2);
+	}
+	rig_pass(90 * DAY);
+	sweep();
+	IT ("the newest stays, so that no number is given twice") {
+		CHECK_INT(rig_int("SELECT COUNT(*) FROM audit"), 1);
+		CHECK_INT(rig_int("SELECT MAX(seq) FROM audit"), 452);
+	}
+	rig_fini();
+}
+
 int
 main(void)
 {
 	attachments();
+	audit();
 	sessions();
 	rig_init(CONF);
 	run_one("old", 0);

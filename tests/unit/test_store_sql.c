@@ -10,6 +10,9 @@ static const struct {
 	{"runs", "SCAN r", "a list newest first, which stops at its limit"},
 	{"changes", "SCAN c", "a list newest first, which stops at its limit"},
 	{"gates", "SCAN g", "a list newest first, which stops at its limit"},
+	{"audit", "SCAN a", "a list newest first, which stops at its limit"},
+	{"audit", "SCAN audit", "the oldest, up to a limit"},
+	{"audit", "SCAN decisions", "the oldest, up to a limit"},
 	{"changes_walk", "SCAN c", "all changes in order, page by page"},
 	{"changes_vet", "SCAN changes USING INDEX changes_vetting", "at start: what waits alone"},
 	{"changes", "SCAN change_counts", "a row a status and target"},
@@ -25,8 +28,7 @@ static const struct {
 	{"state", "SCAN switches", "a handful"},
 	{"state", "SCAN tokens", "a handful"},
 	{"notices", "SCAN notices USING INDEX notices_waiting", "at start: what waits"},
-	{"notices", "SCAN notifications USING INDEX notifications_waiting",
-	 "at start: what waits"},
+	{"notices", "SCAN notifications USING INDEX notifications_waiting", "at start: what waits"},
 	{"outbox", "SCAN j", "the group that is taken, or was done"},
 	{"batches", "SCAN (subquery", "one row"},
 	{"items", "SCAN (subquery", "some entities of one batch, found by their state"},
@@ -68,7 +70,10 @@ plans(struct store *store, const struct statements *table, int i, int *ret_bad)
 		bool sort = str_starts(line, STR("USE TEMP B-TREE FOR ORDER BY"));
 		if (str_starts(line, STR("SCAN CONSTANT ROW")))
 			continue;
-		if ((scan || (sort && list)) && !is_allowed(table->name, line)) {
+		/* A page of the outbox is its first rows, and what else is on its way for an
+		 * entity is few: however long it is, it is never walked. */
+		bool walks = strstr(line.p, "way>") || (!strcmp(table->name, "outbox") && sort);
+		if (walks || ((scan || (sort && list)) && !is_allowed(table->name, line))) {
 			printf("# %s %d: %.*s\n#   %s\n", table->name, i, STR_ARG(line),
 			       table->list[i].sql);
 			++*ret_bad;
