@@ -207,6 +207,31 @@ def _(rouse):
     collector.slow.set()
 
 
+@scenario("bodies go over one connection, and once all is told nothing wakes the daemon")
+def _(rouse):
+    collector = collected(rouse, otlp_delay="10ms")
+    worker(rouse)
+    rouse.webhook("push", agent="coder")
+    rouse.start()
+    for _ in range(5):
+        run = rouse.deliver("push").expect(202).run_id
+        rouse.wait_run(run, "succeeded", PATIENT)
+        wait("it is told", lambda: [s for s in collector.of_run(run) if s["name"] == "invoke_agent coder"], PATIENT)
+
+    def switches():
+        tasks = f"/proc/{rouse.daemon.pid}/task"
+        return [re.search("^voluntary_ctxt_switches:\\s*([0-9]+)", open(f"{tasks}/{t}/status").read(), re.M).group(1) for t in sorted(os.listdir(tasks))]
+
+    def rests():
+        before = switches()
+        time.sleep(1.5)
+        return switches() == before
+
+    wait("nothing wakes it for a while", rests, PATIENT)
+    check(len(collector.requests) >= 5, "there were some bodies")
+    check(len(collector.peers) < len(collector.requests), f"{len(collector.requests)} bodies over {len(collector.peers)} connections")
+
+
 @scenario("a caller that does not sample is not told of, nor is what is left out by chance; the flag goes on to the agent")
 def _(rouse):
     collector = collected(rouse, sample="0")
