@@ -301,6 +301,8 @@ flight_answered(struct flight *flight)
 	const char *error = NULL;
 	enum breaker_outcome says = flight_says(flight, &error);
 
+	flight->lane->in_flight--;
+	flight->lane->landing++;
 	group_learn(flight, says);
 	breakers_end(flight->lane->apply->core, BREAKER_TARGET, flight->lane->target,
 		     flight_who(flight), says, error);
@@ -331,6 +333,7 @@ void
 flight_on_all_done(void *arg, const struct target_result *results, struct err *errs)
 {
 	struct flight *flight = arg;
+	struct lane *lane = flight->lane;
 
 	crash_point("after-apply");
 	if (flight->overdue) {
@@ -341,6 +344,8 @@ flight_on_all_done(void *arg, const struct target_result *results, struct err *e
 	for (size_t i = 0; i < flight->count; i++)
 		answer_keep(flight, i, &results[i], &errs[i]);
 	flight_answered(flight);
+	/* The next ones are claimed in the turn that these land in: one commit for both. */
+	lane_on_turn(lane);
 }
 
 void

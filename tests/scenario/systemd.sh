@@ -13,7 +13,11 @@ export PATH=/usr/local/bin:/usr/local/sbin:$PATH
 
 systemd-sysusers /usr/local/lib/sysusers.d/rouse.conf
 systemctl daemon-reload
+ok 'its units are what systemd takes them for' sh -c 'systemd-analyze verify roused.socket roused.service 2>&1 | grep -v "Command .man " >/tmp/verify; ! grep . /tmp/verify'
+score() { systemd-analyze security --offline=yes --no-pager /usr/lib/systemd/system/roused.service | sed -n 's/.*level for roused.service: \([0-9.]*\) .*/\1/p'; }
+ok "its exposure is at most 1.5 ($(score))" awk "BEGIN { exit !($(score) <= 1.5) }"
 ok 'a fresh install starts untouched' systemctl enable --now roused
+ok 'its sockets are there as well' systemctl is-active roused.socket
 ok 'the service is active' systemctl is-active roused
 ok 'the daemon answers root on its socket' rouse status
 ok 'it runs as the user rouse' sh -c 'test "$(stat -c %U /var/lib/rouse)" = rouse'
