@@ -114,6 +114,30 @@ def _(rouse):
     expect(collector.complaints, [], "what is against the schema")
 
 
+@scenario("one daemon takes over from another again and again: each span comes once, whoever it was that sent it")
+def _(rouse):
+    collector = collected(rouse)
+    worker(rouse)
+    rouse.webhook("push", agent="coder")
+    rouse.start()
+    runs = []
+    for _ in range(4):
+        runs += [rouse.deliver("push", headers={"traceparent": f"00-{os.urandom(16).hex()}-{CALLER}-01"}).expect(202).run_id for _ in range(5)]
+        with open(rouse.log, "ab") as log:
+            new = spawn([os.path.join(BUILD, "roused"), "-c", rouse.conf, "--take-over"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "")})
+        expect(rouse.ended(60), 0, "exit status of the old one")
+        rouse.daemon = new
+        wait("the new one is ready", lambda: rouse.api("GET", "/readyz").status == 200, PATIENT)
+    for run in runs:
+        rouse.wait_run(run, "succeeded", PATIENT)
+        wait_spans(collector, run, 7)
+    rouse.stop()
+    once(collector.spans)
+    expect(len({s["traceId"] for s in collector.spans}), len(runs), "traces")
+    expect(collector.complaints, [], "what is against the schema")
+
+
 @scenario("what ends while the receiver is away waits on disk, over a restart, and is told once")
 def _(rouse):
     collector = collected(rouse)
