@@ -40,10 +40,12 @@ on_probed(void *arg, const struct err *err)
 {
 	struct note *note = arg;
 
-	if (err->code != E_OK)
+	if (err->code != E_OK) {
 		exec_way_refused(note->way, err);
-	else
+	} else {
+		exec_way_proven(note->way);
 		log_info("runs are units of systemd", "manager", note->way->name, "slice", slice);
+	}
 	free(note);
 }
 

@@ -40,6 +40,9 @@ bool exec_way_check(const struct attempt *attempt, struct err *err);
  * that changes. */
 bool exec_way_refused(const struct exec_way *way, const struct err *why);
 
+/* It does, and has the template. */
+void exec_way_proven(const struct exec_way *way);
+
 bool exec_way_start(struct exec_run *run, struct err *err);
 /* The shim has begun, or will at once: it is looked for. */
 void exec_way_begun(struct exec_run *run);
