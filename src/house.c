@@ -36,6 +36,7 @@
 #include "core/stream.h"
 #include "core/telemetry.h"
 #include "core/vigil.h"
+#include "http/passed.h"
 #include "io/fetch.h"
 #include "io/jail.h"
 #include "io/proc.h"
@@ -157,6 +158,7 @@ drain_look(void *arg)
 	int64_t waited = clock_mono(house->core.clock).ms - house->drain_since.ms;
 
 	if ((!apply_in_flight(house->core.apply) && !model_in_flight(house->model) &&
+	     http_server_is_drained(api_server(house->api)) &&
 	     !(telemetry_is_busy(&house->core) && waited < DRAIN_TELEMETRY_MS)) ||
 	    waited >= conf_ms(daemon, "drain_timeout")) {
 		house->stop = true;
@@ -165,8 +167,8 @@ drain_look(void *arg)
 	core_timer_arm(&house->core, &house->drain, DRAIN_LOOK_MS, drain_look, house);
 }
 
-/* Nothing new; what is being applied, and what models say, is waited for; running agents go on in
- * their shims. */
+/* Nothing new; who is connected already gets an answer, what is being applied, and what models say,
+ * is waited for; running agents go on in their shims. */
 static void
 on_term(evutil_socket_t sig, short what, void *arg)
 {
@@ -185,6 +187,7 @@ on_term(evutil_socket_t sig, short what, void *arg)
 	house->core.draining = true;
 	house->drain_since = clock_mono(house->core.clock);
 	http_server_stop_listening(api_server(house->api));
+	api_hurry(house->api);
 	telemetry_drain(&house->core, true);
 	drain_look(house);
 }
@@ -261,12 +264,27 @@ signals_start(struct house *house)
 	evsignal_add(house->interrupt, NULL);
 }
 
+/* That the loop comes round is seen by our being here; the rest of what is needed to take an event:
+ * the database, and the sockets. */
+static bool
+is_well(struct house *house, struct err *err)
+{
+	return store_answers(house->core.store, err) &&
+	       (house->core.draining || http_server_listens(api_server(house->api)) ||
+		err_set(err, E_INTERNAL, "a socket is not listened at any more"));
+}
+
 static void
 on_watchdog(void *arg)
 {
 	struct house *house = arg;
+	AUTO(err_fini) struct err err = ERR_INIT;
 
-	systemd_notify("WATCHDOG=1");
+	if (is_well(house, &err))
+		systemd_notify("WATCHDOG=1");
+	else
+		log_error("the daemon is not well; unless that passes, its manager begins it anew",
+			  "error", err_text(&err));
 	core_timer_arm(&house->core, &house->watchdog, systemd_watchdog_ms() / 2, on_watchdog,
 		       house);
 }
@@ -315,10 +333,21 @@ on_asked(void *arg, const char *version)
 {
 	struct house *house = arg;
 
+	pid_t pid = takeover_asker_pid(house->takeover);
+
 	if (house->core.draining) {
 		takeover_refuse(house->takeover, "it is being stopped");
 		return;
 	}
+	/* It would take our end for the service's, and start another one beside the new one. */
+	if (systemd_keeps_us() && !systemd_keeps_too(pid)) {
+		takeover_refuse(house->takeover,
+				"a service manager keeps it, and would not know the new one; "
+				"restart the service (systemctl restart roused): with "
+				"roused.socket that refuses no connection either");
+		return;
+	}
+	house->successor = pid;
 	log_info("another roused takes over; nothing new begins here", "version", version);
 	house->core.handing = true;
 	house->hand_since = clock_mono(house->core.clock);
@@ -352,11 +381,13 @@ house_give(struct house *take_house, struct house_from *ret_from, struct err *er
 	struct heirloom *heirloom = heirloom_of(api_server(take_house->api));
 	struct registry *registry = registry_ref(take_house->core.registry);
 	int asker = takeover_asker(take_house->takeover);
+	pid_t successor = take_house->successor;
 	sigset_t all;
 
 	house_free(take_house);
 	crash_point("hands-over");
 	if (takeover_give(asker, heirloom, err)) {
+		systemd_notify_main(successor);
 		registry_unref(registry);
 		heirloom_free(heirloom);
 		return true;
@@ -395,6 +426,7 @@ house_build(struct house *house, const struct house_from *from, struct err *err)
 	struct core *core = &house->core;
 	AUTO(auto_free) char *jq = house_helper("rouse-jq");
 	AUTO(buf_fini) struct buf report = BUF_INIT;
+	AUTO(passed_fini) struct passed none = {.count = 0};
 	struct http_limits limits;
 
 	core->base = event_base_new();
@@ -442,7 +474,7 @@ house_build(struct house *house, const struct house_from *from, struct err *err)
 	signals_start(house);
 	if (!house_resume(house, err) ||
 	    !listening_start(core, api_server(house->api), house->socket, house->heirloom,
-			     house->listening, err))
+			     from->passed ? from->passed : &none, house->listening, err))
 		return false;
 	hand_listen(house);
 	return true;

@@ -14,6 +14,7 @@ void house_doctor(const char *config);
 
 struct house;
 struct heirloom;
+struct passed;
 struct registry;
 /* What it begins with. */
 /* `roused --restore FILE`: exit status. */
@@ -23,6 +24,7 @@ struct house_from {
 	bool take_over;		   /* the one that runs hands over */
 	struct registry *registry; /* instead of the configuration's files; NULL */
 	struct heirloom *heirloom; /* goes on with this; NULL */
+	struct passed *passed; /* sockets of the service manager; those that it takes are taken */
 };
 /* from->heirloom is taken, also on failure. */
 bool house_new_from(const char *config, const struct house_from *from, struct house **ret,

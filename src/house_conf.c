@@ -218,7 +218,7 @@ house_reload(void *arg, json_t *ret_answer, struct err *err)
 	struct str rest, line;
 	struct http_limits limits;
 
-	systemd_notify("RELOADING=1");
+	systemd_notify_reloading();
 	fresh = house_load(house, &report, err);
 	for (rest = buf_str(&report); rest.p && rest.len;) {
 		rest = str_split(rest, '\n', &line);
@@ -232,8 +232,10 @@ house_reload(void *arg, json_t *ret_answer, struct err *err)
 		fresh = NULL;
 	}
 	json_object_set_new(answer, fresh ? "warnings" : "errors", errors);
-	systemd_notify("READY=1");
 	if (!fresh) {
+		systemd_notify(
+			"READY=1\nSTATUS=the configuration was not taken up; the one before goes "
+			"on");
 		json_decref(added);
 		json_decref(changed);
 		json_decref(removed);
@@ -262,6 +264,7 @@ house_reload(void *arg, json_t *ret_answer, struct err *err)
 	json_object_set_new(answer, "added", added);
 	json_object_set_new(answer, "changed", changed);
 	json_object_set_new(answer, "removed", removed);
+	systemd_notify("READY=1\nSTATUS=ready, version " PACKAGE_VERSION);
 	log_info("configuration reloaded", "config", house->config);
 	return true;
 }

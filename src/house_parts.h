@@ -23,6 +23,7 @@ struct house {
 	struct takeover *takeover; /* where it is asked to hand over; NULL */
 	struct heirloom *heirloom; /* of the one before; NULL */
 	int old;		   /* who waits to hear that this one is up; -1 */
+	pid_t successor;	   /* who asked for that */
 	struct core_timer *hand;
 	struct mono hand_since;
 	bool hands_over;

@@ -8,8 +8,8 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "core/registry.h"
+#include "http/passed.h"
 #include "http/server.h"
-#include "systemd.h"
 #include "takeover.h"
 
 static gid_t
@@ -40,7 +40,7 @@ parent_make(const char *path, struct err *err)
 
 static bool
 tcp_listen(struct core *core, struct http_server *server, struct heirloom *heirloom,
-	   json_t *where_all, struct err *err)
+	   struct passed *passed, json_t *where_all, struct err *err)
 {
 	const struct conf_section *http = conf_section(registry_conf(core->registry), "http", "");
 	const char *listen = conf_str(http, "listen");
@@ -60,7 +60,7 @@ tcp_listen(struct core *core, struct http_server *server, struct heirloom *heirl
 	while ((fd = heirloom_take(heirloom, listen)) >= 0)
 		if (!http_listen_given(server, fd, listen, cert, key, &port, err))
 			return err_prefix(err, "http.listen = %s", listen);
-	if (!port && !http_listen_tcp(server, listen, cert, key, &port, err))
+	if (!port && !http_listen_tcp_at(server, listen, passed, cert, key, &port, err))
 		return err_prefix(err, "http.listen = %s", listen);
 	host = mem_strdup(listen);
 	colon = strrchr(host, ':');
@@ -79,7 +79,7 @@ tcp_listen(struct core *core, struct http_server *server, struct heirloom *heirl
 
 static bool
 socket_listen(struct core *core, struct http_server *server, const char *path,
-	      struct heirloom *heirloom, struct err *err)
+	      struct heirloom *heirloom, struct passed *passed, struct err *err)
 {
 	const char *group =
 		conf_str(conf_section(registry_conf(core->registry), "daemon", ""), "group");
@@ -88,23 +88,24 @@ socket_listen(struct core *core, struct http_server *server, const char *path,
 	if (fd >= 0)
 		return http_listen_given(server, fd, path, NULL, NULL, NULL, err);
 	return parent_make(path, err) &&
-	       http_listen_unix(server, path, group ? 0660 : 0600, socket_group(core), err);
+	       http_listen_unix_at(server, path, passed, group ? 0660 : 0600, socket_group(core),
+				   err);
 }
 
 bool
 listening_start(struct core *core, struct http_server *server, const char *path,
-		struct heirloom *heirloom, json_t *ret_where, struct err *err)
+		struct heirloom *heirloom, struct passed *passed, json_t *ret_where,
+		struct err *err)
 {
-	int passed = heirloom ? 0 : systemd_listen_fds(), fd;
+	int fd;
 
-	for (int i = 0; i < passed; i++)
-		if (!http_listen_fd(server, 3 + i, err))
-			return false;
-	/* What systemd had passed has no name. */
+	/* What the one before us had been passed has no name, either. */
 	while ((fd = heirloom_take(heirloom, "")) >= 0)
-		if (!http_listen_given(server, fd, "", NULL, NULL, NULL, err))
-			return false;
-	if (!socket_listen(core, server, path, heirloom, err))
+		passed_add(passed, fd, "handed over");
+	if (!socket_listen(core, server, path, heirloom, passed, err))
 		return err_prefix(err, "socket %s (daemon.socket)", path);
-	return tcp_listen(core, server, heirloom, ret_where, err);
+	if (!tcp_listen(core, server, heirloom, passed, ret_where, err))
+		return false;
+	passed_close_rest(passed, server);
+	return true;
 }

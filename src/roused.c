@@ -15,6 +15,8 @@
 #include "base/log.h"
 #include "core/registry.h"
 #include "house.h"
+#include "http/passed.h"
+#include "systemd.h"
 
 #define DEFAULT_CONFIG SYSCONFDIR "/rouse/rouse.conf"
 
@@ -123,15 +125,24 @@ process_setup(void)
 	}
 }
 
+static void
+on_passed(void *arg, int take_fd, const char *name)
+{
+	passed_add(arg, take_fd, name);
+}
+
 static int
 daemon_run(const char *config, const char *rehearsal, bool take_over)
 {
 	AUTO(err_fini) struct err err = ERR_INIT;
-	struct house_from from = {.rehearsal = rehearsal, .take_over = take_over};
+	AUTO(passed_fini) struct passed passed = {.count = 0};
+	struct house_from from = {
+		.rehearsal = rehearsal, .take_over = take_over, .passed = &passed};
 	struct house *house;
 	int status;
 
 	process_setup();
+	systemd_listen_fds(on_passed, &passed);
 	for (;;) {
 		bool built = house_new_from(config, &from, &house, &err);
 

@@ -339,6 +339,14 @@ takeover_asker(struct takeover *takeover)
 	return fd;
 }
 
+pid_t
+takeover_asker_pid(const struct takeover *takeover)
+{
+	pid_t pid;
+
+	return peer_is_ours(takeover->asker, &pid) ? pid : 0;
+}
+
 static bool
 heirloom_send(int fd, const struct heirloom *heirloom, struct err *err)
 {

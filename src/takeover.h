@@ -4,6 +4,8 @@
 #ifndef ROUSE_TAKEOVER_H
 #define ROUSE_TAKEOVER_H
 
+#include <sys/types.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 
@@ -40,6 +42,8 @@ void takeover_free(struct takeover *takeover);
 void takeover_refuse(struct takeover *takeover, const char *why);
 /* The one who asked; the caller's from here on, to be given to takeover_give(). */
 int takeover_asker(struct takeover *takeover);
+/* Its process; 0: it cannot be told. */
+pid_t takeover_asker_pid(const struct takeover *takeover);
 /* Sends, and waits for its word; asker is closed. False: it did not come up, and is no more. */
 bool takeover_give(int take_asker, const struct heirloom *heirloom, struct err *err);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "core/endpoint.h"
+#include "core/guise.h"
 #include "plugins/env.h"
 #include "io/proc.h"
 #include "io/spool.h"
@@ -249,7 +250,8 @@ models_env(const struct attempt *attempt, struct env *env, struct err *err)
 static void
 job_env(const struct attempt *attempt, struct env *env)
 {
-	const struct run_row *run = &attempt->run;
+	AUTO(json_auto_decref) json_t *guise = NULL;
+	const struct run_row as = guise_of(&attempt->run, &guise), *run = &as;
 	const char *user = conf_str(attempt->agent->section, "user");
 	const struct passwd *entry = user ? getpwnam(user) : NULL;
 	const struct {

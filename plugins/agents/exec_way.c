@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "core/registry.h"
+#include "io/cgroup.h"
 #include "io/units.h"
 #include "plugins/agents/exec.h"
 #include "plugins/agents/exec_job.h"
@@ -20,6 +21,8 @@ static struct ways {
 	const struct exec_way *way; /* NULL: the one that is asked for is not to be had */
 	bool insists;		    /* [daemon] runs names it */
 	struct err why;		    /* why it is not another one */
+	bool refused;		    /* ... a manager said so */
+	bool proven;		    /* it has said that it may be asked */
 	struct units *units[2];	    /* of the system, of the user; NULL: not needed yet */
 } ways;
 
@@ -125,6 +128,7 @@ exec_way_refused(const struct exec_way *way, const struct err *why)
 {
 	if (ways.way != way)
 		return ways.way != NULL;
+	ways.refused = true;
 	err_fini(&ways.why);
 	err_set(&ways.why, why->code, "%s", err_text(why));
 	if (!ways.insists) {
@@ -152,6 +156,12 @@ exec_way_means(struct core *core)
 	buf_puts(&text, ways.way->says);
 	if (ways.way == &exec_way_own)
 		exec_groups_say(&text);
+	else if (!cgroup_has_memory())
+		buf_puts(&text,
+			 "; but this machine has no memory controller of cgroup version 2, so "
+			 "that memory_max holds for each process, not for a whole run");
+	if (ways.refused)
+		json_put_str(object, "refused", err_text(&ways.why));
 	if (ways.why.code != E_OK)
 		buf_cat(&text, ways.way == &exec_way_own ? "; not by systemd: " : "; refused: ",
 			err_text(&ways.why));
@@ -195,14 +205,26 @@ exec_way_start(struct exec_run *run, struct err *err)
 
 	if (way->start(run, &why))
 		return true;
-	if (way == &exec_way_own || !exec_way_refused(way, &why))
+	/* A bus that is away for a moment is no reason to do without it for ever. */
+	if (way == &exec_way_own || ways.proven || !exec_way_refused(way, &why))
 		return err_move(err, &why);
 	return exec_way_check(run->attempt, err) && exec_shim_spawn(run, err);
 }
 
 void
+exec_way_proven(const struct exec_way *way)
+{
+	if (ways.way != way)
+		return;
+	ways.proven = true;
+	ways.refused = false;
+	err_fini(&ways.why);
+}
+
+void
 exec_way_begun(struct exec_run *run)
 {
+	exec_way_proven(run->way);
 	run->phase = EXEC_DOUBT;
 	run->doubt_until = (struct mono){clock_mono(run->attempt->core->clock).ms + BEGIN_MS};
 	exec_run_wake(run, 0);

@@ -40,6 +40,9 @@ bool exec_way_check(const struct attempt *attempt, struct err *err);
  * that changes. */
 bool exec_way_refused(const struct exec_way *way, const struct err *why);
 
+/* It does, and has the template. */
+void exec_way_proven(const struct exec_way *way);
+
 bool exec_way_start(struct exec_run *run, struct err *err);
 /* The shim has begun, or will at once: it is looked for. */
 void exec_way_begun(struct exec_run *run);
@@ -50,7 +53,8 @@ bool exec_way_has_user(const struct attempt *attempt);
 
 /* --- exec_unit.c: units of both managers --- */
 
-/* Which unit an earlier daemon started run->dir by. */
+/* Which unit the shim of run was started by, as the folder of run->mark says: by an earlier daemon,
+ * or for an earlier turn. */
 void exec_unit_read(struct exec_run *run);
 /* All that is left of it is killed; then the chore is done. */
 void exec_unit_end(struct exec_run *run, const struct exec_chore *chore);

@@ -312,9 +312,12 @@ exec_workspace_exit(struct exec_run *run, const struct attempt_end *end)
 {
 	struct attempt *attempt = run->attempt;
 	AUTO(auto_free) char *root = root_of(attempt->core);
+	bool wants = attempt->agent && exec_workspace_wants(attempt->agent);
 	struct chore *chore;
 
-	if (end->unread || end->not_started || !workspace_is_there(root, attempt->id)) {
+	/* Also where a reload took the key away meanwhile, and where somebody took the workspace.
+	 */
+	if (end->unread || end->not_started || !(wants || workspace_is_there(root, attempt->id))) {
 		run->phase = EXEC_ENDED;
 		attempt_exit(attempt, end);
 		return;

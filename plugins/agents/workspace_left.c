@@ -1,8 +1,8 @@
-/* Workspaces: what was left in one, as lines of the protocol. Whoever worked there may have meant
+/* Workspaces: what was left in one, looked at. Whoever worked there may have meant
  * harm: its files are read through descriptors, no link is followed, its .git is not looked at, and
  * what was there before comes from the repository itself. */
 /* SPDX-License-Identifier: MIT */
-#include "plugins/agents/workspace.h"
+#include "plugins/agents/workspace_left.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,9 +20,6 @@
 #define CALL(left, name, ...) GIT_CALL(&(left)->base.git, name, __VA_ARGS__)
 #define NOTE_BYTES 65536
 #define ENTRIES_MAX 1000000
-#define CHANGES_MAX 5000
-#define CHANGES_BYTES (64 << 20)
-#define SAID_MAX 100
 #define RULES_BYTES (256 << 10)
 
 struct rules {
@@ -30,214 +27,6 @@ struct rules {
 	size_t skip; /* of a path: what leads to the folder of the rules */
 	const struct rules *up;
 };
-
-struct item {
-	char *path;
-	const char *op;
-	git_oid id; /* of what is there, or of what was */
-	json_t *line;
-};
-
-struct left {
-	struct workspace_base base;
-	json_t *note;
-	struct workspace_file *skipped; /* folders that were not looked into */
-	struct item *items;
-	size_t count, entries, said;
-	int64_t bytes, change_bytes, max_bytes, file_max, uid;
-	json_t *logs;
-	struct err *err;
-};
-
-/* --- what is said ----------------------------------------------------------------------------- */
-
-static void
-log_add(struct left *left, const char *level, const char *text)
-{
-	json_t *line = json_object();
-
-	json_put_str(line, "type", "log");
-	json_put_str(line, "level", level);
-	json_put_str(line, "text", text);
-	json_array_append_new(left->logs, line);
-}
-
-/* A file that can be no change. */
-static void PRINTF(3, 4) say(struct left *left, const char *path, const char *fmt, ...)
-{
-	AUTO(buf_fini) struct buf text = BUF_INIT, json = BUF_INIT, clean = BUF_INIT;
-	va_list ap;
-
-	if (left->said++ >= SAID_MAX)
-		return;
-	buf_json_cstr(&json, path); /* what is no UTF-8 is replaced */
-	json_raw_string(buf_str(&json), &clean);
-	buf_cat(&text, "workspace: ", buf_cstr(&clean), " ");
-	va_start(ap, fmt);
-	buf_vprintf(&text, fmt, ap);
-	va_end(ap);
-	log_add(left, "warning", buf_cstr(&text));
-}
-
-/* --- what changed ----------------------------------------------------------------------------- */
-
-static const char *
-mode_name(git_filemode_t mode)
-{
-	return mode == GIT_FILEMODE_BLOB_EXECUTABLE ? "755" : "644";
-}
-
-static bool
-is_text(struct str content)
-{
-	return str_is_utf8(content) && !memchr(content.p, '\0', content.len);
-}
-
-/* Content as a target of kind git takes it; mode 0: it is not said. */
-static json_t *
-image_of(struct str content, git_filemode_t mode)
-{
-	AUTO(buf_fini) struct buf coded = BUF_INIT;
-	json_t *value, *image;
-	bool text = is_text(content);
-
-	if (!text)
-		base64_encode(&coded, content);
-	value = json_stringn(text ? content.p : buf_cstr(&coded), text ? content.len : coded.len);
-	if (text && !mode)
-		return value;
-	image = json_object();
-	if (mode)
-		json_put_str(image, "$mode", mode_name(mode));
-	json_object_set_new(image, text ? "$text" : "$base64", value);
-	return image;
-}
-
-static struct item *
-item_add(struct left *left, const char *path, const char *op, const git_oid *id, size_t bytes)
-{
-	struct item *item;
-
-	left->change_bytes += (int64_t)bytes;
-	if (left->count == CHANGES_MAX || left->change_bytes > CHANGES_BYTES) {
-		err_set(left->err, E_TOO_LARGE,
-			"it left more than %d changed files, or %d bytes of them, in its "
-			"workspace; "
-			"none of them is staged",
-			CHANGES_MAX, CHANGES_BYTES);
-		return NULL;
-	}
-	left->items = mem_realloc(left->items, (left->count + 1) * sizeof(*left->items));
-	item = &left->items[left->count++];
-	*item = (struct item){.path = mem_strdup(path), .op = op, .id = *id, .line = json_object()};
-	json_put_str(item->line, "type", "change");
-	json_put_str(item->line, "target", json_str(left->note, "target"));
-	json_put_str(item->line, "entity", path);
-	json_put_str(item->line, "op", op);
-	return item;
-}
-
-static void
-reason_set(struct item *item, const char *what, struct str content)
-{
-	AUTO(buf_fini) struct buf text = BUF_INIT;
-
-	buf_cat(&text, what, " in the workspace");
-	if (content.p && !is_text(content))
-		buf_printf(&text, "; binary, %zu bytes", content.len);
-	json_put_str(item->line, "reason", buf_cstr(&text));
-}
-
-/* What the repository has. False: it cannot be read; then also left->err. */
-static bool
-before_read(struct left *left, const struct workspace_file *file, struct buf *out)
-{
-	git_blob *blob = NULL;
-
-	if (CALL(left, git_blob_lookup, &blob, left->base.repository, &file->id))
-		return workspace_base_failed(&left->base, file->path, left->err);
-	buf_add(out, CALL(left, git_blob_rawcontent, blob),
-		(size_t)CALL(left, git_blob_rawsize, blob));
-	CALL(left, git_blob_free, blob);
-	return true;
-}
-
-static bool
-created(struct left *left, const char *path, git_filemode_t mode, const git_oid *id,
-	struct str content)
-{
-	struct item *item = item_add(left, path, "create", id, content.len);
-
-	if (!item)
-		return false;
-	json_object_set_new(item->line, "before", json_null());
-	json_object_set_new(
-		item->line, "after",
-		image_of(content, mode == GIT_FILEMODE_BLOB_EXECUTABLE ? mode : (git_filemode_t)0));
-	reason_set(item, "created", content);
-	return true;
-}
-
-static json_t *
-mode_image(git_filemode_t mode)
-{
-	json_t *image = json_object();
-
-	json_put_str(image, "$mode", mode_name(mode));
-	return image;
-}
-
-static bool
-changed(struct left *left, const struct workspace_file *file, git_filemode_t mode,
-	const git_oid *id, struct str content)
-{
-	AUTO(buf_fini) struct buf before = BUF_INIT;
-	bool moved = mode != file->mode, same = !CALL(left, git_oid_cmp, id, &file->id);
-	git_filemode_t none = (git_filemode_t)0;
-	struct item *item;
-
-	if (!same && file->bytes > left->file_max) {
-		say(left, file->path,
-		    "had %lld bytes; a change may have %lld of them (max_size): not proposed",
-		    (long long)file->bytes, (long long)left->file_max);
-		return true;
-	}
-	if (!same && !before_read(left, file, &before))
-		return false;
-	item = item_add(left, file->path, "update", id, content.len + before.len);
-	if (!item)
-		return false;
-	json_object_set_new(item->line, "before",
-			    same ? mode_image(file->mode)
-				 : image_of(buf_str(&before), moved ? file->mode : none));
-	json_object_set_new(item->line, "after",
-			    same ? mode_image(mode) : image_of(content, moved ? mode : none));
-	reason_set(item, same ? "mode changed" : "changed", same ? STR_NONE : content);
-	return true;
-}
-
-static bool
-deleted(struct left *left, const struct workspace_file *file)
-{
-	AUTO(buf_fini) struct buf before = BUF_INIT;
-	struct item *item;
-
-	if (file->bytes > left->file_max) {
-		say(left, file->path,
-		    "is gone and had %lld bytes; a change may have %lld of them (max_size): not "
-		    "proposed",
-		    (long long)file->bytes, (long long)left->file_max);
-		return true;
-	}
-	if (!before_read(left, file, &before))
-		return false;
-	item = item_add(left, file->path, "delete", &file->id, before.len);
-	if (!item)
-		return false;
-	json_object_set_new(item->line, "before", image_of(buf_str(&before), (git_filemode_t)0));
-	reason_set(item, "deleted", buf_str(&before));
-	return true;
-}
 
 /* --- files ------------------------------------------------------------------------------------ */
 
@@ -267,8 +56,8 @@ large_look(struct left *left, int fd, const struct stat *st, const char *path,
 	    !CALL(left, git_odb_hashfile, &id, buf_cstr(&link), GIT_OBJECT_BLOB) &&
 	    !CALL(left, git_oid_cmp, &id, &file->id))
 		return true;
-	say(left, path, "has %lld bytes; a change may have %lld (max_size): not proposed",
-	    (long long)st->st_size, (long long)left->file_max);
+	left_say(left, path, "has %lld bytes; a change may have %lld (max_size): not proposed",
+		 (long long)st->st_size, (long long)left->file_max);
 	return true;
 }
 
@@ -283,15 +72,15 @@ content_look(struct left *left, int fd, const struct stat *st, const char *path,
 	git_oid id;
 
 	if (!os_read_fd(fd, (size_t)left->file_max, path, &content, &why)) {
-		say(left, path, "cannot be read: %s: not proposed", err_text(&why));
+		left_say(left, path, "cannot be read: %s: not proposed", err_text(&why));
 		return true;
 	}
 	blob_id(buf_str(&content), &id);
 	if (!file)
-		return created(left, path, mode, &id, buf_str(&content));
+		return left_created(left, path, mode, &id, buf_str(&content));
 	if (file->mode == mode && !CALL(left, git_oid_cmp, &id, &file->id))
 		return true;
-	return changed(left, file, mode, &id, buf_str(&content));
+	return left_changed(left, file, mode, &id, buf_str(&content));
 }
 
 static bool
@@ -303,11 +92,11 @@ file_look(struct left *left, int at, const char *name, const char *path,
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st)) {
-		say(left, path, "cannot be opened: %s: not proposed", strerrordesc_np(errno));
+		left_say(left, path, "cannot be opened: %s: not proposed", strerrordesc_np(errno));
 		return true;
 	}
 	if (!S_ISREG(st.st_mode) || (left->uid >= 0 && st.st_uid != (uid_t)left->uid)) {
-		say(left, path, "is not a file of the agent's user: not proposed");
+		left_say(left, path, "is not a file of the agent's user: not proposed");
 		return true;
 	}
 	left->bytes += st.st_size;
@@ -334,7 +123,7 @@ link_look(struct left *left, int at, const char *name, const char *path,
 		if (!CALL(left, git_oid_cmp, &id, &file->id))
 			return;
 	}
-	say(left, path, "is a symbolic link now; links cannot be proposed");
+	left_say(left, path, "is a symbolic link now; links cannot be proposed");
 }
 
 /* --- folders ---------------------------------------------------------------------------------- */
@@ -410,7 +199,7 @@ static bool
 folder_skip(struct left *left, const char *path, const char *why)
 {
 	workspace_file_add(&left->skipped, path);
-	say(left, path, "%s: nothing in it is proposed", why);
+	left_say(left, path, "%s: nothing in it is proposed", why);
 	return true;
 }
 
@@ -461,12 +250,12 @@ entry_look(struct left *left, int at, const char *name, const char *path, const 
 	if (S_ISLNK(st.st_mode))
 		return link_look(left, at, name, path, file), true;
 	if (!S_ISREG(st.st_mode))
-		say(left, path, "is neither a file nor a folder: not proposed");
+		left_say(left, path, "is neither a file nor a folder: not proposed");
 	else if (file && (file->mode == GIT_FILEMODE_LINK || file->mode == GIT_FILEMODE_COMMIT))
-		say(left, path, "was a %s, which a change cannot replace: not proposed",
-		    file->mode == GIT_FILEMODE_LINK ? "symbolic link" : "submodule");
+		left_say(left, path, "was a %s, which a change cannot replace: not proposed",
+			 file->mode == GIT_FILEMODE_LINK ? "symbolic link" : "submodule");
 	else if (!file && !git_path_check(path, &why))
-		say(left, path, "cannot be proposed: %s", err_text(&why));
+		left_say(left, path, "cannot be proposed: %s", err_text(&why));
 	else
 		return file_look(left, at, name, path, file);
 	return true;
@@ -519,66 +308,13 @@ gone_look(struct left *left)
 		if (file->seen || lies_in_skipped(left, file->path))
 			continue;
 		if (file->mode == GIT_FILEMODE_BLOB || file->mode == GIT_FILEMODE_BLOB_EXECUTABLE) {
-			if (!deleted(left, file))
+			if (!left_deleted(left, file))
 				return false;
 		} else if (file->mode == GIT_FILEMODE_LINK) {
-			say(left, file->path, "was a symbolic link and is gone: not proposed");
+			left_say(left, file->path, "was a symbolic link and is gone: not proposed");
 		}
 	}
 	return true;
-}
-
-/* A file that is there under another name. */
-static void
-renames_find(struct left *left)
-{
-	for (size_t i = 0; i < left->count; i++) {
-		struct item *item = &left->items[i];
-
-		for (size_t j = 0; !strcmp(item->op, "create") && j < left->count; j++) {
-			AUTO(buf_fini) struct buf text = BUF_INIT;
-
-			if (strcmp(left->items[j].op, "delete") ||
-			    CALL(left, git_oid_cmp, &item->id, &left->items[j].id))
-				continue;
-			buf_cat(&text, "renamed in the workspace, from ", left->items[j].path);
-			json_put_str(item->line, "reason", buf_cstr(&text));
-			break;
-		}
-	}
-}
-
-/* What goes makes room for what comes. */
-static int
-by_order(const void *a, const void *b)
-{
-	const struct item *one = a, *two = b;
-	int gone = !strcmp(two->op, "delete") - !strcmp(one->op, "delete");
-
-	return gone ? gone : strcmp(one->path, two->path);
-}
-
-static json_t *
-lines_make(struct left *left)
-{
-	AUTO(buf_fini) struct buf text = BUF_INIT;
-	json_t *lines = json_array();
-
-	if (left->count)
-		qsort(left->items, left->count, sizeof(*left->items), by_order);
-	renames_find(left);
-	if (left->said > SAID_MAX) {
-		buf_printf(&text, "workspace: %zu more cannot be proposed", left->said - SAID_MAX);
-		log_add(left, "warning", buf_cstr(&text));
-		buf_clear(&text);
-	}
-	buf_printf(&text, "workspace: %zu changed file%s, made from commit %s", left->count,
-		   left->count == 1 ? "" : "s", json_str(left->note, "commit"));
-	log_add(left, "info", buf_cstr(&text));
-	json_array_extend(lines, left->logs);
-	for (size_t i = 0; i < left->count; i++)
-		json_array_append(lines, left->items[i].line);
-	return lines;
 }
 
 /* --- all of it -------------------------------------------------------------------------------- */
@@ -632,7 +368,7 @@ workspace_left(const char *root, const char *id, json_t **ret, struct err *err)
 	buf_cat(&folder, root, "/", id);
 	ok = left_find(&left, buf_cstr(&folder), err);
 	if (ok)
-		*ret = lines_make(&left);
+		*ret = left_lines(&left);
 	for (size_t i = 0; i < left.count; i++) {
 		free(left.items[i].path);
 		json_decref(left.items[i].line);

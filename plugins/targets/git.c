@@ -115,6 +115,7 @@ target_open(struct target *target, struct conf_report *report)
 	size_t len = at ? strlen(at) : 0;
 
 	(void)report;
+	git_lock_init();
 	target->state = t;
 	t->name = target->name;
 	t->repo = conf_str(section, "repo");
@@ -227,6 +228,7 @@ work_run(void *arg)
 	struct git_work *w = arg;
 
 	pthread_mutex_lock(&applying);
+	git_lock_recover(w);
 	if (git_place_open(&w->place, w->t, &w->err))
 		runs_do(w);
 	else

@@ -239,9 +239,13 @@ bool
 git_branch_follow(struct git_work *w, struct err *err)
 {
 	const git_oid *to = w->made ? &w->head : CALL(w, git_commit_id, w->place.tip);
+	bool ok;
 
-	return !CALL(w, git_oid_cmp, to, &w->place.local) ||
-	       (git_tree_find(w, err) && branch_move(w, to, err));
+	if (!CALL(w, git_oid_cmp, to, &w->place.local))
+		return true;
+	ok = git_tree_find(w, err) && git_lock_note(w, NULL, err) && branch_move(w, to, err);
+	git_lock_done(w);
+	return ok;
 }
 
 /* --- one run -------------------------------------------------------------------------------- */
@@ -274,14 +278,20 @@ jobs_write(struct git_work *w, struct git_job *jobs, size_t count, struct err *e
 	head = commit;
 	if (own && !merge_commit(w, jobs, count, &commit, &head, err))
 		return false;
-	if (!git_tree_follow(w, jobs, count, err))
+	if (!git_lock_note(w, jobs, err))
 		return false;
+	if (!git_tree_follow(w, jobs, count, err)) {
+		git_lock_done(w);
+		return false;
+	}
 	crash_point("git-before-commit");
 	if (!run_branch_set(w, jobs, &commit, err) || !head_set(w, &head, err)) {
 		git_tree_restore(w, jobs, count);
+		git_lock_done(w);
 		return false;
 	}
 	crash_point("git-after-commit");
+	git_lock_done(w);
 	jobs_done(w, jobs, count, &commit);
 	return true;
 }

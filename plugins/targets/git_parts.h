@@ -155,6 +155,18 @@ bool git_tree_follow(struct git_work *w, struct git_job *jobs, size_t count, str
 /* And back, where the branch could not be moved. */
 void git_tree_restore(struct git_work *w, struct git_job *jobs, size_t count);
 
+/* --- git_lock.c: locks that a daemon left when it died ---------------------------------------- */
+
+/* This daemon begins: when the first target is opened. */
+void git_lock_init(void);
+void git_lock_path(const char *folder, const char *name, struct buf *out);
+/* Notes what is about to be locked (jobs: of one run; NULL: the branch alone), until it is done. In
+ * a thread; one group at a time. */
+bool git_lock_note(struct git_work *w, const struct git_job *jobs, struct err *err);
+void git_lock_done(struct git_work *w);
+/* Removes what a daemon before us noted, locked, and died over. */
+void git_lock_recover(struct git_work *w);
+
 /* --- git_push.c: the remote ----------------------------------------------------------------- */
 
 /* The program git, with nothing of the repository run; never from within the call. */

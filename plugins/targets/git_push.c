@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "plugins/targets/child.h"
 
@@ -160,6 +161,22 @@ has_words(struct str text, const char *words)
 
 /* --- fetch ---------------------------------------------------------------------------------- */
 
+/* What was killed has left its lock behind; the ref is ours. */
+static void
+lock_remove(const struct git_target *t)
+{
+	static const char *const folders[] = {"", "/.git"};
+
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		AUTO(buf_fini) struct buf folder = BUF_INIT, ref = BUF_INIT, path = BUF_INIT;
+
+		buf_cat(&folder, t->repo, folders[i]);
+		git_remote_ref(t, &ref);
+		git_lock_path(buf_cstr(&folder), buf_cstr(&ref), &path);
+		unlink(buf_cstr(&path));
+	}
+}
+
 static void
 on_fetch_done(void *arg, const struct child_result *result)
 {
@@ -170,6 +187,8 @@ on_fetch_done(void *arg, const struct child_result *result)
 	/* A remote that has no such branch yet gets it. */
 	if (result->exit_code && !has_words(result->err, "couldn't find remote ref")) {
 		reason_find(result, &why);
+		if (result->timed_out || result->signal)
+			lock_remove(w->t);
 		err_set(&err, E_UNAVAILABLE, "%s (push) cannot be looked at: %s", w->t->push,
 			buf_cstr(&why));
 	}

@@ -28,6 +28,8 @@ struct sql_values {
 	struct sql_value *items;
 	size_t count;
 };
+/* Room for so many at once: most statements have no more. */
+#define SQL_VALUES_STEP 4
 void sql_values_fini(struct sql_values *values);
 struct sql_value *sql_values_add(struct sql_values *values);
 
@@ -123,6 +125,24 @@ struct sql_driver {
 	const char *has_ledger, *make_ledger, *find_ledger, *add_ledger, *drop_ledger, *last_id;
 };
 extern const struct sql_driver sql_sqlite, sql_postgresql;
+
+/* sql_driver.c: what drivers are made of. Statements of a group are few, and come again and again:
+ * they are kept prepared, by their texts. */
+#define SQL_KEPT 12
+struct sql_kept {
+	char *texts[SQL_KEPT];
+	size_t next; /* the one that goes when another comes */
+};
+/* Where a text is, or (not *ret_is) where it may go; another one may be there. */
+size_t sql_kept_at(const struct sql_kept *kept, const char *text, bool *ret_is);
+void sql_kept_put(struct sql_kept *kept, size_t at, const char *text);
+void sql_kept_drop(struct sql_kept *kept, size_t at);
+void sql_kept_fini(struct sql_kept *kept);
+/* The next column of the first row: its cell, null. bytes: of its value. NULL, E_TOO_LARGE: beyond
+ * SQL_ROW_BYTES_MAX. */
+struct sql_value *sql_row_add(struct sql_row *row, const char *name, size_t bytes, struct err *err);
+/* Text or bytes of any size; E_FULL. */
+bool sql_value_take(struct sql_value *value, enum sql_type type, struct str bytes, struct err *err);
 
 /* Appends name in double quotes. */
 void sql_quote(struct buf *out, const char *name);

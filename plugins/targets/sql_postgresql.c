@@ -5,105 +5,21 @@
 
 #ifdef HAVE_LIBPQ
 
-#include <dlfcn.h>
-#include <libpq-fe.h>
 #include <math.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/digest.h"
-
-#define PQ_CALLS(X)                                                                                \
-	X(PQclear)                                                                                 \
-	X(PQcmdTuples)                                                                             \
-	X(PQconnectPoll)                                                                           \
-	X(PQconnectStartParams)                                                                    \
-	X(PQconsumeInput)                                                                          \
-	X(PQerrorMessage)                                                                          \
-	X(PQfinish)                                                                                \
-	X(PQflush)                                                                                 \
-	X(PQfname)                                                                                 \
-	X(PQftype)                                                                                 \
-	X(PQgetResult)                                                                             \
-	X(PQgetisnull)                                                                             \
-	X(PQgetlength)                                                                             \
-	X(PQgetvalue)                                                                              \
-	X(PQisBusy)                                                                                \
-	X(PQnfields)                                                                               \
-	X(PQntuples)                                                                               \
-	X(PQresultErrorField)                                                                      \
-	X(PQresultErrorMessage)                                                                    \
-	X(PQresultStatus)                                                                          \
-	X(PQsendPrepare)                                                                           \
-	X(PQsendQuery)                                                                             \
-	X(PQsendQueryPrepared)                                                                     \
-	X(PQsetNoticeProcessor)                                                                    \
-	X(PQsetnonblocking)                                                                        \
-	X(PQsocket)                                                                                \
-	X(PQstatus)                                                                                \
-	X(PQtransactionStatus)
-
-static struct {
-	pthread_mutex_t lock;
-	void *library;
-#define X(name) __typeof__(name) *name;
-	PQ_CALLS(X)
-#undef X
-} pq = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-/* Statements of a group are few, and come again and again. */
-#define KEPT 12
+#include "plugins/targets/sql_libpq.h"
 
 struct sql_db {
 	PGconn *conn;
 	struct mono until;
-	char *kept[KEPT]; /* texts, prepared as c0 c1 ... */
-	size_t next;
+	struct sql_kept kept; /* prepared as c0 c1 ... */
 	bool lost;
 };
-
-/* --- libpq --------------------------------------------------------------------------------- */
-
-static bool
-symbol_bind(const char *name, void *place, struct err *err)
-{
-	void *symbol = dlsym(pq.library, name);
-
-	if (!symbol)
-		return err_set(err, E_UNAVAILABLE, "libpq has no %s; install libpq5", name);
-	memcpy(place, &symbol, sizeof(symbol));
-	return true;
-}
-
-static bool
-library_bind(struct err *err)
-{
-	pq.library = dlopen("libpq.so.5", RTLD_NOW | RTLD_LOCAL);
-	if (!pq.library)
-		return err_set(err, E_UNAVAILABLE, "libpq is not there (%s); install libpq5",
-			       dlerror());
-#define X(name) symbol_bind(#name, &pq.name, err) &&
-	return PQ_CALLS(X) true;
-#undef X
-}
-
-static bool
-library_load(struct err *err)
-{
-	bool ok;
-
-	pthread_mutex_lock(&pq.lock);
-	ok = pq.library || library_bind(err);
-	if (!ok && pq.library) {
-		dlclose(pq.library);
-		pq.library = NULL;
-	}
-	pthread_mutex_unlock(&pq.lock);
-	return ok;
-}
 
 /* --- errors -------------------------------------------------------------------------------- */
 
@@ -260,8 +176,7 @@ db_close(struct sql_db *db)
 	if (!db)
 		return;
 	pq.PQfinish(db->conn);
-	for (size_t i = 0; i < KEPT; i++)
-		free(db->kept[i]);
+	sql_kept_fini(&db->kept);
 	free(db);
 }
 
@@ -314,7 +229,7 @@ db_open(const char *where, bool read_only, int64_t deadline_ms, int64_t busy_ms,
 	const char *values[ARRAY_LEN(names)] = {NULL, NULL, "rouse", "UTF8", "", "30", NULL};
 	struct sql_db *db;
 
-	if (!library_load(err))
+	if (!libpq_load(err))
 		return false;
 	password = str_split(str_of(where), '\n', &url);
 	values[0] = url_text = str_dup(url);
@@ -377,18 +292,15 @@ statement_name(struct sql_db *db, const char *text, char *ret, size_t size, stru
 {
 	AUTO(result_auto_clear) PGresult *result = NULL;
 	AUTO(buf_fini) struct buf forget = BUF_INIT;
-	size_t at;
+	bool is;
+	size_t at = sql_kept_at(&db->kept, text, &is);
 
-	for (at = 0; at < KEPT; at++)
-		if (db->kept[at] && !strcmp(db->kept[at], text)) {
-			snprintf(ret, size, "c%zu", at);
-			return true;
-		}
-	at = db->next++ % KEPT;
 	snprintf(ret, size, "c%zu", at);
-	if (db->kept[at]) {
+	if (is)
+		return true;
+	if (db->kept.texts[at]) {
 		buf_printf(&forget, "DEALLOCATE %s", ret);
-		free(TAKE(db->kept[at]));
+		sql_kept_drop(&db->kept, at);
 		if (!simple(db, buf_cstr(&forget), err))
 			return false;
 	}
@@ -396,7 +308,7 @@ statement_name(struct sql_db *db, const char *text, char *ret, size_t size, stru
 		return lost(db, err);
 	if (!result_take(db, &result, err))
 		return false;
-	db->kept[at] = mem_strdup(text);
+	sql_kept_put(&db->kept, at, text);
 	return true;
 }
 
@@ -462,8 +374,6 @@ cell_read(const PGresult *result, int column, struct sql_value *ret, struct err 
 
 	if (pq.PQgetisnull(result, 0, column))
 		return true;
-	if (!buf_try_reserve(&ret->bytes, text.len))
-		return err_set(err, E_FULL, "no memory for a value of %zu bytes", text.len);
 	switch (pq.PQftype(result, column)) {
 	case TYPE_BOOL:
 		ret->type = SQL_INT;
@@ -485,9 +395,7 @@ cell_read(const PGresult *result, int column, struct sql_value *ret, struct err 
 		       hex_decode(str_make(text.p + 2, text.len - 2), &ret->bytes) ||
 		       err_set(err, E_INVALID, "bytea_output of the server is not hex");
 	default:
-		ret->type = SQL_TEXT;
-		buf_add_str(&ret->bytes, text);
-		return true;
+		return sql_value_take(ret, SQL_TEXT, text, err);
 	}
 }
 
@@ -499,15 +407,11 @@ row_read(const PGresult *result, struct sql_row *row, struct err *err)
 	row->rows = (size_t)pq.PQntuples(result);
 	if (!row->rows)
 		return true;
-	row->names = mem_alloc_array((size_t)columns + 1, sizeof(*row->names));
 	for (int i = 0; i < columns; i++) {
-		row->bytes += (size_t)pq.PQgetlength(result, 0, i);
-		if (row->bytes > SQL_ROW_BYTES_MAX)
-			return err_set(err, E_TOO_LARGE,
-				       "the row has more than %d bytes; read only what is needed",
-				       SQL_ROW_BYTES_MAX);
-		row->names[i] = mem_strdup(pq.PQfname(result, i));
-		if (!cell_read(result, i, sql_values_add(&row->cells), err))
+		struct sql_value *cell = sql_row_add(row, pq.PQfname(result, i),
+						     (size_t)pq.PQgetlength(result, 0, i), err);
+
+		if (!cell || !cell_read(result, i, cell, err))
 			return false;
 	}
 	return true;

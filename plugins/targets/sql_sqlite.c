@@ -12,22 +12,14 @@
 /* Steps of SQLite's machine between two looks at the clock. */
 #define LOOK_STEPS 20000
 
-/* Statements of a group are few, and come again and again. */
-#define KEPT 12
-
-struct kept {
-	char *text;
-	sqlite3_stmt *stmt;
-};
-
 struct sql_db {
 	sqlite3 *sqlite;
 	char *path;
 	struct mono until;
 	dev_t device;
 	ino_t inode;
-	struct kept kept[KEPT];
-	size_t next; /* the one that goes when another comes */
+	struct sql_kept kept;
+	sqlite3_stmt *stmts[SQL_KEPT]; /* of the texts that are kept */
 };
 
 static const struct {
@@ -79,20 +71,13 @@ on_steps(void *arg)
 }
 
 static void
-kept_drop(struct kept *kept)
-{
-	sqlite3_finalize(kept->stmt);
-	free(kept->text);
-	*kept = (struct kept){0};
-}
-
-static void
 db_close(struct sql_db *db)
 {
 	if (!db)
 		return;
-	for (size_t i = 0; i < KEPT; i++)
-		kept_drop(&db->kept[i]);
+	for (size_t i = 0; i < SQL_KEPT; i++)
+		sqlite3_finalize(db->stmts[i]);
+	sql_kept_fini(&db->kept);
 	sqlite3_close(db->sqlite);
 	free(db->path);
 	free(db);
@@ -211,20 +196,20 @@ db_prepare(struct sql_db *db, const char *text, sqlite3_stmt **ret, struct err *
 static bool
 db_statement(struct sql_db *db, const char *text, sqlite3_stmt **ret, struct err *err)
 {
-	struct kept *kept;
+	bool is;
+	size_t at = sql_kept_at(&db->kept, text, &is);
 
-	for (size_t i = 0; i < KEPT; i++)
-		if (db->kept[i].text && !strcmp(db->kept[i].text, text)) {
-			*ret = db->kept[i].stmt;
-			return true;
-		}
+	if (is) {
+		*ret = db->stmts[at];
+		return true;
+	}
 	if (!db_prepare(db, text, ret, err)) {
 		sqlite3_finalize(*ret);
 		return false;
 	}
-	kept = &db->kept[db->next++ % KEPT];
-	kept_drop(kept);
-	*kept = (struct kept){mem_strdup(text), *ret};
+	sqlite3_finalize(db->stmts[at]);
+	db->stmts[at] = *ret;
+	sql_kept_put(&db->kept, at, text);
 	return true;
 }
 
@@ -255,14 +240,10 @@ value_bind(sqlite3_stmt *stmt, int at, const struct sql_value *value)
 	return SQLITE_MISUSE;
 }
 
-static bool
-bytes_take(struct sql_value *value, enum sql_type type, const void *p, int len, struct err *err)
+static struct str
+slice(const void *p, int len)
 {
-	value->type = type;
-	if (!buf_try_reserve(&value->bytes, (size_t)len))
-		return err_set(err, E_FULL, "no memory for a value of %d bytes", len);
-	buf_add(&value->bytes, p ? p : "", (size_t)len);
-	return true;
+	return str_make(p ? p : "", (size_t)len);
 }
 
 static bool
@@ -278,11 +259,13 @@ cell_take(sqlite3_stmt *stmt, int at, struct sql_value *value, struct err *err)
 		value->real = sqlite3_column_double(stmt, at);
 		return true;
 	case SQLITE_TEXT:
-		return bytes_take(value, SQL_TEXT, sqlite3_column_text(stmt, at),
-				  sqlite3_column_bytes(stmt, at), err);
+		return sql_value_take(
+			value, SQL_TEXT,
+			slice(sqlite3_column_text(stmt, at), sqlite3_column_bytes(stmt, at)), err);
 	case SQLITE_BLOB:
-		return bytes_take(value, SQL_BLOB, sqlite3_column_blob(stmt, at),
-				  sqlite3_column_bytes(stmt, at), err);
+		return sql_value_take(
+			value, SQL_BLOB,
+			slice(sqlite3_column_blob(stmt, at), sqlite3_column_bytes(stmt, at)), err);
 	default:
 		return true;
 	}
@@ -295,15 +278,11 @@ row_take(sqlite3_stmt *stmt, struct sql_row *row, struct err *err)
 
 	if (row->rows++)
 		return true;
-	row->names = mem_alloc_array((size_t)count + 1, sizeof(*row->names));
 	for (int i = 0; i < count; i++) {
-		row->bytes += (size_t)sqlite3_column_bytes(stmt, i);
-		if (row->bytes > SQL_ROW_BYTES_MAX)
-			return err_set(err, E_TOO_LARGE,
-				       "the row has more than %d bytes; read only what is needed",
-				       SQL_ROW_BYTES_MAX);
-		row->names[i] = mem_strdup(sqlite3_column_name(stmt, i));
-		if (!cell_take(stmt, i, sql_values_add(&row->cells), err))
+		struct sql_value *cell = sql_row_add(row, sqlite3_column_name(stmt, i),
+						     (size_t)sqlite3_column_bytes(stmt, i), err);
+
+		if (!cell || !cell_take(stmt, i, cell, err))
 			return false;
 	}
 	return true;
@@ -364,8 +343,10 @@ db_columns(struct sql_db *db, const char *table, struct sql_values *ret, struct 
 		return false;
 	code = sqlite3_bind_text(stmt, 1, table, -1, SQLITE_STATIC);
 	while (code == SQLITE_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
-		if (!bytes_take(sql_values_add(ret), SQL_TEXT, sqlite3_column_text(stmt, 0),
-				sqlite3_column_bytes(stmt, 0), err))
+		if (!sql_value_take(
+			    sql_values_add(ret), SQL_TEXT,
+			    slice(sqlite3_column_text(stmt, 0), sqlite3_column_bytes(stmt, 0)),
+			    err))
 			return false;
 		code = SQLITE_OK;
 	}

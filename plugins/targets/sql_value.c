@@ -8,9 +8,6 @@
 
 #include "base/digest.h"
 
-/* Room for so many at once: most statements have no more. */
-#define VALUES_STEP 4
-
 static const struct json_step base64_step = {.name = {"$base64", 7}};
 
 void
@@ -31,9 +28,9 @@ sql_values_fini(struct sql_values *values)
 struct sql_value *
 sql_values_add(struct sql_values *values)
 {
-	if (values->count % VALUES_STEP == 0)
-		values->items = mem_realloc(values->items,
-					    (values->count + VALUES_STEP) * sizeof(*values->items));
+	if (values->count % SQL_VALUES_STEP == 0)
+		values->items = mem_realloc(values->items, (values->count + SQL_VALUES_STEP) *
+								   sizeof(*values->items));
 	values->items[values->count] = (struct sql_value){0};
 	return &values->items[values->count++];
 }

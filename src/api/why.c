@@ -147,10 +147,11 @@ switch_act(const char *word, const char *reason)
 }
 
 static bool
-decision_tell(void *arg, const char *decision, const char *by, const char *reason, struct wall at)
+decision_tell(void *arg, const struct decision_row *row)
 {
 	struct deciding *deciding = arg;
 	struct story *story = deciding->story;
+	const char *decision = row->decision, *by = row->by, *reason = row->reason;
 	bool daemon = !strcmp(by, "rouse");
 	const char *act = switch_act(decision, reason);
 
@@ -163,7 +164,7 @@ decision_tell(void *arg, const char *decision, const char *by, const char *reaso
 	deciding->approved |= !strcmp(decision, "approve") || !strcmp(decision, "reject");
 	deciding->applied |= !strcmp(decision, "applied");
 	deciding->reverted |= !strcmp(decision, "reverted");
-	story_tell(story, at, daemon ? decision : "decided", "%s %s%s%s%s%s%s", deciding->noun,
+	story_tell(story, row->at, daemon ? decision : "decided", "%s %s%s%s%s%s%s", deciding->noun,
 		   act ? act : "was decided: ", act ? "" : decision, daemon ? "" : " by ",
 		   daemon ? "" : by, reason && *reason ? ": " : "", reason ? reason : "");
 	story_put(story, "decision", json_string(decision));
@@ -179,7 +180,7 @@ story_of_decisions(struct story *story, const char *object, const char *id, cons
 {
 	struct deciding deciding = {.story = story, .noun = noun, .skip = skip};
 
-	decisions_list(story->core->store, object, id, decision_tell, &deciding, &story->err);
+	decisions_each(story->core->store, object, id, decision_tell, &deciding, &story->err);
 }
 
 void
@@ -246,7 +247,7 @@ story_of_change(struct story *story, const struct change_row *change)
 		story_put(story, "confidence", json_real(change->confidence));
 	buf_printf(&noun, "the %s", buf_cstr(&words));
 	deciding.noun = buf_cstr(&noun);
-	if (!decisions_list(store, "change", change->id, decision_tell, &deciding, &story->err))
+	if (!decisions_each(store, "change", change->id, decision_tell, &deciding, &story->err))
 		return;
 	if (!deciding.approved && wall_is_set(change->decided_at))
 		story_tell(story, change->decided_at, "decided",

@@ -593,8 +593,9 @@ admit_event(struct core *core, const struct happening *h, admit_on_done *on_done
 {
 	struct admission *a;
 
-	if (core->draining)
-		return err_set(err, E_UNAVAILABLE, "the daemon is stopping; try again in a moment");
+	/* One that is stopping keeps what comes still; the next daemon runs it. */
+	if (core->rehearsal)
+		return err_set(err, E_UNAVAILABLE, "a rehearsal keeps no events");
 	if (!bound_check(core, err) || !shed_at_door(core, err)) {
 		metrics_count(core->metrics, "rouse_events_total", "trigger",
 			      h->trigger ? h->trigger->name : "", "outcome", "shed", 1);

@@ -50,8 +50,8 @@ struct agent_kind {
 	bool (*kept_has)(struct core *core, const char *session, pid_t pid);
 	/* Looks at all agents of the kind once the configuration is whole. May be NULL. */
 	void (*check_all)(const struct registry *registry, struct conf_report *report);
-	/* Who starts its runs here: {"runs": WORD, "executor": sentence}; NULL: nothing is to be
-	 * said. */
+	/* Who starts its runs here: {"runs": WORD, "executor": sentence}, and "refused": sentence,
+	 * where it was to be another one; NULL: nothing is to be said. */
 	json_t *(*means)(struct core *core);
 };
 

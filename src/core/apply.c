@@ -15,8 +15,6 @@
 #define FLIGHTS_SINGLE 8
 #define FLIGHTS_GROUP 2
 
-static void lane_on_turn(void *arg);
-
 struct apply *
 apply_new(struct core *core)
 {
@@ -139,7 +137,7 @@ flight_land(struct flight *flight)
 {
 	struct lane *lane = flight->lane;
 
-	lane->in_flight--;
+	lane->landing--;
 	lane->apply->in_flight -= (int)flight->count;
 	if (flight->overdue && !flight->answered) {
 		flight->landed = true;
@@ -276,7 +274,7 @@ lane_claim(struct lane *lane)
 	return false;
 }
 
-static void
+void
 lane_on_turn(void *arg)
 {
 	struct lane *lane = arg;
@@ -286,8 +284,9 @@ lane_on_turn(void *arg)
 	lane->armed = false;
 	if (core->draining || core->handing || core_is_halted(core))
 		return;
-	while (lane->in_flight < most && breakers_admit(core, BREAKER_TARGET, lane->target) &&
-	       lane_claim(lane))
+	/* What cannot be kept of those before holds up those after. */
+	while (lane->in_flight < most && lane->landing <= most &&
+	       breakers_admit(core, BREAKER_TARGET, lane->target) && lane_claim(lane))
 		;
 }
 

@@ -26,8 +26,11 @@ on_written(void *arg, const struct err *err)
 		return;
 	}
 	breakers_kept(flight->lane->apply->core, BREAKER_TARGET, flight->lane->target);
+	/* Once for those of one batch that follow each other. */
 	for (size_t i = 0; i < flight->count; i++)
-		rollouts_landed(flight->lane->apply->core, flight->changes[i].batch);
+		if (!i ||
+		    !str_eq(str_of(flight->changes[i].batch), str_of(flight->changes[i - 1].batch)))
+			rollouts_landed(flight->lane->apply->core, flight->changes[i].batch);
 	flight_land(flight);
 }
 
@@ -301,6 +304,8 @@ flight_answered(struct flight *flight)
 	const char *error = NULL;
 	enum breaker_outcome says = flight_says(flight, &error);
 
+	flight->lane->in_flight--;
+	flight->lane->landing++;
 	group_learn(flight, says);
 	breakers_end(flight->lane->apply->core, BREAKER_TARGET, flight->lane->target,
 		     flight_who(flight), says, error);
@@ -331,6 +336,7 @@ void
 flight_on_all_done(void *arg, const struct target_result *results, struct err *errs)
 {
 	struct flight *flight = arg;
+	struct lane *lane = flight->lane;
 
 	crash_point("after-apply");
 	if (flight->overdue) {
@@ -341,6 +347,8 @@ flight_on_all_done(void *arg, const struct target_result *results, struct err *e
 	for (size_t i = 0; i < flight->count; i++)
 		answer_keep(flight, i, &results[i], &errs[i]);
 	flight_answered(flight);
+	/* The next ones are claimed in the turn that these land in: one commit for both. */
+	lane_on_turn(lane);
 }
 
 void

@@ -15,7 +15,8 @@
 struct lane {
 	struct apply *apply;
 	char *target;
-	int in_flight; /* flights */
+	int in_flight; /* flights that the target has not answered */
+	int landing;   /* answered, and not on disk yet */
 	size_t group;  /* most changes of the next; less after one that failed as a whole */
 	bool armed;
 	LIST_HEAD(, flight) flights, late; /* late: given up, but their targets may still answer */
@@ -58,6 +59,8 @@ void flight_free(struct flight *flight);
 /* The number under which a breaker knows a flight. */
 int64_t flight_who(const struct flight *flight);
 void lane_wake(void *arg);
+/* Takes what is due, as far as there is room. */
+void lane_on_turn(void *arg);
 
 /* apply_answer.c: what targets call. */
 void flight_on_all_done(void *arg, const struct target_result *results, struct err *errs);

@@ -41,7 +41,7 @@ struct live {
 	const struct entity_kind *kind;
 	struct entity_reader *reader;
 	bool reading;	   /* a page is under way */
-	int64_t passed;    /* entities of this reading that the batch had had */
+	int64_t passed;	   /* entities of this reading that the batch had had */
 	bool looked;	   /* at the end of a source that grows, since the last entity ended */
 	struct mono retry; /* of a turn that failed: not before */
 
@@ -65,6 +65,13 @@ struct batches {
 struct live *live_new(struct core *core, const struct batch_row *row);
 void live_free(struct live *live);
 void live_wake(struct live *live, int64_t ms);
+
+/* --- batch_admit.c --- */
+
+/* Makes runs of entities that are left: as many as may run at once, and as the money that is left
+ * allows (affordable). */
+bool live_admit(struct live *live, const struct batch_row *row,
+		const struct batch_settings *settings, int64_t affordable, struct err *err);
 
 /* --- batch_read.c --- */
 

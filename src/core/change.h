@@ -51,6 +51,10 @@ bool change_leave(struct attempt *attempt, const json_t *line, bool partial, str
 /* A proposal whose target had nothing against it, within the turn: it replaces what it has to, its
  * rules are asked, or (apply) it is approved. */
 bool change_stand(struct core *core, const struct change_row *change, bool apply, struct err *err);
+/* Supersedes what this proposal replaces, within the turn: of earlier runs everything on the
+ * entity, of its own what it says again. */
+bool change_replace(struct core *core, int64_t seq, const struct change_row *change,
+		    struct err *err);
 /* One that its target refuses, in these words: rejected. */
 bool change_refuse(struct core *core, const struct change_row *change, const char *why,
 		   struct err *err);

@@ -217,6 +217,27 @@ look_shims(struct core *core, json_t *rows)
 			   "%zu live, each with a run or a session of its own", shims.ours);
 }
 
+/* --- who starts runs ----------------------------------------------------------------------- */
+
+static void
+look_means(struct core *core, json_t *rows)
+{
+	json_t *means = registry_means(core);
+	const char *refused = means ? json_str(means, "refused") : NULL;
+
+	if (refused)
+		doctor_say(
+			rows, "runs", DOCTOR_WARN,
+			"install polkitd, see that its rule 50-rouse.rules and "
+			"rouse-run@.service are there, then restart the daemon; or set daemon.runs "
+			"= own",
+			"systemd does not start them: %s", refused);
+	else if (means)
+		doctor_say(rows, "runs", DOCTOR_OK, NULL, "started %s",
+			   json_str(means, "executor"));
+	json_decref(means);
+}
+
 /* --- the store ----------------------------------------------------------------------------- */
 
 static void
@@ -248,4 +269,5 @@ doctor_core(struct core *core, json_t *rows)
 	look_breakers(core, rows);
 	look_notify(core, rows);
 	look_shims(core, rows);
+	look_means(core, rows);
 }

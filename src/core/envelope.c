@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "base/json.h"
 #include "base/uuid.h"
+#include "core/guise.h"
 #include "core/telemetry.h"
 #include "pure/traceparent.h"
 
@@ -57,23 +58,6 @@ budget_build(const struct run_limits *limits, struct buf *out)
 		   (long long)(limits->cost_uusd % 1000000));
 }
 
-/* Of a run that stands in for another: what that one's envelope said. */
-static void
-guise_put(struct run_row *run, const json_t *guise)
-{
-	const json_t *trigger = json_object_get(guise, "trigger");
-
-	run->entity = (char *)json_str(guise, "entity");
-	run->tenant = (char *)json_str(guise, "tenant");
-	run->user = (char *)json_str(guise, "user");
-	run->trigger = (char *)json_str(trigger, "name");
-	run->source = (char *)json_str(trigger, "source");
-	run->event_id = (char *)json_str(trigger, "event_id");
-	run->event_time = WALL_NONE;
-	if (json_str(trigger, "time"))
-		wall_parse(str_of(json_str(trigger, "time")), &run->event_time);
-}
-
 static void
 trigger_build(const struct run_row *run, struct buf *out)
 {
@@ -105,11 +89,8 @@ void
 envelope_build(const struct run_row *row, int attempt, struct str data, struct buf *out)
 {
 	AUTO(json_auto_decref) json_t *guise = NULL;
-	struct run_row as = *row;
-	const struct run_row *run = &as;
+	const struct run_row as = guise_of(row, &guise), *run = &as;
 
-	if (row->guise && json_read(str_of(row->guise), &guise, NULL))
-		guise_put(&as, guise);
 	buf_puts(out, "{\"version\":1");
 	member_str(out, "run_id", run->id);
 	member_str(out, "intent", run->intent);

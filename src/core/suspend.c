@@ -94,16 +94,14 @@ suspend_is(struct core *core, const struct run_row *run, bool *ret, struct err *
 }
 
 static bool
-on_decision(void *arg, const char *decision, const char *by, const char *reason, struct wall at)
+on_decision(void *arg, const struct decision_row *row)
 {
 	char **why = arg;
 
-	(void)by;
-	(void)at;
-	if (strcmp(decision, "cancel"))
+	if (strcmp(row->decision, "cancel"))
 		return true;
 	free(*why);
-	*why = mem_strdup(reason ? reason : "cancelled");
+	*why = mem_strdup(row->reason ? row->reason : "cancelled");
 	return true;
 }
 
@@ -111,7 +109,7 @@ bool
 run_unwanted(struct core *core, const char *run_id, char **ret_why, struct err *err)
 {
 	*ret_why = NULL;
-	return decisions_list(core->store, "run", run_id, on_decision, ret_why, err);
+	return decisions_each(core->store, "run", run_id, on_decision, ret_why, err);
 }
 
 struct waking {

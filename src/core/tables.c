@@ -25,7 +25,8 @@ static const struct conf_key daemon_keys[] = {
 	{"log_level", CONF_ENUM, "info", "error|warning|info|debug", .help = "what is logged"},
 	{"log_format", CONF_ENUM, "auto", "auto|text|json|journal", .help = "how log lines look"},
 	{"drain_timeout", CONF_DURATION, "30s", .min = 0, .max = 86400000,
-	 .help = "how long SIGTERM waits for what is being applied and what models are saying"},
+	 .help = "how long SIGTERM waits for requests that have begun, for what is being applied "
+		 "and for what models are saying"},
 	{"cgroup", CONF_STRING, "auto",
 	 .help = "where runs of programs get control groups of their own: auto (where systemd "
 		 "delegates one), none, or a folder of cgroup version 2"},

@@ -12,6 +12,7 @@
 
 #include "base/os.h"
 #include "http/conn.h"
+#include "http/passed.h"
 
 enum {
 	BACKLOG = 1024,
@@ -116,29 +117,54 @@ add_listener(struct http_server *server, int take_fd, struct tls_context *take_t
 	listener->tls_key = mem_strdup(key);
 }
 
+/* What was passed for this address, or what we open there. -1: its error is in errno, 0 there when
+ * nothing is left to do. */
+static int
+fd_for(const struct addrinfo *info, struct passed *passed, bool *ret_passed)
+{
+	bool covered;
+	int fd = passed_take_inet(passed, info, &covered);
+	*ret_passed = fd >= 0;
+	errno = 0;
+	if (fd < 0 && !covered && !bind_one(info, &fd))
+		return -1;
+	if (*ret_passed) {
+		os_nonblock(fd, true);
+		os_cloexec(fd, true);
+		set_tcp_options(fd);
+	}
+	return fd;
+}
+
 /* A name may stand for several addresses: all are listened on, and one that this machine has is
- * enough. Only an address that is taken is fatal. */
+ * enough. Only an address that is taken is fatal. What was passed keeps no name: whoever goes on
+ * with it knows it by its address, too. */
 static bool
-bind_all(struct http_server *server, const char *host_port, struct addrinfo *list, const char *cert,
-	 const char *key, unsigned *ret_port, struct err *err)
+bind_all(struct http_server *server, const char *host_port, struct addrinfo *list,
+	 struct passed *passed, const char *cert, const char *key, unsigned *ret_port,
+	 struct err *err)
 {
 	unsigned port = 0, added = 0;
 	int errnum = EADDRNOTAVAIL;
 	for (struct addrinfo *info = list; info; info = info->ai_next) {
 		AUTO(free_context) struct tls_context *tls = NULL;
+		bool is_passed;
 		int fd;
 		if (cert && !(tls = tls_context_new(cert, key, err)))
 			return false;
 		if (port)
 			use_port(info, port);
-		if (!bind_one(info, &fd)) {
+		fd = fd_for(info, passed, &is_passed);
+		if (fd < 0 && !errno)
+			continue;
+		if (fd < 0) {
 			errnum = errno;
 			if (errnum == EADDRINUSE)
 				break;
 			continue;
 		}
 		port = listener_port(fd);
-		add_listener(server, fd, TAKE(tls), host_port, cert, key);
+		add_listener(server, fd, TAKE(tls), is_passed ? NULL : host_port, cert, key);
 		added++;
 		errnum = 0;
 	}
@@ -156,6 +182,13 @@ bool
 http_listen_tcp(struct http_server *server, const char *host_port, const char *tls_cert,
 		const char *tls_key, unsigned *ret_port, struct err *err)
 {
+	return http_listen_tcp_at(server, host_port, NULL, tls_cert, tls_key, ret_port, err);
+}
+
+bool
+http_listen_tcp_at(struct http_server *server, const char *host_port, struct passed *passed,
+		   const char *tls_cert, const char *tls_key, unsigned *ret_port, struct err *err)
+{
 	AUTO(buf_fini) struct buf host = BUF_INIT;
 	AUTO(buf_fini) struct buf port = BUF_INIT;
 	AUTO(free_addresses) struct addrinfo *list = NULL;
@@ -169,7 +202,7 @@ http_listen_tcp(struct http_server *server, const char *host_port, const char *t
 	int rc = getaddrinfo(host.len ? buf_cstr(&host) : NULL, buf_cstr(&port), &hints, &list);
 	if (rc)
 		return err_set(err, E_CONFIG, "%s: %s", host_port, gai_strerror(rc));
-	return bind_all(server, host_port, list, tls_cert, tls_key, ret_port, err);
+	return bind_all(server, host_port, list, passed, tls_cert, tls_key, ret_port, err);
 }
 
 static bool
@@ -267,6 +300,34 @@ http_listen_unix(struct http_server *server, const char *path, mode_t mode, gid_
 		listener->ino = st.st_ino;
 	}
 	return true;
+}
+
+/* As bind_path() leaves one: whoever made it may have been of another mind. */
+static bool
+rights_set(const char *path, mode_t mode, gid_t group, struct err *err)
+{
+	struct stat st;
+	if (lstat(path, &st) < 0)
+		return err_errno(err, errno, "%s, which was passed, is not there", path);
+	if ((group != (gid_t)-1 && st.st_gid != group && lchown(path, (uid_t)-1, group) < 0) ||
+	    ((st.st_mode & 07777) != mode && chmod(path, mode) < 0))
+		return err_errno(err, errno,
+				 "%s, which was passed, cannot be given its group and mode "
+				 "(SocketUser= of its unit has to be the daemon's user)",
+				 path);
+	return true;
+}
+
+bool
+http_listen_unix_at(struct http_server *server, const char *path, struct passed *passed,
+		    mode_t mode, gid_t group, struct err *err)
+{
+	int fd = passed_take_unix(passed, path);
+	if (fd < 0)
+		return http_listen_unix(server, path, mode, group, err);
+	if (http_listen_fd(server, fd, err) && rights_set(path, mode, group, err))
+		return true;
+	return false;
 }
 
 bool

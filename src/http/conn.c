@@ -348,8 +348,8 @@ conn_wants(const struct conn *conn)
 {
 	bool sends = conn_out_len(conn) || (conn->tls && tls_read_wants_write(conn->tls));
 	bool held = conn->server->holding && !conn->reading;
-	bool reads = conn->lingering ||
-		     (!held && !conn->closing && !conn->held.len && (conn->reading || conn_may_take(conn)));
+	bool reads = conn->lingering || (!held && !conn->closing && !conn->held.len &&
+					 (conn->reading || conn_may_take(conn)));
 	short wants = (short)((reads ? EV_READ : 0) | (sends ? EV_WRITE : 0));
 	if (!reads && !conn->peer_left)
 		wants |= (short)(EV_CLOSED | (sends ? 0 : EV_WRITE | EV_ET));
@@ -375,6 +375,15 @@ conn_watch(struct conn *conn)
 	}
 }
 
+bool
+conn_is_over(const struct conn *conn)
+{
+	char byte;
+	if (!conn->request_no || conn->in_flight || conn->reading || conn->held.len)
+		return false;
+	return conn->eof || recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
 void
 conn_settle(struct conn *conn)
 {
@@ -394,7 +403,7 @@ conn_settle(struct conn *conn)
 		return;
 	}
 	if (TAILQ_EMPTY(&conn->requests) && !conn_out_len(conn) && !conn->lingering &&
-	    (conn->closing || (conn->server->draining && !conn->held.len)))
+	    (conn->closing || (conn->server->draining && conn_is_over(conn))))
 		conn_linger(conn);
 	if (!conn->dead)
 		conn_watch(conn);

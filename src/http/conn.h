@@ -21,6 +21,7 @@ enum {
 	LINGER_BYTES = 1024 * 1024, /* read into nothing after the last reply … */
 	LINGER_MS = 2000,	    /* … and for so long, so that the client sees the reply */
 	EVICT_AFTER_MS = 1000,	    /* who has waited so long gives way when all places are taken */
+	ASK_AFTER_MS = 1000,	    /* a server that ends waits so long for a first request */
 	LOCAL_RESERVE = 64,	    /* places for Unix sockets beyond max_connections */
 	WRITE_PROGRESS = 8192,	    /* bytes that a client must take within a write_timeout */
 	DEFAULT_TIMEOUT_MS = 30000,
@@ -150,6 +151,8 @@ void conn_settle(struct conn *conn);
 void conn_lose(struct conn *conn);
 /* Moves replies whose turn has come to out. Calls nobody. */
 void conn_advance(struct conn *conn);
+/* Of a server that is draining: nothing is awaited of the client, and nothing of it is here. */
+bool conn_is_over(const struct conn *conn);
 void conn_on_deadline(struct wheel_entry *entry, struct mono now);
 void conn_destroy(struct conn *conn); /* with everything it holds, telling nobody */
 /* The one that has waited longest for its client gives its place up; false: none has for long. */
@@ -190,7 +193,7 @@ void listener_free(struct listener *listener);
 /* A connection that another server accepted; take_fd: non-blocking. */
 void listener_welcome(struct http_server *server, int take_fd, const struct sockaddr_storage *from);
 /* bind.c */
-unsigned listener_port(int fd); /* 0: it has none */
+unsigned listener_port(int fd);			      /* 0: it has none */
 void listener_resume_all(struct http_server *server); /* a place or a descriptor came free */
 
 #endif

@@ -99,8 +99,44 @@ http_server_stop_listening(struct http_server *server)
 	free_listeners(server);
 	server->draining = true;
 	TAILQ_FOREACH_SAFE (conn, &server->waiting, waiting, next)
-		if (!conn->busy && !conn->in_flight && !conn->reading)
+		if (!conn->busy && conn_is_over(conn))
 			conn_lose(conn);
+}
+
+/* A connection is made before its request is sent: whoever has just come gets a moment for it. */
+static bool
+is_owed(const struct conn *conn, int64_t now_ms)
+{
+	if (conn->dead || conn->lingering)
+		return false;
+	if (conn->reading || conn->held.len || (!conn->in_flight && conn_out_len(conn)))
+		return true;
+	return !conn->in_flight && now_ms - conn->since_ms < ASK_AFTER_MS;
+}
+
+bool
+http_server_is_drained(const struct http_server *server)
+{
+	int64_t now_ms = clock_mono(clock_system()).ms;
+	const struct conn *conn;
+
+	if (server->later_count || server->in_flight > server->streams)
+		return false;
+	TAILQ_FOREACH (conn, &server->conns, entry)
+		if (is_owed(conn, now_ms))
+			return false;
+	return true;
+}
+
+bool
+http_server_listens(const struct http_server *server)
+{
+	const struct listener *listener;
+	TAILQ_FOREACH (listener, &server->listeners, entry)
+		if (!event_pending(listener->ev, EV_READ, NULL) &&
+		    !event_pending(listener->resume, EV_TIMEOUT, NULL))
+			return server->holding;
+	return !TAILQ_EMPTY(&server->listeners);
 }
 
 struct http_counts

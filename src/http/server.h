@@ -67,6 +67,12 @@ void http_server_set_proxies(struct http_server *server, struct proxies *take_pr
  * cert and key (PEM files) make it TLS, both NULL plain. */
 bool http_listen_tcp(struct http_server *server, const char *host_port, const char *tls_cert,
 		     const char *tls_key, unsigned *ret_port, struct err *err);
+/* The same; where sockets were passed (NULL: none) that listen at addresses of host_port, these are
+ * taken, and the others are opened. */
+struct passed;
+bool http_listen_tcp_at(struct http_server *server, const char *host_port, struct passed *passed,
+			const char *tls_cert, const char *tls_key, unsigned *ret_port,
+			struct err *err);
 /* Reads the certificates and keys of all TLS listeners again, for connections to come. When one
  * cannot be used, nothing is changed for any. */
 bool http_server_reload_tls(struct http_server *server, struct err *err);
@@ -74,10 +80,18 @@ bool http_server_reload_tls(struct http_server *server, struct err *err);
  * ("another roused listens on …"). mode: of the file; group: -1 leaves it. */
 bool http_listen_unix(struct http_server *server, const char *path, mode_t mode, gid_t group,
 		      struct err *err);
-/* Takes over a listening socket (systemd socket activation). */
+/* The same, unless a socket at path was passed: that one is taken, its file is given mode and
+ * group, and stays when the server is freed. */
+bool http_listen_unix_at(struct http_server *server, const char *path, struct passed *passed,
+			 mode_t mode, gid_t group, struct err *err);
+/* Takes over a listening socket. */
 bool http_listen_fd(struct http_server *server, int take_fd, struct err *err);
-/* Stops accepting, leaves connections; idle ones are closed. For draining. */
+/* Stops accepting, for draining. Who is connected and has asked nothing yet, or whose request is
+ * here or on its way, is still answered; idle connections are closed. */
 void http_server_stop_listening(struct http_server *server);
+/* Of one that has stopped: nobody but the readers of streams is owed anything, and whoever
+ * connected had the time to ask. */
+bool http_server_is_drained(const struct http_server *server);
 
 /* For handing over to another server, perhaps of another process. While it holds, nothing is
  * accepted and no request is begun; those that were are served. */
@@ -98,6 +112,9 @@ bool http_listen_given(struct http_server *server, int take_fd, const char *name
 /* Goes on with a connection. */
 void http_server_adopt(struct http_server *server, int take_fd);
 
+/* Would it accept a connection, be it a moment later? */
+bool http_server_listens(const struct http_server *server);
+
 struct http_counts {
 	unsigned connections;
 	unsigned in_flight; /* requests read and not yet answered */
@@ -116,8 +133,8 @@ struct str http_host(const struct http_request *req);
 const struct http_peer *http_peer(const struct http_request *req);
 /* Of a peer on the Unix socket: is this group among those that its process had when it connected? */
 bool http_peer_has_group(const struct http_request *req, gid_t group);
-/* Address of the client: the peer's, or whom the trusted proxy that is the peer speaks for. Lives as
- * long as the request. */
+/* Address of the client: the peer's, or whom the trusted proxy that is the peer speaks for. Lives
+ * as long as the request. */
 const char *http_client(const struct http_request *req);
 /* Is the peer a trusted proxy, so that what it says of the request (X-Forwarded-*) counts? */
 bool http_is_proxied(const struct http_request *req);

@@ -109,7 +109,7 @@ walk_open(int root, const char *path, int flags)
 }
 
 int
-beneath_open(int root, const char *path, int flags, struct err *err)
+beneath_at(int root, const char *path, int flags)
 {
 	struct open_how how = {.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
 			       .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
@@ -124,7 +124,15 @@ beneath_open(int root, const char *path, int flags, struct err *err)
 	}
 	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
 		fd = walk_open(root, what, flags);
-	return fd >= 0 ? (int)fd : open_failed(errno, what, err);
+	return (int)fd;
+}
+
+int
+beneath_open(int root, const char *path, int flags, struct err *err)
+{
+	int fd = beneath_at(root, path, flags);
+
+	return fd >= 0 ? fd : open_failed(errno, *path ? path : ".", err);
 }
 
 static bool

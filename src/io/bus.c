@@ -39,7 +39,6 @@ struct bus {
 	bool known; /* the other side has taken us; messages may go */
 	bool dead;
 	struct buf in, out, early; /* early: messages that wait until then */
-	uint32_t serial;
 	size_t count;
 	LIST_HEAD(, call) calls;
 	struct err why; /* it failed */
@@ -203,13 +202,14 @@ call_on_timeout(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 }
 
 void
-bus_begin(struct bus *bus, struct buf *out, const struct dbus_call *call)
+bus_begin(struct buf *out, const struct dbus_call *call)
 {
-	bus->serial += bus->serial + 1 ? 1 : 2;
-	dbus_begin(out, call, bus->serial);
+	static uint32_t serial;
+
+	serial += serial + 1 ? 1 : 2; /* never 0 */
+	dbus_begin(out, call, serial);
 }
 
-/* The message of the highest serial: it was begun last. */
 bool
 bus_send(struct bus *bus, struct buf *message, int64_t timeout_ms, bus_on_reply *on_reply,
 	 void *arg, struct err *err)
@@ -223,7 +223,10 @@ bus_send(struct bus *bus, struct buf *message, int64_t timeout_ms, bus_on_reply 
 		return err_set(err, E_FULL, "too much waits for the bus");
 	dbus_end(message);
 	call = mem_alloc(sizeof(*call));
-	*call = (struct call){.bus = bus, .serial = bus->serial, .on_reply = on_reply, .arg = arg};
+	*call = (struct call){.bus = bus,
+			      .serial = dbus_serial(buf_str(message)),
+			      .on_reply = on_reply,
+			      .arg = arg};
 	call->timer = evtimer_new(bus->base, call_on_timeout, call);
 	evtimer_add(call->timer, &time);
 	LIST_INSERT_HEAD(&bus->calls, call, entry);
@@ -365,11 +368,10 @@ hello(struct bus *bus)
 {
 	AUTO(buf_fini) struct buf message = BUF_INIT;
 
-	bus_begin(bus, &message,
-		  &(struct dbus_call){.destination = "org.freedesktop.DBus",
-				      .path = "/org/freedesktop/DBus",
-				      .interface = "org.freedesktop.DBus",
-				      .member = "Hello"});
+	bus_begin(&message, &(struct dbus_call){.destination = "org.freedesktop.DBus",
+						.path = "/org/freedesktop/DBus",
+						.interface = "org.freedesktop.DBus",
+						.member = "Hello"});
 	bus_send(bus, &message, HELLO_MS, bus_on_hello, bus, NULL);
 }
 

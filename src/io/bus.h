@@ -28,8 +28,8 @@ struct bus *bus_open(struct event_base *base, const char *address, bus_on_signal
 /* What waits for an answer gets none. */
 void bus_free(struct bus *bus);
 
-/* Begins a message that is a call. */
-void bus_begin(struct bus *bus, struct buf *out, const struct dbus_call *call);
+/* Begins a message that is a call, for whichever bus. */
+void bus_begin(struct buf *out, const struct dbus_call *call);
 /* Ends it, and sends it. on_reply comes later, never from within; NULL: the answer does not matter.
  * False: it was not sent. E_FULL when too much waits. */
 bool bus_send(struct bus *bus, struct buf *message, int64_t timeout_ms, bus_on_reply *on_reply,

@@ -82,6 +82,7 @@ machine_processes(const char *name, void (*fn)(void *arg, pid_t pid, const char 
 	DIR *dir = opendir("/proc");
 	struct dirent *entry;
 	struct str first, rest;
+	const char *last;
 	uint64_t pid;
 
 	while (dir && (entry = readdir(dir))) {
@@ -91,7 +92,9 @@ machine_processes(const char *name, void (*fn)(void *arg, pid_t pid, const char 
 		    !proc_file(entry->d_name, "cmdline", &text))
 			continue;
 		rest = str_split(buf_str(&text), '\0', &first);
-		fn(arg, (pid_t)pid, rest.p && rest.len ? rest.p : "");
+		for (last = ""; rest.p && rest.len; last = first.p)
+			rest = str_split(rest, '\0', &first);
+		fn(arg, (pid_t)pid, last);
 	}
 	if (dir)
 		closedir(dir);

@@ -23,8 +23,8 @@ size_t machine_files(size_t most);
 /* The number that a file below /proc/sys holds; -1: it cannot be read. */
 int64_t machine_setting(const char *name);
 
-/* Calls fn with each process of this name (comm, at most 15 bytes) and its argv[1] ("" for none);
- * those of other users too, as far as they may be seen. */
+/* Calls fn with each process of this name (comm, at most 15 bytes) and its last argument ("" for
+ * none); those of other users too, as far as they may be seen. */
 void machine_processes(const char *name, void (*fn)(void *arg, pid_t pid, const char *argument),
 		       void *arg);
 

@@ -2,7 +2,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "io/units.h"
 
-#include <signal.h>
 #include <stdlib.h>
 
 #include <event2/event.h>
@@ -11,6 +10,10 @@
 #include "io/bus.h"
 
 enum {
+	/* Calls and jobs that are on their way at once; the others wait for these. dbus-daemon lets
+	 * a connection wait for 128 answers, and who starts hundreds at a time starts none in
+	 * time. */
+	FLYING_MAX = 48,
 	ANSWER_MS = 25000, /* to become a job: polkit is asked meanwhile, and may have to start */
 	JOB_MS = 120000,   /* beyond every TimeoutStartSec= and TimeoutStopSec= of ours */
 	QUIET_MS = 15000,  /* then the connection ends */
@@ -21,8 +24,9 @@ enum {
 
 /* One thing asked of the manager. */
 struct op {
-	LIST_ENTRY(op) entry;
+	TAILQ_ENTRY(op) entry;
 	struct units *units;
+	struct buf message; /* until it is sent */
 	char *unit;
 	char *job; /* path of it; NULL until the manager has made one */
 	bool ends; /* it is to be over: not there is done */
@@ -36,16 +40,18 @@ struct units {
 	bool user;
 	struct bus *bus; /* NULL: not connected */
 	struct event *quiet;
-	LIST_HEAD(, op) ops;
+	TAILQ_HEAD(, op) ops, waiting; /* asked; not asked yet */
+	size_t flying;		       /* how many of ops */
 };
 
 /* --- how it ended ---------------------------------------------------------------------------- */
 
+/* Taken out of its list. */
 static void
 op_free(struct op *op)
 {
-	LIST_REMOVE(op, entry);
 	event_free(op->timer);
+	buf_fini(&op->message);
 	free(op->unit);
 	free(op->job);
 	free(op);
@@ -56,9 +62,11 @@ quiet_soon(struct units *units)
 {
 	static const struct timeval time = {QUIET_MS / 1000, 0};
 
-	if (LIST_EMPTY(&units->ops))
+	if (TAILQ_EMPTY(&units->ops) && TAILQ_EMPTY(&units->waiting))
 		evtimer_add(units->quiet, &time);
 }
+
+static void units_pump(struct units *units);
 
 static void
 op_done(struct op *op, const struct err *err)
@@ -67,8 +75,11 @@ op_done(struct op *op, const struct err *err)
 	units_on_done *on_done = op->on_done;
 	void *arg = op->arg;
 
+	TAILQ_REMOVE(&units->ops, op, entry);
+	units->flying--;
 	op_free(op);
 	on_done(arg, err);
+	units_pump(units);
 	quiet_soon(units);
 }
 
@@ -163,7 +174,7 @@ units_on_signal(void *arg, const struct dbus_message *signal)
 	    !dbus_take_u32(signal->body, &at, &id) || !dbus_take_str(signal->body, &at, &job) ||
 	    !dbus_take_str(signal->body, &at, &unit) || !dbus_take_str(signal->body, &at, &result))
 		return;
-	LIST_FOREACH (op, &units->ops, entry)
+	TAILQ_FOREACH (op, &units->ops, entry)
 		if (op->job && str_eq_cstr(job, op->job))
 			break;
 	if (!op)
@@ -184,14 +195,15 @@ units_on_end(void *arg, const struct err *err)
 
 	bus_free(units->bus);
 	units->bus = NULL;
-	/* Those whose jobs go on without us; what is asked meanwhile has another connection. */
-	for (op = LIST_FIRST(&units->ops); op;) {
-		bool waits = op->job != NULL;
-
-		if (waits)
+	/* Those whose jobs go on without us; what is asked meanwhile has no job yet. */
+	do {
+		TAILQ_FOREACH (op, &units->ops, entry)
+			if (op->job)
+				break;
+		if (op)
 			op_done(op, err);
-		op = waits ? LIST_FIRST(&units->ops) : LIST_NEXT(op, entry);
-	}
+	} while (op);
+	units_pump(units);
 }
 
 /* --- asking ---------------------------------------------------------------------------------- */
@@ -201,7 +213,7 @@ units_on_quiet(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct units *units = arg;
 
-	if (!LIST_EMPTY(&units->ops))
+	if (!TAILQ_EMPTY(&units->ops) || !TAILQ_EMPTY(&units->waiting))
 		return;
 	bus_free(units->bus);
 	units->bus = NULL;
@@ -220,12 +232,11 @@ connect_bus(struct units *units, struct err *err)
 			      err);
 	if (!units->bus)
 		return false;
-	bus_begin(units->bus, &match,
-		  &(struct dbus_call){.destination = "org.freedesktop.DBus",
-				      .path = "/org/freedesktop/DBus",
-				      .interface = "org.freedesktop.DBus",
-				      .member = "AddMatch",
-				      .signature = "s"});
+	bus_begin(&match, &(struct dbus_call){.destination = "org.freedesktop.DBus",
+					      .path = "/org/freedesktop/DBus",
+					      .interface = "org.freedesktop.DBus",
+					      .member = "AddMatch",
+					      .signature = "s"});
 	dbus_put_str(&match, "type='signal',sender='org.freedesktop.systemd1',"
 			     "path='/org/freedesktop/systemd1',interface='" MANAGER "',"
 			     "member='JobRemoved'");
@@ -233,14 +244,46 @@ connect_bus(struct units *units, struct err *err)
 }
 
 static void
-call_begin(struct units *units, struct buf *message, const char *member, const char *signature)
+call_begin(struct buf *message, const char *member, const char *signature)
 {
-	bus_begin(units->bus, message,
-		  &(struct dbus_call){.destination = "org.freedesktop.systemd1",
-				      .path = "/org/freedesktop/systemd1",
-				      .interface = MANAGER,
-				      .member = member,
-				      .signature = signature});
+	bus_begin(message, &(struct dbus_call){.destination = "org.freedesktop.systemd1",
+					       .path = "/org/freedesktop/systemd1",
+					       .interface = MANAGER,
+					       .member = member,
+					       .signature = signature});
+}
+
+static bool
+op_fly(struct op *op, struct err *err)
+{
+	struct units *units = op->units;
+
+	if (!connect_bus(units, err) ||
+	    !bus_send(units->bus, &op->message, ANSWER_MS, op_on_reply, op, err))
+		return false;
+	buf_fini(&op->message);
+	TAILQ_INSERT_TAIL(&units->ops, op, entry);
+	units->flying++;
+	return true;
+}
+
+/* Those that wait for others, as long as there is room. */
+static void
+units_pump(struct units *units)
+{
+	struct op *op;
+
+	while (units->flying < FLYING_MAX && (op = TAILQ_FIRST(&units->waiting))) {
+		AUTO(err_fini) struct err err = ERR_INIT;
+		units_on_done *on_done = op->on_done;
+		void *arg = op->arg;
+
+		TAILQ_REMOVE(&units->waiting, op, entry);
+		if (op_fly(op, &err))
+			continue;
+		op_free(op);
+		on_done(arg, &err);
+	}
 }
 
 static bool
@@ -250,15 +293,19 @@ op_send(struct units *units, const char *unit, bool ends, struct buf *message,
 	struct op *op = mem_alloc(sizeof(*op));
 
 	*op = (struct op){.units = units, .ends = ends, .on_done = on_done, .arg = arg};
-	if (!bus_send(units->bus, message, ANSWER_MS, op_on_reply, op, err)) {
-		free(op);
-		return false;
-	}
 	op->unit = mem_strdup(unit);
 	op->timer = evtimer_new(units->base, op_on_timeout, op);
-	LIST_INSERT_HEAD(&units->ops, op, entry);
+	op->message = *message;
+	*message = (struct buf)BUF_INIT;
 	evtimer_del(units->quiet);
-	return true;
+	if (units->flying >= FLYING_MAX) {
+		TAILQ_INSERT_TAIL(&units->waiting, op, entry);
+		return true;
+	}
+	if (op_fly(op, err))
+		return true;
+	op_free(op);
+	return false;
 }
 
 /* StartUnit and StopUnit: a name and how other jobs for it are met. */
@@ -270,7 +317,7 @@ op_of_unit(struct units *units, const char *member, const char *unit, const char
 
 	if (!connect_bus(units, err))
 		return false;
-	call_begin(units, &message, member, "ss");
+	call_begin(&message, member, "ss");
 	dbus_put_str(&message, unit);
 	dbus_put_str(&message, mode);
 	return op_send(units, unit, ends, &message, on_done, arg, err);
@@ -293,16 +340,6 @@ units_start(struct units *units, const char *unit, units_on_done *on_done, void 
 bool
 units_end(struct units *units, const char *unit, units_on_done *on_done, void *arg, struct err *err)
 {
-	AUTO(buf_fini) struct buf message = BUF_INIT;
-
-	if (!connect_bus(units, err))
-		return false;
-	call_begin(units, &message, "KillUnit", "ssi");
-	dbus_put_str(&message, unit);
-	dbus_put_str(&message, "all");
-	dbus_put_u32(&message, SIGKILL);
-	if (!bus_send(units->bus, &message, ANSWER_MS, NULL, NULL, err))
-		return false;
 	return op_of_unit(units, "StopUnit", unit, "replace", true, on_done, arg, err);
 }
 
@@ -374,7 +411,7 @@ units_start_new(struct units *units, const char *unit, const char *slice, const 
 
 	if (!connect_bus(units, err))
 		return false;
-	call_begin(units, &message, "StartTransientUnit", "ssa(sv)a(sa(sv))");
+	call_begin(&message, "StartTransientUnit", "ssa(sv)a(sa(sv))");
 	dbus_put_str(&message, unit);
 	dbus_put_str(&message, "fail");
 	properties = dbus_array_begin(&message, 8);
@@ -400,18 +437,27 @@ units_new(struct event_base *base, bool user)
 	units->base = base;
 	units->user = user;
 	units->quiet = evtimer_new(base, units_on_quiet, units);
-	LIST_INIT(&units->ops);
+	TAILQ_INIT(&units->ops);
+	TAILQ_INIT(&units->waiting);
 	return units;
 }
 
 void
 units_free(struct units *units)
 {
+	struct op *op, *next;
+
 	if (!units)
 		return;
 	bus_free(units->bus);
-	while (!LIST_EMPTY(&units->ops))
-		op_free(LIST_FIRST(&units->ops));
+	for (op = TAILQ_FIRST(&units->ops); op; op = next) {
+		next = TAILQ_NEXT(op, entry);
+		op_free(op);
+	}
+	for (op = TAILQ_FIRST(&units->waiting); op; op = next) {
+		next = TAILQ_NEXT(op, entry);
+		op_free(op);
+	}
 	event_free(units->quiet);
 	free(units);
 }

@@ -30,7 +30,7 @@ bool units_start(struct units *units, const char *unit, units_on_done *on_done, 
 /* The same of a unit that is made for it: argv NULL at the end, slice "rouse-runs.slice". */
 bool units_start_new(struct units *units, const char *unit, const char *slice,
 		     const char *const *argv, units_on_done *on_done, void *arg, struct err *err);
-/* Kills all that is in it, and waits until it is over. One that is not there is over. */
+/* Ends all that is in it, within its TimeoutStopSec=. One that is not there is over. */
 bool units_end(struct units *units, const char *unit, units_on_done *on_done, void *arg,
 	       struct err *err);
 

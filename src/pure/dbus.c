@@ -165,6 +165,12 @@ dbus_end(struct buf *out)
 	memcpy(out->data + AT_BODY_LEN, &len, sizeof(len));
 }
 
+uint32_t
+dbus_serial(struct str message)
+{
+	return u32_at(message, AT_SERIAL);
+}
+
 /* --- reading --------------------------------------------------------------------------------- */
 
 bool

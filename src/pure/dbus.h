@@ -18,6 +18,7 @@ struct dbus_call {
 /* The head; the arguments follow in the order of the signature, then dbus_end(). serial: not 0. */
 void dbus_begin(struct buf *out, const struct dbus_call *call, uint32_t serial);
 void dbus_end(struct buf *out);
+uint32_t dbus_serial(struct str message);
 
 void dbus_put_byte(struct buf *out, uint8_t value);
 void dbus_put_u32(struct buf *out, uint32_t value);

@@ -4,7 +4,6 @@
 
 #include "store/internal.h"
 
-#define WHOLE "SELECT c.*, r.id AS run_id FROM changes c LEFT JOIN runs r ON r.seq = c.run "
 #define FILTERED                                                                                   \
 	"(:run IS NULL OR r.id = :run) AND (:batch IS NULL OR c.batch = :batch) AND "              \
 	"(:target IS NULL OR c.target = :target) AND (:entity IS NULL OR c.entity = :entity) AND " \
@@ -52,15 +51,18 @@ static const struct statement list[] = {
 	[COUNT_BATCH] = {"INSERT INTO batch_changes (status, batch, n) VALUES (:status, :batch, "
 			 ":by) ON CONFLICT (batch, status) DO UPDATE SET n = n + excluded.n",
 			 NULL},
-	[BY_ID] = {WHOLE "WHERE c.id >= :lo AND c.id < :hi ORDER BY c.id LIMIT 2", &change_shape},
-	[BY_SEQ] = {WHOLE "WHERE c.seq = :seq", &change_shape},
-	[LIST] = {WHOLE "WHERE " FILTERED, &change_shape},
-	[LIST_RUN] = {WHOLE "WHERE c.run = (SELECT seq FROM runs WHERE id = :run) AND " FILTERED,
+	[BY_ID] = {CHANGE_WHOLE "WHERE c.id >= :lo AND c.id < :hi ORDER BY c.id LIMIT 2",
+		   &change_shape},
+	[BY_SEQ] = {CHANGE_WHOLE "WHERE c.seq = :seq", &change_shape},
+	[LIST] = {CHANGE_WHOLE "WHERE " FILTERED, &change_shape},
+	[LIST_RUN] = {CHANGE_WHOLE
+		      "WHERE c.run = (SELECT seq FROM runs WHERE id = :run) AND " FILTERED,
 		      &change_shape},
-	[LIST_BATCH] = {WHOLE "WHERE c.batch = :batch AND " FILTERED, &change_shape},
-	[LIST_STATUS] = {WHOLE "WHERE c.status = :status AND c.status <> 'applied' AND " FILTERED,
+	[LIST_BATCH] = {CHANGE_WHOLE "WHERE c.batch = :batch AND " FILTERED, &change_shape},
+	[LIST_STATUS] = {CHANGE_WHOLE
+			 "WHERE c.status = :status AND c.status <> 'applied' AND " FILTERED,
 			 &change_shape},
-	[OF_RUN] = {WHOLE "WHERE c.run = :run ORDER BY c.seq", &change_shape},
+	[OF_RUN] = {CHANGE_WHOLE "WHERE c.run = :run ORDER BY c.seq", &change_shape},
 	[COUNTS] =
 		{"SELECT status, target, n FROM change_counts WHERE n > 0 ORDER BY status, target",
 		 NULL},
@@ -165,6 +167,14 @@ change_give(void *arg, const void *row)
 	return l->fn(l->arg, row);
 }
 
+bool
+change_rows_each(struct query *q, bool (*fn)(void *arg, const struct change_row *row), void *arg,
+		 struct err *err)
+{
+	struct change_listing l = {fn, arg};
+	return query_each(q, change_give, &l, err);
+}
+
 static const char *const columns[] = {"run", "batch", "target", "entity", "status", "op", NULL};
 static const struct list_variant variants[] = {
 	{"run", NULL, LIST_RUN},       {"batch", NULL, LIST_BATCH}, {"status", "applied", LIST},
@@ -190,12 +200,11 @@ bool
 changes_of_run(struct store *store, int64_t run,
 	       bool (*fn)(void *arg, const struct change_row *row), void *arg, struct err *err)
 {
-	struct change_listing l = {fn, arg};
 	AUTO(query_end) struct query *q = query_read(store, ROOM_CHANGES, OF_RUN, err);
 	if (!q)
 		return false;
 	query_int(q, "run", run);
-	return query_each(q, change_give, &l, err);
+	return change_rows_each(q, fn, arg, err);
 }
 
 bool
@@ -252,26 +261,6 @@ decisions_each(struct store *store, const char *object, const char *object_id,
 						 query_get_text(q, 2).p, query_get_text(q, 4).p,
 						 query_get_wall(q, 3)};
 		if (!fn(arg, &row))
-			return true;
-	}
-	return step == STEP_DONE;
-}
-
-bool
-decisions_list(struct store *store, const char *object, const char *object_id,
-	       bool (*fn)(void *arg, const char *decision, const char *by, const char *reason,
-			  struct wall at),
-	       void *arg, struct err *err)
-{
-	enum driver_step step;
-	AUTO(query_end) struct query *q = query_read(store, ROOM_CHANGES, DECISIONS, err);
-	if (!q)
-		return false;
-	query_text(q, "object", object);
-	query_text(q, "object_id", object_id);
-	while ((step = query_step(q, err)) == STEP_ROW) {
-		if (!fn(arg, query_get_text(q, 0).p, query_get_text(q, 1).p, query_get_text(q, 2).p,
-			query_get_wall(q, 3)))
 			return true;
 	}
 	return step == STEP_DONE;

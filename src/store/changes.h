@@ -123,9 +123,5 @@ struct decision_row {
 bool decisions_each(struct store *store, const char *object, const char *object_id,
 		    bool (*fn)(void *arg, const struct decision_row *row), void *arg,
 		    struct err *err);
-bool decisions_list(struct store *store, const char *object, const char *object_id,
-		    bool (*fn)(void *arg, const char *decision, const char *by, const char *reason,
-			       struct wall at),
-		    void *arg, struct err *err);
 
 #endif

@@ -190,28 +190,15 @@ changes_supersede(struct store *store, int64_t keep, unsigned *ret_count, struct
 	}
 }
 
-struct beside {
-	bool (*fn)(void *arg, const struct change_row *row);
-	void *arg;
-};
-
-static bool
-beside_give(void *arg, const void *row)
-{
-	struct beside *beside = arg;
-	return beside->fn(beside->arg, row);
-}
-
 bool
 changes_beside(struct store *store, int64_t keep, bool replayed,
 	       bool (*fn)(void *arg, const struct change_row *row), void *arg, struct err *err)
 {
-	struct beside beside = {fn, arg};
 	AUTO(query_end)
 	struct query *q =
 		query_read(store, ROOM_CHANGES_MOVE, replayed ? BESIDE_REPLAYED : BESIDE, err);
 	if (!q)
 		return false;
 	query_int(q, "keep", keep);
-	return query_each(q, beside_give, &beside, err);
+	return change_rows_each(q, fn, arg, err);
 }

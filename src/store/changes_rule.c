@@ -3,17 +3,16 @@
 #include "store/changes.h"
 #include "store/internal.h"
 
-#define WHOLE "SELECT c.*, r.id AS run_id FROM changes c LEFT JOIN runs r ON r.seq = c.run "
-
 enum { WAIT, WAITING, MODE, BEFORE, REPLACE, DIFFERS, STATEMENTS };
 
 static const struct statement list[] = {
 	[WAIT] = {"UPDATE changes SET ruling = :mode WHERE seq = :seq", NULL},
-	[WAITING] = {WHOLE "WHERE c.ruling IS NOT NULL AND c.seq > :after ORDER BY c.seq LIMIT "
-			   ":limit",
+	[WAITING] = {CHANGE_WHOLE
+		     "WHERE c.ruling IS NOT NULL AND c.seq > :after ORDER BY c.seq LIMIT "
+		     ":limit",
 		     &change_shape},
 	[MODE] = {"SELECT ruling FROM changes WHERE seq = :seq", NULL},
-	[BEFORE] = {WHOLE
+	[BEFORE] = {CHANGE_WHOLE
 		    "WHERE c.target = :target AND c.entity = :entity AND c.entity IS NOT NULL "
 		    "AND c.way <> 2 AND c.status = 'approved' AND c.batch IS NOT NULL AND "
 		    "c.seq < :seq AND "
@@ -40,30 +39,17 @@ changes_rule_wait(struct store *store, int64_t seq, const char *mode, struct err
 	return query_run(q, NULL, err);
 }
 
-struct give {
-	bool (*fn)(void *arg, const struct change_row *row);
-	void *arg;
-};
-
-static bool
-give_row(void *arg, const void *row)
-{
-	struct give *give = arg;
-	return give->fn(give->arg, row);
-}
-
 bool
 changes_rule_waiting(struct store *store, int64_t after, unsigned limit,
 		     bool (*fn)(void *arg, const struct change_row *row), void *arg,
 		     struct err *err)
 {
-	struct give give = {fn, arg};
 	AUTO(query_end) struct query *q = query_read(store, ROOM_CHANGES_RULE, WAITING, err);
 	if (!q)
 		return false;
 	query_int(q, "after", after);
 	query_int(q, "limit", limit);
-	return query_each(q, give_row, &give, err);
+	return change_rows_each(q, fn, arg, err);
 }
 
 bool

@@ -3,43 +3,29 @@
 #include "store/changes.h"
 #include "store/internal.h"
 
-#define WHOLE "SELECT c.*, r.id AS run_id FROM changes c LEFT JOIN runs r ON r.seq = c.run "
 #define REST                                                                                       \
 	"(:entity IS NULL OR c.entity = :entity) AND (:status IS NULL OR c.status = :status) AND " \
-	"(:batch IS NULL OR c.batch = :batch) AND (:run IS NULL OR c.run = :run) AND "              \
+	"(:batch IS NULL OR c.batch = :batch) AND (:run IS NULL OR c.run = :run) AND "             \
 	"c.seq > :after ORDER BY c.seq LIMIT :limit"
 
 enum { OF_BATCH, OF_RUN, OF_STATUS, ALL, STATEMENTS };
 
 static const struct statement list[] = {
-	[OF_BATCH] = {WHOLE "WHERE c.batch = :batch AND " REST, &change_shape},
-	[OF_RUN] = {WHOLE "WHERE c.run = :run AND " REST, &change_shape},
-	[OF_STATUS] = {WHOLE "WHERE c.status = :status AND c.status <> 'applied' AND " REST,
+	[OF_BATCH] = {CHANGE_WHOLE "WHERE c.batch = :batch AND " REST, &change_shape},
+	[OF_RUN] = {CHANGE_WHOLE "WHERE c.run = :run AND " REST, &change_shape},
+	[OF_STATUS] = {CHANGE_WHOLE "WHERE c.status = :status AND c.status <> 'applied' AND " REST,
 		       &change_shape},
-	[ALL] = {WHOLE "WHERE " REST, &change_shape},
+	[ALL] = {CHANGE_WHOLE "WHERE " REST, &change_shape},
 };
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
 const struct statements changes_walk_statements = {"changes_walk", list, STATEMENTS};
-
-struct walk {
-	bool (*fn)(void *arg, const struct change_row *row);
-	void *arg;
-};
-
-static bool
-walk_give(void *arg, const void *row)
-{
-	struct walk *walk = arg;
-	return walk->fn(walk->arg, row);
-}
 
 bool
 changes_walk(struct store *store, const struct change_scope *scope, int64_t after, unsigned limit,
 	     bool (*fn)(void *arg, const struct change_row *row), void *arg, struct err *err)
 {
-	struct walk walk = {fn, arg};
-	int statement = scope->batch ? OF_BATCH
-			: scope->run ? OF_RUN
+	int statement = scope->batch						 ? OF_BATCH
+			: scope->run						 ? OF_RUN
 			: scope->status && strcmp(scope->status, "applied") != 0 ? OF_STATUS
 										 : ALL;
 	AUTO(query_end)
@@ -52,5 +38,5 @@ changes_walk(struct store *store, const struct change_scope *scope, int64_t afte
 	query_text(q, "status", scope->status);
 	query_int(q, "after", after);
 	query_int(q, "limit", limit);
-	return query_each(q, walk_give, &walk, err);
+	return change_rows_each(q, fn, arg, err);
 }

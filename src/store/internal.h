@@ -110,6 +110,12 @@ size_t keys_mark(const struct store *store);
 void keys_back_to(struct store *store, size_t mark);
 void keys_free(struct store *store);
 
+/* A change with its run's id, for change_shape. */
+#define CHANGE_WHOLE "SELECT c.*, r.id AS run_id FROM changes c LEFT JOIN runs r ON r.seq = c.run "
+struct change_row;
+/* All rows of a statement that has change_shape, lent. */
+bool change_rows_each(struct query *q, bool (*fn)(void *arg, const struct change_row *row),
+		      void *arg, struct err *err);
 /* Moves the counts of n changes beside their status: of the target, and of the batch (NULL: none).
  * from NULL: they are new; to NULL: they are gone; the same: nothing. */
 bool changes_note(struct store *store, const char *target, const char *batch, const char *from,

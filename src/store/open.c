@@ -340,6 +340,14 @@ store_next_seq(struct store *store, int64_t *next, int statement, struct err *er
 	return true;
 }
 
+bool
+store_answers(struct store *store, struct err *err)
+{
+	AUTO(query_end) struct query *q = query_read(store, ROOM_STORE, STORE_MAX_EVENT, err);
+	int64_t newest;
+	return q && query_number(q, 0, &newest, err);
+}
+
 static bool
 open_all(struct store *store, struct err *err)
 {

@@ -62,6 +62,8 @@ bool store_has_failed(const struct store *store);
 /* Cheap truth for /health: can it be written now? Tries a write of one row when it could not last
  * time. */
 bool store_is_writable(struct store *store);
+/* Can it be read, down to a row? Also while the disk is full. */
+bool store_answers(struct store *store, struct err *err);
 /* Called by the loop when idle for a moment: checkpoint, optimise. */
 void store_idle(struct store *store);
 

@@ -91,11 +91,20 @@ def rates(url):
         rouse.close()
 
 
-def instructions(url, name):
+def receiver():
+    """Answers at once and keeps nothing. Its URL; it ends with the first daemon that is closed."""
+    port = free_port()
+    spawn([os.path.join(HERE, "bare"), str(port)])
+    wait("the receiver listens", lambda: socket.create_connection(("127.0.0.1", port)).close() or True)
+    return f"http://127.0.0.1:{port}"
+
+
+def instructions(traces, name):
     """Of the loop's thread between here and there: all that the daemon did minus its start and stop."""
     out = os.path.join(tempfile.mkdtemp(prefix="rouse-callgrind-"), "out")
     totals = []
     for count in (COUNT, 2 * COUNT):
+        url = receiver() if traces else None
         rouse = house(url, ["valgrind", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={out}"])
         load(rouse, count, 16)
         if url:
@@ -118,14 +127,11 @@ def instructions(url, name):
     return each["all"]
 
 
-port = free_port()
-sink = spawn([os.path.join(HERE, "bare"), str(port)])
-wait("the receiver listens", lambda: socket.create_connection(("127.0.0.1", port)).close() or True)
 if CALLGRIND:
-    without = instructions(None, "without")
-    note("instructions of the loop, with traces over without", instructions(f"http://127.0.0.1:{port}", "with traces") / without)
+    without = instructions(False, "without")
+    note("instructions of the loop, with traces over without", instructions(True, "with traces") / without)
 else:
-    rates(f"http://127.0.0.1:{port}")
+    rates(receiver())
 for name, value in figures.items():
     print(f"{name:<70} {value:>12,.2f}", file=sys.stderr)
 print(json.dumps(figures))

@@ -89,6 +89,25 @@ for point in ("git-before-commit", "git-after-commit"):
         expect(rouse.repo("diff", "main", rouse.first), "", "what differs from before")
 
 
+@scenario("locks that a daemon left when it died are removed by the next; those of others are left, and said")
+def _(rouse):
+    target_house(rouse, FOUR[0], mode="apply", retry__attempts="4")
+    rouse.start(ROUSE_CRASH="git-before-commit")
+    run = rouse.deliver("push").expect(202).run_id
+    expect(rouse.ended(60), -9, "exit of roused")
+    for ref in ("refs/heads/main.lock", f"refs/heads/rouse/{run}.lock"):
+        path = os.path.join(rouse.repo.path, ref)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        open(path, "w").close()
+    rouse.start()
+    rouse.wait_change(rouse.changes(run=run)[0]["id"], "applied", 120)
+    expect(os.listdir(os.path.join(rouse.repo.path, "refs/heads/rouse")), [run], "what lies beside the run's branch")
+    open(os.path.join(rouse.repo.path, "refs/heads/main.lock"), "w").close()
+    rouse.cli("revert", run, "--yes", expect_code=1)
+    check("is locked by another program" in rouse.changes(run=run)[0]["error"], f"it says why: {rouse.changes(run=run)[0]['error']}")
+    check(os.path.exists(os.path.join(rouse.repo.path, "refs/heads/main.lock")), "the lock of another is there")
+
+
 @scenario("hostile paths, a branch that is not there and one that is checked out are refused with a reason")
 def _(rouse):
     target_house(rouse, proposal("../x", "create", after="x"), proposal(".git/config", "create", after="x"), proposal("/x", "create", after="x"), proposal("app.json", after="x"))

@@ -243,6 +243,28 @@ def _(rouse):
     removed(rouse)
 
 
+@scenario("ten kills while eight runs work, are looked at and applied: each file is there once, and nothing is left behind")
+def _(rouse):
+    house(rouse, 'echo "$ROUSE_ENTITY" >"$ROUSE_ENTITY"; sleep 0.1', mode="apply", concurrency="3", retry__attempts="20", retry__cap="100ms")
+    rouse.section("trigger push", entity=".data.name")
+    rouse.start()
+    names = [f"file-{n}" for n in range(8)]
+    runs = [rouse.deliver("push", {"name": name}).expect(202).run_id for name in names]
+    chance = random.Random(5)
+    for _ in range(10):
+        time.sleep(chance.uniform(0.02, 0.5))
+        rouse.kill_9()
+        rouse.start()
+    for run in runs:
+        rouse.wait_run(run, "succeeded", 120)
+    wait("all are applied", lambda: [c["status"] for c in rouse.changes()] == ["applied"] * 8 or (_ for _ in ()).throw(Failed(str([(c["entity"], c["status"], c["error"]) for c in rouse.changes()]))), 60)
+    expect(sorted(rouse.repo("diff", "--name-only", rouse.first, "main").split()), names, "files of the branch")
+    keys = rouse_keys(rouse.repo)
+    expect((len(keys), len(set(keys))), (8, 8), "keys in the log")
+    expect(rouse.repo("fsck", "--strict", "--no-dangling"), "", "the repository")
+    removed(rouse)
+
+
 @scenario("a run that is cancelled while it works leaves what it had, marked partial")
 def _(rouse):
     house(rouse, "echo x >left\necho working >>$D/working\nsleep 600", mode="apply", grace="100ms")

@@ -10,6 +10,7 @@ READS = r"""read -r e
 n=$(printf %%s "$e" | sed 's/.*"n":\([0-9]*\).*/\1/')
 echo "%s $n" >>$D/mark
 printf '%%s\n' "$e" >>$D/envelopes-%s
+echo "$n $ROUSE_TRIGGER $ROUSE_ENTITY $ROUSE_TENANT $ROUSE_USER $ROUSE_INTENT" >>$D/env-%s
 echo '{"type":"usage","cost_usd":0.01}'
 propose() { echo '{"type":"change","target":"crm","op":"update","entity":"'"$1"'","before":{"stage":"new"},"after":{"stage":"'"$2"'"}}'; }
 %s
@@ -18,7 +19,7 @@ WON = "propose $n won"
 
 
 def agent(rouse, name, body=WON, **keys):
-    rouse.agent(name, READS % (name, name, body), **{"targets": "crm", "retry__attempts": 1, "concurrency": 4, **keys})
+    rouse.agent(name, READS % (name, name, name, body), **{"targets": "crm", "retry__attempts": 1, "concurrency": 4, **keys})
 
 
 def house(rouse, runs=8, new=WON, old=WON, start=True, trigger=None, **keys):
@@ -155,6 +156,7 @@ echo '{"type":"emit","topic":"news","type_":"x","data":{"n":1}}'
                    {k: v for k, v in was[member].items() if k != "config_commit"} if member == "trigger" else was[member], member)
         check("12345678901234567890.5" in new[n], "every digit of its numbers")
         expect((now["mode"], now["agent"], now["checkpoint"]), ("stage", "new", None), "what is its own")
+    expect(sorted(rouse.marks("env-new")), sorted(rouse.marks("env-old")), "what its environment says")
     stays("nothing follows from a replay, and nobody is told", lambda: not rouse.marks("heard") and not rouse.marks("told"), 1)
     expect(rouse.items("/v1/gates?status=waiting"), [], "no question")
     expect([i for i in rouse.items("/v1/inbox") if "replay:" in json.dumps(i)], [], "the inbox")
@@ -293,6 +295,22 @@ def _(rouse):
     replay(rouse, id, "--forget", expect_code=3)
     with sqlite3.connect(rouse.db) as db:
         expect(db.execute("SELECT count(*) FROM changes").fetchone(), db.execute("SELECT sum(n) FROM change_counts").fetchone(), "counts")
+
+
+@scenario("a replay that is older than runs are kept goes by itself, and what it replayed stays")
+def _(rouse):
+    house(rouse, 4)
+    replay(rouse)
+    id = batch_of(rouse)["id"]
+    deliver(rouse, [9])
+    kept = len([c for c in rouse.changes() if not c["batch"]])
+    rouse.stop()
+    with sqlite3.connect(rouse.db) as db:
+        db.execute("UPDATE batches SET started = started - 31 * 86400000 WHERE id = ?", [id])
+    rouse.start()
+    rouse.cli("invoke", "new", "--data", '{"n":1}')  # a daemon with nothing to do looks for nothing
+    wait("nothing of it is left", lambda: rouse.api("GET", f"/v1/batches/{id}").status == 404 and not rouse.changes(batch=id), 60)
+    expect(len([c for c in rouse.changes() if not c["batch"] and c["run"] not in [r["id"] for r in rouse.runs(agent="new")]]), kept, "proposals for real")
 
 
 @scenario("what a batch did can be replayed as well, and a replay is no batch that gives entities")

@@ -239,10 +239,20 @@ doors(void)
 		CHECK_INT(got.code, E_RATE);
 		CHECK_INT(queue_depth(rig.core.queue, NULL), 2);
 	}
-	rig.core.draining = true;
+	rig.core.draining = rig.core.rehearsal = true;
 	got = rig_event("hook", "3", NULL);
-	IT ("so does a daemon that is stopping") {
+	IT ("so does a rehearsal") {
 		CHECK_INT(got.code, E_UNAVAILABLE);
+	}
+	rig_fini();
+	rig_init(AGENT "[trigger hook]\nsource = fake\nagent = a\n");
+	rig.core.draining = true;
+	got = rig_event("hook", "1", NULL);
+	IT ("a daemon that is stopping keeps what comes, and starts nothing") {
+		CHECK_INT(got.code, E_OK);
+		CHECK_STR(got.outcome, "ran");
+		CHECK_INT(rig_agents(), 0);
+		CHECK_INT(rig_int("SELECT COUNT(*) FROM runs WHERE status = 'queued'"), 1);
 	}
 	rig_fini();
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/os.h"
+#include "http/passed.h"
 #include "tests/unit/http_rig.h"
 
 static char dir[] = "/tmp/rouse-http-XXXXXX";
@@ -149,6 +150,35 @@ test_handed_over(void)
 		CHECK(!http_listen_fd(rig.server, socket(AF_INET, SOCK_STREAM, 0), &err));
 		rig_fini(&rig);
 	}
+	IT ("a server that stops answers who had connected, and whose request was on its way") {
+		WITH_RIG(rig_limits());
+		AUTO(client_fini) struct client kept, fresh;
+		client_connect(&kept, &rig);
+		client_say(&kept, GET("/1"));
+		CHECK(client_await(&kept, "\r\n\r\n/1"));
+		client_connect(&fresh, &rig);
+		CHECK(RIG_AWAIT(&rig, http_server_counts(rig.server).accepted == 3));
+		client_say(&kept, GET("/2"));
+		http_server_stop_listening(rig.server);
+		CHECK(!http_server_is_drained(rig.server));
+		client_say(&fresh, GET("/3"));
+		CHECK(client_await_eof(&kept) && client_has(&kept, "close\r\n\r\n/2"));
+		CHECK(client_await_eof(&fresh) && client_has(&fresh, "close\r\n\r\n/3"));
+		rig_fini(&rig);
+	}
+	IT ("it waits for a request that has begun, and not for who never begins one") {
+		WITH_RIG(rig_limits());
+		CHECK(RIG_AWAIT(&rig, http_server_counts(rig.server).accepted == 1));
+		http_server_stop_listening(rig.server);
+		CHECK(!http_server_is_drained(rig.server));
+		CHECK(RIG_AWAIT(&rig, http_server_is_drained(rig.server)));
+		client_say(&c, "GET /half HTTP/1.1\r\n");
+		CHECK(RIG_AWAIT(&rig, !http_server_is_drained(rig.server)));
+		client_say(&c, "Host: a\r\n\r\n");
+		CHECK(client_await_eof(&c) && client_has(&c, "/half"));
+		CHECK(RIG_AWAIT(&rig, http_server_is_drained(rig.server)));
+		rig_fini(&rig);
+	}
 	IT ("a server that stops listening answers what it has, and closes") {
 		WITH_RIG(rig_limits());
 		AUTO(client_fini) struct client idle, late;
@@ -165,6 +195,194 @@ test_handed_over(void)
 		CHECK(client_await_eof(&c));
 		CHECK(client_has(&c, "Connection: close\r\n\r\n/late"));
 		rig_fini(&rig);
+	}
+}
+
+/* A listening socket at an address of this family; *ret_port 0: one is chosen. */
+static int
+listening_at(int family, const char *address, bool only_v6, unsigned *port)
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)*port)};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)*port)};
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), only = only_v6;
+	socklen_t len = sizeof v6;
+	inet_pton(family, address,
+		  family == AF_INET ? (void *)&v4.sin_addr : (void *)&v6.sin6_addr);
+	if (family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
+	if (bind(fd, family == AF_INET ? (void *)&v4 : (void *)&v6,
+		 family == AF_INET ? sizeof v4 : sizeof v6) ||
+	    listen(fd, 8)) {
+		close(fd);
+		return -1;
+	}
+	getsockname(fd, (void *)&v6, &len); /* the port stands at the same place in both */
+	*port = ntohs(v6.sin6_port);
+	return fd;
+}
+
+static bool
+is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+static void
+listen_passed(struct rig *rig, struct passed *passed, const char *host, unsigned port,
+	      bool expected)
+{
+	AUTO(err_fini) struct err err = ERR_INIT;
+	AUTO(buf_fini) struct buf where = BUF_INIT;
+	unsigned got = 0;
+	buf_printf(&where, "%s:%u", host, port);
+	CHECK(http_listen_tcp_at(rig->server, buf_cstr(&where), passed, NULL, NULL, &got, &err) ==
+	      expected);
+	CHECK(!expected || got == port);
+}
+
+static void
+test_passed(void)
+{
+	IT ("of passed sockets the one at the address is taken, whatever their order") {
+		WITH_RIG(rig_limits());
+		AUTO(passed_fini) struct passed passed = {.count = 0};
+		AUTO(client_fini) struct client other;
+		unsigned port = 0, strange = 0;
+		int wanted = listening_at(AF_INET, "127.0.0.1", false, &port),
+		    stranger = listening_at(AF_INET, "127.0.0.1", false, &strange);
+		passed_add(&passed, open("/dev/null", O_RDONLY), "null");
+		passed_add(&passed, stranger, NULL);
+		passed_add(&passed, socket(AF_INET, SOCK_DGRAM, 0), "udp");
+		passed_add(&passed, wanted, "roused.socket");
+		listen_passed(&rig, &passed, "127.0.0.1", port, true);
+		CHECK(passed.all[3].taken && !passed.all[0].taken && !passed.all[1].taken);
+		CHECK(fcntl(wanted, F_GETFD) == FD_CLOEXEC && fcntl(wanted, F_GETFL) & O_NONBLOCK);
+		rig.port = port;
+		client_connect(&other, &rig);
+		client_say(&other, GET("/x"));
+		CHECK(client_await(&other, "\r\n\r\n/x"));
+		passed_close_rest(&passed, rig.server);
+		CHECK(!is_open(stranger) && is_open(wanted));
+		rig_fini(&rig);
+	}
+	IT ("an address that was not passed is opened, also where others were") {
+		WITH_RIG(rig_limits());
+		AUTO(passed_fini) struct passed passed = {.count = 0};
+		unsigned port = 0, strange = 0;
+		close(listening_at(AF_INET, "127.0.0.1", false, &port));
+		passed_add(&passed, listening_at(AF_INET, "127.0.0.1", false, &strange), NULL);
+		passed_add(&passed, listening_at(AF_INET, "127.0.0.2", false, &port), NULL);
+		listen_passed(&rig, &passed, "127.0.0.1", port, true);
+		CHECK(!passed.all[0].taken && !passed.all[1].taken);
+		listen_passed(&rig, NULL, "127.0.0.3", port, true);
+		rig_fini(&rig);
+	}
+	IT ("a socket for all addresses is not one for this one") {
+		WITH_RIG(rig_limits());
+		AUTO(passed_fini) struct passed passed = {.count = 0};
+		unsigned port = 0;
+		passed_add(&passed, listening_at(AF_INET, "0.0.0.0", false, &port), NULL);
+		listen_passed(&rig, &passed, "127.0.0.1", port, false);
+		CHECK(!passed.all[0].taken);
+		listen_passed(&rig, &passed, "0.0.0.0", port, true);
+		CHECK(passed.all[0].taken);
+		rig_fini(&rig);
+	}
+	IT ("[::] that takes IPv4 as well stands for all addresses, once") {
+		WITH_RIG(rig_limits());
+		AUTO(passed_fini) struct passed passed = {.count = 0};
+		AUTO(client_fini) struct client other;
+		unsigned port = 0;
+		int fd = listening_at(AF_INET6, "::", false, &port);
+		if (fd >= 0) {
+			passed_add(&passed, fd, NULL);
+			listen_passed(&rig, &passed, "", port, true);
+			CHECK(passed.all[0].taken);
+			rig.port = port;
+			client_connect(&other, &rig);
+			client_say(&other, GET("/x"));
+			CHECK(client_await(&other, "\r\n\r\n/x"));
+			CHECK_STR(rig.peer.address, "127.0.0.1");
+		}
+		rig_fini(&rig);
+	}
+	IT ("[::] for IPv6 alone leaves 0.0.0.0 to be opened") {
+		WITH_RIG(rig_limits());
+		AUTO(passed_fini) struct passed passed = {.count = 0};
+		AUTO(client_fini) struct client other;
+		unsigned port = 0;
+		int fd = listening_at(AF_INET6, "::", true, &port);
+		if (fd >= 0) {
+			passed_add(&passed, fd, NULL);
+			listen_passed(&rig, &passed, "", port, true);
+			CHECK(passed.all[0].taken);
+			rig.port = port;
+			client_connect(&other, &rig);
+			client_say(&other, GET("/x"));
+			CHECK(client_await(&other, "\r\n\r\n/x"));
+		}
+		rig_fini(&rig);
+	}
+	IT ("an IPv4 address within IPv6 is that address") {
+		WITH_RIG(rig_limits());
+		AUTO(passed_fini) struct passed passed = {.count = 0};
+		unsigned port = 0;
+		int fd = listening_at(AF_INET6, "::ffff:127.0.0.1", false, &port);
+		if (fd >= 0) {
+			passed_add(&passed, fd, NULL);
+			listen_passed(&rig, &passed, "127.0.0.1", port, true);
+			CHECK(passed.all[0].taken);
+		}
+		rig_fini(&rig);
+	}
+	IT ("a passed Unix socket is given the rights that it would have had, and its file stays") {
+		WITH_RIG(rig_limits());
+		AUTO(passed_fini) struct passed passed = {.count = 0};
+		AUTO(client_fini) struct client local;
+		struct sockaddr_un addr = {.sun_family = AF_UNIX};
+		struct stat st;
+		int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+		memcpy(addr.sun_path, in_dir("p"), strlen(in_dir("p")) + 1);
+		CHECK(!bind(fd, (struct sockaddr *)&addr, sizeof addr) && !listen(fd, 8));
+		CHECK(!chmod(in_dir("p"), 0666));
+		CHECK(!symlink(dir, in_dir("link")));
+		passed_add(&passed, fd, NULL);
+		CHECK(http_listen_unix_at(rig.server, in_dir("q"), &passed, 0600, (gid_t)-1, NULL));
+		CHECK(!passed.all[0].taken);
+		CHECK(http_listen_unix_at(rig.server, in_dir("link/p"), &passed, 0660, (gid_t)-1,
+					  NULL));
+		CHECK(passed.all[0].taken);
+		CHECK(!lstat(in_dir("p"), &st) && (st.st_mode & 07777) == 0660);
+		client_connect_unix(&local, &rig, in_dir("p"));
+		client_say(&local, GET("/x"));
+		CHECK(client_await(&local, "\r\n\r\n/x"));
+		CHECK(rig.peer.local && rig.peer.pid == getpid());
+		rig_fini(&rig);
+		CHECK(!lstat(in_dir("p"), &st) && lstat(in_dir("q"), &st) < 0);
+		unlink(in_dir("p"));
+	}
+	IT ("a Unix socket whose file is gone, or is another's by now, is no way in") {
+		WITH_RIG(rig_limits());
+		AUTO(passed_fini) struct passed passed = {.count = 0};
+		AUTO(err_fini) struct err err = ERR_INIT;
+		struct sockaddr_un addr = {.sun_family = AF_UNIX};
+		int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+		memcpy(addr.sun_path, in_dir("gone"), strlen(in_dir("gone")) + 1);
+		CHECK(!bind(fd, (struct sockaddr *)&addr, sizeof addr) && !listen(fd, 8));
+		unlink(in_dir("gone"));
+		passed_add(&passed, fd, NULL);
+		CHECK(!http_listen_unix_at(rig.server, in_dir("gone"), &passed, 0600, (gid_t)-1,
+					   &err));
+		CHECK(strstr(err_text(&err), "is not there") != NULL);
+		rig_fini(&rig);
+	}
+	IT ("more sockets than can be are closed, not kept") {
+		AUTO(passed_fini) struct passed passed = {.count = 0};
+		int last = -1;
+		for (int i = 0; i <= PASSED_MAX; i++)
+			passed_add(&passed, last = open("/dev/null", O_RDONLY), NULL);
+		CHECK_INT(passed.count, PASSED_MAX);
+		CHECK(!is_open(last));
 	}
 }
 
@@ -321,6 +539,7 @@ main(void)
 	test_addresses();
 	test_unix();
 	test_handed_over();
+	test_passed();
 	test_tls();
 	os_remove_tree(dir, NULL);
 	return tap_done();

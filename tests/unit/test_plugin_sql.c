@@ -135,6 +135,17 @@ test_table(void)
 			      "customers WHERE id = 42"),
 			  "900719925474099300.1[\"a\", \"b\"]01234Ada");
 	}
+	IT ("reads names and texts however they are escaped, each name once") {
+		change = change_of("k3e", "update", "43", "{\"n\\u0061me\":\"B\\u006fb\"}",
+				   "{\"n\\u0061me\":\"B\\\"ob\",\"name\":\"no\"}");
+		CHECK_INT(go(&change, false), TARGET_DONE);
+		CHECK_STR(ask("SELECT name FROM customers WHERE id = 43"), "B\"ob");
+		change.receipt = memcpy(receipt, got.receipt, sizeof(receipt));
+		CHECK_INT(go(&change, true), TARGET_DRIFTED);
+		change.after = (char *)"{\"n\\u0061me\":\"B\\\"ob\"}";
+		CHECK_INT(go(&change, true), TARGET_DONE);
+		CHECK_STR(ask("SELECT name FROM customers WHERE id = 43"), "Bob");
+	}
 	IT ("creates a row that is not there, and refuses to where one is") {
 		change = change_of("k4", "create", "50", NULL, "{\"name\":\"Eve\"}");
 		CHECK_INT(go(&change, false), TARGET_DONE);

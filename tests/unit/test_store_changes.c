@@ -85,10 +85,9 @@ status_of(struct store *store, int64_t seq)
 }
 
 static bool
-add_decision(void *arg, const char *decision, const char *by, const char *reason,
-	     struct wall at UNUSED)
+add_decision(void *arg, const struct decision_row *row)
 {
-	buf_printf(arg, "%s %s %s; ", decision, by, reason ? reason : "-");
+	buf_printf(arg, "%s %s %s; ", row->decision, row->by, row->reason ? row->reason : "-");
 	return true;
 }
 
@@ -308,7 +307,7 @@ test_changes(void)
 		change_row_fini(&first);
 		CHECK(changes_get_seq(store, rows[1].seq, &first, &err));
 		CHECK_STR(first.receipt, "{\"was\":1}");
-		CHECK(decisions_list(store, "change", rows[1].id, add_decision, &text, &err));
+		CHECK(decisions_each(store, "change", rows[1].id, add_decision, &text, &err));
 		CHECK_STR(buf_cstr(&text), "applied rouse -; ");
 		CHECK(batch_changes_count(store, "b/2", add_batch_count, &counts, &err));
 		CHECK_STR(buf_cstr(&counts), "applied=1 ");
@@ -399,7 +398,7 @@ test_changes(void)
 				    &err));
 		CHECK(decisions_add(store, "daemon", "rouse", "halted", "ann", NULL, NULL, at_ms(2),
 				    &err));
-		CHECK(decisions_list(store, "change", "c1", add_decision, &text, &err));
+		CHECK(decisions_each(store, "change", "c1", add_decision, &text, &err));
 		CHECK_STR(buf_cstr(&text), "approve ann fine; revert bob -; ");
 		CHECK(!decisions_add(store, "moon", "c1", "approve", "ann", NULL, NULL, at_ms(1),
 				     &err));

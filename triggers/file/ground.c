@@ -4,12 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "io/beneath.h"
 #include "pure/glob.h"
 
 /* statfs(2), and the kernel's own headers for those that it does not list. */
@@ -171,16 +170,5 @@ ground_is_there(const struct ground *ground)
 int
 ground_at(const struct ground *ground, const char *path, int flags)
 {
-	struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC),
-			       .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-					  RESOLVE_NO_MAGICLINKS};
-	long fd;
-
-	/* EAGAIN: something was renamed meanwhile, and the kernel could not be sure. */
-	for (int tries = 0; tries < 32; tries++) {
-		fd = syscall(SYS_openat2, ground->fd, *path ? path : ".", &how, sizeof(how));
-		if (fd >= 0 || errno != EAGAIN)
-			return (int)fd;
-	}
-	return -1;
+	return beneath_at(ground->fd, path, flags);
 }
