@@ -304,10 +304,12 @@ begin_anew(struct entity_reader *r)
 	r->page.note = buf_take(&note);
 	r->page.again = true;
 	r->from_cursor = false;
+	free(TAKE(r->asked));
 	free(r->url);
 	r->url = mem_strdup(r->first);
 	r->number = 1;
 	r->skip = r->taken = 0;
+	r->hops = 0;
 	ask_later(r, 0);
 }
 

@@ -26,8 +26,11 @@ on_written(void *arg, const struct err *err)
 		return;
 	}
 	breakers_kept(flight->lane->apply->core, BREAKER_TARGET, flight->lane->target);
+	/* Once for those of one batch that follow each other. */
 	for (size_t i = 0; i < flight->count; i++)
-		rollouts_landed(flight->lane->apply->core, flight->changes[i].batch);
+		if (!i ||
+		    !str_eq(str_of(flight->changes[i].batch), str_of(flight->changes[i - 1].batch)))
+			rollouts_landed(flight->lane->apply->core, flight->changes[i].batch);
 	flight_land(flight);
 }
 

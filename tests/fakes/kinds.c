@@ -407,6 +407,97 @@ static const struct target_kind fake_target = {
 	.name = "fake", .table = &target_table, .check = fake_check, .apply = fake_apply};
 const struct target_kind *const fake_target_kinds[] = {&fake_target, &asked_target, NULL};
 
+/* --- entities --------------------------------------------------------------------------------- */
+
+#define ENTITIES_PAGE 4
+
+/* list:N[!BAD]: entities e1 to eN, some a page; BAD cannot be read, unless rig_entities_mended. */
+bool rig_entities_mended;
+
+struct entity_reader {
+	struct core *core;
+	uint64_t at, count, bad; /* at: given so far; bad 0: none */
+	struct entity_page page;
+	struct core_timer *timer;
+	entities_on_page *on_page;
+	void *arg;
+};
+
+static void
+list_check(const struct entities_place *place, struct conf_report *report)
+{
+	(void)place;
+	(void)report;
+}
+
+static bool
+list_open(struct core *core, const struct entities_place *place, struct str cursor,
+	  struct entity_reader **ret, struct err *err)
+{
+	struct str count, bad = str_split(str_of(place->rest), '!', &count);
+	struct entity_reader *reader = mem_alloc(sizeof(*reader));
+
+	(void)err;
+	reader->core = core;
+	str_to_u64(count, &reader->count);
+	if (bad.p)
+		str_to_u64(bad, &reader->bad);
+	if (cursor.p)
+		str_to_u64(cursor, &reader->at);
+	entity_page_init(&reader->page);
+	*ret = reader;
+	return true;
+}
+
+static void
+list_give(void *arg)
+{
+	struct entity_reader *reader = arg;
+	struct entity_page *page = &reader->page;
+
+	entity_page_fini(page);
+	entity_page_init(page);
+	while (reader->at < reader->count && page->count < ENTITIES_PAGE) {
+		AUTO(buf_fini) struct buf key = BUF_INIT, data = BUF_INIT;
+
+		if (reader->at + 1 == reader->bad && !rig_entities_mended) {
+			err_set(&page->err, E_INVALID, "number %d is broken", (int)reader->bad);
+			break;
+		}
+		buf_printf(&key, "e%d", (int)++reader->at);
+		buf_printf(&data, "{\"id\":\"%s\"}", buf_cstr(&key));
+		entity_page_add(page, buf_str(&key), buf_str(&data), reader->at);
+	}
+	page->end = reader->at == reader->count;
+	buf_printf(&page->cursor, "%d", (int)reader->at);
+	reader->on_page(reader->arg, page);
+}
+
+static void
+list_read(struct entity_reader *reader, entities_on_page *on_page, void *arg)
+{
+	reader->on_page = on_page;
+	reader->arg = arg;
+	core_timer_arm(reader->core, &reader->timer, 0, list_give, reader);
+}
+
+static void
+list_close(struct entity_reader *reader)
+{
+	entity_page_fini(&reader->page);
+	core_timer_free(reader->timer);
+	free(reader);
+}
+
+static const struct entity_kind list_entities = {.name = "list",
+						 .unit = "number",
+						 .resumes = true,
+						 .check = list_check,
+						 .open = list_open,
+						 .read = list_read,
+						 .close = list_close};
+const struct entity_kind *const fake_entity_kinds[] = {&list_entities, NULL};
+
 /* --- notifications ---------------------------------------------------------------------------- */
 
 bool rig_mail_auto = true;

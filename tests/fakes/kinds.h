@@ -8,6 +8,7 @@
 extern const struct source_kind *const fake_source_kinds[];
 extern const struct agent_kind *const fake_agent_kinds[];
 extern const struct target_kind *const fake_target_kinds[];
+extern const struct entity_kind *const fake_entity_kinds[];
 extern const struct notify_kind *const fake_notify_kinds[];
 
 /* Answers what is asked: those that wait, or the others. True: there was something. */

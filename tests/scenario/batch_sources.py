@@ -408,4 +408,87 @@ def _(rouse):
     expect([p for p, _ in site.asked][4:], ["/b"], "from that page on")
 
 
+# --- what becomes of them meanwhile ---
+
+BIG = "x" * 100000  # so that a page has some ten
+
+
+def source_csv(rouse, ids):
+    write(rouse, "new", "id,big\n" + "".join(f"{i},{BIG}\n" for i in ids))
+    os.replace(os.path.join(rouse.dir, "new"), os.path.join(rouse.dir, "in.csv"))
+    return "csv:in.csv"
+
+
+def source_jsonl(rouse, ids):
+    write(rouse, "new", "".join(json.dumps({"id": i, "big": BIG}) + "\n" for i in ids))
+    os.replace(os.path.join(rouse.dir, "new"), os.path.join(rouse.dir, "in.jsonl"))
+    return "jsonl:in.jsonl"
+
+
+def source_sql(rouse, ids):
+    with sqlite3.connect(os.path.join(rouse.dir, "in.db")) as db:
+        db.execute("CREATE TABLE IF NOT EXISTS a (id INTEGER, at INTEGER PRIMARY KEY)")
+        db.execute("DELETE FROM a")
+        db.executemany("INSERT INTO a VALUES (?, ?)", [(i, at) for at, i in enumerate(ids)])
+    db.close()
+    return "sql:sqlite:in.db SELECT id, printf('%.100000c', 'x') AS big FROM a ORDER BY at"
+
+
+def source_exec(rouse, ids):
+    write(rouse, "list", "#!/bin/sh\nbig=$(head -c 100000 /dev/zero | tr '\\0' x)\nfor i in %s; do printf '{\"id\":%%s,\"big\":\"%%s\"}\\n' $i $big; done\n" % " ".join(map(str, ids)))
+    os.chmod(os.path.join(rouse.dir, "list"), 0o755)
+    return f"exec:{rouse.dir}/list"
+
+
+def source_http(rouse, ids):
+    """Pages of ten, under names that change with what is on them."""
+    ids = list(ids)
+    site = rouse.site = getattr(rouse, "site", None) or Pages()
+    name = lambda at: "/first" if not at else f"/{ids[0]}-{len(ids)}-{at}"
+    site.answers.clear()
+    for at in range(0, len(ids), 10):
+        site.answers[name(at)] = (200, {}, {"items": [{"id": i} for i in ids[at : at + 10]], **({"next": name(at + 10)} if at + 10 < len(ids) else {})})
+    return f"http:{site.url}/first"
+
+
+# A query, or a program, is run anew whatever it gave before: there is nothing to say.
+for kind, source, said, extra in (("csv", source_csv, "passed over", {}), ("jsonl", source_jsonl, "passed over", {}), ("sql", source_sql, "", {}),
+                                  ("exec", source_exec, "", {"pass_env": "PATH"}), ("http", source_http, "read again from the first", {"allow_private": "yes"})):
+
+    @scenario(f"{kind}: what is replaced behind the first pages, while the daemon is dead, is read anew: nothing twice, nothing left out")
+    def _(rouse, source=source, said=said, extra=extra):
+        before, after = list(range(1, 41)), [901, *range(40, 20, -1), 902, 3, 4, 903]
+        rouse.agent("tag", "head -c 1 >/dev/null\n", concurrency=4)
+        batch(rouse, source(rouse, before), concurrency=4, **extra)
+        rouse.start(ROUSE_CRASH="batch_page:2")
+        rouse.api("POST", "/v1/batches/tag/start", {})
+        expect(rouse.ended(60), -9, "exit of roused")
+        source(rouse, after)
+        rouse.start()
+        [one] = rouse.get("/v1/batches?limit=5")["items"]
+        b = reaches(rouse, one["id"], "review")
+        ran = runs_of(rouse, one["id"])
+        expect(set(ran.values()), {1}, "how often each ran")
+        check({str(i) for i in after} <= set(ran), f"left out: {sorted({str(i) for i in after} - set(ran))}")
+        check("1" in ran and set(ran) <= {str(i) for i in before + after}, f"what ran: {sorted(ran)}")
+        check(said in " ".join(n["text"] for n in b["notes"]), f"{said!r} in {b['notes']}")
+
+
+for kind, source in (("csv", source_csv), ("jsonl", source_jsonl)):
+
+    @scenario(f"{kind}: what is appended between two pages is read on, without a second look at the rest")
+    def _(rouse, source=source):
+        rouse.agent("tag", "head -c 1 >/dev/null\n", concurrency=4)
+        batch(rouse, source(rouse, range(1, 41)), concurrency=4)
+        rouse.start(ROUSE_CRASH="batch_page:2")
+        rouse.api("POST", "/v1/batches/tag/start", {})
+        expect(rouse.ended(60), -9, "exit of roused")
+        name = "in.csv" if source is source_csv else "in.jsonl"
+        write(rouse, name, "".join(f"{i},x\n" if source is source_csv else json.dumps({"id": i}) + "\n" for i in range(41, 45)), "a")
+        rouse.start()
+        [one] = rouse.get("/v1/batches?limit=5")["items"]
+        reaches(rouse, one["id"], "review")
+        expect(runs_of(rouse, one["id"]), {str(i): 1 for i in range(1, 45)}, "what ran")
+
+
 main()

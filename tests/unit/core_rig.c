@@ -11,6 +11,7 @@
 #include "core/gather.h"
 #include "core/metrics.h"
 #include "core/rate.h"
+#include "core/rollout.h"
 #include "core/tables.h"
 #include "core/vet.h"
 #include "store/internal.h"
@@ -149,6 +150,7 @@ rig_load(const char *conf)
 	registry_set_kinds(rig_source_kinds ? rig_source_kinds : fake_source_kinds,
 			   fake_agent_kinds, fake_target_kinds);
 	notify_set_kinds(fake_notify_kinds);
+	entities_set_kinds(fake_entity_kinds);
 	if (!schema.count)
 		registry_schema(&schema);
 	if (conf && !os_write_file(rig_path("rouse.conf"), str_of(conf), 0600, NULL))
@@ -188,6 +190,8 @@ rig_open(const char *conf)
 	core->vets = vets_new(core);
 	core->ledger = ledger_new(core);
 	core->gather = gather_new(core);
+	core->batches = batches_new(core);
+	core->rollouts = rollouts_new(core);
 	core->breakers = breakers_new(core);
 	core->vigil = vigil_new(core);
 	core->notify = notify_new(core);
@@ -197,7 +201,7 @@ rig_open(const char *conf)
 	if (!ledger_load(core, &err) || !breakers_load(core, &err) ||
 	    !queue_load(core->queue, &err) || !attempts_adopt_all(core, &err) ||
 	    !apply_load(core->apply, &err) || !gather_load(core, &err) ||
-	    !vets_load(core, &err)) {
+	    !batches_load(core, &err) || !rollouts_load(core, &err) || !vets_load(core, &err)) {
 		printf("Bail out! %s\n", err_text(&err));
 		exit(99);
 	}
@@ -221,6 +225,8 @@ rig_close(void)
 	rig.fail_commits = 2;
 	turn_end(core->store);
 	rig.fail_commits = 0;
+	batches_free(core->batches);
+	core->batches = NULL;
 	sources_free(core->sources);
 	attempts_free(core->attempts);
 	apply_free(core->apply);
@@ -231,6 +237,7 @@ rig_close(void)
 	vigil_free(core->vigil);
 	notify_free(core->notify);
 	gather_free(core->gather);
+	rollouts_free(core->rollouts);
 	switches_free(core->switches);
 	stream_free(core->stream);
 	metrics_free(core->metrics);
@@ -253,6 +260,7 @@ rig_init(const char *conf)
 	log_setup(getenv("ROUSE_TEST_LOG") ? LOG_INFO : LOG_ERROR, LOG_TEXT);
 	rig_target_auto = TARGET_DONE;
 	rig_start_fails = E_OK;
+	rig_entities_mended = false;
 	rig_sources_started = rig_sources_stopped = 0;
 	rig_open(conf ? conf : rig_conf);
 }
@@ -291,6 +299,7 @@ rig_reload(const char *conf)
 	vigil_reload(&rig.core);
 	notify_reload(&rig.core);
 	gather_reload(&rig.core);
+	batches_reload(&rig.core);
 	registry_unref(old);
 	queue_wake(rig.core.queue, NULL);
 	apply_wake(rig.core.apply, NULL);

@@ -9,6 +9,7 @@
 #include "core/agent.h"
 #include "core/apply.h"
 #include "core/attempt.h"
+#include "core/batch.h"
 #include "core/breakers.h"
 #include "core/change.h"
 #include "core/gate.h"
@@ -132,6 +133,11 @@ struct rig_vet *rig_vet(int i);
 int rig_vets(void);
 /* why: its sentence; NULL where it has nothing against it. */
 void rig_vet_says(struct rig_vet *vet, enum vet_verdict verdict, const char *why);
+
+/* --- entities ------------------------------------------------------------------------------ */
+
+/* Of `entities = list:N[!BAD]`: e1 to eN, four a page; BAD cannot be read until it is mended. */
+extern bool rig_entities_mended;
 
 /* --- notifications ------------------------------------------------------------------------- */
 

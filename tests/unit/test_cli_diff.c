@@ -167,6 +167,24 @@ main(void)
 		CHECK(has(" Dear customer,\n"));
 		CHECK(widest_line() <= 80);
 	}
+	IT ("where there is colour, words are marked by it, over line ends too") {
+		AUTO(json_auto_decref) json_t *items = NULL;
+
+		CHECK(json_read(
+			STR("[{\"op\":\"update\",\"before\":{\"a\":\"some words that stay "
+			    "as they are, then one and two and three and four and five and "
+			    "six\"},\"after\":{\"a\":\"some words that stay as they are, then "
+			    "quite a different end of it all, which goes on and on and on and "
+			    "on\"}}]"),
+			&items, NULL));
+		print_fini(&print);
+		print_init(&print, -1, false, false, (struct wall){0});
+		print.colour = true;
+		diff_print(&print, items, &(struct diff_options){.each = 10});
+		CHECK(has("\033[7m") && has("\033[27m"));
+		CHECK(!strstr(buf_cstr(&print.buf), "[-") && !strchr(buf_cstr(&print.buf), 1) &&
+		      !strchr(buf_cstr(&print.buf), 2));
+	}
 	IT ("of a text on one line that is long, what differs is shown wherever it is") {
 		buf_clear(&text);
 		buf_puts(&text, "[{\"op\":\"update\",\"target\":\"t\",\"before\":{\"a\":\"");
