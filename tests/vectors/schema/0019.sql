@@ -257,7 +257,7 @@ CREATE TABLE gatherings (
 	schedule TEXT,
 	replay_of TEXT
 , session_name TEXT) STRICT;
-INSERT INTO "gatherings" VALUES(1,1,7,4000000000000,4000000000000,1000,5,'a','gathers',1,NULL,NULL,NULL,3,1790000000000,-1,-1,-1,-1,-1,-1,-1,'webhook','x','stage',NULL,NULL,NULL,'authenticated',NULL,NULL,NULL,0,NULL,NULL,NULL);
+INSERT INTO "gatherings" VALUES(1,1,7,4000000000000,4000000000000,2210000000000,5,'a','gathers',1,NULL,NULL,NULL,3,1790000000000,-1,-1,-1,-1,-1,-1,-1,'webhook','x','stage',NULL,NULL,NULL,'authenticated',NULL,NULL,NULL,0,NULL,NULL,NULL);
 CREATE TABLE key_parts (
 	-- The parts that are whole. What keys_new has up to last_seq is in them.
 	part     INTEGER PRIMARY KEY,

@@ -66,7 +66,7 @@ ROWS = [
     ("facts", [{"trigger": "push", "item": b"item", "value": b"value"}]),
     ("trigger_health", [{"trigger": "push", "watched": AT, "last_event": AT}]),
     ("breakers", [{"scope": "agent", "name": "b", "opened": AT, "until": AT + 1, "failed": 3, "total": 5, "error": "no"}]),
-    ("gatherings", [{"seq": 1, "n": 1, "bytes": 7, "due": 4000000000000, "latest": 4000000000000, "wait_ms": 1000, "event": 5, "agent": "a", "trigger": "gathers", "priority": 1,
+    ("gatherings", [{"seq": 1, "n": 1, "bytes": 7, "due": 4000000000000, "latest": 4000000000000, "wait_ms": 4000000000000 - AT, "event": 5, "agent": "a", "trigger": "gathers", "priority": 1,
                      "max_attempts": 3, "created": AT, "source": "webhook", "intent": "x", "mode": "stage", "trust": "authenticated", **LIMITS}]),
     ("gathered", [{"gathering": 1, "n": 1, "event": 5}]),
     ("batch_changes", []),
