@@ -19,6 +19,7 @@
 #include "core/audit.h"
 #include "core/batch.h"
 #include "core/rollout.h"
+#include "core/bound.h"
 #include "core/breakers.h"
 #include "core/gather.h"
 #include "core/halt.h"
@@ -500,6 +501,7 @@ on_idle(void *arg)
 	}
 	house->idling = false;
 	store_idle(house->core.store);
+	bound_look(&house->core);
 	keep_wake(house->core.keep);
 }
 
