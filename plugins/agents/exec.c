@@ -138,6 +138,8 @@ exec_run_anew(struct exec_run *run)
 	AUTO(err_fini) struct err err = ERR_INIT;
 
 	run->handed = false;
+	free(run->unit);
+	run->unit = NULL;
 	memcpy(run->mark, run->attempt->id, sizeof(run->mark));
 	log_debug("process of a session had gone; another is started", "attempt", run->attempt->id);
 	if (exec_keep_note(run, &err) && exec_way_start(run, &err)) {

@@ -99,6 +99,7 @@ exec_keep_take(struct exec_run *run)
 	run->shim = shim;
 	run->handed = true;
 	memcpy(run->mark, shim->id, sizeof(run->mark));
+	exec_unit_read(run);
 	return true;
 }
 

@@ -319,6 +319,8 @@ exec_shim_adopt(struct exec_run *run)
 	memcpy(shim->turn, attempt->id, sizeof(shim->turn));
 	memcpy(run->mark, shim->id, sizeof(run->mark));
 	run->handed = strcmp(shim->id, attempt->id) != 0;
+	if (run->handed)
+		exec_unit_read(run);
 	run->shim = shim;
 	if (!shim->session && !run->handed)
 		exec_keep_begin(run);

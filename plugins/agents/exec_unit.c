@@ -121,6 +121,7 @@ start_with(struct exec_run *run, const struct exec_way *way, struct err *err)
 	bool asked;
 
 	run->way = way;
+	free(run->unit);
 	run->unit = unit_name(run);
 	if (!unit_note(run, way->user_manager ? of_user : of_system, err))
 		return false;
@@ -161,10 +162,13 @@ start_by_user(struct exec_run *run, struct err *err)
 void
 exec_unit_read(struct exec_run *run)
 {
+	AUTO(auto_free) char *home = exec_spool_dir(run->attempt->core, run->mark);
 	AUTO(buf_fini) struct buf text = BUF_INIT;
 	struct str line, name, manager;
 
-	if (!spool_unit_read(run->dir, &text))
+	free(run->unit);
+	run->unit = NULL;
+	if (!spool_unit_read(home, &text))
 		return;
 	line = str_trim(buf_str(&text));
 	name = str_split(line, ' ', &manager);

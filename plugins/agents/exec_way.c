@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "core/registry.h"
+#include "io/cgroup.h"
 #include "io/units.h"
 #include "plugins/agents/exec.h"
 #include "plugins/agents/exec_job.h"
@@ -155,6 +156,10 @@ exec_way_means(struct core *core)
 	buf_puts(&text, ways.way->says);
 	if (ways.way == &exec_way_own)
 		exec_groups_say(&text);
+	else if (!cgroup_has_memory())
+		buf_puts(&text,
+			 "; but this machine has no memory controller of cgroup version 2, so "
+			 "that memory_max holds for each process, not for a whole run");
 	if (ways.refused)
 		json_put_str(object, "refused", err_text(&ways.why));
 	if (ways.why.code != E_OK)

@@ -53,7 +53,8 @@ bool exec_way_has_user(const struct attempt *attempt);
 
 /* --- exec_unit.c: units of both managers --- */
 
-/* Which unit an earlier daemon started run->dir by. */
+/* Which unit the shim of run was started by, as the folder of run->mark says: by an earlier daemon,
+ * or for an earlier turn. */
 void exec_unit_read(struct exec_run *run);
 /* All that is left of it is killed; then the chore is done. */
 void exec_unit_end(struct exec_run *run, const struct exec_chore *chore);

@@ -182,7 +182,9 @@ line_try(void *arg)
 				  .connect_timeout_ms = telemetry->timeout_ms,
 				  .max_body = ANSWER_MAX,
 				  .on_part = on_part,
-				  .private_addresses = true};
+				  .private_addresses = true,
+				  /* Under the same ids: who has them knows them. */
+				  .repeatable = true};
 
 	line->heard = 0;
 	buf_cat(&url, telemetry->url, "/v1/", line->signal);

@@ -189,6 +189,22 @@ cgroup_prepare(const char *base, struct buf *ret_limits)
 	}
 }
 
+bool
+cgroup_has_memory(void)
+{
+	AUTO(buf_fini) struct buf text = BUF_INIT;
+	struct str rest, word;
+
+	if (!os_read_file("/sys/fs/cgroup/cgroup.controllers", FILE_MAX, &text, NULL))
+		return false;
+	for (rest = str_trim(buf_str(&text)); rest.p && rest.len;) {
+		rest = str_split(rest, ' ', &word);
+		if (str_eq_cstr(word, "memory"))
+			return true;
+	}
+	return false;
+}
+
 /* cgroups(7): a group that hands controllers down holds no processes itself. */
 bool
 cgroup_unit_leaf(char **ret)

@@ -27,6 +27,9 @@ struct cgroup_kept {
 /* Makes a leaf; one that is there already is taken. *ret_fd: for cgroup_enter(), close-on-exec. */
 bool cgroup_make(const char *leaf, const struct cgroup_limits *limits, struct cgroup_kept *ret_kept,
 		 int *ret_fd, struct err *err);
+/* Does this machine limit memory by groups of version 2? Not where version 1 has that controller.
+ */
+bool cgroup_has_memory(void);
 /* For the main process of a unit of systemd whose group is its own (Delegate=yes): moves it into a
  * group below, so that limits can be handed down, and names the leaf beside that for cgroup_make().
  * *ret: owned. False: the group is not ours, or there is none of version 2. */

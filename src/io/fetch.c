@@ -370,7 +370,7 @@ once_set(CURL *easy, const struct fetch_spec *spec)
 	static const char *const repeatable[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"};
 
 	for (size_t i = 0; i < ARRAY_LEN(repeatable); i++)
-		if (!strcmp(spec->method, repeatable[i]))
+		if (spec->repeatable || !strcmp(spec->method, repeatable[i]))
 			return true;
 	return !curl.curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
 }

@@ -33,7 +33,9 @@ struct fetch_spec {
 				    metadata? */
 	const char *unix_socket; /* connect there; NULL */
 	int64_t silent_ms;	 /* a body that has begun may not pause longer; 0: 30 s */
-	fetch_on_part *on_part;	 /* asked about every piece; NULL: all is kept */
+	bool repeatable; /* a method that is not, by its name, may be sent twice all the same: it
+			    may go on a kept connection */
+	fetch_on_part *on_part; /* asked about every piece; NULL: all is kept */
 };
 
 struct fetch_answer {

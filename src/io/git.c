@@ -46,8 +46,15 @@ git_confine(const struct git *git, bool any_owner)
 	static const int levels[] = {GIT_CONFIG_LEVEL_PROGRAMDATA, GIT_CONFIG_LEVEL_SYSTEM,
 				     GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL};
 
-	for (size_t i = 0; i < ARRAY_LEN(levels); i++)
-		GIT_CALL(git, git_libgit2_opts, GIT_OPT_SET_SEARCH_PATH, levels[i], "");
+	/* Others may be reading these: they are written once. */
+	for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
+		git_buf path = {0};
+
+		if (GIT_CALL(git, git_libgit2_opts, GIT_OPT_GET_SEARCH_PATH, levels[i], &path) ||
+		    path.size)
+			GIT_CALL(git, git_libgit2_opts, GIT_OPT_SET_SEARCH_PATH, levels[i], "");
+		GIT_CALL(git, git_buf_dispose, &path);
+	}
 	GIT_CALL(git, git_libgit2_opts, GIT_OPT_SET_OWNER_VALIDATION, any_owner ? 0 : 1);
 }
 

@@ -16,6 +16,7 @@
 	X(git_blob_rawcontent)                                                                     \
 	X(git_blob_rawsize)                                                                        \
 	X(git_branch_is_checked_out)                                                               \
+	X(git_buf_dispose)                                                                         \
 	X(git_checkout_options_init)                                                               \
 	X(git_checkout_tree)                                                                       \
 	X(git_commit_author)                                                                       \

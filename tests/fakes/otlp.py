@@ -110,6 +110,7 @@ def plain(attributes):
 class Collector:
     def __init__(self, port=0):
         self.spans, self.records, self.complaints, self.requests = [], [], [], []
+        self.peers = set()  # addresses of connections
         self.plan, self.lock = [], threading.RLock()
         self.slow = threading.Event()  # set: who asked for "slow" may go
         owner = self
@@ -142,6 +143,7 @@ class Collector:
         raw = request.rfile.read(int(request.headers["Content-Length"]))
         with self.lock:
             answer = self.plan.pop(0) if self.plan else 200
+            self.peers.add(request.client_address)
             self.requests.append({"path": request.path, "headers": dict(request.headers), "raw": raw, "answer": answer, "at": time.monotonic()})
         if callable(answer):
             answer = answer(request.path, raw)

@@ -91,7 +91,7 @@ for point in ("git-before-commit", "git-after-commit"):
 
 @scenario("locks that a daemon left when it died are removed by the next; those of others are left, and said")
 def _(rouse):
-    target_house(rouse, FOUR[0], mode="apply", retry__attempts="2")
+    target_house(rouse, FOUR[0], mode="apply", retry__attempts="4")
     rouse.start(ROUSE_CRASH="git-before-commit")
     run = rouse.deliver("push").expect(202).run_id
     expect(rouse.ended(60), -9, "exit of roused")
@@ -100,7 +100,7 @@ def _(rouse):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         open(path, "w").close()
     rouse.start()
-    wait("it is applied", lambda: [c["status"] for c in rouse.changes(run=run)] == ["applied"], 60)
+    rouse.wait_change(rouse.changes(run=run)[0]["id"], "applied", 120)
     expect(os.listdir(os.path.join(rouse.repo.path, "refs/heads/rouse")), [run], "what lies beside the run's branch")
     open(os.path.join(rouse.repo.path, "refs/heads/main.lock"), "w").close()
     rouse.cli("revert", run, "--yes", expect_code=1)

@@ -170,7 +170,7 @@ AGENT
 #!/bin/sh
 read -r envelope
 group=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)
-echo "{\"type\":\"result\",\"output\":\"$(cat "$group/memory.max" "$group/pids.max" "$group/cpu.max" | tr '\\n' ' ')\"}"
+echo "{\"type\":\"result\",\"output\":\"$(cat "$group/memory.max" "$group/pids.max" "$group/cpu.max" | tr '\n' ' ')\"}"
 AGENT
 	reload
 	wait_for sh -c 'rouse agent list | grep bound'

@@ -70,6 +70,36 @@ AGENT
 else
 	skip 'an agent that wants more memory than memory_max' 'no memory controller of version 2 here'
 fi
+# Within its walls: a watched folder, a program of jq, files and rows as targets; and what lies outside of them.
+install -d -o rouse -g rouse /srv/in /srv/site /opt/site
+sqlite3 /srv/crm.db 'CREATE TABLE deal(id TEXT PRIMARY KEY, stage TEXT); INSERT INTO deal VALUES (1, "new")'
+chown rouse /srv /srv/crm.db
+agent_add worker 'targets = site, far, crm' 'network = no' <<'AGENT'
+#!/bin/sh
+read -r envelope
+echo kept >/tmp/kept
+(: >/etc/strange) 2>/dev/null && exit 1
+(: </dev/tcp/127.0.0.1/8477) 2>/dev/null && exit 1
+echo '{"type":"change","target":"site","entity":"a","op":"create","after":"one","reason":"r"}'
+echo '{"type":"change","target":"far","entity":"a","op":"create","after":"one","reason":"r"}'
+echo '{"type":"change","target":"crm","entity":"1","op":"update","before":{"stage":"new"},"after":{"stage":"won"},"reason":"r"}'
+echo '{"type":"result","output":1}'
+AGENT
+mkdir -p /etc/rouse/triggers.d /etc/rouse/targets.d
+printf '[target site]\nkind = file\nroot = /srv/site\n[target far]\nkind = file\nroot = /opt/site\n' >/etc/rouse/targets.d/files.conf
+printf '[target crm]\nkind = sql\nurl = sqlite:/srv/crm.db\nread = SELECT stage FROM deal WHERE id = :entity\napply = UPDATE deal SET stage = :after.stage WHERE id = :entity\n' >/etc/rouse/targets.d/crm.conf
+printf '[trigger drop]\nsource = file\npath = /srv/in\nagent = worker\nmode = apply\nsettle = 0s\nfilter = .data.name | test("^f")\n' >/etc/rouse/triggers.d/drop.conf
+ok 'its work is taken up' rouse reload
+runuser -u rouse -- sh -c 'echo 1 >/srv/in/f; echo 1 >/srv/in/g'
+ok 'a file that comes wakes an agent, through a program of jq' wait_for sh -c 'rouse run list --agent worker --json | jq -es "length == 1 and .[0].status == \"succeeded\""'
+ok 'a target below /srv is written' wait_for grep one /srv/site/a
+ok 'and a row of SQLite there' wait_for sh -c 'sqlite3 /srv/crm.db "SELECT stage FROM deal" | grep won'
+ok 'one outside is not, and the change says why' wait_for sh -c 'rouse change list --json | grep -i "read-only file system"'
+printf '[Service]\nReadWritePaths=/opt/site\n' >/run/paths && install -D /run/paths /etc/systemd/system/roused.service.d/paths.conf
+systemctl daemon-reload
+ok 'with a drop-in for it' systemctl restart roused
+rouse apply "$(rouse run list --agent worker --json | jq -r .id)" --yes >/dev/null
+ok 'it is written' wait_for grep one /opt/site/a
 systemctl kill -s KILL roused
 ok 'a killed daemon comes back by itself' wait_for rouse status
 ok 'the service stops' systemctl stop roused

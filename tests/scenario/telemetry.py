@@ -114,6 +114,30 @@ def _(rouse):
     expect(collector.complaints, [], "what is against the schema")
 
 
+@scenario("one daemon takes over from another again and again: each span comes once, whoever it was that sent it")
+def _(rouse):
+    collector = collected(rouse)
+    worker(rouse)
+    rouse.webhook("push", agent="coder")
+    rouse.start()
+    runs = []
+    for _ in range(4):
+        runs += [rouse.deliver("push", headers={"traceparent": f"00-{os.urandom(16).hex()}-{CALLER}-01"}).expect(202).run_id for _ in range(5)]
+        with open(rouse.log, "ab") as log:
+            new = spawn([os.path.join(BUILD, "roused"), "-c", rouse.conf, "--take-over"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "")})
+        expect(rouse.ended(60), 0, "exit status of the old one")
+        rouse.daemon = new
+        wait("the new one is ready", lambda: rouse.api("GET", "/readyz").status == 200, PATIENT)
+    for run in runs:
+        rouse.wait_run(run, "succeeded", PATIENT)
+        wait_spans(collector, run, 7)
+    rouse.stop()
+    once(collector.spans)
+    expect(len({s["traceId"] for s in collector.spans}), len(runs), "traces")
+    expect(collector.complaints, [], "what is against the schema")
+
+
 @scenario("what ends while the receiver is away waits on disk, over a restart, and is told once")
 def _(rouse):
     collector = collected(rouse)
@@ -205,6 +229,31 @@ def _(rouse):
     expect(rouse.api("GET", "/readyz").status, 200, "readyz")
     rouse.stop()
     collector.slow.set()
+
+
+@scenario("bodies go over one connection, and once all is told nothing wakes the daemon")
+def _(rouse):
+    collector = collected(rouse, otlp_delay="10ms")
+    worker(rouse)
+    rouse.webhook("push", agent="coder")
+    rouse.start()
+    for _ in range(5):
+        run = rouse.deliver("push").expect(202).run_id
+        rouse.wait_run(run, "succeeded", PATIENT)
+        wait("it is told", lambda: [s for s in collector.of_run(run) if s["name"] == "invoke_agent coder"], PATIENT)
+
+    def switches():
+        tasks = f"/proc/{rouse.daemon.pid}/task"
+        return [re.search("^voluntary_ctxt_switches:\\s*([0-9]+)", open(f"{tasks}/{t}/status").read(), re.M).group(1) for t in sorted(os.listdir(tasks))]
+
+    def rests():
+        before = switches()
+        time.sleep(1.5)
+        return switches() == before
+
+    wait("nothing wakes it for a while", rests, PATIENT)
+    check(len(collector.requests) >= 5, "there were some bodies")
+    check(len(collector.peers) < len(collector.requests), f"{len(collector.requests)} bodies over {len(collector.peers)} connections")
 
 
 @scenario("a caller that does not sample is not told of, nor is what is left out by chance; the flag goes on to the agent")

@@ -157,6 +157,29 @@ def _(rouse):
     expect(starts(bus), [f"rouse-run-gpu@{run['id']}.1.service"], "the units")
 
 
+TURNS = """read -r e; echo x >>$D/mark; echo '{"type":"result","output":1}'
+while read -r e; do echo x >>$D/mark; case $e in *hold*) sleep 4712;; esac; echo '{"type":"result","output":2}'; done"""
+
+
+@scenario("the process of a session stays in its unit, which ends with it when its shim is killed in a later turn")
+def _(rouse):
+    bus = with_manager(rouse, TURNS, session="yes")
+    rouse.webhook("push", agent="a", session=".data.thread")
+    rouse.write_config()
+    rouse.cli("reload")
+    for n in range(3):
+        rouse.wait_run(rouse.deliver("push", {"thread": "t", "n": n}).expect(202).run_id, "succeeded", 60)
+    unit = starts(bus)[0]
+    expect((len(starts(bus)), len(rouse.marks())), (1, 3), "units, turns")
+    run = rouse.deliver("push", {"thread": "t", "do": "hold"}).expect(202).run_id
+    wait("the fourth turn begins", lambda: len(rouse.marks()) == 4, 60)
+    with open(os.path.join(rouse.state, "spool", run + ".1", "shim")) as f:
+        os.kill(int(f.read().split()[0]), signal.SIGKILL)
+    wait("its unit is ended", lambda: ("StopUnit", unit) in bus.asked, 60)
+    rouse.wait_run(run, "succeeded", 60)
+    check(bus.asked.index(("StopUnit", unit)) < bus.asked.index(("StartUnit", f"rouse-run@{run}.2.service")), "before it is tried again")
+
+
 @scenario("two hundred starts at once are two hundred units, over one connection")
 def _(rouse):
     bus = with_manager(rouse, concurrency=200)
