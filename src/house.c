@@ -19,6 +19,7 @@
 #include "core/audit.h"
 #include "core/batch.h"
 #include "core/rollout.h"
+#include "core/bound.h"
 #include "core/breakers.h"
 #include "core/gather.h"
 #include "core/halt.h"
@@ -52,10 +53,8 @@
 /* How long after the last commit the store may tidy up. */
 #define IDLE_MS 500
 #define DRAIN_LOOK_MS 50
-#define HAND_LOOK_MS 2
 /* A collector that is slow holds up the end so long, and one that takes over hardly. */
 #define DRAIN_TELEMETRY_MS 2000
-#define HAND_TELEMETRY_MS 500
 #define LOCK_PAUSE_MS 50
 #define LOCK_TRIES 200
 
@@ -180,8 +179,9 @@ on_term(evutil_socket_t sig, short what, void *arg)
 		return;
 	}
 	log_info("stopping; running agents go on, and the next roused takes them up");
-	audit_note(&house->core, &(struct audit_act){.who = "signal", .via = "kill", .act = "SIGTERM"},
-		   200, NULL);
+	audit_note(&house->core,
+		   &(struct audit_act){.who = "signal", .via = "kill", .act = "SIGTERM"}, 200,
+		   NULL);
 	systemd_notify("STOPPING=1");
 	house->core.draining = true;
 	house->drain_since = clock_mono(house->core.clock);
@@ -201,7 +201,8 @@ on_hup(evutil_socket_t sig, short what, void *arg)
 	(void)what;
 	bool done = house_reload(house, NULL, &err);
 
-	audit_note(&house->core, &(struct audit_act){.who = "signal", .via = "kill", .act = "SIGHUP"},
+	audit_note(&house->core,
+		   &(struct audit_act){.who = "signal", .via = "kill", .act = "SIGHUP"},
 		   done ? 200 : 400, done ? NULL : err_text(&err));
 }
 
@@ -288,115 +289,6 @@ on_watchdog(void *arg)
 		       house);
 }
 
-/* --- handing over -------------------------------------------------------------------------- */
-
-static void
-hand_end(struct house *house, const char *why)
-{
-	struct core *core = &house->core;
-
-	takeover_refuse(house->takeover, why);
-	core->handing = false;
-	telemetry_drain(core, false);
-	http_server_hold(api_server(house->api), false);
-	queue_wake(core->queue, NULL);
-	apply_wake(core->apply, NULL);
-	log_warning("not handed over; this one goes on", "why", why);
-}
-
-/* At the moment when nobody is owed an answer and nothing is being applied. */
-static void
-hand_look(void *arg)
-{
-	struct house *house = arg;
-	struct core *core = &house->core;
-	const struct conf_section *daemon =
-		conf_section(registry_conf(core->registry), "daemon", "");
-	int64_t waited = clock_mono(core->clock).ms - house->hand_since.ms;
-
-	if (core->draining) {
-		takeover_refuse(house->takeover, "it is being stopped");
-	} else if (http_server_is_quiet(api_server(house->api)) && !apply_in_flight(core->apply) &&
-		   !model_in_flight(house->model) &&
-		   !(telemetry_is_busy(core) && waited < HAND_TELEMETRY_MS)) {
-		house->hands_over = house->stop = true;
-	} else if (waited >= conf_ms(daemon, "drain_timeout")) {
-		hand_end(house, "it owes answers, or applies changes, longer than drain_timeout");
-	} else {
-		core_timer_arm(core, &house->hand, HAND_LOOK_MS, hand_look, house);
-	}
-}
-
-static void
-on_asked(void *arg, const char *version)
-{
-	struct house *house = arg;
-
-	pid_t pid = takeover_asker_pid(house->takeover);
-
-	if (house->core.draining) {
-		takeover_refuse(house->takeover, "it is being stopped");
-		return;
-	}
-	/* It would take our end for the service's, and start another one beside the new one. */
-	if (systemd_keeps_us() && !systemd_keeps_too(pid)) {
-		takeover_refuse(house->takeover,
-				"a service manager keeps it, and would not know the new one; "
-				"restart the service (systemctl restart roused): with "
-				"roused.socket that refuses no connection either");
-		return;
-	}
-	house->successor = pid;
-	log_info("another roused takes over; nothing new begins here", "version", version);
-	house->core.handing = true;
-	house->hand_since = clock_mono(house->core.clock);
-	http_server_hold(api_server(house->api), true);
-	api_hurry(house->api);
-	telemetry_drain(&house->core, true);
-	core_timer_arm(&house->core, &house->hand, HAND_LOOK_MS, hand_look, house);
-}
-
-static void
-hand_listen(struct house *house)
-{
-	AUTO(err_fini) struct err err = ERR_INIT;
-
-	if (house->rehearsal)
-		return;
-	house->takeover = takeover_new(&house->core, house->state_dir, on_asked, house, &err);
-	if (!house->takeover)
-		log_warning("no other roused can take over from this one", "error", err_text(&err));
-}
-
-bool
-house_hands_over(const struct house *house)
-{
-	return house->hands_over;
-}
-
-bool
-house_give(struct house *take_house, struct house_from *ret_from, struct err *err)
-{
-	struct heirloom *heirloom = heirloom_of(api_server(take_house->api));
-	struct registry *registry = registry_ref(take_house->core.registry);
-	int asker = takeover_asker(take_house->takeover);
-	pid_t successor = take_house->successor;
-	sigset_t all;
-
-	house_free(take_house);
-	crash_point("hands-over");
-	if (takeover_give(asker, heirloom, err)) {
-		systemd_notify_main(successor);
-		registry_unref(registry);
-		heirloom_free(heirloom);
-		return true;
-	}
-	*ret_from = (struct house_from){.registry = registry, .heirloom = heirloom};
-	sigfillset(&all);
-	sigprocmask(SIG_UNBLOCK, &all, NULL);
-	return false;
-}
-
 /* What was going on when the last daemon ended: its runs, its changes, its queue; then the sources.
  */
 static bool
@@ -459,13 +351,12 @@ house_build(struct house *house, const struct house_from *from, struct err *err)
 		return false;
 	limits = house_http_limits(registry_conf(core->registry));
 	house->listening = json_array();
-	house->host = (struct api_host){
-		.reload = house_reload,
-		.arg = house,
-		.config = house->config,
-		.schema = &house->schema,
-		.socket = house->socket,
-		.listen = house->listening};
+	house->host = (struct api_host){.reload = house_reload,
+					.arg = house,
+					.config = house->config,
+					.schema = &house->schema,
+					.socket = house->socket,
+					.listen = house->listening};
 	house->api = api_new(core, &limits, &house->host);
 	/* Before runs are taken up: their agents ask on. */
 	house->model = model_new(core);
@@ -475,7 +366,7 @@ house_build(struct house *house, const struct house_from *from, struct err *err)
 	    !listening_start(core, api_server(house->api), house->socket, house->heirloom,
 			     from->passed ? from->passed : &none, house->listening, err))
 		return false;
-	hand_listen(house);
+	house_hand_listen(house);
 	return true;
 }
 
@@ -610,6 +501,7 @@ on_idle(void *arg)
 	}
 	house->idling = false;
 	store_idle(house->core.store);
+	bound_look(&house->core);
 	keep_wake(house->core.keep);
 }
 

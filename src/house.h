@@ -17,6 +17,8 @@ struct heirloom;
 struct passed;
 struct registry;
 /* What it begins with. */
+/* `roused --restore FILE`: exit status. */
+int house_restore(const char *config, const char *backup);
 struct house_from {
 	const char *rehearsal;	   /* house_new_rehearsal()'s folder; NULL */
 	bool take_over;		   /* the one that runs hands over */

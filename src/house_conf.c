@@ -268,3 +268,40 @@ house_reload(void *arg, json_t *ret_answer, struct err *err)
 	log_info("configuration reloaded", "config", house->config);
 	return true;
 }
+
+int
+house_restore(const char *config, const char *backup)
+{
+	struct conf_schema schema = {.count = 0};
+	struct conf_report *report = conf_report_new();
+	AUTO(buf_fini) struct buf url = BUF_INIT, aside = BUF_INIT;
+	AUTO(err_fini) struct err err = ERR_INIT;
+	const char *known;
+	struct conf *conf;
+
+	house_schema(&schema);
+	conf = conf_load(&schema, config, NULL, 0, report);
+	if (conf) {
+		known = conf_str(conf_section(conf, "store", ""), "url");
+		if (known)
+			buf_puts(&url, known);
+		else
+			buf_cat(&url,
+				"sqlite:", conf_str(conf_section(conf, "daemon", ""), "state_dir"),
+				"/rouse.db");
+	} else {
+		report_print(report);
+		err_set(&err, E_CONFIG, "%s does not load", config);
+	}
+	conf_unref(conf);
+	conf_report_free(report);
+	if (!url.len || !store_restore(buf_cstr(&url), backup, &aside, &err)) {
+		fprintf(stderr, "roused: %s\n", err_text(&err));
+		return err_exit(err.code);
+	}
+	printf("%s is in place of %s", backup, buf_cstr(&url));
+	if (aside.len)
+		printf("; what was there is %s", buf_cstr(&aside));
+	puts("");
+	return 0;
+}

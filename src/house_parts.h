@@ -31,6 +31,11 @@ struct house {
 	int status;
 };
 
+/* --- house_hand.c --- */
+
+/* Can be asked to hand over from here on; where it cannot, that is logged. */
+void house_hand_listen(struct house *house);
+
 /* --- house_conf.c --- */
 
 /* Where a program of ours lies; owned. */

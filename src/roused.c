@@ -22,7 +22,7 @@
 
 static const char usage[] =
 	"usage: roused [-c FILE] [-t [FILE...]] [--doctor] [--keys [KEY]] [--keys-json] "
-	"[--keys-man] [--take-over] [--rehearse DIR] [--version]\n"
+	"[--keys-man] [--take-over] [--restore FILE] [--rehearse DIR] [--version]\n"
 	"\n"
 	"  -c, --config FILE  configuration (default " DEFAULT_CONFIG ")\n"
 	"  -t, --check        check the configuration (and further section "
@@ -32,6 +32,8 @@ static const char usage[] =
 	"      --keys [KEY]   what a key, a section, or every key means\n"
 	"      --keys-json    the same, an object a line\n"
 	"      --keys-man     the same, as roff\n"
+	"      --restore FILE put a backup in the place of the database, while no roused runs; what was there stays "
+	"beside it\n"
 	"      --take-over    go on where the roused that runs stops, and nobody notices; it goes "
 	"on "
 	"itself when this one cannot start\n"
@@ -50,6 +52,7 @@ enum {
 	OPT_DOCTOR,
 	OPT_REHEARSE,
 	OPT_TAKE_OVER,
+	OPT_RESTORE,
 	OPT_VERSION,
 	OPT_HELP
 };
@@ -63,6 +66,7 @@ static const struct option options[] = {
 	{"keys-man", no_argument, NULL, OPT_KEYS_MAN},
 	{"rehearse", required_argument, NULL, OPT_REHEARSE},
 	{"take-over", no_argument, NULL, OPT_TAKE_OVER},
+	{"restore", required_argument, NULL, OPT_RESTORE},
 	{"version", no_argument, NULL, OPT_VERSION},
 	{"help", no_argument, NULL, OPT_HELP},
 	{NULL, 0, NULL, 0},
@@ -165,7 +169,7 @@ daemon_run(const char *config, const char *rehearsal, bool take_over)
 int
 main(int argc, char **argv)
 {
-	const char *config = DEFAULT_CONFIG, *rehearsal = NULL;
+	const char *config = DEFAULT_CONFIG, *rehearsal = NULL, *restore = NULL;
 	bool take_over = false;
 	int c, mode = 0;
 
@@ -183,6 +187,9 @@ main(int argc, char **argv)
 			break;
 		case OPT_REHEARSE:
 			rehearsal = optarg;
+			break;
+		case OPT_RESTORE:
+			restore = optarg;
 			break;
 		case OPT_TAKE_OVER:
 			take_over = true;
@@ -204,6 +211,8 @@ main(int argc, char **argv)
 				   (size_t)(argc - optind))
 			       ? 0
 			       : 1;
+	if (restore)
+		return house_restore(config, restore);
 	if (mode == OPT_DOCTOR) {
 		house_doctor(config);
 		return fflush(stdout) ? 1 : 0;

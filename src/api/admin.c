@@ -5,6 +5,7 @@
 
 #include "api/inside.h"
 #include "api/objects.h"
+#include "core/bound.h"
 #include "core/halt.h"
 #include "core/metrics.h"
 #include "core/queue.h"
@@ -33,11 +34,12 @@ api_health(struct core *core, bool *ret_ok)
 	json_t *object = json_object();
 	int64_t dead = 0;
 	bool writable = store_is_writable(core->store);
+	enum bound_level bound = bound_look(core);
 
 	runs_oldest_queued(core->store, &oldest, NULL);
 	runs_count_dead(core->store, &dead, NULL);
-	*ret_ok = writable;
-	json_object_set_new(object, "ok", json_boolean(writable));
+	*ret_ok = writable && bound != BOUND_FULL;
+	json_object_set_new(object, "ok", json_boolean(*ret_ok));
 	json_object_set_new(object, "in_flight", json_integer(queue_in_flight(core->queue, NULL)));
 	json_object_set_new(object, "max_running", json_integer(conf_int(limits, "max_running")));
 	json_object_set_new(object, "queue_depth", json_integer(queue_depth(core->queue, NULL)));
@@ -46,9 +48,13 @@ api_health(struct core *core, bool *ret_ok)
 		json_integer(wall_is_set(oldest) && now.ms > oldest.ms ? now.ms - oldest.ms : 0));
 	json_object_set_new(object, "dlq", json_integer(dead));
 	json_put_str(object, "store",
-		     writable			     ? "ok"
+		     writable			     ? bound_name(bound)
 		     : store_stats(core->store).full ? "full"
 						     : "failing");
+	if (bound_max(core)) {
+		json_object_set_new(object, "store_bytes", json_integer(core->bound.used));
+		json_object_set_new(object, "max_db_size", json_integer(bound_max(core)));
+	}
 	json_put_str(object, "version", core->version);
 	means_add(core, object);
 	return object;
@@ -77,8 +83,8 @@ static void
 on_readyz(void *arg, struct http_request *req, const struct route_match *match)
 {
 	struct api *api = arg;
-	bool ready =
-		api->host->ready && !api->core->draining && store_is_writable(api->core->store);
+	bool ready = api->host->ready && !api->core->draining &&
+		     store_is_writable(api->core->store) && bound_look(api->core) != BOUND_FULL;
 
 	(void)match;
 	http_reply(req, ready ? 200 : 503, "text/plain",

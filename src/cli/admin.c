@@ -58,6 +58,15 @@ verb_db_backup(struct cli *cli, struct err *err)
 	return true;
 }
 
+/* The daemon's program does it, which alone knows the database. */
+bool
+verb_db_restore(struct cli *cli, struct err *err)
+{
+	const char *const args[] = {"-c", cli_config(cli), "--restore", cli_arg(cli, 0), NULL};
+
+	return cli_roused(cli, args, err);
+}
+
 bool
 verb_db_check(struct cli *cli, struct err *err)
 {

@@ -178,6 +178,7 @@ CLI_VERB(verb_cron_prev);
 CLI_VERB(verb_cron_match);
 CLI_VERB(verb_cron_explain);
 CLI_VERB(verb_db_backup);
+CLI_VERB(verb_db_restore);
 CLI_VERB(verb_db_check);
 CLI_VERB(verb_db_vacuum);
 CLI_VERB(verb_audit_list);

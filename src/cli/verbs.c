@@ -513,6 +513,11 @@ const struct verb verb_table[] = {
 	 "what it means, in words", NULL, verb_cron_explain},
 	{"db", "backup", "PATH", 1, 1, NULL, NULL, 0, "copy the database while it is in use", NULL,
 	 verb_db_backup},
+	{"db", "restore", "FILE", 1, 1, NULL, NULL, VERB_LOCAL,
+	 "put a backup in the place of the database",
+	 "While no roused runs. What was there stays beside it. What was accepted since the backup is "
+	 "not in it.",
+	 verb_db_restore},
 	{"db", "check", "", 0, 0, NULL, NULL, 0, "is the database sound?",
 	 "Ends with 1 when it is not.", verb_db_check},
 	{"db", "vacuum", "", 0, 0, NULL, NULL, 0, "give back the space of what was deleted", NULL,

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "core/agent.h"
+#include "core/bound.h"
 #include "core/envelope.h"
 #include "core/gather.h"
 #include "core/ledger.h"
@@ -595,7 +596,7 @@ admit_event(struct core *core, const struct happening *h, admit_on_done *on_done
 	/* One that is stopping keeps what comes still; the next daemon runs it. */
 	if (core->rehearsal)
 		return err_set(err, E_UNAVAILABLE, "a rehearsal keeps no events");
-	if (!shed_at_door(core, err)) {
+	if (!bound_check(core, err) || !shed_at_door(core, err)) {
 		metrics_count(core->metrics, "rouse_events_total", "trigger",
 			      h->trigger ? h->trigger->name : "", "outcome", "shed", 1);
 		return false;

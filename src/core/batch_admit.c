@@ -3,6 +3,7 @@
 #include "base/os.h"
 #include "base/uuid.h"
 #include "core/batch_inside.h"
+#include "core/bound.h"
 #include "core/envelope.h"
 #include "core/queue.h"
 #include "core/replay.h"
@@ -193,7 +194,7 @@ live_admit(struct live *live, const struct batch_row *row, const struct batch_se
 
 	if (room <= 0 || !batch_left(row))
 		return true;
-	if (queue_is_full(core)) {
+	if (queue_is_full(core) || bound_look(core) == BOUND_FULL) {
 		live_wake(live, WAIT_MS);
 		return true;
 	}

@@ -37,6 +37,12 @@ struct rulings;
 struct telemetry;
 struct vets;
 
+/* How near the database is to its bound (core/bound.h). */
+struct bound {
+	int level; /* enum bound_level */
+	int64_t used;
+};
+
 struct core {
 	struct event_base *base;
 	struct clock *clock;
@@ -60,6 +66,7 @@ struct core {
 	struct attempts *attempts;   /* live ones */
 	struct rate *rates;	     /* by name of trigger or token */
 	struct rate *rates_strange;  /* by address */
+	struct bound bound;
 	uint64_t refused_unsaid;     /* refusals that the audit log was spared */
 	struct notify *notify;	     /* who is told */
 	struct batches *batches;     /* that go on */

@@ -20,6 +20,8 @@
 #include "store/sessions.h"
 
 #define SWEEP_MS 3600000
+/* Also when the database is full. */
+#define HURRY_MS 10000
 #define STEP_MS 100
 /* Rows that one step looks at: some milliseconds. */
 #define STEP_ROWS 200
@@ -191,18 +193,30 @@ keep_step(void *arg)
 	core_timer_arm(keep->core, &keep->timer, STEP_MS, keep_step, keep);
 }
 
-void
-keep_wake(struct keep *keep)
+static void
+keep_begin(struct keep *keep, int64_t apart_ms)
 {
 	struct mono now = clock_mono(keep->core->clock);
 
-	if (keep->sweeping || (keep->began_once && now.ms - keep->began.ms < SWEEP_MS))
+	if (keep->sweeping || (keep->began_once && now.ms - keep->began.ms < apart_ms))
 		return;
 	keep->sweeping = keep->began_once = true;
 	keep->began = now;
 	keep->at = 0;
 	keep->gone = 0;
 	core_timer_arm(keep->core, &keep->timer, STEP_MS, keep_step, keep);
+}
+
+void
+keep_wake(struct keep *keep)
+{
+	keep_begin(keep, SWEEP_MS);
+}
+
+void
+keep_hurry(struct keep *keep)
+{
+	keep_begin(keep, HURRY_MS);
 }
 
 void

@@ -11,6 +11,8 @@ void keep_free(struct keep *keep);
 /* The daemon has a moment: begins a sweep when the last one was an hour ago. Without work there is
  * nothing to let go of, and so no timer of its own. */
 void keep_wake(struct keep *keep);
+/* The same, when the last one was ten seconds ago: room is wanted. */
+void keep_hurry(struct keep *keep);
 /* There is something to let go of now. */
 void keep_now(struct keep *keep);
 

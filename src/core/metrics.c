@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "core/apply.h"
 #include "core/batch.h"
+#include "core/bound.h"
 #include "core/breakers.h"
 #include "core/queue.h"
 #include "core/registry.h"
@@ -395,6 +396,13 @@ store_print(struct core *core, struct buf *out)
 	buf_printf(out, "rouse_store_full %d\n", stats.full);
 	gauge_head(out, "rouse_store_bytes", "Size of the database file.");
 	buf_printf(out, "rouse_store_bytes %lld\n", (long long)stats.file_bytes);
+	gauge_head(out, "rouse_store_used_bytes", "What of it is in use.");
+	buf_printf(out, "rouse_store_used_bytes %lld\n",
+		   (long long)store_used_bytes(core->store));
+	if (bound_max(core)) {
+		gauge_head(out, "rouse_store_max_bytes", "Its bound (retention.max_db_size).");
+		buf_printf(out, "rouse_store_max_bytes %lld\n", (long long)bound_max(core));
+	}
 	gauge_head(out, "rouse_store_wal_bytes", "Size of its write-ahead log.");
 	buf_printf(out, "rouse_store_wal_bytes %lld\n", (long long)stats.wal_bytes);
 }

@@ -12,6 +12,7 @@
 	X(NOTIFY_BATCH_READY, "batch_ready", "batch to review", "batches to review")               \
 	X(NOTIFY_BREAKER_OPEN, "breaker_open", "open breaker", "open breakers")                    \
 	X(NOTIFY_BUDGET, "budget", "budget warning", "budget warnings")                            \
+	X(NOTIFY_STORE, "store", "full database", "full databases")                                \
 	X(NOTIFY_QUEUE, "queue", "late queue", "late queues")                                      \
 	X(NOTIFY_SOURCE, "source", "source in trouble", "sources in trouble")                      \
 	X(NOTIFY_LOST, "lost", "lost run", "lost runs")                                            \

@@ -134,8 +134,9 @@ static const struct conf_key retention_keys[] = {
 	 .help = "how long a session that nothing is said in is remembered"},
 	{"audit", CONF_DURATION, "365d", .min = 86400000,
 	 .help = "how long the audit log and decisions are kept"},
-	{"max_db_size", CONF_SIZE, .flags = CONF_LATER,
-	 .help = "size of the database file that is too large"},
+	{"max_db_size", CONF_SIZE, .min = 1 << 20, .max = INT64_MAX,
+	 .help = "bytes in use of the database from which on nothing new is taken (503); told of "
+		 "at 80 and 95 %"},
 };
 
 static const struct conf_key telemetry_keys[] = {
@@ -322,7 +323,7 @@ static const struct conf_key notify_keys[] = {
 	{"kind", CONF_STRING, .flags = CONF_REQUIRED, .help = "how it is told: exec, http or smtp"},
 	{"on", CONF_ENUM_LIST,
 	 "gate, batch_ready, breaker_open, budget, queue, source, lost, failed, stalled",
-	 "gate|batch_ready|breaker_open|budget|queue|source|lost|failed|stalled",
+	 "gate|batch_ready|breaker_open|budget|store|queue|source|lost|failed|stalled",
 	 .help = "what is told: questions (gate), batches to review, breakers that open, budgets "
 		 "nearly or wholly spent, runs that wait too long (queue), triggers that are "
 		 "failing or silent (source), runs that were lost, runs that failed for good, runs "

@@ -14,7 +14,7 @@
 	"DELETE FROM " table " WHERE seq IN (SELECT seq FROM " table " WHERE seq < (SELECT "       \
 	"MAX(seq) FROM " table ") ORDER BY seq LIMIT :most) AND at < :before"
 
-enum { INSERT, ANSWER, LIST, LIST_WHO, LIST_OBJECT, EXPIRE, EXPIRE_DECISIONS, STATEMENTS };
+enum { INSERT, ANSWER, LIST, LIST_WHO, LIST_OBJECT, EXPIRE, EXPIRE_DECISIONS, EXPIRE_SAMPLES, STATEMENTS };
 
 static const struct statement list[] = {
 	[INSERT] = {"INSERT INTO audit (at, who, via, act, object, scope, request, status, error) "
@@ -28,6 +28,7 @@ static const struct statement list[] = {
 			 &audit_shape},
 	[EXPIRE] = {OLDEST("audit"), NULL},
 	[EXPIRE_DECISIONS] = {OLDEST("decisions"), NULL},
+	[EXPIRE_SAMPLES] = {OLDEST("samples"), NULL},
 };
 _Static_assert(ARRAY_LEN(list) == STATEMENTS, "every statement has its SQL");
 const struct statements audit_statements = {"audit", list, STATEMENTS};
@@ -109,11 +110,14 @@ bool
 audit_expire(struct store *store, struct wall before, unsigned most, unsigned *ret_gone,
 	     struct err *err)
 {
-	unsigned acts = 0, decisions = 0;
+	*ret_gone = 0;
+	for (int statement = EXPIRE; statement <= EXPIRE_SAMPLES; statement++) {
+		unsigned gone = 0;
 
-	if (!expire(store, EXPIRE, before, most, &acts, err) ||
-	    !expire(store, EXPIRE_DECISIONS, before, most, &decisions, err))
-		return false;
-	*ret_gone = acts > decisions ? acts : decisions;
+		if (!expire(store, statement, before, most, &gone, err))
+			return false;
+		if (gone > *ret_gone)
+			*ret_gone = gone;
+	}
 	return true;
 }

@@ -1,4 +1,4 @@
-/* Backup: an online copy, under its name only when it is whole. And vacuum. */
+/* Backup: an online copy, under its name only when it is whole; and its way back. And vacuum. */
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
@@ -125,4 +125,101 @@ store_vacuum(struct store *store, struct err *err)
 		return false;
 	store_checkpoint(store);
 	return true;
+}
+
+/* --- restoring --- */
+
+/* Root restores for the user of the daemon: whose what was there is, or the folder. */
+static void
+part_own(const char *path, const char *part)
+{
+	AUTO(auto_free) char *folder = folder_of(path);
+	struct stat st;
+
+	if (geteuid() == 0 && (!stat(path, &st) || !stat(folder, &st)) &&
+	    chown(part, st.st_uid, st.st_gid))
+		errno = 0; /* the daemon says so when it may not open it */
+}
+
+/* Its log goes along, and before: an old log must never be read into the new file. */
+static bool
+aside_move(const char *path, struct buf *ret_aside, struct err *err)
+{
+	AUTO(buf_fini) struct buf log = BUF_INIT, log_aside = BUF_INIT, shared = BUF_INIT;
+	struct wall now = clock_wall(clock_system());
+	struct stat st;
+
+	if (lstat(path, &st)) {
+		if (errno != ENOENT)
+			return err_errno(err, errno, "cannot look at %s", path);
+	} else {
+		buf_printf(ret_aside, "%s.before-%lld", path, (long long)now.ms);
+		if (link(path, buf_cstr(ret_aside)))
+			return err_errno(err, errno, "cannot keep %s as %s", path,
+					 buf_cstr(ret_aside));
+	}
+	buf_cat(&log, path, "-wal");
+	buf_cat(&shared, path, "-shm");
+	buf_cat(&log_aside, ret_aside->len ? buf_cstr(ret_aside) : path,
+		ret_aside->len ? "-wal" : ".before-wal");
+	if (rename(buf_cstr(&log), buf_cstr(&log_aside)) && errno != ENOENT)
+		return err_errno(err, errno, "cannot move %s away", buf_cstr(&log));
+	unlink(buf_cstr(&shared));
+	return true;
+}
+
+static bool
+part_fill(const char *from, struct copy *copy, struct err *err)
+{
+	const struct driver *d = &driver_sqlite;
+	AUTO(buf_fini) struct buf part = BUF_INIT;
+	struct driver_conn *conn;
+	bool ok;
+
+	buf_printf(&part, "%s.restoring", copy->path);
+	unlink(buf_cstr(&part));
+	AUTO(auto_close)
+	int fd = os.open(buf_cstr(&part), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_errno(err, errno, "cannot make %s", buf_cstr(&part));
+	copy->part = buf_take(&part);
+	if (!d->open(from, DRIVER_READ, &conn, err))
+		return false;
+	ok = d->copy(conn, copy->part, NULL, NULL, err);
+	d->close(conn, true);
+	if (!ok || !copy_check(copy->part, err))
+		return false;
+	part_own(copy->path, copy->part);
+	return !os.fsync(fd) || err_errno(err, errno, "cannot sync %s", copy->part);
+}
+
+bool
+store_restore(const char *url, const char *from, struct buf *ret_aside, struct err *err)
+{
+	AUTO(copy_fini) struct copy copy = {NULL, NULL};
+	AUTO(auto_close) int lock = -1;
+	struct stat st, was;
+	int64_t size = 0;
+
+	if (!store_path_of(url, &copy.path, err))
+		return false;
+	if (stat(from, &st))
+		return err_errno(err, errno, "cannot read the backup %s", from);
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, E_STATE, "%s is no file; expected a backup of rouse db backup",
+			       from);
+	if (!stat(copy.path, &was) && was.st_dev == st.st_dev && was.st_ino == st.st_ino)
+		return err_set(err, E_STATE, "%s is the database itself; expected a backup", from);
+	if (!store_header_check(from, O_RDONLY, &size, err))
+		return false;
+	if (st.st_size == 0)
+		return err_set(err, E_STATE, "%s is empty; expected a backup", from);
+	if (!store_lock(copy.path, &lock, err) || !part_fill(from, &copy, err) ||
+	    !aside_move(copy.path, ret_aside, err))
+		return false;
+	crash_point("restore-aside");
+	if (rename(copy.part, copy.path))
+		return err_errno(err, errno, "cannot name %s", copy.path);
+	free(TAKE(copy.part));
+	return store_folder_sync(copy.path, err);
 }

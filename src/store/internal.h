@@ -44,6 +44,8 @@ struct store {
 	int64_t rows_before;
 	struct store_stats stats;
 	struct mono last_commit;
+	int64_t used;	       /* bytes, after used_commits commits; 0: not asked yet */
+	uint64_t used_commits;
 
 	/* The next seq of each table that counts in memory; 0: not read yet. Gaps are fine. */
 	int64_t next_event, next_run;
@@ -52,6 +54,15 @@ struct store {
 	struct key_index *keys;
 	int64_t retained[RETENTIONS]; /* where the next look of each begins */
 };
+
+/* Of open.c, for whoever puts another file in the place of the database. */
+bool store_path_of(const char *url, char **ret, struct err *err);
+/* E_EXISTS while a roused has it. */
+bool store_lock(const char *path, int *ret, struct err *err);
+/* Is it a database of ours that we understand? By its first bytes; flags: of open(2). *ret_size is
+ * set where it is not empty. */
+bool store_header_check(const char *path, int flags, int64_t *ret_size, struct err *err);
+bool store_folder_sync(const char *path, struct err *err);
 
 /* The turn can only be rolled back: what was said is kept for its afters. */
 void turn_fail(struct store *store, const struct err *why);
@@ -64,6 +75,7 @@ bool store_next_seq(struct store *store, int64_t *next, int statement, struct er
 enum {
 	STORE_MAX_EVENT,
 	STORE_MAX_RUN,
+	STORE_USED,
 	STORE_PROBE,
 	STORE_VERSION,
 	STORE_QUICK_CHECK,

@@ -26,6 +26,9 @@
 static const struct statement list[] = {
 	[STORE_MAX_EVENT] = {"SELECT MAX(seq) FROM events", NULL},
 	[STORE_MAX_RUN] = {"SELECT MAX(seq) FROM runs", NULL},
+	[STORE_USED] = {"SELECT (p.page_count - f.freelist_count) * s.page_size FROM "
+			"pragma_page_count p, pragma_freelist_count f, pragma_page_size s",
+			NULL},
 	[STORE_PROBE] = {"UPDATE probe SET n = n + 1", NULL},
 	[STORE_VERSION] = {"PRAGMA user_version", NULL},
 	[STORE_QUICK_CHECK] = {"PRAGMA quick_check(1)", NULL},
@@ -37,8 +40,8 @@ const struct statements store_statements = {"store", list, STORE_STATEMENTS};
 
 /* --- the file before it is opened --- */
 
-static bool
-path_of(const char *url, char **ret, struct err *err)
+bool
+store_path_of(const char *url, char **ret, struct err *err)
 {
 	struct str rest = str_of(url);
 	if (str_starts(rest, STR("sqlite:")))
@@ -118,8 +121,8 @@ lock_wait(int fd)
 
 /* One roused a database. The lock goes with the descriptor, so also with a process that was killed.
  */
-static bool
-lock_take(const char *path, int *ret, struct err *err)
+bool
+store_lock(const char *path, int *ret, struct err *err)
 {
 	AUTO(buf_fini) struct buf name = BUF_INIT;
 	AUTO(buf_fini) struct buf text = BUF_INIT;
@@ -161,12 +164,12 @@ newer(const char *path, int64_t version, struct err *err)
 
 /* Looks at the first bytes only, before SQLite sees the file: what is not ours must stay as it is.
  */
-static bool
-header_check(const char *path, int64_t *ret_size, struct err *err)
+bool
+store_header_check(const char *path, int flags, int64_t *ret_size, struct err *err)
 {
 	unsigned char head[HEADER_BYTES] = {0};
 	struct stat st;
-	AUTO(auto_close) int fd = os.open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK, 0);
+	AUTO(auto_close) int fd = os.open(path, flags | O_CLOEXEC | O_NONBLOCK, 0);
 	if (fd < 0)
 		return open_failed(path, errno, err);
 	if (fstat(fd, &st))
@@ -194,8 +197,8 @@ header_check(const char *path, int64_t *ret_size, struct err *err)
 
 /* --- making and migrating --- */
 
-static bool
-folder_sync(const char *path, struct err *err)
+bool
+store_folder_sync(const char *path, struct err *err)
 {
 	const char *slash = strrchr(path, '/');
 	AUTO(auto_free) char *folder = str_dup(str_make(path, (size_t)(slash - path) + 1));
@@ -264,7 +267,7 @@ file_make(struct store *store, struct err *err)
 		unlink(buf_cstr(&name));
 		return false;
 	}
-	return folder_sync(store->path, err);
+	return store_folder_sync(store->path, err);
 }
 
 /* An old log must never be replayed into a new file. */
@@ -276,7 +279,7 @@ file_ensure(struct store *store, int64_t *ret_size, struct err *err)
 	if (!there && errno != ENOENT)
 		return open_failed(store->path, errno, err);
 	if (there && st.st_size)
-		return header_check(store->path, ret_size, err);
+		return store_header_check(store->path, O_RDWR, ret_size, err);
 	if (beside(store->path, "-wal", &st) && st.st_size)
 		return err_set(err, E_STATE,
 			       "%s is missing or empty, but its log %s-wal is there: put the "
@@ -353,7 +356,7 @@ open_all(struct store *store, struct err *err)
 	if (beside(store->path, "", &st) && !S_ISREG(st.st_mode))
 		return err_set(err, E_STATE, "%s is no file; expected a Rouse database",
 			       store->path);
-	if (!lock_take(store->path, &store->lock, err) || !file_ensure(store, &size, err))
+	if (!store_lock(store->path, &store->lock, err) || !file_ensure(store, &size, err))
 		return false;
 	if (store->driver->open(store->path, DRIVER_WRITE, &store->conn, err) &&
 	    version_check(store, err) && content_check(store, size, err) && keys_load(store, err))
@@ -405,7 +408,7 @@ store_open(const char *url, struct store **ret, struct err *err)
 {
 	struct err why = ERR_INIT;
 	struct store *store = store_new();
-	if (path_of(url, &store->path, &why) && open_all(store, &why)) {
+	if (store_path_of(url, &store->path, &why) && open_all(store, &why)) {
 		*ret = store;
 		return true;
 	}
@@ -434,6 +437,17 @@ store_close(struct store *store)
 {
 	if (store)
 		store_free(store, store->reader || store->broken.code != E_OK);
+}
+
+int64_t
+store_used_bytes(struct store *store)
+{
+	if (store->used && store->used_commits == store->stats.commits)
+		return store->used;
+	AUTO(query_end) struct query *q = query_read(store, ROOM_STORE, STORE_USED, NULL);
+	if (q && query_number(q, 0, &store->used, NULL))
+		store->used_commits = store->stats.commits;
+	return store->used;
 }
 
 struct store_stats

@@ -13,6 +13,8 @@ static const struct {
 	{"audit", "SCAN a", "a list newest first, which stops at its limit"},
 	{"audit", "SCAN audit", "the oldest, up to a limit"},
 	{"audit", "SCAN decisions", "the oldest, up to a limit"},
+	{"audit", "SCAN samples", "the oldest, up to a limit"},
+	{"store", "VIRTUAL TABLE INDEX 0", "pragmas of one row"},
 	{"changes_walk", "SCAN c", "all changes in order, page by page"},
 	{"changes_vet", "SCAN changes USING INDEX changes_vetting", "at start: what waits alone"},
 	{"changes", "SCAN change_counts", "a row a status and target"},
