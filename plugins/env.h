@@ -15,6 +15,15 @@ struct env {
 		NULL, 0                                                                            \
 	}
 
+/* Keys of a section that names a program: where it starts, and what env_put_section() reads. */
+/* clang-format off */
+#define PROGRAM_WORKDIR_KEY                                                                        \
+	{"workdir", CONF_PATH, "/", .help = "folder that it starts in"}
+#define PROGRAM_ENV_KEYS                                                                           \
+	{"env", CONF_LIST, .help = "NAME=VALUE, ... for its environment"},                         \
+	{"pass_env", CONF_LIST, .help = "NAME, ... that it gets from the daemon's own environment"}
+/* clang-format on */
+
 /* Longer values are left out: the kernel refuses to start a program that gets one. */
 #define ENV_VALUE_MAX 32768
 

@@ -29,7 +29,7 @@ static void exec_check(const struct conf_section *section, struct conf_report *r
 static const struct conf_key keys[] = {
 	{"command", CONF_STRING, .flags = CONF_REQUIRED,
 	 .help = "program and arguments, split into words as a shell does; no shell runs it"},
-	{"workdir", CONF_PATH, "/", .help = "folder that it starts in"},
+	PROGRAM_WORKDIR_KEY,
 	{"workspace", CONF_STRING,
 	 .help = "git:/PATH: each run starts in a copy of its own of the branch of the one target "
 		 "on "
@@ -37,8 +37,7 @@ static const struct conf_key keys[] = {
 	{"workspace_max", CONF_SIZE, "1G", .min = 1 << 20,
 	 .help = "size of all files of a workspace, before and after"},
 	{"user", CONF_STRING, .help = "user that it runs as; only a daemon of root may change it"},
-	{"env", CONF_LIST, .help = "NAME=VALUE, ... for its environment"},
-	{"pass_env", CONF_LIST, .help = "NAME, ... that it gets from the daemon's own environment"},
+	PROGRAM_ENV_KEYS,
 	{"output", CONF_ENUM, "rouse", "rouse|text",
 	 .help = "rouse: lines of the agent protocol; text: every line is a log line, the end of "
 		 "all of it "

@@ -20,9 +20,8 @@ static const struct conf_key keys[] = {
 		 "any other try again; no shell runs it"},
 	{"input", CONF_ENUM, "text", "text|json",
 	 .help = "what it gets there: the text for people, or everything as JSON"},
-	{"workdir", CONF_PATH, "/", .help = "folder that it starts in"},
-	{"env", CONF_LIST, .help = "NAME=VALUE, ... for its environment"},
-	{"pass_env", CONF_LIST, .help = "NAME, ... that it gets from the daemon's own environment"},
+	PROGRAM_WORKDIR_KEY,
+	PROGRAM_ENV_KEYS,
 };
 
 static const struct conf_table table = {
@@ -64,14 +63,11 @@ exec_send(struct core *core, const struct conf_section *section,
 	  const struct notify_message *message, struct notify_job *job, struct err *err)
 {
 	AUTO(env_fini) struct env env = ENV_INIT;
-	struct child_spec spec = {
-		.command = conf_str(section, "command"),
-		.workdir = conf_str(section, "workdir"),
-		.input = strcmp(conf_str(section, "input"), "json") ? message->text : message->json,
-		.timeout_ms = message->timeout_ms,
-		.ends_with_us = true};
+	struct child_spec spec = child_spec_of(section, "command", &env);
 
-	env_put_section(&env, section, NULL);
+	spec.input = strcmp(conf_str(section, "input"), "json") ? message->text : message->json;
+	spec.timeout_ms = message->timeout_ms;
+	spec.ends_with_us = true;
 	env_put(&env, "ROUSE_NOTIFY", message->notify);
 	env_put(&env, "ROUSE_NOTIFICATION_ID", message->id);
 	env_put(&env, "ROUSE_EVENT", message->event);

@@ -302,6 +302,14 @@ child_spawn(struct child *child, const struct child_spec *spec, const char *cons
 	return true;
 }
 
+struct child_spec
+child_spec_of(const struct conf_section *section, const char *key, struct env *env)
+{
+	env_put_section(env, section, NULL);
+	return (struct child_spec){.command = conf_str(section, key),
+				   .workdir = conf_str(section, "workdir")};
+}
+
 bool
 child_start(struct core *core, const struct child_spec *spec, child_on_done *on_done, void *arg,
 	    struct err *err)

@@ -7,6 +7,7 @@
 
 #include "base/uuid.h"
 #include "core/core.h"
+#include "plugins/env.h"
 
 #define CHILD_OUT_MAX (64 * 1024)
 #define CHILD_ERR_MAX 4096
@@ -38,6 +39,10 @@ struct child_result {
 /* Exactly once, never from within child_start(). Everything lives until return. */
 typedef void child_on_done(void *arg, const struct child_result *result);
 
+/* The program that a key of a section names, where it starts, and its environment, which the
+ * section's and the daemon's own begin: more may be put into it, then envp is env_items(env). */
+struct child_spec child_spec_of(const struct conf_section *section, const char *key,
+				struct env *env);
 /* False when it cannot be started: E_NOT_FOUND, E_DENIED, E_INVALID, E_FULL. */
 bool child_start(struct core *core, const struct child_spec *spec, child_on_done *on_done,
 		 void *arg, struct err *err);

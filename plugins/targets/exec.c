@@ -36,9 +36,8 @@ static const struct conf_key keys[] = {
 	 .help = "command that gets a proposal as it gets a change: exit status 0 it makes sense, "
 		 "64 65 66 69 76 77 78 it does not, for the reason on standard error; anything "
 		 "else: it could not say"},
-	{"workdir", CONF_PATH, "/", .help = "folder that it starts in"},
-	{"env", CONF_LIST, .help = "NAME=VALUE, ... for its environment"},
-	{"pass_env", CONF_LIST, .help = "NAME, ... that it gets from the daemon's own environment"},
+	PROGRAM_WORKDIR_KEY,
+	PROGRAM_ENV_KEYS,
 };
 
 static const struct conf_table exec_table = {
@@ -163,16 +162,12 @@ command_run(struct core *core, const struct target *target, const struct change_
 	    bool revert, const char *key, int64_t timeout_ms, child_on_done *on_done, void *arg,
 	    struct err *err)
 {
-	const struct conf_section *section = target->section;
 	AUTO(env_fini) struct env env = ENV_INIT;
 	AUTO(buf_fini) struct buf input = BUF_INIT;
 	AUTO(buf_fini) struct buf change_name = BUF_INIT;
-	struct child_spec spec = {.command = conf_str(section, key),
-				  .workdir = conf_str(section, "workdir"),
-				  .timeout_ms = timeout_ms};
+	struct child_spec spec = child_spec_of(target->section, key, &env);
 
 	change_key(change, revert, &change_name);
-	env_put_section(&env, section, NULL);
 	env_put(&env, "ROUSE_CHANGE_KEY", buf_cstr(&change_name));
 	env_put(&env, "ROUSE_CHANGE_ID", change->id);
 	env_put(&env, "ROUSE_RUN_ID", change->run_id);
@@ -181,6 +176,7 @@ command_run(struct core *core, const struct target *target, const struct change_
 	env_put(&env, "ROUSE_OP", change_op(change, revert));
 	env_put(&env, "ROUSE_REVERT", revert ? "1" : "0");
 	spec.envp = env_items(&env);
+	spec.timeout_ms = timeout_ms;
 	change_tell_target(change, revert, &input);
 	buf_putc(&input, '\n');
 	spec.input = buf_str(&input);

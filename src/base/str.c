@@ -215,3 +215,12 @@ hex_value(char c)
 		return c - 'A' + 10;
 	return -1;
 }
+
+int
+str_place(const char *const *names, size_t count, const char *name)
+{
+	for (size_t i = 0; name && i < count; i++)
+		if (!strcmp(names[i], name))
+			return (int)i;
+	return -1;
+}

@@ -40,6 +40,9 @@ struct str str_trim(struct str s); /* SP HTAB CR LF at both ends */
 struct str str_split(struct str s, char sep, struct str *ret_head);
 char *str_dup(struct str s); /* owned, NUL-terminated */
 
+/* The place of name (NULL: none) among names; -1: it is not there. */
+int str_place(const char *const *names, size_t count, const char *name);
+
 /* Whole slice a decimal number, digits only, no sign; false on anything else or overflow. */
 bool str_to_u64(struct str s, uint64_t *ret);
 bool str_to_i64(struct str s, int64_t *ret); /* one leading '-' allowed */

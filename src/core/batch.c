@@ -46,10 +46,7 @@ batch_state_name(enum batch_state state)
 enum batch_state
 batch_state_of(const char *name)
 {
-	for (int i = 0; name && i < BATCH_STATE_COUNT; i++)
-		if (!strcmp(state_names[i], name))
-			return (enum batch_state)i;
-	return BATCH_NOWHERE;
+	return (enum batch_state)str_place(state_names, ARRAY_LEN(state_names), name);
 }
 
 enum batch_state

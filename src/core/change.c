@@ -64,10 +64,7 @@ change_state_name(enum change_state state)
 enum change_state
 change_state_of(const char *name)
 {
-	for (int i = 0; name && i < CHANGE_STATE_COUNT; i++)
-		if (!strcmp(state_names[i], name))
-			return (enum change_state)i;
-	return CHANGE_NOWHERE;
+	return (enum change_state)str_place(state_names, ARRAY_LEN(state_names), name);
 }
 
 enum change_state
@@ -97,15 +94,6 @@ key_of(const struct attempt *attempt, const json_t *line, const struct change_ro
 }
 
 static bool
-op_is_known(const char *op)
-{
-	for (size_t i = 0; i < ARRAY_LEN(op_names); i++)
-		if (!strcmp(op_names[i], op))
-			return true;
-	return false;
-}
-
-static bool
 proposal_read(const struct attempt *attempt, const json_t *line, struct change_row *change,
 	      struct err *err)
 {
@@ -117,7 +105,7 @@ proposal_read(const struct attempt *attempt, const json_t *line, struct change_r
 			err, E_INVALID,
 			"change without target; expected the name of one of the agent's targets");
 	op = op ? op : "update";
-	if (!op_is_known(op))
+	if (str_place(op_names, ARRAY_LEN(op_names), op) < 0)
 		return err_set(
 			err, E_INVALID,
 			"change on %s: op %s is unknown; expected create, update, delete or call",

@@ -63,10 +63,7 @@ run_state_name(enum run_state state)
 enum run_state
 run_state_of(const char *name)
 {
-	for (int i = 0; name && i < RUN_STATE_COUNT; i++)
-		if (!strcmp(state_names[i], name))
-			return (enum run_state)i;
-	return RUN_NOWHERE;
+	return (enum run_state)str_place(state_names, ARRAY_LEN(state_names), name);
 }
 
 enum run_state

@@ -175,6 +175,19 @@ test_distance(void)
 	}
 }
 
+static void
+test_place(void)
+{
+	static const char *const names[] = {"queued", "running"};
+
+	IT ("a name has its place among others, or none") {
+		CHECK_INT(str_place(names, 2, "running"), 1);
+		CHECK_INT(str_place(names, 2, "runnin"), -1);
+		CHECK_INT(str_place(names, 1, "running"), -1);
+		CHECK_INT(str_place(names, 2, NULL), -1);
+	}
+}
+
 int
 main(void)
 {
@@ -183,5 +196,6 @@ main(void)
 	test_numbers();
 	test_utf8();
 	test_distance();
+	test_place();
 	return tap_done();
 }
