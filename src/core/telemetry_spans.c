@@ -86,7 +86,7 @@ on_event(void *arg, const struct span_event *event)
 	source_of(event->source, &faas, &span.kind);
 	memcpy(span.trace, trace.trace, sizeof(span.trace));
 	memcpy(span.parent, trace.span, sizeof(span.parent));
-	span_id_of("event", event->id, 0, span.id);
+	span_of_uuid(event->id, span.id);
 	if (!strcmp(event->outcome, "rejected")) {
 		span.status = OTLP_ERROR;
 		span.message = event->rule;
@@ -95,7 +95,6 @@ on_event(void *arg, const struct span_event *event)
 	otlp_text(out, "faas.trigger", faas);
 	otlp_text(out, "cloudevents.event_id", event->id);
 	otlp_text(out, "cloudevents.event_subject", event->subject);
-	otlp_text(out, "rouse.event.id", event->id);
 	otlp_text(out, "rouse.event.outcome", event->outcome);
 	otlp_text(out, "rouse.event.rule", event->rule && *event->rule ? event->rule : NULL);
 	otlp_text(out, "rouse.trigger", *event->trigger ? event->trigger : NULL);
@@ -486,7 +485,7 @@ queue_write(struct making *making, const struct span_run *run, const struct trac
 	memcpy(span.trace, trace->trace, sizeof(span.trace));
 	memcpy(span.id, ret, sizeof(span.id));
 	if (known)
-		span_id_of("event", run->event_id, 0, event.span);
+		span_of_uuid(run->event_id, event.span);
 	/* A batch has one event, and each of its runs a trace of its own. */
 	if (known && !strcmp(event.trace, trace->trace)) {
 		memcpy(span.parent, event.span, sizeof(span.parent));

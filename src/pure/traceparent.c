@@ -73,6 +73,15 @@ trace_of_uuid(const char *uuid, char ret[TRACE_ID_LEN + 1])
 	ret[n] = '\0';
 }
 
+void
+span_of_uuid(const char *uuid, char ret[SPAN_ID_LEN + 1])
+{
+	char whole[TRACE_ID_LEN + 1];
+
+	trace_of_uuid(uuid, whole);
+	memcpy(ret, whole + TRACE_ID_LEN - SPAN_ID_LEN, SPAN_ID_LEN + 1);
+}
+
 bool
 trace_is_sampled(const char *trace, double ratio)
 {

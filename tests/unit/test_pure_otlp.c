@@ -56,6 +56,10 @@ test_ids(void)
 		trace_of_uuid("01a1ff69-6260-72bf-ac2d-88ea97cf6801", trace);
 		CHECK_STR(trace, "01a1ff69626072bfac2d88ea97cf6801");
 	}
+	IT ("and its span the end of it") {
+		span_of_uuid("01a1ff69-6260-72bf-ac2d-88ea97cf6801", a);
+		CHECK_STR(a, "ac2d88ea97cf6801");
+	}
 	IT ("a span's id is the same whenever it is asked for, and another for anything else") {
 		span_id_of("step", "x", 1, a);
 		span_id_of("step", "x", 1, b);
