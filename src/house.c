@@ -53,7 +53,7 @@
 /* How long after the last commit the store may tidy up. */
 #define IDLE_MS 500
 #define DRAIN_LOOK_MS 50
-/* A collector that is slow holds up the end so long, and one that takes over hardly. */
+/* A collector that is slow holds up the end so long. */
 #define DRAIN_TELEMETRY_MS 2000
 #define LOCK_PAUSE_MS 50
 #define LOCK_TRIES 200

@@ -18,6 +18,7 @@
 #include "takeover.h"
 
 #define HAND_LOOK_MS 2
+/* A collector that is slow hardly holds up one that takes over. */
 #define HAND_TELEMETRY_MS 500
 
 static void
