@@ -180,7 +180,7 @@ struct shims {
 	size_t ours, lost;
 };
 
-/* One whose folder is gone, or names another: nobody will ever hear what it says. */
+/* One whose folder is gone, or names one that is dead: nobody will ever hear what it says. */
 static void
 look_shim(void *arg, pid_t pid, const char *folder)
 {
@@ -192,8 +192,9 @@ look_shim(void *arg, pid_t pid, const char *folder)
 	if (strncmp(folder, shims->core->spool_root, len) != 0 || folder[len] != '/')
 		return;
 	shims->ours++;
-	if (!access(folder, F_OK) && (!spool_shim_began(folder) ||
-				      (spool_shim_alive(folder, &named, &start) && named == pid)))
+	/* What it has just forked looks like it, under another pid. */
+	if (!access(folder, F_OK) &&
+	    (!spool_shim_began(folder) || spool_shim_alive(folder, &named, &start)))
 		return;
 	if (!os_process_start(pid)) /* it has ended meanwhile */
 		return;
