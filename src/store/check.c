@@ -2,8 +2,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/internal.h"
 
-#define LIVE "('queued', 'running', 'waiting')"
-
 /* What must never give a row: one word of what is wrong, and where. */
 static const struct {
 	const char *what, *sql;
@@ -36,14 +34,17 @@ static const struct {
 	{"a breaker ends its rest before it opened",
 	 "SELECT scope || ' ' || name FROM breakers WHERE until < opened OR failed > total LIMIT "
 	 "20"},
+	{"a run has ended and has not",
+	 "SELECT id FROM runs WHERE (ended IS NULL) <> (status IN ('queued', 'running', "
+	 "'waiting')) LIMIT 20"},
 	{"a run is ready but not queued",
 	 "SELECT id FROM runs WHERE ready = 1 AND status <> 'queued' LIMIT 20"},
 	{"a queued run waits for nothing",
 	 "SELECT r.id FROM runs r WHERE r.status = 'queued' AND r.ready = 0 AND r.due IS NULL AND "
 	 "NOT EXISTS (SELECT 1 FROM runs f "
-	 "WHERE f.entity = r.entity AND f.entity IS NOT NULL AND f.status IN " LIVE
+	 "WHERE f.entity = r.entity AND f.entity IS NOT NULL AND f." RUN_IS_OPEN
 	 " AND f.seq < r.seq) AND NOT EXISTS (SELECT 1 FROM runs t WHERE t.session = r.session AND "
-	 "t.session IS NOT NULL AND t.status IN " LIVE " AND t.seq < r.seq) LIMIT 20"},
+	 "t.session IS NOT NULL AND t." RUN_IS_OPEN " AND t.seq < r.seq) LIMIT 20"},
 	{"two runs of one entity may start at once",
 	 "SELECT entity FROM runs WHERE entity IS NOT NULL AND (ready = 1 OR status = 'running') "
 	 "GROUP BY entity "

@@ -110,6 +110,9 @@ size_t keys_mark(const struct store *store);
 void keys_back_to(struct store *store, size_t mark);
 void keys_free(struct store *store);
 
+/* Of runs: queued, running or waiting. As the partial indexes of what is open have it. */
+#define RUN_IS_OPEN "ended IS NULL"
+
 /* A change with its run's id, for change_shape. */
 #define CHANGE_WHOLE "SELECT c.*, r.id AS run_id FROM changes c LEFT JOIN runs r ON r.seq = c.run "
 struct change_row;

@@ -4,7 +4,6 @@
 
 #include "store/internal.h"
 
-#define LIVE "('queued', 'running', 'waiting')"
 #define RUN                                                                                        \
 	"SELECT r.seq, r.id, r.event, r.agent, r.trigger, r.status, r.priority, r.entity, r.due, " \
 	"r.held, "                                                                                 \
@@ -19,7 +18,8 @@
 	"e.time AS event_time"
 #define JOINS " FROM runs r LEFT JOIN events e ON e.seq = r.event "
 #define WHOLE                                                                                      \
-	RUN ", i.payload, i.guise, o.result, o.expect, o.checkpoint, o.completed_steps, o.decisions" JOINS  \
+	RUN ", i.payload, i.guise, o.result, o.expect, o.checkpoint, o.completed_steps, "          \
+	    "o.decisions" JOINS                                                                    \
 	    "LEFT JOIN run_inputs i ON i.run = r.seq LEFT JOIN run_outputs o ON o.run = r.seq "
 /* Without what is large: a list of a thousand is a list of ids and states. */
 #define BRIEF RUN ", o.result" JOINS "LEFT JOIN run_outputs o ON o.run = r.seq "
@@ -70,12 +70,13 @@ static const struct statement list[] = {
 		    ":parent, :hops, "
 		    ":schedule, :replay_of)",
 		    &run_shape},
-	[INSERT_INPUT] = {"INSERT INTO run_inputs (run, payload, guise) VALUES (:run, :payload, :guise)", NULL},
-	[ENTITY_TAKEN] = {"SELECT 1 FROM runs WHERE entity = :entity AND status IN " LIVE
-			  " LIMIT 1",
+	[INSERT_INPUT] =
+		{"INSERT INTO run_inputs (run, payload, guise) VALUES (:run, :payload, :guise)",
+		 NULL},
+	[ENTITY_TAKEN] = {"SELECT 1 FROM runs WHERE entity = :entity AND " RUN_IS_OPEN " LIMIT 1",
 			  NULL},
 	[SESSION_TAKEN] = {"SELECT 1 FROM runs WHERE session = :session AND session IS NOT NULL "
-			   "AND status IN " LIVE " LIMIT 1",
+			   "AND " RUN_IS_OPEN " LIMIT 1",
 			   NULL},
 	[BY_ID] = {WHOLE "WHERE r.id >= :lo AND r.id < :hi ORDER BY r.id LIMIT 2", &run_shape},
 	[BY_SEQ] = {WHOLE "WHERE r.seq = :seq", &run_shape},
@@ -155,8 +156,7 @@ runs_insert(struct store *store, const struct run_row *row, int64_t *ret_seq, bo
 	/* Mostly the run's own id: then it is not written twice. */
 	if (row->correlation && row->id && !strcmp(row->correlation, row->id))
 		query_text(q, "correlation", NULL);
-	if (!query_run(q, NULL, err) ||
-	    (row->payload && !input_insert(store, seq, row, err)))
+	if (!query_run(q, NULL, err) || (row->payload && !input_insert(store, seq, row, err)))
 		return false;
 	if (seq >= store->next_run)
 		store->next_run = seq + 1;

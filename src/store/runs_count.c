@@ -7,29 +7,27 @@
 
 enum { QUEUED, DEAD, OF_TRIGGER, OLDEST_OF, NEXT_TRIGGER, FIRST_OF, OPEN, OPEN_ENTITY, STATEMENTS };
 
-#define IS_OPEN "ended IS NULL"
-
 static const struct statement list[] = {
 	[QUEUED] = {"SELECT agent, COUNT(*) FROM runs WHERE status = 'queued' GROUP BY agent",
 		    NULL},
 	[DEAD] = {"SELECT COUNT(*) FROM runs WHERE status = 'failed' AND dropped = 0", NULL},
 	[OF_TRIGGER] = {"SELECT COUNT(*) FROM runs WHERE trigger = :trigger AND status = 'queued' "
-			"AND " IS_OPEN,
+			"AND " RUN_IS_OPEN,
 			NULL},
 	[OLDEST_OF] = {"SELECT created FROM runs WHERE trigger = :trigger AND status = 'queued' "
-		       "AND " IS_OPEN " ORDER BY seq LIMIT 1",
+		       "AND " RUN_IS_OPEN " ORDER BY seq LIMIT 1",
 		       NULL},
-	[NEXT_TRIGGER] = {"SELECT trigger FROM runs WHERE trigger > :after AND " IS_OPEN
+	[NEXT_TRIGGER] = {"SELECT trigger FROM runs WHERE trigger > :after AND " RUN_IS_OPEN
 			  " ORDER BY trigger LIMIT 1",
 			  NULL},
 	[FIRST_OF] = {"SELECT seq, priority FROM runs WHERE trigger = :trigger AND "
-		      "status = 'queued' AND " IS_OPEN " ORDER BY seq LIMIT 1",
+		      "status = 'queued' AND " RUN_IS_OPEN " ORDER BY seq LIMIT 1",
 		      NULL},
 	[OPEN] = {"SELECT seq FROM runs WHERE trigger = :trigger AND status = :status "
-		  "AND " IS_OPEN " ORDER BY seq LIMIT :max",
+		  "AND " RUN_IS_OPEN " ORDER BY seq LIMIT :max",
 		  NULL},
 	[OPEN_ENTITY] = {"SELECT seq FROM runs WHERE entity = :entity AND entity IS NOT NULL AND "
-			 "trigger = :trigger AND " IS_OPEN
+			 "trigger = :trigger AND " RUN_IS_OPEN
 			 " AND status = :status ORDER BY seq LIMIT :max",
 			 NULL},
 };

@@ -5,15 +5,14 @@
 #include "store/internal.h"
 #include "store/runs.h"
 
-#define LIVE "('queued', 'running', 'waiting')"
 /* First of its session among those that are not done. */
 #define FIRST_TURN                                                                                 \
 	"(session IS NULL OR NOT EXISTS (SELECT 1 FROM runs t WHERE t.session = runs.session AND " \
-	"t.session IS NOT NULL AND t.status IN " LIVE " AND t.seq < runs.seq))"
+	"t.session IS NOT NULL AND t." RUN_IS_OPEN " AND t.seq < runs.seq))"
 /* First of its entity, and of its session. */
 #define FIRST                                                                                      \
 	"(entity IS NULL OR NOT EXISTS (SELECT 1 FROM runs f WHERE f.entity = runs.entity AND "    \
-	"f.status IN " LIVE " AND f.seq < runs.seq)) AND " FIRST_TURN
+	"f." RUN_IS_OPEN " AND f.seq < runs.seq)) AND " FIRST_TURN
 
 enum {
 	CLAIM,
@@ -61,13 +60,13 @@ static const struct statement list[] = {
 	/* Only if the first that is not done is queued, and not for later. */
 	[FREE_ENTITY] = {"UPDATE runs SET ready = 1 WHERE seq = (SELECT MIN(f.seq) FROM runs f "
 			 "WHERE f.entity = :entity AND "
-			 "f.status IN " LIVE
+			 "f." RUN_IS_OPEN
 			 ") AND status = 'queued' AND ready = 0 AND due IS NULL AND " FIRST_TURN
 			 " RETURNING agent, tenant",
 			 NULL},
 	[FREE_SESSION] = {"UPDATE runs SET ready = 1 WHERE seq = (SELECT MIN(f.seq) FROM runs f "
 			  "WHERE f.session = :session AND f.session IS NOT NULL AND "
-			  "f.status IN " LIVE
+			  "f." RUN_IS_OPEN
 			  ") AND status = 'queued' AND ready = 0 AND due IS NULL AND " FIRST
 			  " RETURNING agent, tenant",
 			  NULL},

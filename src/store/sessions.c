@@ -5,8 +5,7 @@
 
 #include "store/internal.h"
 
-#define OPEN_TURNS                                                                                 \
-	"FROM runs r WHERE r.session = s.id AND r.session IS NOT NULL AND r.ended IS NULL"
+#define OPEN_TURNS "FROM runs r WHERE r.session = s.id AND r.session IS NOT NULL AND r." RUN_IS_OPEN
 #define WHOLE                                                                                      \
 	"SELECT s.seq, s.id, s.agent, s.tenant, s.name, s.turns, s.checkpoint, s.created, "        \
 	"s.used, s.ended, l.id AS run_id, l.status AS run_status, (SELECT COUNT(*) " OPEN_TURNS    \

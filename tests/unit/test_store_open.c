@@ -431,8 +431,8 @@ test_steps(void)
 
 	made_before(
 		"-words", path,
-		"INSERT INTO runs (id, agent, trigger, status, created) VALUES ('r', 'a', 't', "
-		"'succeeded', 0);"
+		"INSERT INTO runs (id, agent, trigger, status, created, ended) VALUES ('r', 'a', "
+		"'t', 'succeeded', 0, 0);"
 		"INSERT INTO changes (id, run, target, entity, op, status, key, batch, created, "
 		"held) SELECT 'c' || value, 1, 't', 'e' || value, 'update', value, value, "
 		"CASE WHEN value IN ('approved', 'proposed') THEN 'b/1' END, 0, value = "
