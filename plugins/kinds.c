@@ -24,12 +24,8 @@ const struct agent_kind *const plugin_agents[] = {
 };
 
 const struct target_kind *const plugin_targets[] = {
-	&sql_target_kind,
-	&http_target_kind,
-	&exec_target_kind,
-	&file_target_kind,
-	&git_target_kind,
-	NULL,
+	&sql_target_kind,  &http_target_kind, &exec_target_kind,
+	&file_target_kind, &git_target_kind,  NULL,
 };
 
 const struct notify_kind *const plugin_notifies[] = {
@@ -40,12 +36,7 @@ const struct notify_kind *const plugin_notifies[] = {
 };
 
 const struct entity_kind *const plugin_entities[] = {
-	&csv_entities,
-	&jsonl_entities,
-	&sql_entities,
-	&exec_entities,
-	&http_entities,
-	NULL,
+	&csv_entities, &jsonl_entities, &sql_entities, &exec_entities, &http_entities, NULL,
 };
 
 void

@@ -93,9 +93,9 @@ struct courier *courier_start(const struct look *look);
 void courier_free(struct courier *courier);
 /* Brings these objects (40 digits each) into the cache, each with its history so many commits deep
  * and, where the server can leave them out, without the content of files. keep: refs/rouse/ID is
- * made of each; what has one already is not made deeper. E_TOO_LARGE: more than fetch_max. E_INVALID: this git, or that server,
- * cannot. E_NOT_FOUND: the server has not, or does not give, one of them. E_UNAVAILABLE: anything
- * else. */
+ * made of each; what has one already is not made deeper. E_TOO_LARGE: more than fetch_max.
+ * E_INVALID: this git, or that server, cannot. E_NOT_FOUND: the server has not, or does not give,
+ * one of them. E_UNAVAILABLE: anything else. */
 bool courier_fetch(struct courier *courier, unsigned depth, bool keep, const char *const *ids,
 		   size_t count, struct err *err);
 

@@ -48,8 +48,8 @@ paging_add(json_t *parameters)
 			      query_parameter("since", "string", "not older than this instant"));
 }
 
-static const char *const lists[] = {"/v1/runs", "/v1/events", "/v1/changes", "/v1/gates", "/v1/sessions",
-				    "/v1/dlq", "/v1/batches"};
+static const char *const lists[] = {"/v1/runs",	    "/v1/events", "/v1/changes", "/v1/gates",
+				    "/v1/sessions", "/v1/dlq",	  "/v1/batches"};
 
 static bool
 is_list(const struct route *route)

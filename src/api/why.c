@@ -438,9 +438,8 @@ find_key(struct asked *asked)
 static void
 on_why(void *arg, struct http_request *req, const struct route_match *match)
 {
-	static bool (*const finders[])(struct asked *) = {find_trigger, find_run,  find_event,
-							  find_change,	find_gate, find_batch,
-							  find_key};
+	static bool (*const finders[])(struct asked *) = {
+		find_trigger, find_run, find_event, find_change, find_gate, find_batch, find_key};
 	struct api *api = arg;
 	AUTO(auto_free) char *id = api_param(match, 0);
 	struct asked asked = {.story = {.core = api->core}, .id = id};

@@ -85,8 +85,8 @@ bool cli_roused(struct cli *cli, const char *const *args, struct err *err);
 /* The same, silently and as user uid (0: as we are; only root can be another): E_CONFIG with all
  * that it said when it does not end with 0. */
 bool cli_roused_try(const char *const *args, uid_t uid, struct buf *ret_said, struct err *err);
-/* Path of roused: beside this program, ../sbin, $PATH; owned. NULL when there is none: E_NOT_FOUND, with
- * a word on what it is wanted for. */
+/* Path of roused: beside this program, ../sbin, $PATH; owned. NULL when there is none: E_NOT_FOUND,
+ * with a word on what it is wanted for. */
 char *cli_roused_path(const char *what_for, struct err *err);
 
 /* An error's end: "rouse: SENTENCE" on standard error, escaped. */

@@ -55,9 +55,9 @@ bool
 verb_inbox(struct cli *cli, struct err *err)
 {
 	static const struct column columns[] = {
-		{"KIND", "kind", CELL_TEXT},	 {"ID", "id", CELL_ID},
-		{"RUN", "run", CELL_ID},	 {"UNTIL", "expires", CELL_TIME},
-		{"SINCE", "since", CELL_TIME},	 {"AGENT", "agent", CELL_TEXT},
+		{"KIND", "kind", CELL_TEXT},   {"ID", "id", CELL_ID},
+		{"RUN", "run", CELL_ID},       {"UNTIL", "expires", CELL_TIME},
+		{"SINCE", "since", CELL_TIME}, {"AGENT", "agent", CELL_TEXT},
 		{"WHAT", "about", CELL_TEXT},
 	};
 	AUTO(client_reply_fini) struct client_reply reply = CLIENT_REPLY_INIT;

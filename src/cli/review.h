@@ -18,7 +18,7 @@ struct review_done {
 struct review {
 	struct cli *cli;
 	const char *word;
-	char *sample; /* its id; NULL: all are looked at */
+	char *sample;	     /* its id; NULL: all are looked at */
 	char *look, *filter; /* filter: jq; NULL: none */
 	json_t *head;	     /* the look's answer */
 	uint64_t total, at;  /* changes, and the one that is shown */

@@ -42,8 +42,7 @@ bool
 sample_take(struct cli *cli, const char *word, json_t **ret, struct err *err)
 {
 	AUTO(client_reply_fini)
-	struct client_reply reply = CLIENT_REPLY_INIT,
-			    old = CLIENT_REPLY_INIT;
+	struct client_reply reply = CLIENT_REPLY_INIT, old = CLIENT_REPLY_INIT;
 	AUTO(json_auto_decref) json_t *body = json_object();
 	struct err why = ERR_INIT;
 	double confidence, max_defect;

@@ -64,7 +64,7 @@ const struct verb_option *verb_option_at(const struct verb *verb, size_t i,
 void verb_print_overview(struct buf *out);
 void verb_print_noun(const char *noun, struct buf *out);
 void verb_print_help(const struct verb *verb, struct buf *out);
-void verb_print_man(struct buf *out);	     /* rouse(1), roff */
+void verb_print_man(struct buf *out); /* rouse(1), roff */
 /* shell: bash, fish or zsh. false: it is none of these. */
 bool verb_print_completion(const char *shell, struct buf *out);
 

@@ -515,7 +515,8 @@ const struct verb verb_table[] = {
 	 verb_db_backup},
 	{"db", "restore", "FILE", 1, 1, NULL, NULL, VERB_LOCAL,
 	 "put a backup in the place of the database",
-	 "While no roused runs. What was there stays beside it. What was accepted since the backup is "
+	 "While no roused runs. What was there stays beside it. What was accepted since the backup "
+	 "is "
 	 "not in it.",
 	 verb_db_restore},
 	{"db", "check", "", 0, 0, NULL, NULL, 0, "is the database sound?",

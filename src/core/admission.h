@@ -25,8 +25,8 @@ struct admission {
 	struct mapped mapped[PROGRAMS];
 	int pending;
 
-	struct buf cursor, cursor_idle, natural_key, correlation, traceparent, came_with, schedule, tenant,
-		user, session, session_id;
+	struct buf cursor, cursor_idle, natural_key, correlation, traceparent, came_with, schedule,
+		tenant, user, session, session_id;
 	struct cause cause;
 	enum overlap overlap;
 	const char *refused_as;
@@ -64,8 +64,8 @@ bool event_keep(struct admission *a, int64_t run);
 /* A known key is its run's, whatever else goes on: only a new one can be refused, and stays free
  * then. */
 bool key_is_known(struct admission *a, bool *ret_known);
-/* Claims the admission's key, if it has one. owner: seq of its run; below 0: of its event, whose run
- * is still to be made. *ret_known: whose it is already, in the same way; 0: it was new. */
+/* Claims the admission's key, if it has one. owner: seq of its run; below 0: of its event, whose
+ * run is still to be made. *ret_known: whose it is already, in the same way; 0: it was new. */
 bool key_claim(struct admission *a, int64_t owner, int64_t *ret_known, bool *ret_same_print);
 /* The key is another's: the event is kept as its replay. */
 bool replay_keep(struct admission *a, int64_t known, bool same_print);

@@ -62,7 +62,7 @@ struct admission_result {
 	char run_id[40]; /* "" when none */
 	int64_t run_seq;
 	bool replayed;
-	bool makes_run; /* a new run comes of it: now, or with other events */
+	bool makes_run;		/* a new run comes of it: now, or with other events */
 	const char *run_status; /* of a replayed one; "queued" for a new one */
 };
 

@@ -1,4 +1,5 @@
-/* Breakers: who fails too often is left alone for a while; of agents, targets, models. SPEC 8, 10. */
+/* Breakers: who fails too often is left alone for a while; of agents, targets, models. SPEC 8, 10.
+ */
 /* SPDX-License-Identifier: MIT */
 #include "core/breakers.h"
 
@@ -148,8 +149,7 @@ guard_notify(const struct guard *guard, struct err *err)
 	const char *scope = scope_names[guard->scope];
 	bool agent = guard->scope == BREAKER_AGENT;
 	AUTO(buf_fini)
-	struct buf subject = BUF_INIT,
-		   text = BUF_INIT, todo = BUF_INIT, topic = BUF_INIT;
+	struct buf subject = BUF_INIT, text = BUF_INIT, todo = BUF_INIT, topic = BUF_INIT;
 
 	if (!notify_wants(guard->core, NOTIFY_BREAKER_OPEN))
 		return true;

@@ -1,4 +1,5 @@
-/* Breakers: who fails too often is left alone for a while; of agents, targets, models. SPEC 8, 10. */
+/* Breakers: who fails too often is left alone for a while; of agents, targets, models. SPEC 8, 10.
+ */
 /* SPDX-License-Identifier: MIT */
 #ifndef ROUSE_CORE_BREAKERS_H
 #define ROUSE_CORE_BREAKERS_H

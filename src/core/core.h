@@ -58,14 +58,14 @@ struct core {
 	struct queue *queue;
 	struct apply *apply;
 	struct sources *sources;
-	struct gather *gather;	     /* events that wait for others */
-	struct keep *keep;	     /* retention */
-	struct ledger *ledger;	     /* what a day may cost */
-	struct breakers *breakers;   /* who is left alone for a while */
-	struct vigil *vigil;	     /* over what runs or waits */
-	struct attempts *attempts;   /* live ones */
-	struct rate *rates;	     /* by name of trigger or token */
-	struct rate *rates_strange;  /* by address */
+	struct gather *gather;	    /* events that wait for others */
+	struct keep *keep;	    /* retention */
+	struct ledger *ledger;	    /* what a day may cost */
+	struct breakers *breakers;  /* who is left alone for a while */
+	struct vigil *vigil;	    /* over what runs or waits */
+	struct attempts *attempts;  /* live ones */
+	struct rate *rates;	    /* by name of trigger or token */
+	struct rate *rates_strange; /* by address */
 	struct bound bound;
 	uint64_t refused_unsaid;     /* refusals that the audit log was spared */
 	struct notify *notify;	     /* who is told */

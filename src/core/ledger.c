@@ -115,12 +115,10 @@ static struct reservation *
 reservation_new(struct ledger *ledger, const struct run_row *run, struct wall at)
 {
 	struct reservation *reservation = mem_alloc(sizeof(*reservation));
-	const char *const names[PAYERS] = {[PAYER_ALL] = "",
-					   [PAYER_TENANT] = run->tenant,
-					   [PAYER_USER] = run->user,
-					   [PAYER_BATCH] = run->batch,
-					   [PAYER_AGENT] = run->agent,
-					   [PAYER_TRIGGER] = *run->trigger ? run->trigger : NULL};
+	const char *const names[PAYERS] = {
+		[PAYER_ALL] = "",	    [PAYER_TENANT] = run->tenant,
+		[PAYER_USER] = run->user,   [PAYER_BATCH] = run->batch,
+		[PAYER_AGENT] = run->agent, [PAYER_TRIGGER] = *run->trigger ? run->trigger : NULL};
 
 	reservation->run = run->seq;
 	reservation->tenant = mem_strdup(run->tenant);

@@ -10,15 +10,7 @@
 
 /* Who pays. A name stands for itself; that of a user is his tenant's, a slash and his own. A batch
  * has one day alone, that of its id. */
-enum payer {
-	PAYER_ALL,
-	PAYER_TENANT,
-	PAYER_USER,
-	PAYER_BATCH,
-	PAYER_AGENT,
-	PAYER_TRIGGER,
-	PAYERS
-};
+enum payer { PAYER_ALL, PAYER_TENANT, PAYER_USER, PAYER_BATCH, PAYER_AGENT, PAYER_TRIGGER, PAYERS };
 /* Those that may have a limit come first. */
 #define LIMITED (PAYER_BATCH + 1)
 

@@ -397,8 +397,7 @@ store_print(struct core *core, struct buf *out)
 	gauge_head(out, "rouse_store_bytes", "Size of the database file.");
 	buf_printf(out, "rouse_store_bytes %lld\n", (long long)stats.file_bytes);
 	gauge_head(out, "rouse_store_used_bytes", "What of it is in use.");
-	buf_printf(out, "rouse_store_used_bytes %lld\n",
-		   (long long)store_used_bytes(core->store));
+	buf_printf(out, "rouse_store_used_bytes %lld\n", (long long)store_used_bytes(core->store));
 	if (bound_max(core)) {
 		gauge_head(out, "rouse_store_max_bytes", "Its bound (retention.max_db_size).");
 		buf_printf(out, "rouse_store_max_bytes %lld\n", (long long)bound_max(core));

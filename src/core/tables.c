@@ -156,8 +156,9 @@ static const struct conf_key telemetry_keys[] = {
 	{"traces", CONF_BOOL, "yes", .help = "send spans of events, runs and changes?"},
 	{"logs", CONF_ENUM, "info", "none|error|warning|info|debug",
 	 .help = "lines of the log that are sent: this level and what is worse"},
-	{"sample", CONF_RATIO, "1", .help = "share of the traces begun here that are sent; a "
-					    "caller's own traceparent decides for itself"},
+	{"sample", CONF_RATIO, "1",
+	 .help = "share of the traces begun here that are sent; a "
+		 "caller's own traceparent decides for itself"},
 	{"service", CONF_STRING, "rouse", .help = "service.name of what is sent"},
 	{"attribute.", CONF_STRING, .flags = CONF_PREFIX,
 	 .help = "attribute.NAME = VALUE: said of this daemon with all that is sent, as "
@@ -553,7 +554,6 @@ static const struct conf_table telemetry_table = {.section = "telemetry",
 						  .count = ARRAY_LEN(telemetry_keys),
 						  .check = telemetry_check,
 						  .help = "traces and logs for a collector"};
-
 
 /* Else an agent that says `timeout: 0` would approve its own question. */
 static void

@@ -131,7 +131,8 @@ struct str http_query(const struct http_request *req);	/* raw, without '?' */
 struct str http_body(const struct http_request *req);
 struct str http_host(const struct http_request *req);
 const struct http_peer *http_peer(const struct http_request *req);
-/* Of a peer on the Unix socket: is this group among those that its process had when it connected? */
+/* Of a peer on the Unix socket: is this group among those that its process had when it connected?
+ */
 bool http_peer_has_group(const struct http_request *req, gid_t group);
 /* Address of the client: the peer's, or whom the trusted proxy that is the peer speaks for. Lives
  * as long as the request. */

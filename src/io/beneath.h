@@ -15,8 +15,8 @@ bool beneath_check(const char *path, struct err *err);
 int beneath_at(int root, const char *path, int flags);
 /* Opens path below the folder root; no part of it, the last one included, is followed as a link,
  * and none lies outside. path "" is root itself. -1: E_NOT_FOUND, E_DENIED (a link, or outside of
- * root), E_IO. flags: of open(2), O_CLOEXEC is added. By openat2(2), where the kernel has it, and no
- * filter stands before it (systemd's RestrictSUIDSGID= refuses it). */
+ * root), E_IO. flags: of open(2), O_CLOEXEC is added. By openat2(2), where the kernel has it, and
+ * no filter stands before it (systemd's RestrictSUIDSGID= refuses it). */
 int beneath_open(int root, const char *path, int flags, struct err *err);
 /* The folder that path lies in; *ret_name: its last part, within path. make: missing folders are
  * made with mode, and are on disk before this returns. */

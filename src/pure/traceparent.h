@@ -24,7 +24,8 @@ void traceparent_write(const struct traceparent *from, struct buf *out);
 /* The trace of an event that came without one: its UUID without dashes (whose last 62 bits are
  * random, as samplers want them). */
 void trace_of_uuid(const char *uuid, char ret[TRACE_ID_LEN + 1]);
-/* The span of an event: the last 16 digits of its UUID. Cheaper than a hash, where there are many. */
+/* The span of an event: the last 16 digits of its UUID. Cheaper than a hash, where there are many.
+ */
 void span_of_uuid(const char *uuid, char ret[SPAN_ID_LEN + 1]);
 /* Is a trace among this share of all? By its last 56 bits, so that all who ask alike say alike. */
 bool trace_is_sampled(const char *trace, double ratio);

@@ -14,7 +14,17 @@
 	"DELETE FROM " table " WHERE seq IN (SELECT seq FROM " table " WHERE seq < (SELECT "       \
 	"MAX(seq) FROM " table ") ORDER BY seq LIMIT :most) AND at < :before"
 
-enum { INSERT, ANSWER, LIST, LIST_WHO, LIST_OBJECT, EXPIRE, EXPIRE_DECISIONS, EXPIRE_SAMPLES, STATEMENTS };
+enum {
+	INSERT,
+	ANSWER,
+	LIST,
+	LIST_WHO,
+	LIST_OBJECT,
+	EXPIRE,
+	EXPIRE_DECISIONS,
+	EXPIRE_SAMPLES,
+	STATEMENTS
+};
 
 static const struct statement list[] = {
 	[INSERT] = {"INSERT INTO audit (at, who, via, act, object, scope, request, status, error) "

@@ -24,8 +24,8 @@ bool audit_answer(struct store *store, int64_t seq, int64_t status, const char *
 /* columns: by scope object status. */
 bool audit_list(struct store *store, const struct list_query *query,
 		bool (*fn)(void *arg, const struct audit_row *row), void *arg, struct err *err);
-/* Lets go of at most `most` rows of the audit log, and as many decisions and samples, that are older
- * than before; the newest of each stays. *ret_gone: the most of one of them. */
+/* Lets go of at most `most` rows of the audit log, and as many decisions and samples, that are
+ * older than before; the newest of each stays. *ret_gone: the most of one of them. */
 bool audit_expire(struct store *store, struct wall before, unsigned most, unsigned *ret_gone,
 		  struct err *err);
 

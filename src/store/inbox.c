@@ -18,7 +18,8 @@ static const struct statement list[] = {
 	[GATES_COUNT] = {"SELECT COUNT(*) FROM gates WHERE status = 'waiting'", NULL},
 	[RUNS] = {"SELECT r.id, r.agent, (SELECT target FROM changes c WHERE c.run = w.run AND "
 		  "c.status = 'proposed' AND c.batch IS NULL LIMIT 1), w.n, (SELECT created FROM "
-		  "changes c WHERE c.run = w.run AND c.status = 'proposed' AND c.batch IS NULL LIMIT "
+		  "changes c WHERE c.run = w.run AND c.status = 'proposed' AND c.batch IS NULL "
+		  "LIMIT "
 		  "1) FROM (SELECT run, COUNT(*) AS n FROM changes INDEXED BY changes_inbox WHERE "
 		  "status = 'proposed' AND batch IS NULL GROUP BY run ORDER BY run LIMIT :most) w "
 		  "CROSS JOIN runs r ON r.seq = w.run",

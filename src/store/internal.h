@@ -44,7 +44,7 @@ struct store {
 	int64_t rows_before;
 	struct store_stats stats;
 	struct mono last_commit;
-	int64_t used;	       /* bytes, after used_commits commits; 0: not asked yet */
+	int64_t used; /* bytes, after used_commits commits; 0: not asked yet */
 	uint64_t used_commits;
 
 	/* The next seq of each table that counts in memory; 0: not read yet. Gaps are fine. */

@@ -13,9 +13,9 @@ struct event_row {
 	char *id;    /* UUIDv7 */
 	char *trigger, *source, *outcome, *rule, *key, *subject;
 	struct wall time;
-	int64_t run;	/* seq of its run; 0: none */
-	char *run_id;	/* of that run; NULL */
-	char *document; /* the CloudEvent, JSON text; NULL where a list left it out */
+	int64_t run;	   /* seq of its run; 0: none */
+	char *run_id;	   /* of that run; NULL */
+	char *document;	   /* the CloudEvent, JSON text; NULL where a list left it out */
 	char *traceparent; /* that it came with; NULL: it begins a trace of its own */
 };
 void event_row_fini(struct event_row *row);
@@ -112,10 +112,10 @@ struct change_row {
 	bool partial; /* its run did not end well */
 	char *digest; /* of what a person sees: target entity op before after patch; hex */
 	char *decided_by, *decision_reason;
-	char *receipt; /* JSON: what the target said when it was applied (ETag, rows, the true
-			  before) */
-	char *current; /* JSON: what was found instead of before (conflict); NULL */
-	char *previous; /* JSON: what was approved before, and it differs from; NULL */
+	char *receipt;	 /* JSON: what the target said when it was applied (ETag, rows, the true
+			    before) */
+	char *current;	 /* JSON: what was found instead of before (conflict); NULL */
+	char *previous;	 /* JSON: what was approved before, and it differs from; NULL */
 	char *unchecked; /* why its target was not asked when it was proposed; NULL */
 	char *error;
 	int attempts; /* at applying, or at reverting */

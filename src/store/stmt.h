@@ -86,11 +86,13 @@ struct statements {
 };
 extern const struct statements events_statements, runs_statements, moves_statements,
 	counts_statements, attempts_statements, runlog_statements, keys_statements,
-	changes_statements, changes_walk_statements, changes_rule_statements, changes_vet_statements, samples_statements, changes_move_statements, outbox_statements, state_statements, gates_statements, facts_statements,
-	breakers_statements, budgets_statements, gather_statements, health_statements,
-	rollouts_statements,
-	sessions_statements, batches_statements, items_statements,
-	notices_statements, inbox_statements, store_statements, retention_statements, spans_statements, audit_statements;
+	changes_statements, changes_walk_statements, changes_rule_statements,
+	changes_vet_statements, samples_statements, changes_move_statements, outbox_statements,
+	state_statements, gates_statements, facts_statements, breakers_statements,
+	budgets_statements, gather_statements, health_statements, rollouts_statements,
+	sessions_statements, batches_statements, items_statements, notices_statements,
+	inbox_statements, store_statements, retention_statements, spans_statements,
+	audit_statements;
 const struct statements *statements_of(enum room room);
 
 /* A statement in use. AUTO(query_end) struct query *q = query_read(…); NULL: err says why. */

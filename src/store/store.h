@@ -73,9 +73,10 @@ bool store_backup(struct store *store, const char *path,
 		  void (*progress)(void *arg, int done, int total), void *arg, int64_t *ret_bytes,
 		  struct err *err);
 /* Puts a copy of the backup `from` into the place of the database, while no roused has it; what was
- * there stays beside it, under the name *ret_aside ("": nothing was there). Refuses with a sentence,
- * and changes nothing: a database that is open (E_EXISTS), a file that is none of ours, newer or
- * empty (E_STATE), one that is not whole (E_CORRUPT). A death midway leaves either of the two. */
+ * there stays beside it, under the name *ret_aside ("": nothing was there). Refuses with a
+ * sentence, and changes nothing: a database that is open (E_EXISTS), a file that is none of ours,
+ * newer or empty (E_STATE), one that is not whole (E_CORRUPT). A death midway leaves either of the
+ * two. */
 bool store_restore(const char *url, const char *from, struct buf *ret_aside, struct err *err);
 /* integrity_check, foreign_key_check, the invariants of the schema (e.g. statuses, one live attempt
  * a run, keys that point nowhere). A line a finding in out; true when there is none. Blocks

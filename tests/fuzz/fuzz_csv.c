@@ -64,8 +64,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	AUTO(buf_fini)
-	struct buf whole = BUF_INIT,
-		   split = BUF_INIT, tail = BUF_INIT, again = BUF_INIT;
+	struct buf whole = BUF_INIT, split = BUF_INIT, tail = BUF_INIT, again = BUF_INIT;
 	uint64_t second = 0, line = 0;
 	struct str input = str_make(data, size);
 

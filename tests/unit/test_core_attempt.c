@@ -399,9 +399,10 @@ takes_up(void)
 	rig_agent(1)->gone = true;
 	rig_restart(NULL);
 	IT ("one that had not begun is tried again, and counts for nothing") {
-		CHECK_STR(rig_text("SELECT status || ' ' || reason FROM attempts WHERE run = (SELECT "
-				   "MAX(run) FROM attempts) AND n = 1"),
-			  "lost unread");
+		CHECK_STR(
+			rig_text("SELECT status || ' ' || reason FROM attempts WHERE run = (SELECT "
+				 "MAX(run) FROM attempts) AND n = 1"),
+			"lost unread");
 		rig_pass(1100);
 		CHECK_INT(rig_agents(), 3);
 	}

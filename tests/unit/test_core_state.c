@@ -116,15 +116,13 @@ gates(void)
 	rig_restart(NULL);
 	rig_pass(29000);
 	IT ("a time-out counts through a restart") {
-		CHECK_STR(rig_text("SELECT status FROM gates WHERE seq = 3"),
-			  "waiting");
+		CHECK_STR(rig_text("SELECT status FROM gates WHERE seq = 3"), "waiting");
 		CHECK_STR(rig_text("SELECT status FROM runs"), "waiting");
 	}
 	rig.fail_commits = 1;
 	rig_pass(3000);
 	IT ("and is a decision of its own") {
-		CHECK_STR(rig_text("SELECT status FROM gates WHERE seq = 3"),
-			  "expired");
+		CHECK_STR(rig_text("SELECT status FROM gates WHERE seq = 3"), "expired");
 		CHECK_STR(rig_text("SELECT status FROM runs"), "running");
 		CHECK(strstr(buf_cstr(&agent->got), "\"decision\":\"timeout\",\"by\":\"rouse\"") !=
 		      NULL);

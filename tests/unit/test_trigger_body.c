@@ -73,13 +73,14 @@ other_bodies(void)
 			  "{\"a\":\"\xEF\xBF\xBD\"}");
 	}
 	IT ("a name that ends in [] always has an array, and keeps its brackets") {
-		CHECK_STR(data_of("application/x-www-form-urlencoded", STR("a[]=1&b%5B%5D=2&b[]=3")),
-			  "{\"a[]\":[\"1\"],\"b[]\":[\"2\",\"3\"]}");
+		CHECK_STR(
+			data_of("application/x-www-form-urlencoded", STR("a[]=1&b%5B%5D=2&b[]=3")),
+			"{\"a[]\":[\"1\"],\"b[]\":[\"2\",\"3\"]}");
 	}
 	IT ("no pair of a form is lost, whatever its name") {
-		CHECK_STR(data_of("application/x-www-form-urlencoded",
-				  STR("=1&&%00=2&%ff=3&a%22=4")),
-			  "{\"\":\"1\",\"\xEF\xBF\xBD\":[\"2\",\"3\"],\"a\\\"\":\"4\"}");
+		CHECK_STR(
+			data_of("application/x-www-form-urlencoded", STR("=1&&%00=2&%ff=3&a%22=4")),
+			"{\"\":\"1\",\"\xEF\xBF\xBD\":[\"2\",\"3\"],\"a\\\"\":\"4\"}");
 	}
 	IT ("a form of more names than anybody needs is refused, of many values not") {
 		AUTO(buf_fini) struct buf names = BUF_INIT;
