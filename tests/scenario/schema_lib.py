@@ -1,15 +1,13 @@
-#!/usr/bin/env python3
-# Makes NNNN.sql for each step of the schema that has none: a database as a daemon of that step left it, with rows of every kind.
+# A database as a daemon of any step of the schema left it: with rows of every kind.
 # SPDX-License-Identifier: MIT
-#
-# usage: make.py [FROM]; in the folder of this file. What is there is never made again: a released schema does not change.
 import glob
 import hashlib
 import os
 import sqlite3
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-STEPS = sorted(glob.glob(os.path.join(HERE, "../../../src/store/sql/[0-9]*.sql")))
+from lib import SOURCE
+
+STEPS = sorted(glob.glob(os.path.join(SOURCE, "src/store/sql/[0-9]*.sql")))
 AT = 1790000000000
 TOKEN = "rouse_" + "m" * 43
 LIMITS = {f"limit_{name}": -1 for name in ("deadline_ms", "steps", "tools", "tokens", "context", "cost_uusd", "output_bytes")}
@@ -82,12 +80,14 @@ ROWS = [
 ]
 
 
-def make(last):
-    db = sqlite3.connect(":memory:")
+def make(path, last):
+    """The database at path, of the first steps up to `last`."""
+    db = sqlite3.connect(path)
     db.execute("PRAGMA foreign_keys = ON")
     for step in STEPS[:last]:
         with open(step) as f:
             db.executescript(f.read())
+    db.executescript(f"PRAGMA application_id = {0x726f7573}; PRAGMA user_version = {last};")
     tables = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")}
     unknown = tables - {name for name, _ in ROWS} - {"probe", "keys", "key_parts"}
     assert not unknown, f"rows for {unknown} are to be written here"
@@ -100,12 +100,4 @@ def make(last):
             names = ", ".join(f'"{k}"' for k in row)
             db.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
     db.commit()
-    name = os.path.join(HERE, f"{last:04}.sql")
-    with open(name, "w") as f:
-        f.write(f"-- A database of schema {last}. Made by make.py; never again.\nPRAGMA application_id = {0x726f7573};\nPRAGMA user_version = {last};\n")
-        f.write("\n".join(db.iterdump()) + "\n")
-
-
-for n in range(1, len(STEPS) + 1):
-    if not os.path.exists(os.path.join(HERE, f"{n:04}.sql")):
-        make(n)
+    db.close()
