@@ -40,15 +40,16 @@ static const struct statement list[] = {
 		  "c.entity = :entity AND c.status = 'proposed' AND c.seq <> :keep AND "
 		  "c.run < :run AND r.trigger = :trigger AND r.agent = :agent",
 		  NULL},
+	/* Not by the run's index: a run that proposes by the thousand would walk all of them. */
 	[BESIDE] = {"SELECT c.*, r.id AS run_id FROM changes k JOIN changes c ON c.target = "
 		    "k.target AND c.entity = k.entity AND c.status = 'proposed' LEFT JOIN runs r "
-		    "ON r.seq = c.run WHERE k.seq = :keep AND c.run = k.run AND c.seq < k.seq "
+		    "ON r.seq = c.run WHERE k.seq = :keep AND +c.run = k.run AND c.seq < k.seq "
 		    "ORDER BY c.seq",
 		    &change_shape},
 	[BESIDE_REPLAYED] = {"SELECT c.*, r.id AS run_id FROM changes k JOIN changes c ON c.target "
 			     "= k.target AND c.entity = k.entity AND c.status = 'rejected' AND "
 			     "c.batch >= 'replay:' AND c.batch < 'replay;' LEFT JOIN runs r ON "
-			     "r.seq = c.run WHERE k.seq = :keep AND c.run = k.run AND c.seq <> "
+			     "r.seq = c.run WHERE k.seq = :keep AND +c.run = k.run AND c.seq <> "
 			     "k.seq ORDER BY c.seq",
 			     &change_shape},
 	[SUPERSEDE] = {"UPDATE changes SET status = 'superseded', way = NULL WHERE seq = :seq AND "
