@@ -125,7 +125,7 @@ ssh_become(const char *ssh, char **words)
 {
 	const char *secret = getenv(names[NAME_SECRET]), *hosts = getenv(names[NAME_KNOWN_HOSTS]);
 	const char *user = getenv(names[NAME_USER]);
-	bool is_key = secret && secret_is_key(secret);
+	const char *key = secret && secret_is_key(secret) ? secret : NULL;
 	AUTO(buf_fini) struct buf known = BUF_INIT, identity = BUF_INIT;
 	size_t given = 0, n = 0;
 	AUTO(auto_free) const char **argv = NULL;
@@ -134,7 +134,7 @@ ssh_become(const char *ssh, char **words)
 		given++;
 	argv = mem_alloc_array(2 * ARRAY_LEN(ssh_options) + given + 16, sizeof(char *));
 	path_option(&known, "UserKnownHostsFile", hosts && *hosts ? hosts : "/dev/null");
-	path_option(&identity, "IdentityFile", is_key ? secret : "/dev/null");
+	path_option(&identity, "IdentityFile", key ? key : "/dev/null");
 	argv[n++] = "ssh";
 	argv[n++] = "-F";
 	argv[n++] = "none";
@@ -147,15 +147,15 @@ ssh_become(const char *ssh, char **words)
 	argv[n++] = "-o";
 	argv[n++] = buf_cstr(&identity);
 	argv[n++] = "-o";
-	argv[n++] = is_key ? "PreferredAuthentications=publickey"
-			   : "PreferredAuthentications=password,keyboard-interactive";
+	argv[n++] = key ? "PreferredAuthentications=publickey"
+			: "PreferredAuthentications=password,keyboard-interactive";
 	if (user) {
 		argv[n++] = "-l";
 		argv[n++] = user;
 	}
 	for (size_t i = 0; i < given; i++)
 		argv[n++] = words[i];
-	if (secret && !is_key) {
+	if (secret && !key) {
 		setenv("SSH_ASKPASS", getenv("GIT_ASKPASS") ? getenv("GIT_ASKPASS") : "", 1);
 		setenv("SSH_ASKPASS_REQUIRE", "force", 1);
 	}

@@ -159,7 +159,8 @@ flight_land_done(struct flight *flight, size_t *ret_done, struct err *err)
 {
 	struct core *core = flight->lane->apply->core;
 	AUTO(auto_free)
-	const struct change_row **rows = mem_alloc_array(flight->count, sizeof(*rows));
+	const struct change_row **rows =
+		mem_alloc_array(flight->count, sizeof(struct change_row *));
 	AUTO(auto_free) const char **receipts = mem_alloc_array(flight->count, sizeof(*receipts));
 
 	*ret_done = 0;

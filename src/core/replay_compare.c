@@ -1,6 +1,7 @@
 /* Replays: what the old run and the new one proposed, side by side; read page by page in a thread.
  */
 /* SPDX-License-Identifier: MIT */
+#include <assert.h>
 #include <inttypes.h>
 
 #include "base/json.h"
@@ -200,13 +201,14 @@ side(const struct proposal *proposal)
 static json_t *
 difference(const char *outcome, const struct proposal *old, const struct proposal *now)
 {
-	const struct proposal *any = old ? old : now;
+	const struct proposal *any = old ? old : now, *newest = now ? now : old;
 	json_t *object = json_object();
 
+	assert(any && newest);
 	json_put_str(object, "outcome", outcome);
 	json_put_str(object, "target", any->row.target);
 	put_or_null(object, "entity", any->row.entity);
-	json_put_str(object, "op", now ? now->row.op : old->row.op);
+	json_put_str(object, "op", newest->row.op);
 	/* What it was made from: then, where that is known. */
 	put_json_text(object, "before",
 		      any->row.before ? any->row.before

@@ -131,7 +131,7 @@ static bool
 rows_take(struct store *store, struct change_row *rows, size_t count, bool revert, struct err *err)
 {
 	AUTO(auto_free)
-	const struct change_row **pointers = mem_alloc_array(count, sizeof(*pointers));
+	const struct change_row **pointers = mem_alloc_array(count, sizeof(struct change_row *));
 	AUTO(buf_fini) struct buf seqs = BUF_INIT;
 	AUTO(query_end)
 	struct query *q = query_write(store, ROOM_OUTBOX, revert ? TAKE_BACK : TAKE, err);
