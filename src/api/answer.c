@@ -42,6 +42,48 @@ api_body(const struct http_request *req, json_t **ret, struct err *err)
 	return false;
 }
 
+static bool
+member_is_known(const char *const *names, const char *name)
+{
+	while (*names && strcmp(*names, name) != 0)
+		names++;
+	return *names;
+}
+
+bool
+api_members(const json_t *body, const char *const *names, struct err *err)
+{
+	AUTO(buf_fini) struct buf list = BUF_INIT;
+	const char *name;
+	json_t *value;
+
+	json_object_foreach ((json_t *)body, name, value) {
+		if (member_is_known(names, name))
+			continue;
+		for (size_t i = 0; names[i]; i++)
+			buf_cat(&list, !i ? "" : names[i + 1] ? ", " : " or ", names[i]);
+		return err_set(err, E_INVALID, "%s is unknown; expected %s", name, buf_cstr(&list));
+	}
+	return true;
+}
+
+bool
+api_member_whole(const json_t *body, const char *name, int64_t most, int64_t *ret, struct err *err)
+{
+	const json_t *value = json_object_get(body, name);
+
+	*ret = 0;
+	if (!value || json_is_null(value))
+		return true;
+	*ret = json_integer_value(value);
+	if (json_is_integer(value) && *ret > 0 && *ret <= most)
+		return true;
+	if (most == INT64_MAX)
+		return err_set(err, E_INVALID, "%s: expected a whole number, at least 1", name);
+	return err_set(err, E_INVALID, "%s: expected a whole number from 1 to %lld", name,
+		       (long long)most);
+}
+
 void
 api_reply(struct http_request *req, int status, json_t *take_json)
 {

@@ -114,19 +114,6 @@ on_entities(void *arg, struct http_request *req, const struct route_match *match
 /* --- start --------------------------------------------------------------------------------- */
 
 static bool
-whole_member(const json_t *body, const char *name, int64_t *ret, struct err *err)
-{
-	const json_t *value = json_object_get(body, name);
-
-	*ret = 0;
-	if (!value || json_is_null(value))
-		return true;
-	*ret = json_integer_value(value);
-	return (json_is_integer(value) && *ret > 0) ||
-	       err_set(err, E_INVALID, "%s: expected a whole number, at least 1", name);
-}
-
-static bool
 text_member(const json_t *body, const char *name, const char **ret, struct err *err)
 {
 	const json_t *value = json_object_get(body, name);
@@ -137,36 +124,16 @@ text_member(const json_t *body, const char *name, const char **ret, struct err *
 }
 
 static bool
-members_check(const json_t *body, struct err *err)
-{
-	static const char *const names[] = {"limit", "trial", "only", "failed", "skipped"};
-	const char *name;
-	json_t *value;
-
-	json_object_foreach ((json_t *)body, name, value) {
-		size_t i = 0;
-
-		while (i < ARRAY_LEN(names) && strcmp(names[i], name) != 0)
-			i++;
-		if (i == ARRAY_LEN(names))
-			return err_set(err, E_INVALID,
-				       "%s is unknown; expected limit, trial, only, failed or "
-				       "skipped",
-				       name);
-	}
-	return true;
-}
-
-static bool
 start(struct api *api, const struct http_request *req, const char *name, char **ret_id,
       struct err *err)
 {
 	AUTO(json_auto_decref) json_t *body = NULL;
+	static const char *const names[] = {"limit", "trial", "only", "failed", "skipped", NULL};
 	struct batch_options options = {.nominal = WALL_NONE, .by = api_by(req)};
 
-	if (!api_body(req, &body, err) || !members_check(body, err) ||
-	    !whole_member(body, "limit", &options.limit, err) ||
-	    !whole_member(body, "trial", &options.trial, err) ||
+	if (!api_body(req, &body, err) || !api_members(body, names, err) ||
+	    !api_member_whole(body, "limit", INT64_MAX, &options.limit, err) ||
+	    !api_member_whole(body, "trial", INT64_MAX, &options.trial, err) ||
 	    !text_member(body, "failed", &options.failed, err) ||
 	    !text_member(body, "skipped", &options.skipped, err))
 		return false;

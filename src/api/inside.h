@@ -77,6 +77,12 @@ bool api_stream_run(struct api *api, struct http_request *req, const char *run_i
 
 /* The JSON object of the body ({} when there is none); E_INVALID otherwise. */
 bool api_body(const struct http_request *req, json_t **ret, struct err *err);
+/* Has the body these members (NULL at the end) and no others? E_INVALID names the one, and these.
+ */
+bool api_members(const json_t *body, const char *const *names, struct err *err);
+/* A whole number from 1 to most; 0 where it is not there, or null. */
+bool api_member_whole(const json_t *body, const char *name, int64_t most, int64_t *ret,
+		      struct err *err);
 /* Replies now. takes the reference. */
 void api_reply(struct http_request *req, int status, json_t *take_json);
 

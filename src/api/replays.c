@@ -6,44 +6,24 @@
 
 #define SHOWN 100
 
+/* The first TEXTS of them are texts. */
+#define TEXTS 8
+static const char *const members[] = {"agent",	"of",	       "trigger",	  "batch",
+				      "entity", "tenant",      "status",	  "since",
+				      "limit",	"concurrency", "budget_cost_usd", NULL};
+
 static bool
 members_check(const json_t *body, struct err *err)
 {
-	static const char *const names[] = {"agent",  "of",	     "trigger",	       "batch",
-					    "entity", "tenant",	     "status",	       "since",
-					    "limit",  "concurrency", "budget_cost_usd"};
-	const char *name;
-	json_t *value;
+	if (!api_members(body, members, err))
+		return false;
+	for (size_t i = 0; i < TEXTS; i++) {
+		const json_t *value = json_object_get(body, members[i]);
 
-	json_object_foreach ((json_t *)body, name, value) {
-		size_t i = 0;
-
-		while (i < ARRAY_LEN(names) && strcmp(names[i], name) != 0)
-			i++;
-		if (i == ARRAY_LEN(names))
-			return err_set(err, E_INVALID,
-				       "%s is unknown; expected agent, of, trigger, batch, entity, "
-				       "tenant, status, since, limit, concurrency or "
-				       "budget_cost_usd",
-				       name);
-		if (i < 8 && !json_is_string(value) && !json_is_null(value))
-			return err_set(err, E_INVALID, "%s: expected a text", name);
+		if (value && !json_is_string(value) && !json_is_null(value))
+			return err_set(err, E_INVALID, "%s: expected a text", members[i]);
 	}
 	return true;
-}
-
-static bool
-whole_member(const json_t *body, const char *name, int64_t most, int64_t *ret, struct err *err)
-{
-	const json_t *value = json_object_get(body, name);
-
-	*ret = 0;
-	if (!value || json_is_null(value))
-		return true;
-	*ret = json_integer_value(value);
-	return (json_is_integer(value) && *ret > 0 && *ret <= most) ||
-	       err_set(err, E_INVALID, "%s: expected a whole number from 1 to %lld", name,
-		       (long long)most);
 }
 
 /* Dollars; -1: nothing was said. */
@@ -103,8 +83,8 @@ wish_read(struct core *core, const json_t *body, struct replay_wish *ret, struct
 		return err_set(err, E_INVALID, "agent: expected which agent the runs go to");
 	if (!members_check(body, err) || !status_check(ret->status, err) ||
 	    !since_member(body, &ret->since, err) ||
-	    !whole_member(body, "limit", INT32_MAX, &ret->limit, err) ||
-	    !whole_member(body, "concurrency", 1024, &ret->concurrency, err) ||
+	    !api_member_whole(body, "limit", INT32_MAX, &ret->limit, err) ||
+	    !api_member_whole(body, "concurrency", 1024, &ret->concurrency, err) ||
 	    !budget_member(body, &ret->cost_uusd, err))
 		return false;
 	if (batch && !batch_find(core, batch, row, err))
