@@ -84,13 +84,8 @@ environ_make(struct buf *out)
 static void
 word_add(struct buf *out, const char *text)
 {
-	buf_puts(out, " '");
-	for (; *text; text++)
-		if (*text == '\'')
-			buf_puts(out, "'\\''");
-		else
-			buf_putc(out, *text);
-	buf_putc(out, '\'');
+	buf_putc(out, ' ');
+	buf_shell_word(out, str_of(text));
 }
 
 static bool

@@ -228,3 +228,16 @@ buf_take(struct buf *b)
 	*b = (struct buf)BUF_INIT;
 	return data;
 }
+
+void
+buf_shell_word(struct buf *b, struct str s)
+{
+	buf_putc(b, '\'');
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.p[i] == '\'')
+			buf_puts(b, "'\\''");
+		else
+			buf_putc(b, s.p[i]);
+	}
+	buf_putc(b, '\'');
+}

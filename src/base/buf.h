@@ -37,6 +37,8 @@ void buf_truncate(struct buf *b, size_t len);
 
 /* s as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
 void buf_json_str(struct buf *b, struct str s);
+/* In single quotes, as one word of a shell. */
+void buf_shell_word(struct buf *b, struct str s);
 /* JSON string or null for a NULL. */
 void buf_json_cstr(struct buf *b, const char *s);
 

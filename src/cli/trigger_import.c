@@ -109,19 +109,6 @@ pair_put(struct pairs *pairs, const char *key, const char *value)
 	pairs->items[i] = (struct conf_pair){key, pairs->values[i]};
 }
 
-static void
-word_quote(struct str word, struct buf *out)
-{
-	buf_putc(out, '\'');
-	for (size_t i = 0; i < word.len; i++) {
-		if (word.p[i] == '\'')
-			buf_puts(out, "'\\''");
-		else
-			buf_putc(out, word.p[i]);
-	}
-	buf_putc(out, '\'');
-}
-
 /* Arguments that are written in the file need no request. */
 static bool
 is_static(const struct hook *hook)
@@ -156,7 +143,7 @@ command_make(struct hook *hook, struct pairs *agent, struct err *err)
 			   "its arguments come from the request: the agent takes them from its "
 			   "envelope with the program jq, which has to be installed");
 	}
-	word_quote(buf_str(&program), &command);
+	buf_shell_word(&command, buf_str(&program));
 	json_array_foreach ((json_t *)arguments, i, one) {
 		AUTO(buf_fini) struct buf name = BUF_INIT;
 
@@ -164,7 +151,7 @@ command_make(struct hook *hook, struct pairs *agent, struct err *err)
 			break;
 		hooks_text(one, "name", &name);
 		buf_putc(&command, ' ');
-		word_quote(buf_str(&name), &command);
+		buf_shell_word(&command, buf_str(&name));
 	}
 	pair_put(agent, "command", buf_cstr(&command));
 	return true;

@@ -7,19 +7,6 @@
 
 /* --- what all shells need -------------------------------------------------------------------- */
 
-/* In single quotes. */
-static void
-put_quoted(struct buf *out, const char *text)
-{
-	buf_putc(out, '\'');
-	for (; *text; text++)
-		if (*text == '\'')
-			buf_puts(out, "'\\''");
-		else
-			buf_putc(out, *text);
-	buf_putc(out, '\'');
-}
-
 static bool
 is_shown(size_t i)
 {
@@ -135,7 +122,7 @@ fish_options(struct buf *out, const struct verb *verb)
 		if (option->letter)
 			buf_printf(out, " -s %c", option->letter);
 		buf_printf(out, "%s -d ", option->value ? " -r" : "");
-		put_quoted(out, option->help);
+		buf_shell_word(out, str_of(option->help));
 		buf_putc(out, '\n');
 	}
 }
@@ -164,14 +151,14 @@ print_fish(struct buf *out)
 				   first_word(i));
 			if (!verb->noun) {
 				buf_puts(out, " -d ");
-				put_quoted(out, verb->help);
+				buf_shell_word(out, str_of(verb->help));
 			}
 			buf_putc(out, '\n');
 		}
 		if (verb->noun) {
 			buf_printf(out, "complete -c rouse -f -n '__rouse_at %s -' -a %s -d ",
 				   verb->noun, verb->name);
-			put_quoted(out, verb->help);
+			buf_shell_word(out, str_of(verb->help));
 			buf_putc(out, '\n');
 		}
 		fish_options(out, verb);
@@ -193,7 +180,7 @@ zsh_item(struct buf *out, const char *dashes, const char *name, const char *help
 		buf_putc(&item, *help);
 	}
 	buf_putc(out, ' ');
-	put_quoted(out, buf_cstr(&item));
+	buf_shell_word(out, buf_str(&item));
 }
 
 static void

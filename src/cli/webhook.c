@@ -374,20 +374,6 @@ verb_webhook_verify(struct cli *cli, struct err *err)
 	return true;
 }
 
-/* text as one word of a shell. */
-static void
-shell_quote(struct buf *out, const char *text)
-{
-	buf_putc(out, '\'');
-	for (; *text; text++) {
-		if (*text == '\'')
-			buf_puts(out, "'\\''");
-		else
-			buf_putc(out, *text);
-	}
-	buf_putc(out, '\'');
-}
-
 struct signing {
 	struct cli *cli;
 	bool curl;
@@ -403,7 +389,7 @@ sign_on_header(void *arg, const char *name, const char *value)
 	buf_printf(&header, "%s: %s", name, value);
 	if (signing->curl) {
 		buf_puts(out, " -H ");
-		shell_quote(out, buf_cstr(&header));
+		buf_shell_word(out, buf_str(&header));
 	} else {
 		print_text(&signing->cli->out, buf_cstr(&header));
 		buf_putc(out, '\n');
@@ -445,9 +431,9 @@ verb_webhook_sign(struct cli *cli, struct err *err)
 
 		buf_printf(&file, "@%s", body);
 		buf_puts(&cli->out.buf, " -H 'Content-Type: application/json' --data-binary ");
-		shell_quote(&cli->out.buf, buf_cstr(&file));
+		buf_shell_word(&cli->out.buf, buf_str(&file));
 		buf_putc(&cli->out.buf, ' ');
-		shell_quote(&cli->out.buf, curl);
+		buf_shell_word(&cli->out.buf, str_of(curl));
 		buf_putc(&cli->out.buf, '\n');
 	}
 	return true;

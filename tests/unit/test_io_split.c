@@ -42,6 +42,15 @@ main(void)
 	IT ("splits at blanks, tabs and line ends, however many") {
 		CHECK_STR(split("a b\tc\n  d  "), "a|b|c|d");
 	}
+	IT ("reads back what was quoted as one word") {
+		AUTO(buf_fini) struct buf b = BUF_INIT;
+
+		buf_shell_word(&b, STR("it's $HOME \"x\" \\ `y`"));
+		CHECK_STR(split(buf_cstr(&b)), "it's $HOME \"x\" \\ `y`");
+		buf_clear(&b);
+		buf_shell_word(&b, STR(""));
+		CHECK_STR(buf_cstr(&b), "''");
+	}
 	IT ("takes what stands in single quotes as it is") {
 		CHECK_STR(split("sh -c 'echo $HOME | wc \"x\" \\n'"),
 			  "sh|-c|echo $HOME | wc \"x\" \\n");
